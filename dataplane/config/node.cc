@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/config/node.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace ravelin::config {
+namespace {
+
+constexpr size_t kPrefixBytes = 17, kPortRangeBytes = 4;
+
+Prefix decode_prefix(const char* at) {
+    return Prefix{IpAddress::v6(reinterpret_cast<const uint8_t*>(at)), static_cast<uint8_t>(at[16])};
+}
+
+bool prefixes_valid(const std::string& blob) {
+    if (blob.size() % kPrefixBytes != 0) return false;
+    for (size_t at = 0; at < blob.size(); at += kPrefixBytes) {
+        const Prefix p = decode_prefix(blob.data() + at);
+        if (p.length > (p.is_v4() ? 32 : 128)) return false;
+    }
+    return true;
+}
+
+bool ports_valid(const std::string& blob) {
+    if (blob.size() % kPortRangeBytes != 0) return false;
+    Node n = Node::blob(blob);
+    return std::ranges::all_of(n.as_ports(), [](PortRange r) { return r.low <= r.high; });
+}
+
+Node::Kind kind_of(Type type) {
+    switch (type) {
+        case Type::kBool: case Type::kInteger: case Type::kEnumSet: case Type::kDuration:
+        case Type::kSize: case Type::kRate: case Type::kPacketRate:
+            return Node::Kind::kInteger;
+        case Type::kText: case Type::kName: case Type::kEnum:
+            return Node::Kind::kText;
+        case Type::kNameSet: case Type::kList: case Type::kStages:
+            return Node::Kind::kList;
+        case Type::kMap: case Type::kSets:
+            return Node::Kind::kMap;
+        default:
+            return Node::Kind::kBlob;
+    }
+}
+
+Status scalar_conforms(const Node& value, const Field& field) {
+    const auto wrong = [&](std::string_view what) {
+        return Error{fmt::format("{}: {}", field.name, what)};
+    };
+    const std::string& blob = value.as_blob();
+    switch (field.type) {
+        case Type::kBool:
+            if (value.as_integer() != 0 && value.as_integer() != 1) return wrong("not a boolean");
+            break;
+        case Type::kEnum:
+            if (std::ranges::find(field.words, blob) == field.words.end())
+                return wrong("not one of the words");
+            break;
+        case Type::kEnumSet:
+            if (value.as_integer() < 0 || value.as_integer() >> field.words.size() != 0)
+                return wrong("not a set of the words");
+            break;
+        case Type::kAddress: if (blob.size() != 16) return wrong("not an address"); break;
+        case Type::kMac: if (blob.size() != 6) return wrong("not a MAC address"); break;
+        case Type::kPrefix:
+        case Type::kInterface:
+            if (blob.size() != kPrefixBytes || !prefixes_valid(blob)) return wrong("not a prefix");
+            break;
+        case Type::kPrefixSet: if (!prefixes_valid(blob)) return wrong("not a prefix set"); break;
+        case Type::kPortSet: if (!ports_valid(blob)) return wrong("not a port set"); break;
+        case Type::kNameSet:
+            for (const Node& n : value.items())
+                if (n.kind() != Node::Kind::kText) return wrong("not a list of names");
+            break;
+        default: break;
+    }
+    if (value.kind() == Node::Kind::kInteger &&
+        (value.as_integer() < field.minimum || value.as_integer() > field.maximum))
+        return wrong(fmt::format("{} is outside {} to {}", value.as_integer(), field.minimum,
+                                 field.maximum));
+    return ok_status();
+}
+
+Status stages_conform(const Node& list, StageSchemas stages) {
+    for (const Node& stage : list.items()) {
+        if (stage.kind() != Node::Kind::kMap || stage.members().size() != 1)
+            return Error{"pipeline: an entry is not one stage"};
+        const auto& [name, config] = stage.members().front();
+        const Schema* schema = stages == nullptr ? nullptr : stages(name);
+        if (schema == nullptr) return Error{fmt::format("pipeline: no stage '{}'", name)};
+        if (auto s = conforms(config, *schema, stages); !s) return std::move(s.error()).within(name);
+    }
+    return ok_status();
+}
+
+Status field_conforms(const Node& value, const Field& field, StageSchemas stages) {
+    if (value.kind() != kind_of(field.type))
+        return Error{fmt::format("{}: has the wrong kind", field.name)};
+    if (field.type == Type::kMap) return conforms(value, *field.nested, stages);
+    if (field.type == Type::kStages) return stages_conform(value, stages);
+    if (field.type == Type::kSets) {
+        for (const auto& [name, set] : value.members())
+            if (set.kind() != Node::Kind::kBlob || !prefixes_valid(set.as_blob()))
+                return Error{fmt::format("{}: '{}' is not a prefix set", field.name, name)};
+        return ok_status();
+    }
+    if (field.type == Type::kList) {
+        for (size_t i = 0; i < value.items().size(); ++i)
+            if (auto s = conforms(value.items()[i], *field.nested, stages); !s)
+                return std::move(s.error()).within(fmt::format("{}[{}]", field.name, i));
+        return ok_status();
+    }
+    return scalar_conforms(value, field);
+}
+
+}  // namespace
+
+void Node::set(std::string_view name, Node value) {
+    for (auto& [key, old] : members_)
+        if (key == name) { old = std::move(value); return; }
+    members_.emplace_back(std::string(name), std::move(value));
+}
+
+const Node& Node::operator[](std::string_view name) const {
+    static const Node null;
+    for (const auto& [key, value] : members_)
+        if (key == name) return value;
+    return null;
+}
+
+IpAddress Node::as_address() const {
+    return bytes_.size() < 16 ? IpAddress{}
+                              : IpAddress::v6(reinterpret_cast<const uint8_t*>(bytes_.data()));
+}
+
+Prefix Node::as_prefix() const {
+    return bytes_.size() < kPrefixBytes ? Prefix{} : decode_prefix(bytes_.data());
+}
+
+MacAddress Node::as_mac() const {
+    MacAddress mac;
+    if (bytes_.size() == mac.bytes.size()) std::memcpy(mac.bytes.data(), bytes_.data(), 6);
+    return mac;
+}
+
+std::vector<Prefix> Node::as_prefixes() const {
+    std::vector<Prefix> out;
+    out.reserve(bytes_.size() / kPrefixBytes);
+    for (size_t at = 0; at + kPrefixBytes <= bytes_.size(); at += kPrefixBytes)
+        out.push_back(decode_prefix(bytes_.data() + at));
+    return out;
+}
+
+std::vector<PortRange> Node::as_ports() const {
+    std::vector<PortRange> out;
+    for (size_t at = 0; at + kPortRangeBytes <= bytes_.size(); at += kPortRangeBytes) {
+        be16 low, high;
+        std::memcpy(&low, bytes_.data() + at, 2);
+        std::memcpy(&high, bytes_.data() + at + 2, 2);
+        out.push_back({low.host(), high.host()});
+    }
+    return out;
+}
+
+std::vector<std::string> Node::as_names() const {
+    std::vector<std::string> out;
+    for (const Node& n : items_) out.push_back(n.as_text());
+    return out;
+}
+
+std::string Node::encode(const Prefix& p) {
+    std::string out(reinterpret_cast<const char*>(p.address.bytes.data()), 16);
+    out.push_back(static_cast<char>(p.length));
+    return out;
+}
+
+std::string Node::encode(const std::vector<Prefix>& set) {
+    std::string out;
+    out.reserve(set.size() * kPrefixBytes);
+    for (const Prefix& p : set) {
+        out.append(reinterpret_cast<const char*>(p.address.bytes.data()), 16);
+        out.push_back(static_cast<char>(p.length));
+    }
+    return out;
+}
+
+std::string Node::encode(const std::vector<PortRange>& set) {
+    std::string out;
+    for (const PortRange r : set) {
+        const be16 low(r.low), high(r.high);
+        out.append(reinterpret_cast<const char*>(&low), 2);
+        out.append(reinterpret_cast<const char*>(&high), 2);
+    }
+    return out;
+}
+
+Status conforms(const Node& tree, const Schema& schema, StageSchemas stages) {
+    if (tree.kind() != Node::Kind::kMap)
+        return Error{fmt::format("{}: is not a map", schema.name)};
+    for (const auto& [name, value] : tree.members()) {
+        const Field* field = schema.find(name);
+        if (field == nullptr) return Error{fmt::format("{}: unknown member '{}'", schema.name, name)};
+        if (auto s = field_conforms(value, *field, stages); !s)
+            return std::move(s.error()).within(std::string(schema.name));
+    }
+    for (const Field& field : schema.fields)
+        if (field.required && !tree.has(field.name))
+            return Error{fmt::format("{}: '{}' is missing", schema.name, field.name)};
+    return ok_status();
+}
+
+}  // namespace ravelin::config
