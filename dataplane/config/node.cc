@@ -68,6 +68,7 @@ Status scalar_conforms(const Node& value, const Field& field) {
         case Type::kInterface:
             if (blob.size() != kPrefixBytes || !prefixes_valid(blob)) return wrong("not a prefix");
             break;
+        case Type::kInterfaceSet:
         case Type::kPrefixSet: if (!prefixes_valid(blob)) return wrong("not a prefix set"); break;
         case Type::kPortSet: if (!ports_valid(blob)) return wrong("not a port set"); break;
         case Type::kNameSet:

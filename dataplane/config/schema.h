@@ -24,6 +24,7 @@ enum class Type : uint8_t {
     kAddress,     ///< 192.0.2.1 | 2001:db8::1             -> blob, 16 bytes (IpAddress)
     kPrefix,      ///< 192.0.2.0/24 (no host bits)         -> blob, 17 bytes (address, length)
     kInterface,   ///< 192.0.2.1/24 (host bits kept)       -> blob, 17 bytes
+    kInterfaceSet,  ///< interface | [interface, ...]     -> blob, 17 bytes each
     kMac,         ///< 02:00:00:00:00:01                   -> blob, 6 bytes
     kPrefixSet,   ///< prefix | @set | {file: F} | a list  -> blob, 17 bytes each
     kPortSet,     ///< 80 | 1000-2000 | a list of these    -> blob, 4 bytes each (low, high; BE)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// Burst: up to 32 frames that move together, with their metadata and verdicts. A stage writes
+// verdicts; Pipeline::settle frees, counts and compacts once per stage, only if one left.
+#pragma once
+#include "dataplane/limits.h"
+#include "dataplane/packet.h"
+#include "dataplane/verdict.h"
+
+namespace ravelin {
+
+struct Burst {
+    static constexpr unsigned kCapacity = limits::kBurst;
+
+    unsigned count = 0;
+    bool changed = false;  ///< a verdict other than pass was written since the last settle
+    bool watched = false;  ///< at least one packet carries PacketMeta::kWatched
+    rte_mbuf* frames[kCapacity];
+    Verdict verdicts[kCapacity];
+    DropCode reasons[kCapacity];
+    PacketMeta meta[kCapacity];
+
+    /// Live packets are 0..count-1; after a verdict other than pass, a stage skips it itself.
+    [[nodiscard]] Packet packet(unsigned i) const { return Packet(frames[i]); }
+    [[nodiscard]] bool live(unsigned i) const { return verdicts[i] == Verdict::kPass; }
+    [[nodiscard]] bool full() const { return count == kCapacity; }
+
+    void add(rte_mbuf* frame, const PacketMeta& m) {
+        frames[count] = frame;
+        meta[count] = m;
+        verdicts[count++] = Verdict::kPass;
+        watched |= m.has(PacketMeta::kWatched);
+    }
+    void drop(unsigned i, DropCode reason) {
+        verdicts[i] = Verdict::kDrop;
+        reasons[i] = reason;
+        changed = true;
+    }
+    /// The stage has taken the frame; nobody frees it here.
+    void consume(unsigned i) {
+        verdicts[i] = Verdict::kConsumed;
+        changed = true;
+    }
+};
+
+}  // namespace ravelin

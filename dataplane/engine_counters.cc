@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/engine_counters.h"
+
+#include <array>
+
+namespace ravelin {
+namespace {
+
+struct Spec {
+    const char* name;
+    const char* help;
+    CounterKind kind = CounterKind::kCounter;
+};
+
+constexpr std::array<Spec, kEngineCounters> kEngine{{
+    {"pipeline.none", "Never counted: id 0 means no reason."},
+    {"drop.pipeline.no_output", "Packets that reached the end of the pipeline with no way out."},
+    {"drop.pipeline.stale_handoff", "Packets handed over after a stage that the policy no longer has."},
+    {"drop.pipeline.handoff_full", "Packets lost because the ring to another worker was full."},
+    {"drop.pipeline.tx_full", "Packets a port's transmit queue did not take."},
+    {"drop.pipeline.no_buffer", "Frames not made because the buffer pool was empty."},
+    {"drop.pipeline.emit_full", "Frames of the box itself lost because too many were made in one burst."},
+    {"pipeline.consumed", "Packets a stage took out of the pipeline: handed over, held, answered."},
+    {"pipeline.emitted", "Frames the box itself made."},
+    {"pipeline.handed_over", "Packets given to another worker."},
+    {"pipeline.taken_over", "Packets taken from another worker."},
+    {"worker.loops", "Turns of the worker's loop."},
+    {"worker.busy_ns", "Nanoseconds in loop turns that moved packets."},
+    {"worker.idle_ns", "Nanoseconds in loop turns that found none, sleep included."},
+    {"worker.sleeps", "Times an adaptive worker slept."},
+    {"worker.events_lost", "Trace, capture and log records lost because the ring was full."},
+    {"flows.entries", "Flows in the table.", CounterKind::kGauge},
+    {"flows.unproven", "Flows whose other side has not answered yet.", CounterKind::kGauge},
+    {"flows.created", "Flows created."},
+    {"flows.expired", "Flows that timed out or closed."},
+    {"flows.shed", "Unproven flows given up because the table was full."},
+    {"flows.refused", "New flows refused because the table was full of proven ones."},
+    {"flows.adopted", "Flows taken over from a data plane that died."},
+}};
+
+constexpr std::array<Spec, kPortCounters> kPort{{
+    {"rx_packets", "Packets received."},
+    {"rx_bytes", "Bytes received."},
+    {"tx_packets", "Packets sent."},
+    {"tx_bytes", "Bytes sent."},
+}};
+
+}  // namespace
+
+std::vector<CounterSpec> counter_specs(const std::vector<std::string>& port_names) {
+    std::vector<CounterSpec> specs;
+    for (const Spec& s : kEngine) specs.push_back({s.name, s.help, s.kind});
+    for (const std::string& port : port_names)
+        for (const Spec& s : kPort)
+            specs.push_back({"port." + port + "." + s.name, s.help, s.kind});
+    StageRegistry::get().append_counters(specs);
+    return specs;
+}
+
+}  // namespace ravelin

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/pipeline.h"
+
+#include "dataplane/engine_counters.h"
+#include "dataplane/handoff.h"
+#include "dataplane/transmitter.h"
+#include "dataplane/watch.h"
+
+namespace ravelin {
+
+void Pipeline::run(Burst& burst, WorkerContext& context, size_t first) noexcept {
+    const auto& steps = context.policy->steps;
+    for (size_t i = first; i < steps.size() && burst.count != 0; ++i) {
+        stages_[steps[i].stage]->process(burst, *steps[i].policy, context);
+        if (burst.watched) [[unlikely]] record_trace(burst, steps[i].stage, context);
+        if (!burst.changed) continue;
+        if (context.dry_run) return;  // one packet, and its story has ended
+        settle(burst, context);
+    }
+    transmit(burst, context);
+}
+
+void Pipeline::settle(Burst& burst, WorkerContext& context) noexcept {
+    rte_mbuf* dead[Burst::kCapacity];
+    unsigned dropped = 0, kept = 0, consumed = 0;
+    for (unsigned i = 0; i < burst.count; ++i) {
+        if (burst.verdicts[i] == Verdict::kDrop) {
+            context.counters.add(burst.reasons[i]);
+            dead[dropped++] = burst.frames[i];
+        } else if (burst.verdicts[i] == Verdict::kConsumed) {
+            ++consumed;
+        } else {
+            if (kept != i) {
+                burst.frames[kept] = burst.frames[i];
+                burst.meta[kept] = burst.meta[i];
+                burst.verdicts[kept] = Verdict::kPass;
+            }
+            ++kept;
+        }
+    }
+    if (dropped != 0) rte_pktmbuf_free_bulk(dead, dropped);
+    if (consumed != 0) context.counters.add(kConsumed, consumed);
+    burst.count = kept;
+    burst.changed = false;
+}
+
+void Pipeline::transmit(Burst& burst, WorkerContext& context) noexcept {
+    const size_t ports = context.policy->ports.size();
+    for (unsigned i = 0; i < burst.count; ++i)
+        if (burst.meta[i].out_port >= ports) burst.drop(i, kDropNoOutput);
+    if (burst.watched) [[unlikely]] record_trace(burst, TraceRecord::kLeft, context);
+    if (context.dry_run) return;
+    if (burst.changed) settle(burst, context);
+    for (unsigned i = 0; i < burst.count; ++i)
+        context.transmitter->send(burst.frames[i], burst.meta[i].out_port, context);
+    burst.count = 0;
+    burst.watched = false;
+}
+
+void Pipeline::resume(rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept {
+    const auto& steps = context.policy->steps;
+    unsigned i = 0;
+    while (i < n) {
+        const uint16_t after = travelling_meta(frames[i])->resume;
+        size_t first = 0;
+        while (first < steps.size() && steps[first].stage != after) ++first;
+        for (; i < n && travelling_meta(frames[i])->resume == after; ++i) {
+            const PacketMeta& meta = *travelling_meta(frames[i]);
+            resumed_.add(frames[i], meta);
+            const bool gone = after != Handoff::kResumeTransmit && first == steps.size();
+            if (gone) resumed_.drop(resumed_.count - 1, kDropStaleHandoff);
+        }
+        if (resumed_.changed) settle(resumed_, context);
+        if (after == Handoff::kResumeTransmit) transmit(resumed_, context);
+        else run(resumed_, context, first + 1);
+    }
+}
+
+void Pipeline::tick(WorkerContext& context) noexcept {
+    for (const auto& step : context.policy->steps)
+        stages_[step.stage]->tick(*step.policy, context);
+}
+
+}  // namespace ravelin

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/policy_builder.h"
+
+#include <fmt/format.h>
+
+#include "dataplane/stage.h"
+
+namespace ravelin {
+namespace {
+
+PortId find_port(const PolicySnapshot& snapshot, std::string_view name) {
+    for (size_t i = 0; i < snapshot.ports.size(); ++i)
+        if (snapshot.ports[i].name == name) return static_cast<PortId>(i);
+    return kNoPort;
+}
+
+Status add_ports(PolicySnapshot& snapshot, const config::Node& ports, const PortFacts& facts) {
+    for (const config::Node& port : ports.items()) {
+        PortPolicy p;
+        p.name = port["name"].as_text();
+        if (find_port(snapshot, p.name) != kNoPort)
+            return Error{fmt::format("ports: two are named '{}'", p.name)};
+        p.mtu = static_cast<uint32_t>(port["mtu"].as_integer());
+        p.addresses = port["addresses"].as_prefixes();
+        const size_t index = snapshot.ports.size();
+        if (index < facts.macs.size()) p.mac = facts.macs[index];
+        snapshot.ports.push_back(std::move(p));
+    }
+    return ok_status();
+}
+
+Status connect_wires(PolicySnapshot& snapshot, const config::Node& ports) {
+    const bool pair = snapshot.ports.size() == 2;
+    for (size_t i = 0; i < snapshot.ports.size(); ++i) {
+        PortPolicy& port = snapshot.ports[i];
+        const std::string& named = ports.items()[i]["peer"].as_text();
+        if (named.empty() && pair) port.wire_peer = static_cast<PortId>(1 - i);
+        else port.wire_peer = find_port(snapshot, named);
+        if (port.wire_peer == kNoPort || port.wire_peer == i)
+            return Error{fmt::format("ports: '{}' has no peer; wire mode needs one for each port", port.name)};
+    }
+    for (size_t i = 0; i < snapshot.ports.size(); ++i)
+        if (snapshot.ports[snapshot.ports[i].wire_peer].wire_peer != i)
+            return Error{fmt::format("ports: '{}' and its peer do not name each other", snapshot.ports[i].name)};
+    return ok_status();
+}
+
+bool same_ports(const PolicySnapshot& a, const PolicySnapshot& b) {
+    return a.mode == b.mode && a.ports == b.ports;
+}
+
+std::shared_ptr<const StagePolicy> unchanged(const PolicySnapshot* previous, const PolicySnapshot& now,
+                                             uint16_t stage, const config::Node& config) {
+    if (previous == nullptr || !same_ports(*previous, now)) return nullptr;
+    for (const auto& step : previous->steps)
+        if (step.stage == stage && step.config == config) return step.policy;
+    return nullptr;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation, config::Node config,
+                                                     const PortFacts& facts,
+                                                     const PolicySnapshot* previous) {
+    auto snapshot = std::make_unique<PolicySnapshot>();
+    snapshot->generation = generation;
+    snapshot->mode = config["mode"].as_text() == "wire" ? PolicySnapshot::Mode::kWire
+                                                         : PolicySnapshot::Mode::kRouter;
+    const config::Node& ports = config["ports"];
+    if (auto s = add_ports(*snapshot, ports, facts); !s) return std::move(s.error());
+    if (snapshot->mode == PolicySnapshot::Mode::kWire)
+        if (auto s = connect_wires(*snapshot, ports); !s) return std::move(s.error());
+    StageRegistry& registry = StageRegistry::get();
+    const auto& pipeline = config["pipeline"].items();
+    for (const config::Node& entry : pipeline) {
+        const auto& [name, stage_config] = entry.members().front();
+        const int index = registry.index(name);
+        if (index < 0) return Error{fmt::format("pipeline: no stage '{}'", name)};
+        const auto stage = static_cast<uint16_t>(index);
+        CompileContext context{*snapshot, snapshot->rules,
+                               unchanged(previous, *snapshot, stage, stage_config)};
+        auto policy = registry.stages()[stage]->compile(stage_config, context);
+        if (!policy) return std::move(policy.error()).within(name);
+        snapshot->steps.push_back({stage, std::move(*policy), stage_config});
+    }
+    return snapshot;
+}
+
+}  // namespace ravelin

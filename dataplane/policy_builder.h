@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Builds a PolicySnapshot from the typed configuration tree: ports first, then each stage's compile().
+#pragma once
+#include <memory>
+
+#include "dataplane/config/node.h"
+#include "dataplane/snapshot.h"
+
+namespace ravelin {
+
+/// What a policy cannot know by itself: the MAC each running port really has (index = PortId).
+struct PortFacts {
+    std::vector<MacAddress> macs;
+};
+
+/// Control thread. `previous` lends the tables of stages whose configuration did not change. The
+/// error names stage and member; nothing is published.
+Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation, config::Node config,
+                                                     const PortFacts& facts,
+                                                     const PolicySnapshot* previous);
+
+}  // namespace ravelin

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/transmitter.h"
+
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "dataplane/engine_counters.h"
+
+namespace ravelin {
+
+Transmitter::Transmitter(std::vector<TxRoute> routes, WorkerId self)
+    : routes_(std::move(routes)), queues_(routes_.size()), self_(self) {}
+
+void Transmitter::send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+    const TxRoute& route = routes_[port];
+    if (route.owner != self_) {
+        PacketMeta meta;
+        meta.out_port = port;
+        context.handoff->send(route.owner, frame, meta, Handoff::kResumeTransmit);
+        context.counters.add(kHandedOver);
+        return;
+    }
+    Queue& queue = queues_[port];
+    if (queue.count == Queue::kCapacity) flush(port, context);
+    queue.frames[queue.count++] = frame;
+}
+
+void Transmitter::emit(rte_mbuf* frame, PortId in_port, WorkerContext& context) noexcept {
+    if (emitted_count_ == kMaxEmitted) {
+        rte_pktmbuf_free(frame);
+        context.counters.add(kDropEmitFull);
+        return;
+    }
+    emitted_[emitted_count_++] = {frame, in_port};
+    context.counters.add(kEmitted);
+}
+
+void Transmitter::take_emitted(Burst& burst) noexcept {
+    const unsigned n = std::min(emitted_count_, Burst::kCapacity);
+    for (unsigned i = 0; i < n; ++i) {
+        PacketMeta meta;
+        meta.flags = PacketMeta::kLocalOrigin;
+        meta.in_port = emitted_[i].in_port;
+        burst.add(emitted_[i].frame, meta);
+    }
+    emitted_count_ -= n;
+    std::copy_n(emitted_ + n, emitted_count_, emitted_);
+}
+
+void Transmitter::flush(WorkerContext& context) noexcept {
+    for (PortId port = 0; port < queues_.size(); ++port)
+        if (queues_[port].count != 0) flush(port, context);
+}
+
+void Transmitter::flush(PortId port, WorkerContext& context) noexcept {
+    Queue& queue = queues_[port];
+    uint64_t bytes[Queue::kCapacity];  // read before the driver may free them
+    for (unsigned i = 0; i < queue.count; ++i) bytes[i] = rte_pktmbuf_pkt_len(queue.frames[i]);
+    const TxRoute& route = routes_[port];
+    const auto offered = static_cast<uint16_t>(queue.count);
+    const uint16_t sent = rte_eth_tx_burst(route.device, route.queue, queue.frames, offered);
+    uint64_t sent_bytes = 0;
+    for (unsigned i = 0; i < sent; ++i) sent_bytes += bytes[i];
+    context.counters.add(port_counter(port, kTxPackets), sent);
+    context.counters.add(port_counter(port, kTxBytes), sent_bytes);
+    if (sent < offered) {
+        rte_pktmbuf_free_bulk(queue.frames + sent, offered - sent);
+        context.counters.add(kDropTxFull, offered - sent);
+    }
+    queue.count = 0;
+}
+
+}  // namespace ravelin

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Transmitter: one worker's way out. Collects frames per port and sends them once a turn; a port
+// with fewer transmit queues than workers is reached through the worker that owns its queue.
+#pragma once
+#include <vector>
+
+#include "dataplane/burst.h"
+#include "dataplane/handoff.h"
+#include "dataplane/stage.h"
+
+namespace ravelin {
+
+/// Where a worker's frames for one port go.
+struct TxRoute {
+    uint16_t device = 0;     ///< DPDK port id
+    uint16_t queue = 0;
+    WorkerId owner = 0;      ///< the worker that may use this queue
+};
+
+class Transmitter {
+  public:
+    /// `routes[port]` for this worker.
+    Transmitter(std::vector<TxRoute> routes, WorkerId self);
+
+    /// Queues a frame for `port`. Takes it.
+    void send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
+    /// Queues a frame of the box itself for the pipeline.
+    void emit(rte_mbuf* frame, PortId in_port, WorkerContext& context) noexcept;
+    /// Moves up to a burst of emitted frames into `burst`, which must be empty.
+    void take_emitted(Burst& burst) noexcept;
+    [[nodiscard]] bool has_emitted() const { return emitted_count_ != 0; }
+    /// Sends what was queued; what a queue refuses is dropped and counted.
+    void flush(WorkerContext& context) noexcept;
+
+  private:
+    struct Queue {
+        static constexpr unsigned kCapacity = 2 * limits::kBurst;
+        unsigned count = 0;
+        rte_mbuf* frames[kCapacity];
+    };
+    void flush(PortId port, WorkerContext& context) noexcept;
+    struct Emitted {
+        rte_mbuf* frame;
+        PortId in_port;
+    };
+    static constexpr unsigned kMaxEmitted = 256;
+
+    std::vector<TxRoute> routes_;
+    std::vector<Queue> queues_;
+    WorkerId self_;
+    unsigned emitted_count_ = 0;
+    Emitted emitted_[kMaxEmitted];
+};
+
+}  // namespace ravelin

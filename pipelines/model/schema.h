@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration file's top level. What a stage is configured with stands in the stage's file.
+#pragma once
+#include <array>
+#include <string_view>
+
+#include "dataplane/config/schema.h"
+#include "dataplane/limits.h"
+
+namespace ravelin::model {
+
+using config::Field;
+using config::Schema;
+using config::Type;
+
+inline constexpr std::array<std::string_view, 2> kModes{"router", "wire"};
+inline constexpr std::array<std::string_view, 2> kPolls{"busy", "adaptive"};
+inline constexpr std::array<std::string_view, 3> kHugepages{"auto", "on", "off"};
+
+inline constexpr std::array kWorkerFields{
+    Field{.name = "count", .type = Type::kInteger, .help = "Workers; each is one thread with its own queues and flow table.",
+          .fallback = "1", .minimum = 1, .maximum = limits::kMaxWorkers},
+    Field{.name = "poll", .type = Type::kEnum,
+          .help = "busy polls without pause for line rate on a dedicated core; adaptive sleeps when idle.",
+          .fallback = "adaptive", .words = kPolls},
+    Field{.name = "cpus", .type = Type::kNameSet,
+          .help = "CPU numbers to pin the workers to, in order and repeated if fewer than workers; default: all allowed ones."},
+    Field{.name = "flows", .type = Type::kInteger, .help = "Flow table entries of each worker; 160 bytes each.",
+          .fallback = "65536", .minimum = 1024, .maximum = 1 << 26},
+    Field{.name = "buffers", .type = Type::kInteger, .help = "Packet buffers of each worker.",
+          .fallback = "8192", .minimum = 1024, .maximum = 1 << 20},
+    Field{.name = "hugepages", .type = Type::kEnum,
+          .help = "auto uses 2 MiB pages if enough are free; on refuses to start without; off never does.",
+          .fallback = "auto", .words = kHugepages},
+};
+inline constexpr Schema kWorkersSchema{"workers", "The threads that move packets.", kWorkerFields};
+
+inline constexpr std::array kPortFields{
+    Field{.name = "name", .type = Type::kName, .help = "What rules, routes and counters call the port.", .required = true},
+    Field{.name = "device", .type = Type::kText,
+          .help = "af_packet:IFACE, af_xdp:IFACE, tap:NAME, memif:ARGS, pcap:ARGS, null, or a PCI address like 0000:17:00.0.", .required = true},
+    Field{.name = "addresses", .type = Type::kInterfaceSet, .help = "Addresses of the box on this port, with the prefix length of the link; router mode."},
+    Field{.name = "mtu", .type = Type::kSize, .help = "Largest IP packet the link carries.", .fallback = "1500B", .minimum = 1280, .maximum = 9600},
+    Field{.name = "mac", .type = Type::kMac, .help = "MAC address to use instead of the device's own."},
+    Field{.name = "peer", .type = Type::kName, .help = "Wire mode: the port on the other side; with two ports it goes without saying."},
+    Field{.name = "queues", .type = Type::kInteger, .help = "Receive and transmit queues to ask for; default: as many as workers, where the device has them.", .minimum = 1, .maximum = limits::kMaxWorkers},
+};
+inline constexpr Schema kPortSchema{"port", "One network device.", kPortFields};
+
+inline constexpr std::array kControlFields{
+    Field{.name = "metrics", .type = Type::kText, .help = "Address and port of the Prometheus endpoint; off switches it off.", .fallback = "127.0.0.1:9477"},
+    Field{.name = "rule-log", .type = Type::kText, .help = "File for logged rule decisions, JSON lines; default: rules.log in the state directory."},
+    Field{.name = "rule-log-rate", .type = Type::kPacketRate, .help = "Most rule log lines a second; what is beyond is counted.", .fallback = "1000pps", .minimum = 1},
+    Field{.name = "syslog", .type = Type::kBool, .help = "Also send logged rule decisions to syslog.", .fallback = "false"},
+    Field{.name = "history", .type = Type::kInteger, .help = "Committed generations to keep.", .fallback = "100", .minimum = 2, .maximum = 100000},
+};
+inline constexpr Schema kControlSchema{"control", "The control plane itself.", kControlFields};
+
+inline constexpr std::array kConfigFields{
+    Field{.name = "mode", .type = Type::kEnum, .help = "router forwards by IP address; wire passes frames between two ports unchanged.", .fallback = "router", .words = kModes},
+    Field{.name = "workers", .type = Type::kMap, .help = "The threads that move packets; fixed while the data plane runs.", .fallback = "{}", .nested = &kWorkersSchema},
+    Field{.name = "ports", .type = Type::kList, .help = "The network devices; fixed while the data plane runs, but for addresses.", .required = true, .nested = &kPortSchema},
+    Field{.name = "sets", .type = Type::kSets, .help = "Named prefix sets; rules name them as @name."},
+    Field{.name = "pipeline", .type = Type::kStages, .help = "The stages in order of execution; default: the usual ones of the mode.", .required = true},
+    Field{.name = "control", .type = Type::kMap, .help = "The control plane itself.", .fallback = "{}", .nested = &kControlSchema},
+};
+inline constexpr Schema kConfigSchema{"configuration", "One file is the whole truth.", kConfigFields};
+
+}  // namespace ravelin::model
