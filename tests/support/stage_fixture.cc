@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/stage_fixture.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+#include "controlplane/config/yaml_loader.h"
+#include "dataplane/policy_builder.h"
+#include "pipelines/model/schema.h"
+#include "tests/support/ring_ports.h"
+
+namespace ravelin::test {
+namespace {
+
+constexpr size_t kLine = 64;
+constexpr uint64_t kNsPerMs = 1'000'000;
+constexpr uint64_t kStepMs = 100;       // a real loop turns far more often
+constexpr uint64_t kMostSteps = 2000;   // hours of idle time need not take seconds
+constexpr unsigned kFlowBudget = 100'000;
+constexpr unsigned kMostEmittedBursts = 64;  // a stage that answers its own answers stops here
+
+[[noreturn]] void fail(const std::string& message) {
+    std::fprintf(stderr, "stage fixture: %s\n", message.c_str());
+    std::abort();
+}
+
+config::Node load(const std::string& yaml) {
+    std::vector<std::string_view> names;
+    for (const StageDecl* stage : StageRegistry::get().stages()) names.push_back(stage->name);
+    auto loaded = config::load_text(yaml, "test", model::kConfigSchema, StageRegistry::schema_of, names);
+    if (!loaded) fail(loaded.error().message + "\n" + yaml);
+    return std::move(loaded->tree);
+}
+
+/// Port i without `mac:` has 02:00:00:00:01:<i>.
+PortFacts facts_of(const config::Node& tree) {
+    PortFacts facts;
+    for (const config::Node& port : tree["ports"].items()) {
+        const auto index = static_cast<uint8_t>(facts.macs.size());
+        facts.macs.push_back(port.has("mac") ? port["mac"].as_mac()
+                                             : MacAddress{{2, 0, 0, 0, 1, index}});
+    }
+    return facts;
+}
+
+struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+};
+using Block = std::unique_ptr<void, Free>;
+
+Block zeroed(size_t bytes) {
+    const size_t rounded = (bytes + kLine - 1) / kLine * kLine;
+    Block block(std::aligned_alloc(kLine, rounded));
+    std::memset(block.get(), 0, rounded);
+    return block;
+}
+
+}  // namespace
+
+struct StageFixture::Memory {
+    Block counters, flows;
+    std::vector<RingPort> ports;
+};
+
+StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
+    : memory_(std::make_unique<Memory>()) {
+    const config::Node tree = load(yaml);
+    std::vector<std::string> names;
+    std::vector<TxRoute> routes;
+    for (const config::Node& port : tree["ports"].items()) {
+        names.push_back(port["name"].as_text());
+        memory_->ports.emplace_back();
+        devices_.push_back(memory_->ports.back().device());
+        routes.push_back({.device = devices_.back(), .queue = 0, .owner = 0});
+    }
+    specs_ = counter_specs(names);
+    memory_->counters = zeroed(CounterSegment::bytes_for(specs_.size(), 1, limits::kMaxRules));
+    segment_ = std::make_unique<CounterSegment>(memory_->counters.get(), specs_, 1, limits::kMaxRules, 1);
+    const auto workers = static_cast<WorkerId>(tree["workers"]["count"].as_integer());
+    matrix_ = std::make_unique<HandoffMatrix>(workers);
+    handoff_ = std::make_unique<Handoff>(*matrix_, WorkerId{0});
+    transmitter_ = std::make_unique<Transmitter>(std::move(routes), WorkerId{0});
+    memory_->flows = zeroed(FlowTable::bytes_for(flows));
+    const Now now = Now::from_ns(ns_);
+    auto table = FlowTable::create(memory_->flows.get(), FlowTable::bytes_for(flows), flows, 1, now.ms);
+    if (!table) fail(table.error().message);
+    flows_ = std::make_unique<FlowTable>(std::move(*table));
+#ifdef RAVELIN_HAS_NEIGHBOURS
+    neighbours_ = std::make_unique<NeighbourTable>();
+#endif
+    events_ = std::make_unique<ByteRing>(limits::kEventRing);
+    pipeline_ = std::make_unique<Pipeline>(StageRegistry::get().instantiate(0, workers));
+    context_.workers = workers;
+    context_.now = now;
+    context_.counters = segment_->worker(0);
+    context_.flows = flows_.get();
+    context_.neighbours = neighbours_.get();
+    context_.pool = test_eal();
+    context_.events = events_.get();
+    context_.handoff = handoff_.get();
+    context_.transmitter = transmitter_.get();
+    apply(yaml);
+}
+
+StageFixture::~StageFixture() {
+    Burst emitted;
+    while (transmitter_->has_emitted()) {
+        emitted.count = 0;
+        transmitter_->take_emitted(emitted);
+        rte_pktmbuf_free_bulk(emitted.frames, emitted.count);
+    }
+    transmitter_->flush(context_);
+    (void)sent();
+}
+
+void StageFixture::apply(const std::string& yaml) {
+    config::Node tree = load(yaml);
+    const PortFacts facts = facts_of(tree);
+    auto built = build_policy(generations_.size() + 1, std::move(tree), facts, context_.policy);
+    if (!built) fail(built.error().message + "\n" + yaml);
+    generations_.push_back(std::move(*built));
+    context_.policy = generations_.back().get();
+}
+
+void StageFixture::receive(const std::string& port, const std::vector<Bytes>& frames) {
+    const auto& ports = context_.policy->ports;
+    const auto found = std::ranges::find(ports, port, &PortPolicy::name);
+    if (found == ports.end()) fail("no port '" + port + "'");
+    PacketMeta meta;
+    meta.in_port = static_cast<PortId>(found - ports.begin());
+    Burst burst;
+    for (const Bytes& frame : frames) {
+        if (burst.full()) run(burst);
+        burst.add(exact_frame(frame), meta);
+    }
+    run(burst);
+}
+
+void StageFixture::receive_mbuf(const std::string& port, rte_mbuf* frame) {
+    const auto& ports = context_.policy->ports;
+    const auto found = std::ranges::find(ports, port, &PortPolicy::name);
+    if (found == ports.end()) fail("no port '" + port + "'");
+    PacketMeta meta;
+    meta.in_port = static_cast<PortId>(found - ports.begin());
+    Burst burst;
+    burst.add(frame, meta);
+    run(burst);
+}
+
+void StageFixture::run(Burst& burst) {
+    pipeline_->run(burst, context_);
+    run_emitted();
+}
+
+void StageFixture::run_emitted() {
+    Burst burst;
+    for (unsigned i = 0; i < kMostEmittedBursts && transmitter_->has_emitted(); ++i) {
+        transmitter_->take_emitted(burst);
+        pipeline_->run(burst, context_);
+    }
+    transmitter_->flush(context_);
+    if (const unsigned lost = handoff_->flush(); lost != 0) context_.counters.add(kDropHandoffFull, lost);
+}
+
+void StageFixture::advance(uint64_t ms) {
+    const uint64_t step = std::max(kStepMs, ms / kMostSteps);
+    while (ms != 0) {
+        const uint64_t now = std::min(step, ms);
+        ms -= now;
+        ns_ += now * kNsPerMs;
+        context_.now = Now::from_ns(ns_);
+        pipeline_->tick(context_);
+        flows_->expire(context_.now.ms, kFlowBudget);
+        run_emitted();
+    }
+}
+
+std::vector<Sent> StageFixture::sent() {
+    std::vector<Sent> out;
+    const auto take = [&](std::string name, rte_mbuf* frame) {
+        out.push_back({std::move(name), bytes_of(frame)});
+        rte_pktmbuf_free(frame);
+    };
+    for (size_t i = 0; i < memory_->ports.size(); ++i)
+        while (rte_mbuf* frame = memory_->ports[i].take()) take(context_.policy->ports[i].name, frame);
+    for (WorkerId w = 1; w < matrix_->workers(); ++w) {
+        rte_mbuf* frame = nullptr;
+        while (matrix_->ring(0, w).pop(&frame, 1) == 1) take("worker" + std::to_string(w), frame);
+    }
+    return out;
+}
+
+uint64_t StageFixture::counter(const std::string& name) const {
+    const auto found = std::ranges::find(specs_, name, &CounterSpec::name);
+    if (found == specs_.end()) {
+        ADD_FAILURE() << "no counter '" << name << "'";
+        return 0;
+    }
+    return context_.counters.get(static_cast<CounterId>(found - specs_.begin()));
+}
+
+std::map<std::string, uint64_t> StageFixture::drops() const {
+    constexpr std::string_view kPrefix = "drop.";
+    std::map<std::string, uint64_t> out;
+    for (size_t i = 0; i < specs_.size(); ++i) {
+        if (!specs_[i].name.starts_with(kPrefix)) continue;
+        const uint64_t n = context_.counters.get(static_cast<CounterId>(i));
+        if (n != 0) out[specs_[i].name.substr(kPrefix.size())] = n;
+    }
+    return out;
+}
+
+RuleCounter StageFixture::rule(const std::string& name) const {
+    for (const RuleInfo& info : context_.policy->rules)
+        if (info.name == name) return context_.counters.rule(info.slot);
+    ADD_FAILURE() << "no rule '" << name << "'";
+    return {};
+}
+
+}  // namespace ravelin::test
