@@ -48,6 +48,7 @@ struct WorkerContext {
     ByteRing* events = nullptr;       ///< to the control thread
     Handoff* handoff = nullptr;       ///< to other workers
     Transmitter* transmitter = nullptr;
+    bool software_steering = true;    ///< false: every port's RSS is symmetric already
     /// explain: decide as always, but change nothing: no flow, no counter, no reply, no hold.
     bool dry_run = false;
 

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/port.h"
+
+#include <fmt/format.h>
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace ravelin {
+namespace {
+
+constexpr uint16_t kDescriptors = 1024;
+constexpr uint32_t kL2Overhead = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
+
+/// A repeated 16-bit pattern makes the Toeplitz hash symmetric: swapping source and destination
+/// gives the same queue (Woo and Park, 2012).
+constexpr auto kSymmetricKey = [] {
+    std::array<uint8_t, 52> key{};
+    for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+    return key;
+}();
+
+struct Vdev {
+    std::string_view prefix, driver;
+};
+constexpr std::array kVdevs{Vdev{"af_packet:", "net_af_packet"}, Vdev{"af_xdp:", "net_af_xdp"},
+                            Vdev{"tap:", "net_tap"}, Vdev{"memif:", "net_memif"},
+                            Vdev{"pcap:", "net_pcap"}};
+
+std::string packet_socket_arguments(const std::string& interface, const PortConfig& config) {
+    // The ring's frame holds the kernel's header (about 80 bytes) and the frame; a block is whole pages.
+    uint32_t frame = 2048;
+    while (frame < config.mtu + kL2Overhead + 128) frame *= 2;
+    const uint32_t block = std::max(frame, 4096u);
+    return fmt::format("iface={},framesz={},blocksz={},framecnt=1024,qpairs={}", interface, frame, block,
+                       config.queues);
+}
+
+/// DPDK's device name and arguments for a device string.
+std::pair<std::string, std::string> dpdk_device(const PortConfig& config, PortId id) {
+    const std::string& device = config.device;
+    if (device == "null") return {fmt::format("net_null{}", id), "size=64"};
+    for (const Vdev& v : kVdevs) {
+        if (!device.starts_with(v.prefix)) continue;
+        const std::string rest = device.substr(v.prefix.size());
+        std::string name = fmt::format("{}{}", v.driver, id);
+        if (v.driver == "net_af_packet") return {name, packet_socket_arguments(rest, config)};
+        if (v.driver == "net_af_xdp" || v.driver == "net_tap") return {name, "iface=" + rest};
+        return {name, rest};
+    }
+    const size_t comma = device.find(',');
+    return {device.substr(0, comma), comma == std::string::npos ? "" : device.substr(comma + 1)};
+}
+
+bool is_pci(std::string_view device) {
+    return device.size() >= 7 && device.substr(0, 12).find('.') != std::string_view::npos &&
+           device.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::string pci_address_of(std::string_view device) {
+    const std::string_view head = device.substr(0, device.find(','));
+    return is_pci(head) ? std::string(head) : std::string();
+}
+
+uint32_t buffer_room(uint32_t mtu) {
+    const uint32_t frame = mtu + kL2Overhead;
+    return RTE_PKTMBUF_HEADROOM + std::max<uint32_t>(2048, (frame + 127) / 128 * 128);
+}
+
+Result<std::unique_ptr<Port>> Port::open(const PortConfig& config, PortId id,
+                                         std::span<rte_mempool* const> pools) {
+    uint16_t device = 0;
+    const auto [name, arguments] = dpdk_device(config, id);
+    if (pci_address_of(config.device).empty() &&
+        rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()) != 0)
+        return Error{fmt::format("port {}: '{}' could not be opened (is the interface there and up, "
+                                 "and has this process CAP_NET_RAW and CAP_NET_ADMIN?)",
+                                 config.name, config.device)};
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &device) != 0)
+        return Error{fmt::format("port {}: no driver took '{}'", config.name, config.device)};
+    return adopt(config, device, pools);
+}
+
+Result<std::unique_ptr<Port>> Port::adopt(const PortConfig& config, uint16_t device,
+                                          std::span<rte_mempool* const> pools) {
+    std::unique_ptr<Port> port(new Port(config, device));
+    if (auto s = port->configure(pools); !s)
+        return std::move(s.error()).within(fmt::format("port {}", config.name));
+    return port;
+}
+
+Status Port::configure(std::span<rte_mempool* const> pools) {
+    rte_eth_dev_info info{};
+    if (rte_eth_dev_info_get(device_, &info) != 0) return Error{"the driver tells nothing"};
+    const auto wanted = static_cast<uint16_t>(config_.queues);
+    rx_queues_ = std::max<uint16_t>(1, std::min(wanted, info.max_rx_queues));
+    tx_queues_ = std::max<uint16_t>(1, std::min(wanted, info.max_tx_queues));
+    rte_eth_conf conf{};
+    auto key = kSymmetricKey;
+    const uint64_t hash = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    if (rx_queues_ > 1 && hash != 0) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf = {.rss_key = key.data(),
+                                     .rss_key_len = info.hash_key_size != 0 ? info.hash_key_size : uint8_t{40},
+                                     .rss_hf = hash};
+        symmetric_rss_ = true;
+    }
+    conf.rxmode.mtu = config_.mtu;
+    if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+    if (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    if (info.max_mtu != 0 && config_.mtu > info.max_mtu) conf.rxmode.mtu = info.max_mtu;
+    if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0)
+        return Error{fmt::format("cannot be configured with {} queues", rx_queues_)};
+    if (auto s = set_up_queues(pools); !s) return s;
+    rte_eth_dev_set_mtu(device_, static_cast<uint16_t>(config_.mtu));  // memif and rings know none
+    if (config_.mac) {
+        rte_ether_addr mac;
+        std::memcpy(mac.addr_bytes, config_.mac->bytes.data(), 6);
+        if (rte_eth_dev_default_mac_addr_set(device_, &mac) != 0)
+            return Error{"the device does not take another MAC address"};
+    }
+    if (rte_eth_dev_start(device_) != 0) return Error{"does not start"};
+    accept_frames();
+    return ok_status();
+}
+
+Status Port::set_up_queues(std::span<rte_mempool* const> pools) {
+    uint16_t rx = kDescriptors, tx = kDescriptors;
+    rte_eth_dev_adjust_nb_rx_tx_desc(device_, &rx, &tx);
+    const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(device_));
+    for (uint16_t q = 0; q < rx_queues_; ++q)
+        if (rte_eth_rx_queue_setup(device_, q, rx, socket, nullptr, pools[q % pools.size()]) != 0)
+            return Error{fmt::format("receive queue {} cannot be set up", q)};
+    for (uint16_t q = 0; q < tx_queues_; ++q)
+        if (rte_eth_tx_queue_setup(device_, q, tx, socket, nullptr) != 0)
+            return Error{fmt::format("transmit queue {} cannot be set up", q)};
+    return ok_status();
+}
+
+void Port::accept_frames() {
+    // Neighbour discovery needs groups. A driver that cannot do that alone takes everything, and
+    // parse drops what is for others.
+    if (config_.promiscuous || rte_eth_allmulticast_enable(device_) != 0)
+        rte_eth_promiscuous_enable(device_);
+}
+
+Port::~Port() {
+    rte_eth_dev_stop(device_);
+    rte_eth_dev_close(device_);
+}
+
+MacAddress Port::mac() const {
+    rte_ether_addr address{};
+    rte_eth_macaddr_get(device_, &address);
+    MacAddress mac;
+    std::memcpy(mac.bytes.data(), address.addr_bytes, 6);
+    return config_.mac.value_or(mac);
+}
+
+bool Port::link_up() const {
+    rte_eth_link link{};
+    return rte_eth_link_get_nowait(device_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+}
+
+}  // namespace ravelin

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Port: one network device, opened, configured and started through DPDK's ethdev.
+#pragma once
+#include <rte_mempool.h>
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "dataplane/address.h"
+#include "dataplane/result.h"
+#include "dataplane/verdict.h"
+
+namespace ravelin {
+
+/// How to open a device.
+struct PortConfig {
+    std::string name;
+    std::string device;            ///< af_packet:IFACE, ... as in pipelines/model/schema.h, or a DPDK name
+    uint32_t mtu = 1500;           ///< bytes of L3
+    std::optional<MacAddress> mac;
+    unsigned queues = 1;           ///< wanted; the device may have fewer
+    bool promiscuous = false;      ///< wire mode takes frames for any MAC
+};
+
+class Port {
+  public:
+    /// Probes and configures the device; receive queue q takes buffers of pools[q % pools.size()].
+    /// The error says what the device string named and what is likely wrong.
+    static Result<std::unique_ptr<Port>> open(const PortConfig& config, PortId id,
+                                              std::span<rte_mempool* const> pools);
+    /// Takes a device that exists already, such as a ring of a test.
+    static Result<std::unique_ptr<Port>> adopt(const PortConfig& config, uint16_t device,
+                                               std::span<rte_mempool* const> pools);
+    ~Port();
+    Port(const Port&) = delete;
+    Port& operator=(const Port&) = delete;
+
+    [[nodiscard]] const PortConfig& config() const { return config_; }
+    [[nodiscard]] uint16_t device() const { return device_; }
+    [[nodiscard]] uint16_t rx_queues() const { return rx_queues_; }
+    [[nodiscard]] uint16_t tx_queues() const { return tx_queues_; }
+    /// Both directions of a flow arrive on the same queue.
+    [[nodiscard]] bool symmetric_rss() const { return symmetric_rss_; }
+    [[nodiscard]] MacAddress mac() const;
+    [[nodiscard]] bool link_up() const;
+
+  private:
+    Port(const PortConfig& config, uint16_t device) : config_(config), device_(device) {}
+    Status configure(std::span<rte_mempool* const> pools);
+    Status set_up_queues(std::span<rte_mempool* const> pools);
+    void accept_frames();
+    PortConfig config_;
+    uint16_t device_;
+    uint16_t rx_queues_ = 1, tx_queues_ = 1;
+    bool symmetric_rss_ = false;
+};
+
+/// The PCI address in a device string, or empty: EAL wants to know them before it starts.
+std::string pci_address_of(std::string_view device);
+/// Bytes of data room a buffer needs for an IP packet of `mtu` bytes with tags.
+uint32_t buffer_room(uint32_t mtu);
+
+}  // namespace ravelin

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Appliance: everything the first policy boots: EAL, buffer pools, ports, workers, shared segments.
+// What it is made of is fixed until the process ends; policies come and go (PolicyStore).
+#pragma once
+#include <rte_mempool.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/config/node.h"
+#include "dataplane/counters.h"
+#include "dataplane/handoff.h"
+#include "dataplane/neighbour_table.h"
+#include "dataplane/policy_builder.h"
+#include "dataplane/port.h"
+#include "dataplane/shared_segment.h"
+#include "dataplane/worker.h"
+
+namespace ravelin {
+
+struct BootFacts {
+    bool hugepages = false;
+    std::string warning;        ///< empty, or why a default was not to be had
+    uint64_t adopted_flows = 0;
+    uint64_t damaged_flows = 0; ///< entries a crash left invalid
+};
+
+class Appliance {
+  public:
+    /// Boots what `config` (conforming to kConfigSchema) declares. `run_dir` holds the shared
+    /// segments: counters, flows.<worker>. Flow tables left by a killed process are adopted.
+    static Result<std::unique_ptr<Appliance>> boot(const config::Node& config, const std::string& run_dir);
+    ~Appliance();
+
+    /// Workers begin; a policy must be in the slot.
+    void start();
+    /// All or nothing: refuses a configuration whose workers, ports' devices or mode differ from
+    /// what was booted, naming the member.
+    [[nodiscard]] Status accepts(const config::Node& config) const;
+
+    PolicySlot slot{nullptr};
+    [[nodiscard]] const PortFacts& port_facts() const { return port_facts_; }
+    [[nodiscard]] const BootFacts& facts() const { return facts_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+    [[nodiscard]] const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
+    [[nodiscard]] const NeighbourTable& neighbours() const { return *neighbours_; }
+    [[nodiscard]] const std::string& counters_path() const { return counters_path_; }
+    [[nodiscard]] const std::vector<CounterSpec>& specs() const { return specs_; }
+
+  private:
+    Appliance() = default;
+    Status start_environment();
+    Status make_pools();
+    Status open_ports();
+    Status make_counters(const std::string& run_dir);
+    Status make_workers(const std::string& run_dir);
+    Result<std::unique_ptr<FlowTable>> make_flow_table(const std::string& path, uint32_t capacity);
+
+    config::Node booted_;               // the fixed members, to compare with
+    unsigned worker_count_ = 1;
+    BootFacts facts_;
+    PortFacts port_facts_;
+    std::vector<rte_mempool*> pools_;
+    std::vector<std::unique_ptr<Port>> ports_;
+    std::vector<CounterSpec> specs_;
+    std::string counters_path_;
+    std::vector<SharedSegment> segments_;
+    std::unique_ptr<CounterSegment> counters_;
+    std::unique_ptr<NeighbourTable> neighbours_;
+    std::unique_ptr<HandoffMatrix> handoffs_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace ravelin

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/process/policy_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "dataplane/stage.h"
+#include "pipelines/model/schema.h"
+
+namespace ravelin {
+namespace {
+
+// A worker is between two bursts within microseconds; a virtual machine may take it off its CPU for
+// a while. Longer than this it is stuck, and its memory may not be touched again.
+constexpr std::chrono::seconds kGrace{10};
+
+uint64_t available_bytes() {
+    uint64_t kilobytes = 0;
+    if (FILE* f = std::fopen("/proc/meminfo", "re")) {
+        char line[128];
+        while (std::fgets(line, sizeof line, f) != nullptr)
+            if (std::sscanf(line, "MemAvailable: %lu kB", &kilobytes) == 1) break;
+        std::fclose(f);
+    }
+    return kilobytes << 10;
+}
+
+uint64_t blob_bytes(const config::Node& node) {
+    uint64_t bytes = node.as_text().size() + sizeof node;
+    for (const config::Node& item : node.items()) bytes += blob_bytes(item);
+    for (const auto& [name, member] : node.members()) bytes += name.size() + blob_bytes(member);
+    return bytes;
+}
+
+/// Tables take at most about twenty times their configuration (measured: classifier 18x, LPM 6x
+/// plus its 64 MiB root), and running out of memory half-way must not kill the packets.
+Status memory_suffices(const config::Node& config) {
+    const uint64_t needed = 20 * blob_bytes(config) + (160u << 20), there = available_bytes();
+    if (there == 0 || needed <= there) return ok_status();
+    return Error{fmt::format("policy: needs up to {} MiB while it is built, {} MiB are available",
+                             needed >> 20, there >> 20)};
+}
+
+}  // namespace
+
+Status PolicyStore::apply(uint64_t generation, config::Node config, uint32_t confirm_ms, const Now& now) {
+    if (deadline_ns_ != 0)
+        return Error{fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
+                                 current_->generation)};
+    if (auto s = config::conforms(config, model::kConfigSchema, StageRegistry::schema_of); !s) return s;
+    if (auto s = memory_suffices(config); !s) return s;
+    const bool boots = appliance_ == nullptr;
+    if (boots) {
+        auto box = Appliance::boot(config, run_dir_);
+        if (!box) return std::move(box.error());
+        appliance_ = std::move(*box);
+    } else if (auto s = appliance_->accepts(config); !s) {
+        return s;
+    }
+    auto policy = build_policy(generation, std::move(config), appliance_->port_facts(), current_.get());
+    if (!policy) {
+        if (boots) appliance_.reset();
+        return std::move(policy.error());
+    }
+    if (boots) {
+        current_ = std::move(*policy);
+        appliance_->slot.store(current_.get());
+        appliance_->start();
+        return ok_status();
+    }
+    if (auto s = publish(policy->get()); !s) {
+        limbo_.push_back(std::move(*policy));
+        return s;
+    }
+    previous_ = std::exchange(current_, std::move(*policy));
+    rolled_back_from_ = 0;
+    if (confirm_ms != 0) deadline_ns_ = now.ns + uint64_t{confirm_ms} * 1'000'000;
+    else previous_.reset();
+    return ok_status();
+}
+
+Status PolicyStore::publish(const PolicySnapshot* policy) {
+    const PolicySnapshot* before = appliance_->slot.load();
+    appliance_->slot.store(policy, std::memory_order_seq_cst);
+    for (const auto& worker : appliance_->workers()) worker->wake();
+    const auto give_up = std::chrono::steady_clock::now() + kGrace;
+    for (const auto& worker : appliance_->workers())
+        while (!worker->has_left_all_but(policy->generation)) {
+            if (std::chrono::steady_clock::now() > give_up) {
+                appliance_->slot.store(before, std::memory_order_seq_cst);
+                return Error{fmt::format("worker {} did not leave generation {}; it stays in force",
+                                         worker->id(), before->generation)};
+            }
+            std::this_thread::sleep_for(std::chrono::microseconds(50));
+        }
+    return ok_status();
+}
+
+Status PolicyStore::confirm(uint64_t generation) {
+    if (deadline_ns_ == 0 || current_->generation != generation)
+        return Error{fmt::format("generation {} does not await confirmation", generation)};
+    deadline_ns_ = 0;
+    previous_.reset();
+    return ok_status();
+}
+
+Status PolicyStore::roll_back() {
+    if (deadline_ns_ == 0) return Error{"no generation awaits confirmation"};
+    if (auto s = publish(previous_.get()); !s) return s;
+    rolled_back_from_ = current_->generation;
+    deadline_ns_ = 0;
+    current_ = std::move(previous_);
+    return ok_status();
+}
+
+bool PolicyStore::expire(const Now& now) {
+    return deadline_ns_ != 0 && now.ns >= deadline_ns_ && roll_back().ok();
+}
+
+uint32_t PolicyStore::confirm_remaining_ms(const Now& now) const {
+    if (deadline_ns_ == 0) return 0;
+    return now.ns >= deadline_ns_ ? 1 : static_cast<uint32_t>((deadline_ns_ - now.ns) / 1'000'000 + 1);
+}
+
+}  // namespace ravelin

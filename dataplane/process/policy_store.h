@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// PolicyStore: the generations this process holds. At most two, plus one under construction: the
+// one in force and, while the one in force awaits confirmation, the one before it.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/process/appliance.h"
+
+namespace ravelin {
+
+class PolicyStore {
+  public:
+    explicit PolicyStore(std::string run_dir) : run_dir_(std::move(run_dir)) {}
+
+    /// Builds `config` as `generation` and swaps it in; every worker has left the old one when
+    /// this returns. The first call boots the appliance. `confirm_ms` > 0: rolled back by
+    /// expire() unless confirmed in time. On any error the old generation stays, whole.
+    Status apply(uint64_t generation, config::Node config, uint32_t confirm_ms, const Now& now);
+    /// Makes the provisional generation final.
+    Status confirm(uint64_t generation);
+    /// Back to the generation before, while the one in force is provisional.
+    Status roll_back();
+    /// Rolls back if the deadline has passed; true if it did.
+    bool expire(const Now& now);
+
+    [[nodiscard]] const PolicySnapshot* current() const { return current_.get(); }
+    [[nodiscard]] const PolicySnapshot* previous() const { return previous_.get(); }
+    [[nodiscard]] Appliance* appliance() const { return appliance_.get(); }
+    [[nodiscard]] uint32_t confirm_remaining_ms(const Now& now) const;
+    [[nodiscard]] uint64_t rolled_back_from() const { return rolled_back_from_; }
+
+  private:
+    Status publish(const PolicySnapshot* policy);
+    std::string run_dir_;
+    std::unique_ptr<PolicySnapshot> current_, previous_;
+    std::vector<std::unique_ptr<PolicySnapshot>> limbo_;  // a worker may still hold these
+    std::unique_ptr<Appliance> appliance_;                // destroyed first: workers use policies
+    uint64_t deadline_ns_ = 0;                            // 0: nothing to confirm
+    uint64_t rolled_back_from_ = 0;
+};
+
+}  // namespace ravelin

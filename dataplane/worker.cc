@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/worker.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_prefetch.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "dataplane/engine_counters.h"
+
+namespace ravelin {
+namespace {
+
+// An adaptive worker spins this many empty turns before it sleeps, then sleeps longer and longer.
+// The longest sleep bounds the latency an idle box adds and the delay of its timers.
+constexpr unsigned kSpinTurns = 200;
+constexpr long kShortestSleepNs = 20'000, kLongestSleepNs = 250'000;
+constexpr std::chrono::seconds kCommandPatience{5};
+
+}  // namespace
+
+Worker::Worker(WorkerSetup setup)
+    : pipeline_(StageRegistry::get().instantiate(setup.id, setup.handoffs->workers())),
+      flows_(std::move(setup.flows)),
+      handoff_(*setup.handoffs, setup.id),
+      transmitter_(std::move(setup.routes), setup.id),
+      events_(limits::kEventRing),
+      queues_(std::move(setup.queues)),
+      policy_(setup.policy),
+      adaptive_(setup.adaptive),
+      cpu_(setup.cpu),
+      wakeup_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    context_.worker = setup.id;
+    context_.workers = setup.handoffs->workers();
+    context_.counters = setup.counters;
+    context_.flows = flows_.get();
+    context_.neighbours = setup.neighbours;
+    context_.pool = setup.pool;
+    context_.events = &events_;
+    context_.handoff = &handoff_;
+    context_.transmitter = &transmitter_;
+    context_.software_steering = setup.software_steering;
+}
+
+Worker::~Worker() {
+    stop();
+    close(wakeup_);
+}
+
+void Worker::start() {
+    thread_ = std::thread([this] { loop(); });
+}
+
+void Worker::stop() {
+    if (!thread_.joinable()) return;
+    stop_.store(true, std::memory_order_relaxed);
+    wake();
+    thread_.join();
+}
+
+bool Worker::has_left_all_but(uint64_t generation) const noexcept {
+    const uint64_t now = using_.load(std::memory_order_seq_cst);
+    return now == generation || now == kAsleep;
+}
+
+void Worker::wake() noexcept {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t n = write(wakeup_, &one, sizeof one);
+}
+
+bool Worker::execute(Command& command) {
+    command.done.store(false, std::memory_order_relaxed);
+    if (!commands_.push(&command)) return false;
+    wake();
+    const auto deadline = std::chrono::steady_clock::now() + kCommandPatience;
+    while (!command.done.load(std::memory_order_acquire)) {
+        if (std::chrono::steady_clock::now() > deadline) return false;
+        std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+    return true;
+}
+
+// The page to read first: what a worker does, turn after turn.
+void Worker::loop() noexcept {
+    pthread_setname_np(pthread_self(), "worker");
+    prctl(PR_SET_TIMERSLACK, 1UL);
+    if (cpu_ >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(cpu_, &set);
+        pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+    }
+    rte_thread_register();  // gives the thread its buffer cache
+    turn_started_ns_ = Now::read().ns;
+    while (!stop_.load(std::memory_order_relaxed)) turn();
+    rte_thread_unregister();
+}
+
+void Worker::turn() noexcept {
+    context_.now = Now::read();
+    context_.policy = policy_->load(std::memory_order_seq_cst);
+    using_.store(context_.policy->generation, std::memory_order_release);
+    run_commands();
+    unsigned moved = receive();
+    moved += take_over();
+    pipeline_.tick(context_);
+    run_emitted();
+    if (const unsigned lost = handoff_.flush()) context_.counters.add(kDropHandoffFull, lost);
+    transmitter_.flush(context_);
+    account(moved);
+    if (moved != 0) empty_turns_ = 0;
+    else if (adaptive_ && ++empty_turns_ > kSpinTurns) rest();
+}
+
+unsigned Worker::receive() noexcept {
+    unsigned moved = 0;
+    for (const RxQueue& q : queues_) {
+        const unsigned n = rte_eth_rx_burst(q.device, q.queue, burst_.frames, Burst::kCapacity);
+        if (n == 0) continue;
+        uint64_t bytes = 0;
+        for (unsigned i = 0; i < n; ++i) {
+            rte_prefetch0(rte_pktmbuf_mtod(burst_.frames[i], void*));
+            burst_.meta[i] = PacketMeta{};
+            burst_.meta[i].in_port = q.port;
+            burst_.verdicts[i] = Verdict::kPass;
+            bytes += rte_pktmbuf_pkt_len(burst_.frames[i]);
+        }
+        burst_.count = n;
+        context_.counters.add(port_counter(q.port, kRxPackets), n);
+        context_.counters.add(port_counter(q.port, kRxBytes), bytes);
+        if (watch_.active()) [[unlikely]] watch_.mark(burst_, context_);
+        pipeline_.run(burst_, context_);
+        run_emitted();
+        moved += n;
+    }
+    return moved;
+}
+
+unsigned Worker::take_over() noexcept {
+    unsigned moved = 0;
+    for (WorkerId from = 0; from < context_.workers; ++from) {
+        rte_mbuf* frames[Burst::kCapacity];
+        const unsigned n = handoff_.receive(from, frames, Burst::kCapacity);
+        if (n == 0) continue;
+        context_.counters.add(kTakenOver, n);
+        pipeline_.resume(frames, n, context_);
+        moved += n;
+    }
+    return moved;
+}
+
+void Worker::run_emitted() noexcept {
+    // Once: what an emitted frame makes the stages emit waits for the next turn, so no loop.
+    if (!transmitter_.has_emitted()) return;
+    transmitter_.take_emitted(burst_);
+    pipeline_.run(burst_, context_);
+}
+
+void Worker::run_commands() noexcept {
+    Command* command = nullptr;
+    while (commands_.pop(&command, 1) == 1) {
+        command->run(*this);
+        command->done.store(true, std::memory_order_release);
+    }
+}
+
+void Worker::account(unsigned moved) noexcept {
+    // One clock reading a turn: its time is charged at the start of the next.
+    const uint64_t spent = context_.now.ns - turn_started_ns_;
+    turn_started_ns_ = context_.now.ns;
+    context_.counters.add(kLoops);
+    context_.counters.add(last_turn_moved_ ? kBusyNs : kIdleNs, spent);
+    last_turn_moved_ = moved != 0;
+}
+
+void Worker::rest() noexcept {
+    if (handoff_.anything_waits() || !commands_.empty()) return;
+    const long scaled = static_cast<long>(empty_turns_ - kSpinTurns) * kShortestSleepNs;
+    const timespec longest{0, std::min(scaled, kLongestSleepNs)};
+    using_.store(kAsleep, std::memory_order_seq_cst);
+    pollfd wakeup{wakeup_, POLLIN, 0};
+    if (ppoll(&wakeup, 1, &longest, nullptr) > 0) {
+        uint64_t drained = 0;
+        [[maybe_unused]] const ssize_t n = read(wakeup_, &drained, sizeof drained);
+    }
+    // Awake is announced before the policy is loaded again: whoever saw us asleep after publishing
+    // a policy knows that we will load that one.
+    using_.store(kAwake, std::memory_order_seq_cst);
+    context_.counters.add(kSleeps);
+}
+
+}  // namespace ravelin

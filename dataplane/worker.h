@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Worker: one thread, one loop, run to completion. It owns everything it writes: queues, buffers,
+// flow table, counters. The control thread reaches it by publishing a policy and by commands.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "dataplane/flow_table.h"
+#include "dataplane/handoff.h"
+#include "dataplane/pipeline.h"
+#include "dataplane/spsc_ring.h"
+#include "dataplane/stage.h"
+#include "dataplane/transmitter.h"
+#include "dataplane/watch.h"
+
+namespace ravelin {
+
+/// The policy in force, one slot for all workers. Written by the control thread alone.
+using PolicySlot = std::atomic<const PolicySnapshot*>;
+
+/// Work the control thread wants done on a worker, between two bursts. The caller keeps it alive
+/// until `done`.
+class Command {
+  public:
+    virtual ~Command() = default;
+    /// On the worker: bounded, no locks, no allocation beyond what the caller prepared.
+    virtual void run(class Worker& worker) noexcept = 0;
+    std::atomic<bool> done{false};
+};
+
+struct RxQueue {
+    uint16_t device = 0, queue = 0;
+    PortId port = 0;
+};
+
+struct WorkerSetup {
+    WorkerId id = 0;
+    int cpu = -1;                  ///< -1: not pinned
+    bool adaptive = true;
+    bool software_steering = true;
+    const PolicySlot* policy = nullptr;
+    WorkerCounters counters;
+    std::unique_ptr<FlowTable> flows;
+    NeighbourTable* neighbours = nullptr;
+    rte_mempool* pool = nullptr;
+    HandoffMatrix* handoffs = nullptr;
+    std::vector<RxQueue> queues;
+    std::vector<TxRoute> routes;
+};
+
+class Worker {
+  public:
+    explicit Worker(WorkerSetup setup);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    void start();
+    void stop();
+
+    /// QSBR: this worker holds no policy other than generation `generation`, or sleeps and will
+    /// load anew. Any thread.
+    [[nodiscard]] bool has_left_all_but(uint64_t generation) const noexcept;
+    /// Hands a command over and waits until it ran. False: the worker does not answer in time.
+    bool execute(Command& command);
+    /// Wakes the worker if it sleeps. Any thread.
+    void wake() noexcept;
+
+    [[nodiscard]] WorkerId id() const { return context_.worker; }
+    [[nodiscard]] ByteRing& events() { return events_; }
+    [[nodiscard]] size_t flow_memory() const { return flows_->memory_bytes(); }
+
+    /// For commands only: what runs on the worker's own thread.
+    WorkerContext& context() { return context_; }
+    Pipeline& pipeline() { return pipeline_; }
+    FlowTable& flows() { return *flows_; }
+    Watch& watch() { return watch_; }
+
+  private:
+    void loop() noexcept;
+    void turn() noexcept;
+    unsigned receive() noexcept;
+    unsigned take_over() noexcept;
+    void run_emitted() noexcept;
+    void run_commands() noexcept;
+    void account(unsigned moved) noexcept;
+    void rest() noexcept;
+
+    static constexpr uint64_t kAsleep = UINT64_MAX, kAwake = UINT64_MAX - 1;
+
+    // Read and written by this worker.
+    WorkerContext context_;
+    Burst burst_;
+    Pipeline pipeline_;
+    Watch watch_;
+    std::unique_ptr<FlowTable> flows_;
+    Handoff handoff_;
+    Transmitter transmitter_;
+    ByteRing events_;
+    std::vector<RxQueue> queues_;
+    const PolicySlot* policy_;
+    uint64_t turn_started_ns_ = 0;
+    unsigned empty_turns_ = 0;
+    bool last_turn_moved_ = false;
+    bool adaptive_;
+    int cpu_, wakeup_;
+    // Shared with the control thread.
+    alignas(64) std::atomic<uint64_t> using_{kAwake};  ///< generation, or asleep/awake
+    std::atomic<bool> stop_{false};
+    SpscRing<Command*> commands_{16};
+    std::thread thread_;
+};
+
+}  // namespace ravelin
