@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// MultibitTrie: the longest-prefix structure under Lpm, for one key width.
+//
+// A root of 2^8, 2^16 or 2^24 slots, then nodes of 256 slots, eight bits at a time. A slot holds an
+// answer, a node, or a bucket: up to four prefixes compared one by one. Buckets keep sparse long
+// prefixes (IPv6 hosts) from costing a chain of 1 KiB nodes each.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "pipelines/tables/huge_array.h"
+
+namespace ravelin {
+
+__extension__ typedef unsigned __int128 Uint128;
+
+/// Immutable once built. Key is an unsigned integer whose numeric order is address order.
+template <typename Key>
+class MultibitTrie {
+  public:
+    static constexpr unsigned kWidth = sizeof(Key) * 8;
+    static constexpr uint32_t kNone = 0x7fffffff;  ///< also the first value that cannot be stored
+    struct Item {
+        Key first;  ///< host bits must be zero
+        uint32_t value;
+        uint8_t length;
+    };
+
+    MultibitTrie() = default;
+    MultibitTrie(MultibitTrie&&) noexcept = default;
+    MultibitTrie& operator=(MultibitTrie&&) noexcept = default;
+
+    /// `items` sorted by (first, length), no two equal. False if there is no memory.
+    [[nodiscard]] bool build(std::span<const Item> items, unsigned root_bits);
+
+    /// Value of the longest prefix holding `key`, else kNone. One read for the root and one per
+    /// further eight bits, or a bucket.
+    [[nodiscard]] uint32_t lookup(Key key) const {
+        unsigned shift = kWidth - root_bits_;
+        uint32_t slot = root_[static_cast<size_t>(key >> shift)];
+        while (slot & kReference) slot = follow(slot, key, shift -= 8);
+        return slot;
+    }
+
+    /// `n` lookups, at most kBurst, whose memory accesses overlap.
+    static constexpr unsigned kBurst = 32;
+    void lookup_burst(const Key* keys, uint32_t* values, unsigned n) const;
+
+    [[nodiscard]] size_t memory_bytes() const {
+        return owned_root_.memory_bytes() + nodes_.memory_bytes() + buckets_.memory_bytes();
+    }
+
+  private:
+    static constexpr uint32_t kReference = 1u << 31;  // slot is not an answer
+    static constexpr uint32_t kBucket = 1u << 30;     // ... but a bucket rather than a node
+    static constexpr uint32_t kIndex = kBucket - 1;
+    static constexpr size_t kBucketItems = 4;
+
+    /// Buckets run from longest to shortest prefix; the last entry spans the whole slot, so a scan
+    /// ends without a count.
+    struct Entry {
+        Key first;
+        uint32_t value;
+        uint32_t shift;  // bits not compared, < kWidth
+    };
+    static constexpr std::array<uint32_t, 256> kEmptyRoot = [] {
+        std::array<uint32_t, 256> root{};
+        root.fill(kNone);
+        return root;
+    }();
+
+    struct Builder {
+        uint32_t* root;
+        std::vector<uint32_t> nodes;
+        std::vector<Entry> buckets;
+        static constexpr size_t kRoot = SIZE_MAX;
+
+        uint32_t* slots(size_t node) { return node == kRoot ? root : nodes.data() + node * 256; }
+        void fill(size_t node, unsigned depth, unsigned stride, std::span<const Item> items);
+        uint32_t child(unsigned depth, std::span<const Item> items, uint32_t inherited);
+    };
+
+    uint32_t follow(uint32_t slot, Key key, unsigned shift) const {
+        if ((slot & kBucket) == 0)
+            return nodes_
+                .data()[size_t{slot & kIndex} * 256 + (static_cast<size_t>(key >> shift) & 255)];
+        const Entry* entry = buckets_.data() + (slot & kIndex);
+        while ((key ^ entry->first) >> entry->shift) ++entry;
+        return entry->value;
+    }
+    void prefetch(uint32_t slot, Key key, unsigned shift) const {
+        if (slot & kBucket)
+            __builtin_prefetch(buckets_.data() + (slot & kIndex));
+        else
+            __builtin_prefetch(nodes_.data() + size_t{slot & kIndex} * 256 +
+                               (static_cast<size_t>(key >> shift) & 255));
+    }
+
+    const uint32_t* root_ = kEmptyRoot.data();
+    unsigned root_bits_ = 8;
+    HugeArray<uint32_t> owned_root_, nodes_;
+    HugeArray<Entry> buckets_;
+};
+
+template <typename Key>
+void MultibitTrie<Key>::lookup_burst(const Key* keys, uint32_t* values, unsigned n) const {
+    unsigned shift = kWidth - root_bits_;
+    for (unsigned i = 0; i < n; ++i)
+        __builtin_prefetch(root_ + static_cast<size_t>(keys[i] >> shift));
+    bool pending = false;
+    for (unsigned i = 0; i < n; ++i) {
+        values[i] = root_[static_cast<size_t>(keys[i] >> shift)];
+        if ((values[i] & kReference) == 0) continue;
+        prefetch(values[i], keys[i], shift - 8);
+        pending = true;
+    }
+    // One level of the trie per pass, so that the misses of a burst are in flight together.
+    while (pending) {
+        pending = false;
+        shift -= 8;
+        for (unsigned i = 0; i < n; ++i) {
+            if ((values[i] & kReference) == 0) continue;
+            values[i] = follow(values[i], keys[i], shift);
+            if ((values[i] & kReference) == 0) continue;
+            prefetch(values[i], keys[i], shift - 8);
+            pending = true;
+        }
+    }
+}
+
+template <typename Key>
+bool MultibitTrie<Key>::build(std::span<const Item> items, unsigned root_bits) {
+    owned_root_ = HugeArray<uint32_t>::allocate(size_t{1} << root_bits);
+    if (owned_root_.size() == 0) return false;
+    std::fill_n(owned_root_.data(), owned_root_.size(), kNone);
+    Builder builder{.root = owned_root_.data(), .nodes = {}, .buckets = {}};
+    builder.fill(Builder::kRoot, 0, root_bits, items);
+    nodes_ = HugeArray<uint32_t>::copy_of(builder.nodes);
+    buckets_ = HugeArray<Entry>::copy_of(builder.buckets);
+    root_ = owned_root_.data();
+    root_bits_ = root_bits;
+    return nodes_.size() == builder.nodes.size() && buckets_.size() == builder.buckets.size() &&
+           builder.nodes.size() / 256 <= kIndex && builder.buckets.size() <= kIndex;
+}
+
+/// Paints `items`, all longer than `depth` (or at the root), into the slots of one node. In sorted
+/// order a prefix comes before those inside it, so painting in order leaves the longest on top.
+template <typename Key>
+void MultibitTrie<Key>::Builder::fill(size_t node, unsigned depth, unsigned stride,
+                                      std::span<const Item> items) {
+    const auto slot_of = [=](Key key) {
+        return static_cast<size_t>(key >> (kWidth - depth - stride)) & ((size_t{1} << stride) - 1);
+    };
+    for (size_t i = 0; i < items.size();) {
+        const Item& item = items[i];
+        const size_t slot = slot_of(item.first);
+        if (item.length <= depth + stride) {
+            std::fill_n(slots(node) + slot, size_t{1} << (depth + stride - item.length),
+                        item.value);
+            ++i;
+            continue;
+        }
+        size_t end = i + 1;
+        while (end < items.size() && slot_of(items[end].first) == slot) ++end;
+        const uint32_t made = child(depth + stride, items.subspan(i, end - i), slots(node)[slot]);
+        slots(node)[slot] = made;  // child() may have moved the nodes
+        i = end;
+    }
+}
+
+template <typename Key>
+uint32_t MultibitTrie<Key>::Builder::child(unsigned depth, std::span<const Item> items,
+                                           uint32_t inherited) {
+    if (items.size() > kBucketItems) {
+        const size_t node = nodes.size() / 256;
+        nodes.resize(nodes.size() + 256, inherited);
+        fill(node, depth, 8, items);
+        return kReference | static_cast<uint32_t>(node);
+    }
+    const auto at = static_cast<uint32_t>(buckets.size());
+    for (size_t i = items.size(); i-- > 0;)
+        buckets.push_back({items[i].first, items[i].value, kWidth - items[i].length});
+    buckets.push_back({items[0].first, inherited, kWidth - depth});
+    return kReference | kBucket | at;
+}
+
+}  // namespace ravelin
