@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// FlowKey and Flow: what is known of one conversation. A Flow is 128 bytes, two cache lines: the
+// first is read by every lookup, the second is written by every packet. Flows live in a shared
+// segment that outlives the process (flow_table.h), hence plain data, no pointers. The worker that
+// owns the table is the only writer.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "dataplane/address.h"
+#include "dataplane/crc32c.h"
+
+namespace ravelin {
+
+/// Who sent a packet of a flow. Indexes every two-element array of Flow.
+enum class Direction : uint8_t { originator = 0, responder = 1 };
+constexpr Direction reverse(Direction d) noexcept {
+    return d == Direction::originator ? Direction::responder : Direction::originator;
+}
+
+/// Secret words of FlowKey::hash. A CRC alone is linear: whoever knows it fills one bucket with
+/// chosen addresses, whatever the seed. Set once at boot with random words, before any table.
+inline constinit std::array<uint64_t, 6> flow_hash_secret = {
+    0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb,
+    0xd6e8feb86659fd93, 0xa0761d6478bd642f, 0xe7037ed1a0b428db};
+
+/// Two endpoints in canonical order, so both directions have one key. Ports are in host order.
+/// ICMP echo: the identifier as both ports. Protocols without ports: zero.
+struct FlowKey {
+    IpAddress first;
+    IpAddress second;
+    uint16_t first_port = 0;
+    uint16_t second_port = 0;
+    uint8_t protocol = 0;  ///< IANA number of the upper layer
+    uint8_t spare = 0;     ///< always 0
+    uint16_t zone = 0;     ///< VLAN or zone: equal addresses in two zones are two flows
+
+    /// `swapped` tells that the packet's source is the second endpoint. Where both endpoints are
+    /// equal (a land packet) it is false.
+    static FlowKey make(const IpAddress& source, const IpAddress& destination, uint16_t source_port,
+                        uint16_t destination_port, uint8_t protocol, uint16_t zone,
+                        bool& swapped) noexcept {
+        swapped = ordered_after(source, source_port, destination, destination_port);
+        if (swapped)
+            return {destination, source, destination_port, source_port, protocol, 0, zone};
+        return {source, destination, source_port, destination_port, protocol, 0, zone};
+    }
+
+    /// The same for both directions, as the key is. Three multiplications and a CRC step.
+    [[nodiscard]] uint32_t hash() const noexcept {
+        const Words w = words();
+        const auto& k = flow_hash_secret;
+        const uint64_t mixed = fold(w[0] ^ k[0], w[1] ^ k[1]) ^ fold(w[2] ^ k[2], w[3] ^ k[3]) ^
+                               fold(w[4] ^ k[4], k[5]);
+        return crc32c_step(static_cast<uint32_t>(mixed >> 32), mixed);
+    }
+    [[nodiscard]] bool is_canonical() const noexcept {
+        return !ordered_after(first, first_port, second, second_port);
+    }
+    bool operator==(const FlowKey& o) const noexcept {
+        const Words a = words();
+        const Words b = o.words();
+        return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4])) == 0;
+    }
+
+  private:
+    using Words = std::array<uint64_t, 5>;
+    [[nodiscard]] Words words() const noexcept {
+        Words w;
+        std::memcpy(w.data(), this, sizeof w);
+        return w;
+    }
+    static uint64_t fold(uint64_t a, uint64_t b) noexcept {
+        __extension__ using Wide = unsigned __int128;
+        const Wide product = Wide{a} * b;
+        return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+    }
+    // Any total order will do; comparing registers is cheaper than comparing bytes.
+    static bool ordered_after(const IpAddress& a, uint16_t a_port, const IpAddress& b,
+                              uint16_t b_port) noexcept {
+        std::array<uint64_t, 2> x;
+        std::array<uint64_t, 2> y;
+        std::memcpy(x.data(), a.bytes.data(), 16);
+        std::memcpy(y.data(), b.bytes.data(), 16);
+        if (x[1] != y[1]) return x[1] > y[1];
+        if (x[0] != y[0]) return x[0] > y[0];
+        return a_port > b_port;
+    }
+};
+static_assert(sizeof(FlowKey) == 40 && std::is_trivially_copyable_v<FlowKey>);
+static_assert(std::has_unique_object_representations_v<FlowKey>);
+
+/// Where a conversation stands. tcp_* only with protocol 6, the last three only with others.
+enum class FlowState : uint8_t {
+    none = 0,          ///< inserted, no packet tracked yet
+    tcp_syn_sent,      ///< SYN of the originator seen
+    tcp_syn_received,  ///< both SYNs seen, not both acknowledged
+    tcp_established,
+    tcp_fin_wait,    ///< one FIN seen, not acknowledged
+    tcp_close_wait,  ///< one FIN seen and acknowledged, the other side may still send
+    tcp_last_ack,    ///< both FINs seen, not both acknowledged
+    tcp_time_wait,   ///< both FINs acknowledged
+    tcp_closed,      ///< reset
+    request,         ///< only the originator has sent
+    replied,         ///< the responder has answered
+    stream,          ///< the originator went on after an answer
+};
+inline constexpr auto kLastFlowState = FlowState::stream;
+
+/// Bits of Flow::flags.
+enum FlowFlag : uint8_t {
+    kFlowOriginatorSecond = 1,  ///< the originator is key.second
+    kFlowProven = 2,            ///< answered; set by FlowTable::prove alone
+    kFlowClosing = 4,           ///< a FIN or RST was accepted
+    kFlowMarked = 8,            ///< free for the stage that owns the flow
+};
+inline constexpr uint8_t kFlowFlagMask = 15;
+
+/// Bits of Flow::tcp_flags, per direction.
+enum TcpSideFlag : uint8_t {
+    kTcpSynSeen = 1,
+    kTcpAckSeen = 2,  ///< it has acknowledged the other side's SYN
+    kTcpFinSeen = 4,
+    kTcpFinAcked = 8,     ///< its FIN was acknowledged
+    kTcpScaleOffered = 16,  ///< window scale option in its SYN (RFC 7323 section 2)
+    kTcpSackOffered = 32,   ///< SACK permitted in its SYN (RFC 2018)
+    kTcpChallenged = 64,  ///< answered our SYN with a plain ACK (half-open, RFC 9293 section 3.5.1)
+};
+inline constexpr uint8_t kTcpSideFlagMask = 127;
+inline constexpr uint8_t kMaxWindowScale = 14;  // RFC 7323 section 2.3
+
+/// What one TCP side has sent and may send, as seen from the middle. Sequence numbers, bytes.
+struct TcpSide {
+    uint32_t end = 0;         ///< highest sequence number sent, plus one
+    uint32_t max_end = 0;     ///< highest acknowledgment plus window the other side has granted
+    uint32_t max_window = 0;  ///< largest window this side has advertised, scaled; at least 1
+};
+
+/// One conversation. Arrays of two are indexed by Direction.
+struct alignas(64) Flow {
+    FlowKey key;
+    std::array<TcpSide, 2> tcp;
+    // Second cache line.
+    std::array<uint64_t, 2> bytes;    ///< L3 bytes passed
+    std::array<uint32_t, 2> packets;  ///< packets passed; wraps
+    uint32_t generation;              ///< policy generation that judged the flow
+    uint32_t rule;                    ///< slot of the rule that admitted it
+    uint32_t last_seen_ms;            ///< clock of the caller, wraps after 49.7 days
+    uint32_t timeout_ms;              ///< idle time after last_seen_ms until it expires
+    uint32_t mark;                    ///< 0 = free, else flow_mark(); written last, cleared first
+    uint16_t in_port;                 ///< port of the originator's packets
+    uint16_t out_port;                ///< port of the responder's packets
+    FlowState state;
+    uint8_t flags;                         ///< FlowFlag
+    std::array<uint8_t, 2> window_scale;   ///< shift of advertised windows; 0 unless both offered
+    std::array<uint8_t, 2> tcp_flags;      ///< TcpSideFlag
+    uint16_t syn_tag;                      ///< low half of the originator's initial sequence number
+    std::array<uint32_t, 2> tcp_max_ack;   ///< highest acknowledgment sent by the side; before its
+                                           ///< first: the lowest that is acceptable
+    [[nodiscard]] bool proven() const noexcept { return (flags & kFlowProven) != 0; }
+    /// Direction of a packet whose FlowKey::make gave `swapped`.
+    [[nodiscard]] Direction direction(bool swapped) const noexcept {
+        return static_cast<Direction>(swapped != ((flags & kFlowOriginatorSecond) != 0));
+    }
+    /// Idle for longer than its timeout; wrap-safe.
+    [[nodiscard]] bool expired(uint32_t now_ms) const noexcept {
+        return static_cast<int32_t>(now_ms - last_seen_ms - timeout_ms) >= 0;
+    }
+    void count(Direction d, uint32_t packet_bytes) noexcept {
+        bytes[static_cast<uint8_t>(d)] += packet_bytes;
+        ++packets[static_cast<uint8_t>(d)];
+    }
+};
+static_assert(sizeof(Flow) == 128 && alignof(Flow) == 64 && std::is_trivially_copyable_v<Flow>);
+
+/// The in-use mark of the flow in slot `index`: ties the key to its place, never 0.
+inline uint32_t flow_mark(const FlowKey& key, uint32_t index) noexcept {
+    const uint32_t crc = crc32c(&key, sizeof key, ~index);
+    return crc != 0 ? crc : 1;
+}
+
+}  // namespace ravelin

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// FlowTable: exact-match table of flows, of fixed size, in memory the caller provides. One cache
+// line per lookup for the bucket and one for the key. In the path after parse; one table per
+// worker, one writer, no locks.
+//
+// Memory: header | flows | buckets | overflow buckets | wheel links | unproven links. Only header
+// and flows mean anything after a crash; adopt() rebuilds the rest from them.
+//
+// Buckets hold 12 flows; chains are dense (only the last bucket of a chain has free slots), so
+// capacity / 12 overflow buckets suffice for any distribution: an insert fails only when the table
+// is full. At 100 % fill 1 % of the home buckets have a chain.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "dataplane/flow.h"
+#include "dataplane/result.h"
+
+namespace ravelin {
+
+/// What adopt() found. Flows.
+struct AdoptReport {
+    uint32_t adopted = 0;
+    uint32_t expired = 0;    ///< valid, idle for too long
+    uint32_t invalid = 0;    ///< marked in use, but failed validation
+    uint32_t duplicate = 0;  ///< valid, but another flow has the same key
+};
+
+/// Events since create() or adopt().
+struct FlowTableStats {
+    uint64_t inserted = 0;
+    uint64_t expired = 0;
+    uint64_t shed_unproven = 0;  ///< oldest unproven flow evicted for a new one
+    uint64_t refused_full = 0;   ///< no insert: every flow is proven
+};
+
+class FlowTable {
+  public:
+    static constexpr uint32_t kTickMs = 128;        ///< resolution of expiry
+    static constexpr uint32_t kWheelSlots = 4096;   ///< horizon 524 s; longer timeouts are re-armed
+    static constexpr uint32_t kMaxCapacity = 1u << 28;
+    static constexpr uint32_t kMaxTimeoutMs = 1u << 30;  ///< keeps comparisons wrap-safe
+    static constexpr uint32_t kInitialTimeoutMs = 30'000;  ///< of a fresh flow, until touch()
+
+    /// Bytes needed for `capacity` flows.
+    static size_t bytes_for(uint32_t capacity) noexcept;
+    /// Lays out an empty table and touches every page. Errors: capacity 0 or too large, memory too
+    /// small or not 64-byte aligned. `memory` must outlive the table.
+    static Result<FlowTable> create(void* memory, size_t bytes, uint32_t capacity,
+                                    uint64_t boot_tag, uint32_t now_ms = 0);
+    /// Takes over what a killed process left. Errors: as create(); a header that is damaged, of
+    /// another version or layout, or of another `boot_tag` (the clock is comparable only within
+    /// one boot). Damaged or expired flows are dropped and counted. Validated: mark against key
+    /// and slot, canonical key, ranges of state, flags, scales and times. Not covered by any
+    /// checksum: counters, sequence numbers, rule, generation. Allocates 8 bytes per unproven flow.
+    static Result<FlowTable> adopt(void* memory, size_t bytes, uint32_t capacity,
+                                   uint64_t boot_tag, uint32_t now_ms, AdoptReport& report);
+
+    FlowTable(FlowTable&&) noexcept = default;
+    FlowTable& operator=(FlowTable&&) noexcept = default;
+    FlowTable(const FlowTable&) = delete;
+    FlowTable& operator=(const FlowTable&) = delete;
+    ~FlowTable() = default;
+
+    /// The flow of `key`, or nullptr. May be past its timeout by a tick: ask Flow::expired().
+    [[nodiscard]] Flow* find(const FlowKey& key, uint32_t hash) const noexcept;
+    /// out[i] = find(keys[i], hashes[i]), memory latencies overlapped.
+    void find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,
+                    unsigned n) const noexcept;
+    /// A new unproven flow, zeroed but for key, last_seen_ms and timeout_ms. `key` must not be in
+    /// the table. When full: evicts the oldest unproven flow; nullptr if there is none.
+    Flow* insert(const FlowKey& key, uint32_t hash, uint32_t now_ms) noexcept;
+    /// The flow was answered: it is never evicted again.
+    void prove(Flow& flow) noexcept;
+    /// Moves the flow in the wheel only if its timeout shrinks.
+    void touch(Flow& flow, uint32_t now_ms, uint32_t timeout_ms) noexcept {
+        const bool shorter = timeout_ms < flow.timeout_ms;
+        flow.last_seen_ms = now_ms;
+        flow.timeout_ms = timeout_ms < kMaxTimeoutMs ? timeout_ms : kMaxTimeoutMs;
+        if (shorter) rearm(flow);
+    }
+    void remove(Flow& flow) noexcept;
+    /// Removes expired flows, at most `budget` units of work (a flow or a wheel slot visited);
+    /// returns how many. Call it often; what the budget leaves is done by the next call.
+    unsigned expire(uint32_t now_ms, unsigned budget) noexcept;
+    /// The next expired flow, still in the table, or nullptr; takes its work off `budget`. For
+    /// owners that release something with a flow; they must remove() it before the next call.
+    [[nodiscard]] Flow* next_expired(uint32_t now_ms, unsigned& budget) noexcept;
+    /// What insert() into a full table would evict, or nullptr.
+    [[nodiscard]] Flow* oldest_unproven() const noexcept;
+
+    /// Calls fn(Flow&) for flows in slots [cursor, cursor + max), advances cursor; false at the
+    /// end. fn may remove the flow it is given.
+    template <typename Fn>
+    bool for_each(uint32_t& cursor, uint32_t max, Fn&& fn) {
+        for (; max > 0 && cursor < capacity_; --max, ++cursor)
+            if (flows_[cursor].mark != 0) fn(flows_[cursor]);
+        return cursor < capacity_;
+    }
+    [[nodiscard]] uint32_t size() const noexcept { return size_; }
+    [[nodiscard]] uint32_t capacity() const noexcept { return capacity_; }
+    [[nodiscard]] size_t memory_bytes() const noexcept { return bytes_for(capacity_); }
+    [[nodiscard]] const FlowTableStats& stats() const noexcept { return stats_; }
+
+  private:
+    static constexpr unsigned kBucketSlots = 12;
+    static constexpr unsigned kBurst = 64;
+    struct alignas(64) Header {
+        uint64_t magic;
+        uint32_t version;
+        uint32_t flow_bytes;
+        uint32_t capacity;
+        uint32_t states;
+        uint64_t boot_tag;
+        uint64_t total_bytes;
+        uint64_t checksum;  // CRC-32C of what is above, plus one so that zeroes never pass
+    };
+    struct alignas(64) Bucket {
+        std::array<uint8_t, kBucketSlots> tags;  // 0 = empty
+        uint32_t next;                           // overflow bucket; 0 = none
+        std::array<uint32_t, kBucketSlots> flow;
+        [[nodiscard]] unsigned matching(uint8_t tag) const noexcept;
+        [[nodiscard]] unsigned used() const noexcept;
+    };
+    static_assert(sizeof(Bucket) == 64 && sizeof(Header) == 64);
+    struct Link {  // circular lists; a list's head is a link of its own, behind those of the flows
+        uint32_t next;
+        uint32_t previous;
+    };
+
+    FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept;
+    static uint32_t home_buckets(uint32_t capacity) noexcept { return capacity / 6 + 1; }
+    static uint32_t overflow_buckets(uint32_t capacity) noexcept {
+        return capacity / kBucketSlots + 1;
+    }
+    static Status check_memory(const void* memory, size_t bytes, uint32_t capacity);
+    static Header make_header(uint32_t capacity, uint64_t boot_tag) noexcept;
+    static bool valid(const Flow& flow, uint32_t index, uint32_t now_ms) noexcept;
+
+    void reset_indexes() noexcept;
+    void adopt_flows(uint32_t now_ms, AdoptReport& report);
+    [[nodiscard]] uint32_t index_of(const Flow& f) const noexcept {
+        return static_cast<uint32_t>(&f - flows_);
+    }
+    [[nodiscard]] Bucket& home(uint32_t hash) const noexcept {
+        return buckets_[uint64_t{hash} * bucket_count_ >> 32];
+    }
+    void bucket_add(uint32_t hash, uint32_t index) noexcept;
+    void bucket_remove(uint32_t hash, uint32_t index) noexcept;
+    void arm(uint32_t index) noexcept;
+    void rearm(Flow& flow) noexcept;
+    static void link_last(Link* links, uint32_t head, uint32_t at) noexcept;
+    static void unlink(Link* links, uint32_t at) noexcept;
+
+    Header* header_;
+    Flow* flows_;
+    Bucket* buckets_;  // home buckets, then overflow buckets
+    Link* wheel_;      // links of flows, then heads of the slots; free flows chain through next
+    Link* unproven_;   // links of flows, then the head: oldest first
+    uint32_t capacity_;
+    uint32_t bucket_count_;
+    uint32_t size_ = 0;
+    uint32_t free_flow_ = 0;    // capacity_ = none
+    uint32_t free_bucket_ = 0;  // 0 = none
+    uint32_t wheel_ms_;         // time of the slot being emptied, a multiple of kTickMs
+    FlowTableStats stats_;
+};
+
+}  // namespace ravelin

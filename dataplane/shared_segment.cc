@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/shared_segment.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace ravelin {
+namespace {
+
+Error failed(const std::string& path, const char* what, int error) {
+    return Error{path + ": " + what + ": " + std::strerror(error)};
+}
+
+class Fd {
+  public:
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(other.release()) {}
+    Fd& operator=(Fd&&) = delete;
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() {
+        if (fd_ >= 0) close(fd_);
+    }
+    [[nodiscard]] int get() const { return fd_; }
+    int release() { return std::exchange(fd_, -1); }
+
+  private:
+    int fd_;
+};
+
+// Open and locked, so that nobody else removes or fills it.
+Result<Fd> open_locked(const std::string& path) {
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (fd.get() < 0) return failed(path, "open", errno);
+    if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) return Error{path + ": in use by another process"};
+        return failed(path, "lock", errno);
+    }
+    return fd;
+}
+
+Result<struct stat> status_of(const Fd& fd, const std::string& path) {
+    struct stat st{};
+    if (fstat(fd.get(), &st) != 0) return failed(path, "stat", errno);
+    if (!S_ISREG(st.st_mode)) return Error{path + ": not a regular file"};
+    return st;
+}
+
+Result<void*> map(const Fd& fd, size_t bytes, int protection, const std::string& path) {
+    void* data = mmap(nullptr, bytes, protection, MAP_SHARED, fd.get(), 0);
+    if (data == MAP_FAILED) return failed(path, "mmap", errno);
+    (void)madvise(data, bytes, MADV_HUGEPAGE);  // advice: tmpfs may not offer huge pages
+    return data;
+}
+
+}  // namespace
+
+Result<SharedSegment> SharedSegment::open(const std::string& path, size_t bytes) {
+    auto fd = open_locked(path);
+    if (!fd) return fd.error();
+    auto st = status_of(*fd, path);
+    if (!st) return st.error();
+    const bool create = static_cast<size_t>(st->st_size) != bytes;
+    if (create && st->st_size != 0) {
+        if (unlink(path.c_str()) != 0) return failed(path, "unlink", errno);
+        // The old file is let go on return; the new one comes with a lock of its own.
+        return open(path, bytes);
+    }
+    if (fchmod(fd->get(), 0600) != 0) return failed(path, "chmod", errno);
+    // Reserved now: a full tmpfs is an error here, not a SIGBUS on the path.
+    if (create)
+        if (const int error = posix_fallocate(fd->get(), 0, static_cast<off_t>(bytes)); error != 0)
+            return failed(path, "reserve", error);
+    auto data = map(*fd, bytes, PROT_READ | PROT_WRITE, path);
+    if (!data) return data.error();
+    return SharedSegment(fd->release(), *data, bytes, create);
+}
+
+Result<SharedSegment> SharedSegment::open_reader(const std::string& path) {
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (fd.get() < 0) return failed(path, "open", errno);
+    auto st = status_of(fd, path);
+    if (!st) return st.error();
+    if (st->st_size == 0) return Error{path + ": empty, expected a segment"};
+    const auto bytes = static_cast<size_t>(st->st_size);
+    auto data = map(fd, bytes, PROT_READ, path);
+    if (!data) return data.error();
+    return SharedSegment(fd.release(), *data, bytes, false);
+}
+
+SharedSegment::SharedSegment(SharedSegment&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      created_(other.created_) {}
+
+SharedSegment& SharedSegment::operator=(SharedSegment&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(created_, other.created_);
+    return *this;
+}
+
+SharedSegment::~SharedSegment() {
+    if (data_ != nullptr) munmap(data_, size_);
+    if (fd_ >= 0) close(fd_);
+}
+
+}  // namespace ravelin
