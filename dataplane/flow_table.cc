@@ -200,9 +200,10 @@ void FlowTable::bucket_remove(uint32_t hash, uint32_t index) noexcept {
 void FlowTable::arm(uint32_t index) noexcept {
     const Flow& flow = flows_[index];
     const uint32_t deadline = flow.last_seen_ms + flow.timeout_ms + (kTickMs - 1);
+    constexpr int32_t kFarthest = kWheelSlots - 1;
     auto ticks = static_cast<int32_t>(deadline - wheel_ms_) / static_cast<int32_t>(kTickMs);
     if (ticks < 1) ticks = 1;
-    if (ticks > static_cast<int32_t>(kWheelSlots) - 1) ticks = static_cast<int32_t>(kWheelSlots) - 1;
+    if (ticks > kFarthest) ticks = kFarthest;
     const uint32_t slot = (wheel_ms_ / kTickMs + static_cast<uint32_t>(ticks)) % kWheelSlots;
     link_last(wheel_, capacity_ + slot, index);
 }
