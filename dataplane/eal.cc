@@ -51,7 +51,9 @@ std::vector<std::string> arguments(const EalOptions& options, bool hugepages) {
 }  // namespace
 
 Result<EalFacts> start_eal(const EalOptions& options) {
-    EalFacts facts;
+    static EalFacts facts;
+    static bool started = false;
+    if (started) return facts;
     const uint64_t needed = options.memory_bytes + (64u << 20);
     const bool enough = free_hugepage_bytes() >= needed;
     facts.hugepages = options.hugepages != EalOptions::Hugepages::kOff && enough;
@@ -66,6 +68,7 @@ Result<EalFacts> start_eal(const EalOptions& options) {
     for (std::string& a : args) argv.push_back(a.data());
     if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
         return Error{fmt::format("EAL did not start: {}", rte_strerror(rte_errno))};
+    started = true;
     return facts;
 }
 

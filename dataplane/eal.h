@@ -21,7 +21,7 @@ struct EalFacts {
     std::string warning;            ///< why not, where `auto` fell back
 };
 
-/// Starts EAL once. 512-bit SIMD is allowed (EAL's own limit is 256). Errors name what is missing.
+/// Starts EAL once a process; a later call returns what the first one found. 512-bit SIMD is allowed (EAL's own limit is 256). Errors name what is missing.
 Result<EalFacts> start_eal(const EalOptions& options);
 
 }  // namespace ravelin

@@ -77,7 +77,9 @@ Result<std::unique_ptr<Port>> Port::open(const PortConfig& config, PortId id,
                                          std::span<rte_mempool* const> pools) {
     uint16_t device = 0;
     const auto [name, arguments] = dpdk_device(config, id);
-    if (pci_address_of(config.device).empty() &&
+    // What EAL found on the PCI bus, or a test made from rings, is there already.
+    const bool there = rte_eth_dev_get_port_by_name(name.c_str(), &device) == 0;
+    if (!there && pci_address_of(config.device).empty() &&
         rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()) != 0)
         return Error{fmt::format("port {}: '{}' could not be opened (is the interface there and up, "
                                  "and has this process CAP_NET_RAW and CAP_NET_ADMIN?)",

@@ -72,6 +72,7 @@ class Worker {
     [[nodiscard]] WorkerId id() const { return context_.worker; }
     [[nodiscard]] ByteRing& events() { return events_; }
     [[nodiscard]] size_t flow_memory() const { return flows_->memory_bytes(); }
+    [[nodiscard]] uint32_t flow_capacity() const { return flows_->capacity(); }
 
     /// For commands only: what runs on the worker's own thread.
     WorkerContext& context() { return context_; }

@@ -3,16 +3,19 @@
 
 #include <fmt/format.h>
 #include <rte_mbuf.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 
 #include "dataplane/eal.h"
 #include "dataplane/engine_counters.h"
+#include "dataplane/flow.h"
 
 namespace ravelin {
 namespace {
@@ -75,6 +78,7 @@ Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config, c
     box->worker_count_ = static_cast<unsigned>(config["workers"]["count"].as_integer());
     for (const auto step : {&Appliance::start_environment, &Appliance::make_pools, &Appliance::open_ports})
         if (auto s = (box.get()->*step)(); !s) return std::move(s.error());
+    if (auto s = box->share_hash_secret(run_dir); !s) return std::move(s.error());
     if (auto s = box->make_counters(run_dir); !s) return std::move(s.error());
     if (auto s = box->make_workers(run_dir); !s) return std::move(s.error());
     return box;
@@ -166,6 +170,20 @@ Status Appliance::make_counters(const std::string& run_dir) {
     if (!segment) return std::move(segment.error());
     counters_ = std::make_unique<CounterSegment>(segment->data(), specs_, worker_count_, limits::kMaxRules,
                                                  unix_ns() / 1'000'000);
+    segments_.push_back(std::move(*segment));
+    return ok_status();
+}
+
+/// The secret also spreads flows over workers: adopted flows stay with the worker that has them
+/// only if the next process hashes alike. A table that could not be kept is worth a new secret.
+Status Appliance::share_hash_secret(const std::string& run_dir) {
+    const std::string path = run_dir + "/flow_secret";
+    auto segment = SharedSegment::open(path, sizeof flow_hash_secret);
+    if (!segment) return std::move(segment.error());
+    if (segment->created() &&
+        getrandom(segment->data(), sizeof flow_hash_secret, 0) != ssize_t{sizeof flow_hash_secret})
+        return Error{fmt::format("{}: no random bytes", path)};
+    std::memcpy(flow_hash_secret.data(), segment->data(), sizeof flow_hash_secret);
     segments_.push_back(std::move(*segment));
     return ok_status();
 }

@@ -54,6 +54,7 @@ class Appliance {
     Status make_pools();
     Status open_ports();
     Status make_counters(const std::string& run_dir);
+    Status share_hash_secret(const std::string& run_dir);
     Status make_workers(const std::string& run_dir);
     Result<std::unique_ptr<FlowTable>> make_flow_table(const std::string& path, uint32_t capacity);
 

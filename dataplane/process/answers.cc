@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/process/answers.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "dataplane/process/describe.h"
+#include "dataplane/process/explain.h"
+#include "pipelines/model/frame.h"
+#include "pipelines/stages/firewall_view.h"
+#include "pipelines/stages/route.h"
+
+namespace ravelin::answers {
+namespace {
+
+constexpr uint32_t kSlice = 4096;  // flow slots a command looks at: about 50 us of a worker's time
+
+/// Copies the flows of one slice of a worker's table, or deletes those of an address.
+class FlowSlice final : public Command {
+  public:
+    explicit FlowSlice(const IpAddress* doomed) : doomed_(doomed) { copies_.reserve(kSlice); }
+    void run(Worker& worker) noexcept override {
+        copies_.clear();
+        more_ = worker.flows().for_each(cursor_, kSlice, [&](Flow& flow) {
+            if (doomed_ == nullptr) {
+                copies_.push_back(flow);  // within what was reserved
+            } else if (flow.key.first == *doomed_ || flow.key.second == *doomed_) {
+                worker.flows().remove(flow);
+                ++deleted_;
+            }
+        });
+        total_ = worker.flows().size();
+    }
+    [[nodiscard]] const std::vector<Flow>& copies() const { return copies_; }
+    [[nodiscard]] bool more() const { return more_; }
+    [[nodiscard]] uint64_t deleted() const { return deleted_; }
+    [[nodiscard]] uint64_t total() const { return total_; }
+
+  private:
+    const IpAddress* doomed_;
+    std::vector<Flow> copies_;
+    uint32_t cursor_ = 0;
+    bool more_ = true;
+    uint64_t deleted_ = 0, total_ = 0;
+};
+
+void add_flow(const FlowView& view, WorkerId worker, const Describer& describer, model::Reply& reply) {
+    model::FlowRecord& out = *reply.add_flows();
+    out.set_worker(worker);
+    out.set_protocol(view.protocol);
+    out.set_source(view.source.to_string());
+    out.set_source_port(view.source_port);
+    out.set_destination(view.destination.to_string());
+    out.set_destination_port(view.destination_port);
+    out.set_state(view.state);
+    out.set_rule(view.rule);
+    out.set_generation(view.generation);
+    out.set_packets_out(view.packets_out);
+    out.set_bytes_out(view.bytes_out);
+    out.set_packets_back(view.packets_back);
+    out.set_bytes_back(view.bytes_back);
+    out.set_expires_ms(view.expires_ms);
+    out.set_in_port(describer.port(view.in_port));
+}
+
+template <typename Policy>
+const Policy* policy_of(const PolicySnapshot& snapshot, std::string_view stage) {
+    const int index = StageRegistry::get().index(stage);
+    for (const auto& step : snapshot.steps)
+        if (step.stage == index) return dynamic_cast<const Policy*>(step.policy.get());
+    return nullptr;
+}
+
+void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
+    const auto add = [&](std::string name, uint64_t bytes) {
+        model::TableMemory& row = *out.add_memory();
+        row.set_table(std::move(name));
+        row.set_bytes(bytes);
+        return &row;
+    };
+    for (const auto& step : store.current()->steps)
+        if (const size_t bytes = step.policy->memory_bytes(); bytes != 0)
+            add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes);
+    for (const auto& worker : store.appliance()->workers())
+        add(fmt::format("flows.{}", worker->id()), worker->flow_memory())->set_capacity(worker->flow_capacity());
+    add("neighbours", 0)->set_capacity(store.appliance()->neighbours().capacity());
+}
+
+}  // namespace
+
+void status(const PolicyStore& store, uint64_t started_unix_ms, model::DataplaneStatus& out) {
+    out.set_version(model::kProtocolVersion);
+    out.set_pid(static_cast<uint32_t>(getpid()));
+    out.set_started_unix_ms(started_unix_ms);
+    out.set_rolled_back_from(store.rolled_back_from());
+    if (store.current() == nullptr) return;
+    const Appliance& box = *store.appliance();
+    out.set_generation(store.current()->generation);
+    out.set_previous(store.previous() != nullptr ? store.previous()->generation : 0);
+    out.set_confirm_remaining_ms(store.confirm_remaining_ms(Now::read()));
+    out.set_counters_path(box.counters_path());
+    out.set_workers(static_cast<uint32_t>(box.workers().size()));
+    out.set_hugepages(box.facts().hugepages);
+    out.set_warning(box.facts().warning);
+    out.set_adopted_flows(box.facts().adopted_flows);
+    for (const auto& port : box.ports()) {
+        model::PortStatus& p = *out.add_ports();
+        p.set_name(port->config().name);
+        p.set_device(port->config().device);
+        p.set_link_up(port->link_up());
+        p.set_mac(port->mac().to_string());
+        p.set_mtu(port->config().mtu);
+        p.set_queues(port->rx_queues());
+    }
+    add_memory(store, out);
+}
+
+void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply) {
+    const PolicySnapshot& policy = *store.current();
+    const Describer describer(policy, store.appliance()->specs());
+    uint64_t total = 0;
+    for (const auto& worker : store.appliance()->workers()) {
+        FlowSlice slice(nullptr);
+        do {
+            if (!worker->execute(slice))
+                return reply.set_error(fmt::format("worker {} does not answer", worker->id()));
+            const uint32_t now = Now::read().ms;
+            for (const Flow& flow : slice.copies())
+                if (static_cast<uint32_t>(reply.flows_size()) < limit)
+                    add_flow(describe(flow, policy, now), worker->id(), describer, reply);
+        } while (slice.more() && static_cast<uint32_t>(reply.flows_size()) < limit);
+        total += slice.total();
+    }
+    reply.set_total(total);
+}
+
+void delete_flows(const PolicyStore& store, const std::string& address, model::Reply& reply) {
+    if (address.size() != 16) return reply.set_error("not an address");
+    const IpAddress doomed = IpAddress::v6(reinterpret_cast<const uint8_t*>(address.data()));
+    uint64_t deleted = 0;
+    for (const auto& worker : store.appliance()->workers()) {
+        FlowSlice slice(&doomed);
+        do {
+            if (!worker->execute(slice))
+                return reply.set_error(fmt::format("worker {} does not answer", worker->id()));
+        } while (slice.more());
+        deleted += slice.deleted();
+    }
+    reply.set_total(deleted);
+}
+
+void neighbours(const PolicyStore& store, model::Reply& reply) {
+    static constexpr std::array<const char*, 8> kStates{"none",  "incomplete", "reachable", "stale",
+                                                        "delay", "probing",    "failed",    "permanent"};
+    const Describer describer(*store.current(), store.appliance()->specs());
+    const uint32_t now = Now::read().ms;
+    for (const NeighbourView& n : store.appliance()->neighbours().list()) {
+        model::NeighbourRecord& out = *reply.add_neighbours();
+        out.set_port(describer.port(n.port));
+        out.set_address(n.address.to_string());
+        out.set_mac(n.mac.to_string());
+        out.set_state(kStates[static_cast<size_t>(n.state) % kStates.size()]);
+        out.set_age_ms(now - n.changed_ms);
+    }
+}
+
+void routes(const PolicyStore& store, const model::RouteLookup& request, model::Reply& reply) {
+    const auto* policy = policy_of<RoutePolicy>(*store.current(), "route");
+    if (policy == nullptr) return reply.set_error("this policy has no route stage");
+    const Describer describer(*store.current(), store.appliance()->specs());
+    std::vector<RouteView> views;
+    if (request.address().size() == 16)
+        views = policy->find(IpAddress::v6(reinterpret_cast<const uint8_t*>(request.address().data())));
+    else
+        views = policy->list(request.list_limit());
+    reply.set_total(policy->size());
+    for (const RouteView& view : views) {
+        model::RouteRecord& out = *reply.add_routes();
+        out.set_prefix(view.prefix.to_string());
+        out.set_via(view.via ? view.via->to_string() : "");
+        out.set_port(describer.port(view.port));
+        out.set_kind(view.kind);
+    }
+}
+
+void explain(const PolicyStore& store, const model::Explain& request, model::Reply& reply) {
+    const PolicySnapshot& policy = *store.current();
+    PortId port = kNoPort;
+    for (PortId p = 0; p < policy.ports.size(); ++p)
+        if (policy.ports[p].name == request.port()) port = p;
+    if (port == kNoPort) return reply.set_error(fmt::format("no port '{}'", request.port()));
+    const Appliance& box = *store.appliance();
+    // The first run finds the owner; only its flow table knows the flow.
+    ExplainCommand first(request.frame(), port, box.specs().size());
+    ExplainCommand owner(request.frame(), port, box.specs().size());
+    if (!box.workers()[0]->execute(first) || !first.ran()) return reply.set_error("the frame could not be run");
+    ExplainCommand& told = first.owner() == 0 ? first : owner;
+    if (&told == &owner && (!box.workers()[first.owner()]->execute(owner) || !owner.ran()))
+        return reply.set_error(fmt::format("worker {} does not answer", first.owner()));
+    told.collect();
+    const Describer describer(policy, box.specs());
+    model::Explanation& out = *reply.mutable_explanation();
+    out.set_worker(first.owner());
+    out.set_generation(told.generation());
+    for (const TraceRecord& record : told.records()) *out.add_steps() = describer.step(record);
+    out.set_verdict(Describer::verdict(told.verdict()));
+    out.set_reason(describer.reason(told.reason()));
+    out.set_rule(describer.rule(told.meta().rule));
+    out.set_out_port(describer.port(told.meta().out_port));
+    out.set_flow(Describer::summary(told.meta()));
+    if (const auto* routes = policy_of<RoutePolicy>(policy, "route"))
+        for (const RouteView& view : routes->find(told.meta().destination)) {
+            out.set_route(view.prefix.to_string());
+            out.set_next_hop(view.via ? view.via->to_string() : "on link");
+        }
+}
+
+}  // namespace ravelin::answers

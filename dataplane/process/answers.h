@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// The requests that only look: status, flows, neighbours, routes, explain. And flow deletion.
+#pragma once
+#include "control.pb.h"
+#include "dataplane/process/policy_store.h"
+
+namespace ravelin::answers {
+
+void status(const PolicyStore& store, uint64_t started_unix_ms, model::DataplaneStatus& out);
+/// Up to `limit` flows over all workers; `total` counts them all.
+void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply);
+/// Deletes every flow with `address` (16 bytes) at either end; `total` counts them.
+void delete_flows(const PolicyStore& store, const std::string& address, model::Reply& reply);
+void neighbours(const PolicyStore& store, model::Reply& reply);
+/// Of one address (16 bytes), or up to `limit` of the table.
+void routes(const PolicyStore& store, const model::RouteLookup& request, model::Reply& reply);
+void explain(const PolicyStore& store, const model::Explain& request, model::Reply& reply);
+
+}  // namespace ravelin::answers

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/process/control_server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "dataplane/process/answers.h"
+#include "dataplane/process/describe.h"
+#include "pipelines/model/tree_codec.h"
+
+namespace ravelin {
+namespace {
+
+// Workers' rings hold thousands of records; looked at this often they do not overflow at the rates
+// a log or trace is read at.
+constexpr int kEventPeriodMs = 10;
+constexpr unsigned kEventsPerTurn = 512;
+constexpr size_t kMostQueued = 16u << 20;  // a control plane that does not read loses events, not us
+
+/// Sets or clears the watch of a worker, on that worker.
+class SetWatch final : public Command {
+  public:
+    explicit SetWatch(const WatchSpec* spec) : spec_(spec) {}
+    void run(Worker& worker) noexcept override { worker.watch().set(spec_); }
+
+  private:
+    const WatchSpec* spec_;
+};
+
+bool peer_may(int fd) {
+    ucred peer{};
+    socklen_t length = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+}  // namespace
+
+ControlServer::ControlServer(PolicyStore& store, std::string run_dir)
+    : store_(store), run_dir_(std::move(run_dir)), started_unix_ms_(unix_ns() / 1'000'000) {}
+
+ControlServer::~ControlServer() {
+    for (const int fd : {client_, listener_, lock_})
+        if (fd >= 0) close(fd);
+}
+
+Status ControlServer::listen() {
+    mkdir(run_dir_.c_str(), 0700);
+    lock_ = open((run_dir_ + "/dataplane.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (lock_ < 0) return Error{fmt::format("{}: {}", run_dir_, std::strerror(errno))};
+    if (flock(lock_, LOCK_EX | LOCK_NB) != 0)
+        return Error{fmt::format("{}: another data plane runs there", run_dir_)};
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = run_dir_ + "/dataplane.sock";
+    if (path.size() >= sizeof address.sun_path)
+        return Error{fmt::format("{}: longer than a socket path may be", path)};
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    unlink(path.c_str());
+    const mode_t mask = umask(0177);
+    const int bound = bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    umask(mask);
+    if (bound != 0 || ::listen(listener_, 4) != 0)
+        return Error{fmt::format("{}: {}", path, std::strerror(errno))};
+    return ok_status();
+}
+
+int ControlServer::run(int stop_fd) {
+    while (true) {
+        pollfd fds[] = {{stop_fd, POLLIN, 0}, {listener_, POLLIN, 0}, {client_, POLLIN, 0}};
+        if (!writer_.empty()) fds[2].events |= POLLOUT;
+        poll(fds, 3, kEventPeriodMs);
+        if (fds[0].revents != 0) return 0;
+        if (fds[2].revents != 0) serve_client();
+        if (fds[1].revents != 0) accept_client();
+        if (const auto* current = store_.current()) {
+            const uint64_t generation = current->generation;
+            if (store_.expire(Now::read()))
+                notify("rolled_back", "not confirmed in time", generation);
+        }
+        drain_events();
+        if (boot_failed_ && writer_.empty()) return 3;
+    }
+}
+
+void ControlServer::accept_client() {
+    const int fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    if (!peer_may(fd)) {
+        close(fd);
+        return;
+    }
+    drop_client();
+    client_ = fd;
+}
+
+void ControlServer::drop_client() {
+    if (client_ < 0) return;
+    close(client_);
+    client_ = -1;
+    reader_ = model::FrameReader();
+    writer_ = model::FrameWriter();
+    unwatch();
+}
+
+void ControlServer::serve_client() {
+    const auto got = model::receive(client_, reader_);
+    if (!got) return drop_client();
+    while (client_ >= 0) {
+        const auto frame = reader_.next();
+        if (!frame) break;
+        handle(*frame);
+    }
+    if (*got == model::Received::kEnd) return drop_client();
+    if (client_ >= 0 && !writer_.flush(client_)) drop_client();
+}
+
+void ControlServer::handle(const std::string& frame) {
+    model::ToDataplane request;
+    if (!request.ParseFromString(frame)) return drop_client();
+    model::FromDataplane message;
+    message.set_id(request.id());
+    answer(request, *message.mutable_reply());
+    send(message);
+}
+
+void ControlServer::answer(const model::ToDataplane& request, model::Reply& reply) {
+    using Kind = model::ToDataplane::RequestCase;
+    Status outcome = ok_status();
+    const bool booted = store_.current() != nullptr;
+    switch (request.request_case()) {
+        case Kind::kHello:
+            if (request.hello().version() != model::kProtocolVersion)
+                outcome = Error{fmt::format("protocol version {}; this data plane speaks {}",
+                                            request.hello().version(), model::kProtocolVersion)};
+            break;
+        case Kind::kApply: return apply(request.apply(), reply);
+        case Kind::kConfirm: outcome = store_.confirm(request.confirm().generation()); break;
+        case Kind::kRollback: outcome = store_.roll_back(); break;
+        case Kind::kStatus: break;
+        case Kind::kUnwatch: unwatch(); break;
+        case Kind::REQUEST_NOT_SET: outcome = Error{"not a request this data plane knows"}; break;
+        default:
+            if (!booted) outcome = Error{"no policy is in force yet"};
+    }
+    if (!outcome) {
+        reply.set_error(outcome.error().message);
+    } else if (booted) {
+        if (request.has_trace()) return watch(request.trace(), false, reply);
+        if (request.has_capture()) return watch(request.capture(), true, reply);
+        if (request.has_flows()) return answers::flows(store_, request.flows().limit(), reply);
+        if (request.has_delete_flows()) return answers::delete_flows(store_, request.delete_flows().address(), reply);
+        if (request.has_neighbours()) return answers::neighbours(store_, reply);
+        if (request.has_route()) return answers::routes(store_, request.route(), reply);
+        if (request.has_explain()) return answers::explain(store_, request.explain(), reply);
+    }
+    answers::status(store_, started_unix_ms_, *reply.mutable_status());
+}
+
+void ControlServer::apply(const model::Apply& request, model::Reply& reply) {
+    auto config = model::decode(request.policy().config());
+    Status outcome = config ? store_.apply(request.policy().generation(), std::move(*config),
+                                           request.confirm_ms(), Now::read())
+                            : Status(std::move(config.error()));
+    if (!outcome) {
+        reply.set_error(outcome.error().message);
+        boot_failed_ = store_.appliance() == nullptr;
+    }
+    answers::status(store_, started_unix_ms_, *reply.mutable_status());
+}
+
+void ControlServer::watch(const model::Watch& request, bool capture, model::Reply& reply) {
+    auto spec = std::make_unique<WatchSpec>();
+    const std::vector<uint64_t> packed(request.filter().begin(), request.filter().end());
+    const PolicySnapshot& policy = *store_.current();
+    for (PortId p = 0; p < policy.ports.size(); ++p)
+        if (policy.ports[p].name == request.port()) spec->port = p;
+    if (!request.port().empty() && spec->port == kNoPort)
+        return reply.set_error(fmt::format("no port '{}'", request.port()));
+    if (packed.size() > 4096 || !WatchSpec::decode(packed, spec->filter))
+        return reply.set_error("the filter is not a valid BPF program");
+    spec->limit = request.limit();
+    spec->snap_bytes = request.snap_bytes();
+    spec->capture = capture;
+    spec->trace = !capture;
+    unwatch();
+    watch_ = std::move(spec);
+    for (const auto& worker : store_.appliance()->workers()) {
+        SetWatch set(watch_.get());
+        if (!worker->execute(set)) reply.set_error(fmt::format("worker {} does not answer", worker->id()));
+    }
+}
+
+void ControlServer::unwatch() {
+    if (watch_ == nullptr) return;
+    for (const auto& worker : store_.appliance()->workers()) {
+        SetWatch none(nullptr);
+        worker->execute(none);
+    }
+    watch_.reset();
+}
+
+void ControlServer::drain_events() {
+    if (store_.current() == nullptr) return;
+    for (const auto& worker : store_.appliance()->workers())
+        worker->events().drain(kEventsPerTurn, [this](const uint8_t* record, size_t length) {
+            if (client_ < 0 || writer_.pending() > kMostQueued) ++events_dropped_;
+            else carry(record, length);
+        });
+    if (client_ >= 0 && !writer_.empty() && !writer_.flush(client_)) drop_client();
+}
+
+void ControlServer::carry(const uint8_t* record, size_t length) {
+    EventKind kind{};
+    std::memcpy(&kind, record, sizeof kind);
+    const Describer describer(*store_.current(), store_.appliance()->specs());
+    model::FromDataplane message;
+    if (kind == EventKind::kTrace && length == sizeof(TraceRecord)) {
+        TraceRecord trace;
+        std::memcpy(&trace, record, sizeof trace);
+        *message.mutable_trace() = describer.trace(trace);
+    } else if (kind == EventKind::kRuleLog && length == sizeof(RuleLogRecord)) {
+        RuleLogRecord log;
+        std::memcpy(&log, record, sizeof log);
+        *message.mutable_log() = describer.log(log);
+        message.mutable_log()->set_lost(events_dropped_);
+    } else if (kind == EventKind::kCapture && length >= sizeof(CaptureRecord)) {
+        CaptureRecord capture;
+        std::memcpy(&capture, record, sizeof capture);
+        auto* frame = message.mutable_frame();
+        frame->set_unix_ns(capture.unix_ns);
+        frame->set_port(describer.port(capture.port));
+        frame->set_length(capture.length);
+        frame->set_data(record + sizeof capture, length - sizeof capture);
+        frame->set_lost(events_dropped_);
+    }
+    send(message);
+}
+
+void ControlServer::send(const model::FromDataplane& message) {
+    if (client_ < 0) return;
+    if (!writer_.queue(message.SerializeAsString()) || !writer_.flush(client_)) drop_client();
+}
+
+void ControlServer::notify(const char* kind, const std::string& text, uint64_t generation) {
+    model::FromDataplane message;
+    message.mutable_notice()->set_kind(kind);
+    message.mutable_notice()->set_text(text);
+    message.mutable_notice()->set_generation(generation);
+    send(message);
+}
+
+}  // namespace ravelin

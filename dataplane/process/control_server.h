@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// ControlServer: the data plane's only door, a Unix socket. One control plane at a time; a new one
+// replaces the old, which may be a corpse. Runs on the control thread, which also builds policies,
+// watches the confirm deadline and carries the workers' records out.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "control.pb.h"
+#include "dataplane/process/policy_store.h"
+#include "dataplane/watch.h"
+#include "pipelines/model/frame.h"
+
+namespace ravelin {
+
+class ControlServer {
+  public:
+    ControlServer(PolicyStore& store, std::string run_dir);
+    ~ControlServer();
+    ControlServer(const ControlServer&) = delete;
+    ControlServer& operator=(const ControlServer&) = delete;
+
+    /// Takes the run directory (one data plane each) and binds `<run_dir>/dataplane.sock`, mode 0600.
+    Status listen();
+    /// Serves until `stop_fd` is readable. 0: asked to stop; 3: the first policy could not be
+    /// booted, and EAL starts once a process.
+    int run(int stop_fd);
+
+  private:
+    void accept_client();
+    void drop_client();
+    void serve_client();
+    void handle(const std::string& frame);
+    void answer(const model::ToDataplane& request, model::Reply& reply);
+    void apply(const model::Apply& request, model::Reply& reply);
+    void watch(const model::Watch& request, bool capture, model::Reply& reply);
+    void unwatch();
+    void drain_events();
+    void carry(const uint8_t* record, size_t length);
+    void send(const model::FromDataplane& message);
+    void notify(const char* kind, const std::string& text, uint64_t generation);
+
+    PolicyStore& store_;
+    std::string run_dir_;
+    uint64_t started_unix_ms_;
+    int lock_ = -1, listener_ = -1, client_ = -1;
+    model::FrameReader reader_;
+    model::FrameWriter writer_;
+    std::unique_ptr<WatchSpec> watch_;  // workers read it while set
+    uint64_t events_dropped_ = 0;       // because the control plane did not read
+    bool boot_failed_ = false;
+};
+
+}  // namespace ravelin
