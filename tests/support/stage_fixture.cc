@@ -88,9 +88,7 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
     auto table = FlowTable::create(memory_->flows.get(), FlowTable::bytes_for(flows), flows, 1, now.ms);
     if (!table) fail(table.error().message);
     flows_ = std::make_unique<FlowTable>(std::move(*table));
-#ifdef RAVELIN_HAS_NEIGHBOURS
     neighbours_ = std::make_unique<NeighbourTable>();
-#endif
     events_ = std::make_unique<ByteRing>(limits::kEventRing);
     pipeline_ = std::make_unique<Pipeline>(StageRegistry::get().instantiate(0, workers));
     context_.workers = workers;

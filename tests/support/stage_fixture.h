@@ -10,12 +10,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
-#if __has_include("dataplane/neighbour_table.h")
 #include "dataplane/neighbour_table.h"
-#define RAVELIN_HAS_NEIGHBOURS 1
-#else
-namespace ravelin { class NeighbourTable {}; }
-#endif
 #include "dataplane/pipeline.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
