@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/metrics/families.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+
+#include "controlplane/metrics/names.h"
+
+namespace ravelin::metrics {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+/// Families by name, filled in any order.
+class Scrape {
+  public:
+    void counter(const std::string& family, const std::string& help, const Labels& labels, double v) {
+        add(family, help, MetricType::Counter, labels).counter.value = v;
+    }
+    void gauge(const std::string& family, const std::string& help, const Labels& labels, double v) {
+        add(family, help, MetricType::Gauge, labels).gauge.value = v;
+    }
+    [[nodiscard]] std::vector<MetricFamily> take() {
+        std::vector<MetricFamily> out;
+        for (auto& [name, family] : families_) out.push_back(std::move(family));
+        return out;
+    }
+
+  private:
+    ClientMetric& add(const std::string& name, const std::string& help, MetricType type,
+                      const Labels& labels) {
+        MetricFamily& family = families_[name];
+        if (family.name.empty()) family = {name, help, type, {}};
+        ClientMetric& metric = family.metric.emplace_back();
+        for (const auto& [key, value] : labels) metric.label.push_back({key, value});
+        return metric;
+    }
+    std::map<std::string, MetricFamily> families_;
+};
+
+double as_double(uint64_t value) { return static_cast<double>(value); }
+
+void add_counter(Scrape& scrape, const CounterReader& reader, size_t index) {
+    const CounterKind kind = reader.kind(index);
+    const std::string help(reader.help(index));
+    const auto name = metric_name(reader.name(index), kind);
+    if (!name) return;
+    const auto put = [&](const Labels& labels, uint64_t value) {
+        const std::string& about = name->help.empty() ? help : name->help;
+        if (kind == CounterKind::kGauge)
+            scrape.gauge(name->family, about, labels, as_double(value) * name->scale);
+        else
+            scrape.counter(name->family, about, labels, as_double(value) * name->scale);
+    };
+    if (!name->per_worker) return put(name->labels, reader.sum(index));
+    for (unsigned w = 0; w < reader.header().workers; ++w) {
+        Labels labels = name->labels;
+        labels.emplace_back("worker", std::to_string(w));
+        put(labels, reader.value(index, w));
+    }
+}
+
+void add_segment(Scrape& scrape, const CounterReader& reader) {
+    for (size_t i = 0; i < reader.size(); ++i) {
+        add_counter(scrape, reader, i);
+        scrape.gauge("ravelin_counter_info", "Always 1; explains a counter of the data plane in one sentence.",
+                     {{"counter", std::string(reader.name(i))}, {"help", std::string(reader.help(i))}}, 1);
+    }
+    scrape.gauge("ravelin_workers", "Workers of the data plane.", {}, reader.header().workers);
+    scrape.gauge("ravelin_dataplane_start_time_seconds", "Unix time at which the data plane started.", {},
+                 as_double(reader.header().started_unix_ms) / 1e3);
+}
+
+/// Since the rule took its slot; a restarted data plane counts from zero again.
+uint64_t since(uint64_t now, uint64_t before) { return now >= before ? now - before : now; }
+
+void add_rules(Scrape& scrape, const Snapshot& snapshot, const CounterReader& reader) {
+    // No label for the generation: every change would begin all series anew.
+    for (const RuleSlot& rule : snapshot.rules) {
+        const RuleCounter now = reader.rule(rule.slot);
+        const Labels labels{{"rule", rule.name}};
+        scrape.counter("ravelin_rule_packets_total", "Packets a rule decided.", labels,
+                       as_double(since(now.packets, rule.packets_before)));
+        scrape.counter("ravelin_rule_bytes_total", "Bytes of the packets a rule decided.", labels,
+                       as_double(since(now.bytes, rule.bytes_before)));
+    }
+}
+
+double unix_seconds() {
+    using namespace std::chrono;
+    return duration<double>(system_clock::now().time_since_epoch()).count();
+}
+
+void add_state(Scrape& scrape, const Snapshot& s, const CounterReader* reader) {
+    scrape.gauge("ravelin_info", "Always 1; the version of the control plane.", {{"version", RAVELIN_VERSION}}, 1);
+    scrape.gauge("ravelin_dataplane_up", "1 while the data plane answers the control plane.", {}, s.dataplane_up);
+    scrape.gauge("ravelin_generation", "Policy generation in force; 0 before the first.", {}, as_double(s.generation));
+    scrape.gauge("ravelin_confirm_remaining_seconds", "Seconds until an unconfirmed change rolls back; 0: nothing to confirm.",
+                 {}, s.confirm_seconds);
+    scrape.counter("ravelin_log_lines_lost_total", "Rule log lines lost in full rings or beyond the rate.", {},
+                   as_double(s.log_lines_lost));
+    const std::string uptime = "Seconds since the process started.";
+    scrape.gauge("ravelin_uptime_seconds", uptime, {{"process", "controlplane"}}, s.uptime_seconds);
+    if (reader != nullptr && s.dataplane_up)
+        scrape.gauge("ravelin_uptime_seconds", uptime, {{"process", "dataplane"}},
+                     std::max(0.0, unix_seconds() - as_double(reader->header().started_unix_ms) / 1e3));
+}
+
+void add_tables(Scrape& scrape, const Snapshot& s) {
+    for (const PortState& port : s.ports)
+        scrape.gauge("ravelin_port_link_up", "1 while the port's link is up.", {{"port", port.name}}, port.link_up);
+    for (const TableState& t : s.tables) {
+        const Labels labels{{"table", t.name}};
+        scrape.gauge("ravelin_table_bytes", "Memory of a table of the data plane.", labels, as_double(t.bytes));
+        scrape.gauge("ravelin_table_entries", "Entries in a table of the data plane.", labels, as_double(t.entries));
+        if (t.capacity > 0)
+            scrape.gauge("ravelin_table_capacity", "Entries a table of the data plane has room for.", labels,
+                         as_double(t.capacity));
+    }
+}
+
+}  // namespace
+
+std::vector<MetricFamily> families(const Snapshot& snapshot, const CounterReader* reader) {
+    Scrape scrape;
+    add_state(scrape, snapshot, reader);
+    add_tables(scrape, snapshot);
+    if (reader != nullptr) {
+        add_segment(scrape, *reader);
+        add_rules(scrape, snapshot, *reader);
+    }
+    return scrape.take();
+}
+
+}  // namespace ravelin::metrics

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the metrics endpoint asks the control plane at each scrape. Plain data.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace ravelin::metrics {
+
+/// A rule of the policy in force and where the data plane counts its hits.
+struct RuleSlot {
+    std::string name;
+    uint32_t slot = 0;
+    uint64_t packets_before = 0;  ///< what the slot had counted when the rule took it
+    uint64_t bytes_before = 0;
+};
+
+struct PortState {
+    std::string name;
+    bool link_up = false;
+};
+
+/// Memory of one table of the data plane.
+struct TableState {
+    std::string name;
+    uint64_t bytes = 0;
+    uint64_t entries = 0;
+    uint64_t capacity = 0;  ///< 0: grows
+};
+
+struct Snapshot {
+    bool dataplane_up = false;
+    uint64_t generation = 0;         ///< in force; 0: none
+    double confirm_seconds = 0;      ///< until an unconfirmed change rolls back; 0: nothing to confirm
+    std::string counters_path;       ///< empty: not known yet
+    double uptime_seconds = 0;       ///< of the control plane
+    uint64_t log_lines_lost = 0;     ///< rule log lines lost, in rings or beyond the rate
+    std::vector<RuleSlot> rules;
+    std::vector<PortState> ports;    ///< may stay empty
+    std::vector<TableState> tables;  ///< may stay empty
+};
+
+/// `snapshot` is called from the endpoint's threads, one call at a time.
+struct MetricsSource {
+    std::function<Snapshot()> snapshot;
+};
+
+}  // namespace ravelin::metrics
