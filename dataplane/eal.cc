@@ -22,11 +22,16 @@ uint64_t free_hugepage_bytes() {
     return pages * kHugepage;
 }
 
-/// EAL pins its main thread; any CPU we may run on will do, workers pin themselves.
-int first_allowed_cpu() {
+cpu_set_t allowed_cpus() {
     cpu_set_t allowed;
     CPU_ZERO(&allowed);
     sched_getaffinity(0, sizeof allowed, &allowed);
+    return allowed;
+}
+
+/// EAL wants to pin its main thread; any CPU we may run on will do.
+int first_allowed_cpu() {
+    const cpu_set_t allowed = allowed_cpus();
     for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
         if (CPU_ISSET(cpu, &allowed)) return cpu;
     return 0;
@@ -66,8 +71,11 @@ Result<EalFacts> start_eal(const EalOptions& options) {
     std::vector<std::string> args = arguments(options, facts.hugepages);
     std::vector<char*> argv;
     for (std::string& a : args) argv.push_back(a.data());
+    const cpu_set_t ours = allowed_cpus();
     if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
         return Error{fmt::format("EAL did not start: {}", rte_strerror(rte_errno))};
+    // Unpinned again: threads made from here would inherit the one CPU.
+    sched_setaffinity(0, sizeof ours, &ours);
     started = true;
     return facts;
 }
