@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// firewall: lets packets pass that belong to an accepted flow, and asks the rules about the others.
+// Router mode: after route, so that rules know the way out; wire mode: last. Default: drop.
+//
+// Config: firewall_schema.h. Drops and counters: below. Cost: one flow lookup per packet, misses of
+// a burst overlapped; a packet without flow costs a classification and, if accepted, an insert.
+// Not asked: frames of the box itself, and what is neither IP nor ARP (judged by `wire`).
+#include <array>
+
+#include "dataplane/engine_counters.h"
+#include "pipelines/stages/firewall_judge.h"
+#include "pipelines/stages/firewall_schema.h"
+
+namespace ravelin::firewall {
+namespace {
+
+constexpr std::array<CounterDecl, static_cast<size_t>(Outcome::kPass)> kDrops{{
+    {"rule", "Packets that a rule drops."},
+    {"default", "Packets that no rule matches, where the default is to drop."},
+    {"reject", "Packets that a rule or the default rejects; the sender is told if it may be."},
+    {"tcp_flags", "TCP segments with flags that no host sends together."},
+    {"tcp_state", "TCP segments that their connection cannot have in its state."},
+    {"tcp_window", "TCP segments outside the window of their connection."},
+    {"tcp_no_flow", "TCP segments in mid-stream of a connection that is not known."},
+    {"flow_table_full", "New packets without room for a flow: every flow in the table is proven."},
+    {"flow_cut", "Packets of flows that a new policy does not accept; the flow is removed."},
+    {"icmp_unrelated", "ICMP errors about packets that no flow has under way."},
+    {"icmp_no_flow", "ICMP echo replies that nobody asked for."},
+    {"fragment", "Later fragments of packets that were not accepted or not seen."},
+}};
+constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
+    {"judged_again", "Flows judged again under a new policy."},
+    {"kept", "Flows that go on by keep-established though the policy does not accept them."},
+    {"picked_up", "TCP connections taken up in mid-stream."},
+    {"answered", "Rejected packets whose sender was told."},
+    {"unanswered", "Rejected packets not answered: forbidden, over the rate, or no buffer."},
+}};
+
+constexpr unsigned kExpireBudget = 256;   // a few microseconds a turn
+constexpr uint32_t kPublishMs = 100;
+
+class Firewall final : public Stage {
+  public:
+    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+        const auto& p = static_cast<const FirewallPolicy&>(policy);
+        Lookup lookup;
+        prepare(burst, p, context, lookup);
+        context.flows->find_burst(lookup.keys, lookup.hashes, lookup.flows, lookup.count);
+        Tally tally;
+        Judge judge(p, context, replies_, tally, drop(0));
+        unsigned next = 0;
+        for (unsigned i = 0; i < burst.count; ++i) {
+            if (!asked(burst, i)) continue;
+            Subject subject{burst.packet(i), &burst.meta[i]};
+            const Outcome outcome = one(judge, subject, p, context, lookup, next);
+            if (outcome != Outcome::kPass) burst.drop(i, drop(static_cast<unsigned>(outcome)));
+        }
+        tally.flush(context.counters);
+        for (unsigned c = 0; c < kCounters; ++c)
+            if (tally.events[c] != 0) context.counters.add(counter(c), tally.events[c]);
+    }
+
+    void tick(const StagePolicy&, WorkerContext& context) noexcept override {
+        context.flows->expire(context.now.ms, kExpireBudget);
+        if (context.now.ms - published_ms_ < kPublishMs) return;
+        published_ms_ = context.now.ms;
+        publish(*context.flows, context.counters);
+    }
+
+  private:
+    // Keys of the burst's packets in order, but for ARP and ICMP errors.
+    struct Lookup {
+        unsigned count = 0;
+        FlowKey keys[Burst::kCapacity];
+        uint32_t hashes[Burst::kCapacity];
+        bool swapped[Burst::kCapacity];
+        Flow* flows[Burst::kCapacity];
+    };
+
+    static bool asked(const Burst& burst, unsigned i) noexcept {
+        const PacketMeta& meta = burst.meta[i];
+        return burst.live(i) && !meta.has(PacketMeta::kLocalOrigin) &&
+               meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6 | PacketMeta::kArp);
+    }
+    static bool has_own_key(const PacketMeta& meta) noexcept {
+        return !meta.has(PacketMeta::kArp | PacketMeta::kIcmpError);
+    }
+    static uint16_t zone(const PacketMeta& meta, const FirewallPolicy& p, const WorkerContext& context) noexcept {
+        if (!p.wire) return 0;
+        const auto& ports = context.policy->ports;
+        return zone_of(meta, meta.in_port < ports.size() ? ports[meta.in_port].wire_peer : kNoPort);
+    }
+
+    static void prepare(Burst& burst, const FirewallPolicy& p, const WorkerContext& context,
+                        Lookup& lookup) noexcept {
+        for (unsigned i = 0; i < burst.count; ++i) {
+            if (!asked(burst, i) || !has_own_key(burst.meta[i])) continue;
+            Subject subject{burst.packet(i), &burst.meta[i]};
+            find_key(subject, zone(burst.meta[i], p, context));
+            lookup.keys[lookup.count] = subject.key;
+            lookup.hashes[lookup.count] = subject.hash;
+            lookup.swapped[lookup.count++] = subject.swapped;
+        }
+    }
+
+    static Outcome one(Judge& judge, Subject& subject, const FirewallPolicy& p,
+                       const WorkerContext& context, const Lookup& lookup, unsigned& next) noexcept {
+        const PacketMeta& meta = *subject.meta;
+        if (meta.has(PacketMeta::kArp)) return judge.judge_arp(subject);
+        if (meta.has(PacketMeta::kIcmpError)) return judge.judge_error(subject, zone(meta, p, context));
+        const unsigned at = next++;
+        subject.key = lookup.keys[at];
+        subject.hash = lookup.hashes[at];
+        subject.swapped = lookup.swapped[at];
+        Flow* flow = lookup.flows[at];
+        // An earlier packet of this burst may have opened this flow, or evicted it.
+        if (judge.table_changed()) flow = context.flows->find(subject.key, subject.hash);
+        return judge.judge(subject, flow);
+    }
+
+    void publish(const FlowTable& flows, const WorkerCounters& counters) noexcept {
+        const FlowTableStats& now = flows.stats();
+        counters.set(kFlows, flows.size());
+        counters.add(kFlowsCreated, now.inserted - published_.inserted);
+        counters.add(kFlowsExpired, now.expired - published_.expired);
+        counters.add(kFlowsShed, now.shed_unproven - published_.shed_unproven);
+        counters.add(kFlowsRefused, now.refused_full - published_.refused_full);
+        published_ = now;
+    }
+
+    Replies replies_;
+    FlowTableStats published_;
+    uint32_t published_ms_ = 0;
+};
+
+std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Firewall>(); }
+
+constexpr StageDecl kStage{.name = "firewall", .help = "Accepts, drops or rejects by state and rules.",
+                           .schema = &kSchema, .drops = kDrops, .counters = kCounterDecls,
+                           .compile = compile_firewall, .create = create};
+REGISTER_STAGE(kStage);
+
+}  // namespace
+}  // namespace ravelin::firewall

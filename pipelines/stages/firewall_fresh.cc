@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// Packets that no flow has: what may open one, what may only belong to one, and what has none.
+#include <algorithm>
+
+#include "dataplane/net/headers.h"
+#include "pipelines/stages/firewall_judge.h"
+
+namespace ravelin::firewall {
+namespace {
+
+constexpr uint8_t kEchoRequest4 = 8, kEchoRequest6 = 128;
+constexpr unsigned kGuessedScale = 14;       // the largest (RFC 7323 section 2.3): unknown in mid-stream
+constexpr uint32_t kLeastWindow = 0xffff;
+
+bool has_ports(uint8_t protocol) noexcept {
+    return protocol == net::kTcp || protocol == net::kUdp || protocol == net::kSctp ||
+           protocol == net::kIcmp || protocol == net::kIcmpv6;
+}
+
+// RFC 792, RFC 4443 section 2.1. One without PacketMeta::kIcmpError quotes too little to be checked.
+bool is_error(const PacketMeta& m) noexcept {
+    if (m.protocol == net::kIcmpv6) return m.icmp_type < 128;
+    return (m.icmp_type >= 3 && m.icmp_type <= 5) || m.icmp_type == 11 || m.icmp_type == 12;
+}
+
+// A connection from one segment in its middle. The other side's numbers are known by what this one
+// acknowledges; scales are unknown, so windows start at the largest they can be.
+void pick_up(Flow& flow, const TcpSegment& segment) noexcept {
+    const uint32_t window = std::max(uint32_t{segment.window} << kGuessedScale, kLeastWindow);
+    flow.tcp[0] = {segment.end(), segment.end() + window, window};
+    flow.tcp[1] = {segment.ack + window, segment.ack + window, window};
+    flow.window_scale = {kGuessedScale, kGuessedScale};
+    flow.tcp_max_ack = {segment.ack, segment.seq - window};
+    flow.tcp_flags = {kTcpSynSeen | kTcpAckSeen, kTcpSynSeen};
+    flow.state = FlowState::tcp_syn_received;
+}
+
+}  // namespace
+
+Outcome Judge::fresh(Subject& s) noexcept {
+    const PacketMeta& m = *s.meta;
+    if (m.has(PacketMeta::kLaterFragment) && has_ports(m.protocol)) return fresh_fragment(s);
+    const bool icmp = m.protocol == net::kIcmp || m.protocol == net::kIcmpv6;
+    if (m.protocol == net::kTcp) return fresh_tcp(s);
+    if (icmp && m.has(PacketMeta::kEcho)) {
+        const bool request = m.icmp_type == (m.protocol == net::kIcmp ? kEchoRequest4 : kEchoRequest6);
+        return request ? open_datagram(s) : orphan(s, Outcome::kIcmpNoFlow);
+    }
+    if (icmp && is_error(m)) return orphan(s, Outcome::kIcmpUnrelated);
+    if (!icmp && m.protocol != net::kIgmp) return open_datagram(s);
+    // Nothing ever answers the rest of ICMP and IGMP in a way that a flow could foresee.
+    return obey(s, policy_.decide(classifier_key(m, kStateUntracked), m.ttl), kStateUntracked);
+}
+
+// Its first fragment has opened the flow if one may be; this one cannot.
+Outcome Judge::fresh_fragment(Subject& s) noexcept {
+    const bool ports = s.meta->has(PacketMeta::kPorts | PacketMeta::kEcho);
+    return ports ? orphan(s, Outcome::kFragment) : invalid(s, Outcome::kFragment);
+}
+
+Outcome Judge::fresh_tcp(Subject& s) noexcept {
+    const auto segment = read_segment(s.packet, *s.meta);
+    if (!segment) return invalid(s, Outcome::kTcpFlags);
+    Flow start{};
+    start.key = s.key;
+    switch (tcp_track(start, Direction::originator, *segment)) {
+        case TcpVerdict::new_ok: return open(s, start);
+        case TcpVerdict::invalid_flags: return invalid(s, Outcome::kTcpFlags);
+        default: return mid_stream(s, *segment);
+    }
+}
+
+Outcome Judge::mid_stream(Subject& s, const TcpSegment& segment) noexcept {
+    const bool plain = (segment.flags & (kTcpSyn | kTcpFin | kTcpRst | kTcpAck)) == kTcpAck;
+    if (!policy_.pickup || !plain) return orphan(s, Outcome::kTcpNoFlow);
+    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
+    if (rule.action != Action::kAccept || !rule.stateful) return orphan(s, Outcome::kTcpNoFlow);
+    Flow start{};
+    start.key = s.key;
+    pick_up(start, segment);
+    const Outcome outcome = create(s, rule, start);
+    if (outcome == Outcome::kPass) ++tally_.events[kPickedUp];
+    return outcome;
+}
+
+Outcome Judge::open_datagram(Subject& s) noexcept {
+    Flow start{};
+    start.key = s.key;
+    datagram_track(start, Direction::originator);
+    return open(s, start);
+}
+
+Outcome Judge::open(Subject& s, const Flow& start) noexcept {
+    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
+    if (rule.action == Action::kAccept && rule.stateful) return create(s, rule, start);
+    return obey(s, rule, kStateNew);
+}
+
+// The table evicts an unproven flow for a new one; where all are proven, the new one has to wait.
+Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept {
+    Flow* flow = nullptr;
+    if (!context_.dry_run) {
+        flow = flows_.insert(s.key, s.hash, context_.now.ms);
+        changed_ = true;
+    }
+    if (context_.dry_run ? !room() : flow == nullptr) {
+        credit(s, rule, kStateNew);
+        if (rule.log) log(s, Outcome::kFlowTableFull);
+        return Outcome::kFlowTableFull;
+    }
+    const Outcome outcome = obey(s, rule, kStateNew);
+    if (flow == nullptr) return outcome;
+    flow->tcp = start.tcp;
+    flow->window_scale = start.window_scale;
+    flow->tcp_flags = start.tcp_flags;
+    flow->tcp_max_ack = start.tcp_max_ack;
+    flow->syn_tag = start.syn_tag;
+    flow->state = start.state;
+    if (s.swapped) flow->flags = static_cast<uint8_t>(flow->flags | kFlowOriginatorSecond);
+    flow->generation = generation_;
+    flow->rule = rule.slot;
+    flow->in_port = s.meta->in_port;
+    flow->out_port = s.meta->out_port;
+    flow->count(Direction::originator, s.meta->l3_total);
+    flows_.touch(*flow, context_.now.ms, policy_.timeouts.of(*flow));
+    return outcome;
+}
+
+// It belongs to a flow that is not there. Rules that ask for such packets decide; else it passes
+// only where flows are not wanted (`stateful: false`).
+Outcome Judge::orphan(Subject& s, Outcome reason) noexcept {
+    if (const Rule* rule = policy_.match(classifier_key(*s.meta, kStateInvalid), s.meta->ttl))
+        return obey(s, *rule, kStateInvalid);
+    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
+    if (rule.action == Action::kAccept && !rule.stateful) return obey(s, rule, kStateNew);
+    s.meta->flow_state = kStateInvalid;
+    return reason;
+}
+
+Outcome Judge::invalid(Subject& s, Outcome reason) noexcept {
+    if (const Rule* rule = policy_.match(classifier_key(*s.meta, kStateInvalid), s.meta->ttl))
+        return obey(s, *rule, kStateInvalid);
+    s.meta->flow_state = kStateInvalid;
+    return reason;
+}
+
+}  // namespace ravelin::firewall

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rule's word and what follows from it; packets of known flows. Those without one stand in
+// firewall_fresh.cc.
+#include "pipelines/stages/firewall_judge.h"
+
+#include <algorithm>
+
+#include "dataplane/engine_counters.h"
+#include "dataplane/events.h"
+#include "dataplane/net/headers.h"
+
+namespace ravelin::firewall {
+
+Outcome Judge::judge(Subject& s, Flow* flow) noexcept {
+    if (flow == nullptr) return fresh(s);
+    if (flow->expired(context_.now.ms)) {  // the wheel is up to a tick late
+        remove(*flow);
+        return fresh(s);
+    }
+    if (!context_.dry_run) return known(s, *flow);
+    Flow copy = *flow;
+    return known(s, copy);
+}
+
+Outcome Judge::judge_error(Subject& s, uint16_t zone) noexcept {
+    const auto quoted = read_quoted(s.packet, *s.meta);
+    // An error goes to whom the quoted packet came from; anything else is made up.
+    if (!quoted || quoted->source != s.meta->destination) return orphan(s, Outcome::kIcmpUnrelated);
+    find_key(s, *quoted, zone);
+    const Flow* flow = flows_.find(s.key, s.hash);
+    if (flow == nullptr || flow->expired(context_.now.ms) ||
+        !has_under_way(*flow, flow->direction(s.swapped), *quoted))
+        return orphan(s, Outcome::kIcmpUnrelated);
+    const ClassifierKey key = classifier_key(*s.meta, kStateRelated);
+    return obey(s, policy_.decide(key, s.meta->ttl), kStateRelated);
+}
+
+Outcome Judge::judge_arp(Subject& s) noexcept { return obey(s, policy_.arp, kStateUntracked); }
+
+Outcome Judge::known(Subject& s, Flow& flow) noexcept {
+    const Direction d = flow.direction(s.swapped);
+    if (flow.generation != generation_ && !judge_again(s, flow, d)) return Outcome::kFlowCut;
+    if (flow.key.protocol == net::kTcp) return track_tcp(s, flow, d);
+    if (!s.meta->has(PacketMeta::kLaterFragment)) datagram_track(flow, d);
+    return accept_known(s, flow, d);
+}
+
+// By what opened the flow, not by the packet at hand: an answer meets no rule of its own.
+bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
+    const bool original = d == Direction::originator;
+    if (original) {  // routes may have changed, and with them the way out
+        flow.in_port = s.meta->in_port;
+        flow.out_port = s.meta->out_port;
+    }
+    const int hop_limit = original ? s.meta->ttl : FirewallPolicy::kHopLimitUnknown;
+    const Rule& rule = policy_.decide(classifier_key(flow), hop_limit);
+    ++tally_.events[kJudgedAgain];
+    flow.generation = generation_;
+    if (rule.action == Action::kAccept || policy_.keep_established) {
+        const bool accepted = rule.action == Action::kAccept;
+        flow.rule = accepted ? rule.slot : kNoRule;
+        if (!accepted) ++tally_.events[kKept];
+        return true;
+    }
+    credit(s, rule, kStateEstablished);
+    if (rule.log) log(s, Outcome::kFlowCut);
+    if (rule.action == Action::kReject) answer(s);
+    remove(flow);
+    return false;
+}
+
+Outcome Judge::track_tcp(Subject& s, Flow& flow, Direction d) noexcept {
+    if (s.meta->has(PacketMeta::kLaterFragment)) {
+        // No sequence number here. What it carries may be acknowledged, so its bytes count as sent
+        // as far as the window allows.
+        TcpSide& sender = flow.tcp[static_cast<uint8_t>(d)];
+        const uint32_t granted = sender.max_end - sender.end;
+        if (static_cast<int32_t>(granted) > 0) sender.end += std::min(granted, s.meta->payload_length);
+        return accept_known(s, flow, d);
+    }
+    const auto segment = read_segment(s.packet, *s.meta);
+    if (!segment) return invalid(s, Outcome::kTcpFlags);
+    switch (tcp_track(flow, d, *segment)) {
+        case TcpVerdict::ok:
+        case TcpVerdict::new_ok:
+        case TcpVerdict::syn_retransmit:
+        case TcpVerdict::challenge_ack: return accept_known(s, flow, d);
+        case TcpVerdict::reuse: remove(flow); return fresh(s);
+        case TcpVerdict::invalid_flags: return invalid(s, Outcome::kTcpFlags);
+        case TcpVerdict::out_of_window: return invalid(s, Outcome::kTcpWindow);
+        case TcpVerdict::invalid_state: break;
+    }
+    return invalid(s, Outcome::kTcpState);
+}
+
+Outcome Judge::accept_known(Subject& s, Flow& flow, Direction d) noexcept {
+    s.meta->flow_state = kStateEstablished;
+    s.meta->rule = policy_.info(flow.rule);
+    if (flow.rule < limits::kMaxRules) tally_.hit(flow.rule, s.meta->l3_total, context_.counters);
+    if (context_.dry_run) return Outcome::kPass;
+    flow.count(d, s.meta->l3_total);
+    if (!flow.proven() && earned_proof(flow)) flows_.prove(flow);
+    flows_.touch(flow, context_.now.ms, policy_.timeouts.of(flow));
+    return Outcome::kPass;
+}
+
+Outcome Judge::obey(Subject& s, const Rule& rule, uint8_t state) noexcept {
+    credit(s, rule, state);
+    Outcome outcome = Outcome::kPass;
+    if (rule.action == Action::kReject) {
+        outcome = Outcome::kReject;
+        answer(s);
+    } else if (rule.action == Action::kDrop) {
+        outcome = rule.info == policy_.otherwise.info ? Outcome::kDefault : Outcome::kRule;
+    }
+    if (rule.log) log(s, outcome);
+    return outcome;
+}
+
+void Judge::credit(Subject& s, const Rule& rule, uint8_t state) noexcept {
+    s.meta->flow_state = state;
+    s.meta->rule = rule.info;
+    const uint32_t bytes = s.meta->l3_total != 0 ? s.meta->l3_total : s.packet.length();
+    tally_.hit(rule.slot, bytes, context_.counters);
+}
+
+void Judge::answer(Subject& s) noexcept {
+    const PacketMeta& meta = *s.meta;
+    if (context_.dry_run || meta.has(PacketMeta::kArp)) return;
+    const auto outcome = meta.protocol == net::kTcp
+        ? replies_.reset(s.packet, meta, policy_.reject_rate, context_)
+        : replies_.icmp(s.packet, meta, IcmpError::kAdminProhibited, policy_.reject_rate, context_);
+    ++tally_.events[outcome == Replies::Outcome::kSent ? kAnswered : kUnanswered];
+}
+
+void Judge::log(const Subject& s, Outcome outcome) noexcept {
+    if (context_.dry_run) return;
+    RuleLogRecord record;
+    record.length = s.packet.length();
+    record.unix_ns = unix_ns();
+    record.generation = context_.policy->generation;
+    if (outcome != Outcome::kPass)
+        record.reason = static_cast<DropCode>(first_drop_ + static_cast<unsigned>(outcome));
+    record.worker = context_.worker;
+    record.meta = *s.meta;
+    if (!context_.events->push(&record, sizeof record, nullptr, 0)) context_.counters.add(kEventsLost);
+}
+
+bool Judge::room() const noexcept {
+    return flows_.size() < flows_.capacity() || flows_.oldest_unproven() != nullptr;
+}
+
+void Judge::remove(Flow& flow) noexcept {
+    if (context_.dry_run) return;
+    flows_.remove(flow);
+    changed_ = true;
+}
+
+}  // namespace ravelin::firewall

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Judge: what the firewall decides for one packet, and what it remembers of it. Lives for a burst.
+// In a dry run it works on copies of flows and changes nothing.
+#pragma once
+#include "dataplane/flow_table.h"
+#include "dataplane/stage.h"
+#include "pipelines/net/icmp_error.h"
+#include "pipelines/stages/firewall_packet.h"
+#include "pipelines/stages/firewall_policy.h"
+
+namespace ravelin::firewall {
+
+/// Order of the stage's drop names (firewall.cc).
+enum class Outcome : uint8_t {
+    kRule, kDefault, kReject, kTcpFlags, kTcpState, kTcpWindow, kTcpNoFlow, kFlowTableFull,
+    kFlowCut, kIcmpUnrelated, kIcmpNoFlow, kFragment,
+    kPass,  ///< none of these: it goes on
+};
+
+/// Order of the stage's counters (firewall.cc).
+enum Counter : unsigned { kJudgedAgain, kKept, kPickedUp, kAnswered, kUnanswered, kCounters };
+
+/// Counts of one burst; packets of one rule often follow each other.
+struct Tally {
+    uint32_t slot = kNoRule;
+    uint64_t packets = 0, bytes = 0;
+    uint64_t events[kCounters] = {};
+
+    void hit(uint32_t rule_slot, uint32_t packet_bytes, const WorkerCounters& counters) noexcept {
+        if (rule_slot != slot) flush(counters);
+        slot = rule_slot;
+        ++packets;
+        bytes += packet_bytes;
+    }
+    void flush(const WorkerCounters& counters) noexcept {
+        if (packets != 0 && slot != kNoRule) counters.hit_rule(slot, packets, bytes);
+        packets = bytes = 0;
+    }
+};
+
+class Judge {
+  public:
+    /// `first_drop`: the stage's drop code of Outcome 0, for the log.
+    Judge(const FirewallPolicy& policy, WorkerContext& context, Replies& replies, Tally& tally,
+          DropCode first_drop) noexcept
+        : policy_(policy), context_(context), replies_(replies), tally_(tally),
+          flows_(*context.flows), generation_(static_cast<uint32_t>(context.policy->generation)),
+          first_drop_(first_drop) {}
+
+    /// An IP packet whose key is its own; `flow` is what the table has for it, or null.
+    Outcome judge(Subject& subject, Flow* flow) noexcept;
+    /// A packet with PacketMeta::kIcmpError.
+    Outcome judge_error(Subject& subject, uint16_t zone) noexcept;
+    Outcome judge_arp(Subject& subject) noexcept;
+    /// Flows came or went: what was found for later packets of the burst may be another's now.
+    [[nodiscard]] bool table_changed() const noexcept { return changed_; }
+
+  private:
+    using Rule = CompiledRule;
+    // Packets of a flow.
+    Outcome known(Subject& s, Flow& flow) noexcept;
+    bool judge_again(Subject& s, Flow& flow, Direction d) noexcept;
+    Outcome track_tcp(Subject& s, Flow& flow, Direction d) noexcept;
+    Outcome accept_known(Subject& s, Flow& flow, Direction d) noexcept;
+    // Packets without one.
+    Outcome fresh(Subject& s) noexcept;
+    Outcome fresh_tcp(Subject& s) noexcept;
+    Outcome fresh_fragment(Subject& s) noexcept;
+    Outcome mid_stream(Subject& s, const TcpSegment& segment) noexcept;
+    Outcome open(Subject& s, const Flow& start) noexcept;
+    Outcome open_datagram(Subject& s) noexcept;
+    Outcome create(Subject& s, const Rule& rule, const Flow& start) noexcept;
+    Outcome orphan(Subject& s, Outcome reason) noexcept;
+    Outcome invalid(Subject& s, Outcome reason) noexcept;
+    // A rule's word.
+    Outcome obey(Subject& s, const Rule& rule, uint8_t state) noexcept;
+    void credit(Subject& s, const Rule& rule, uint8_t state) noexcept;
+    void answer(Subject& s) noexcept;
+    void log(const Subject& s, Outcome outcome) noexcept;
+
+    [[nodiscard]] bool room() const noexcept;
+    void remove(Flow& flow) noexcept;
+
+    const FirewallPolicy& policy_;
+    WorkerContext& context_;
+    Replies& replies_;
+    Tally& tally_;
+    FlowTable& flows_;
+    uint32_t generation_;
+    DropCode first_drop_;
+    bool changed_ = false;
+};
+
+}  // namespace ravelin::firewall

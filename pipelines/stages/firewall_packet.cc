@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipelines/stages/firewall_packet.h"
+
+#include <algorithm>
+
+#include "dataplane/limits.h"
+#include "dataplane/net/headers.h"
+#include "pipelines/stages/firewall_rules.h"
+
+namespace ravelin::firewall {
+namespace {
+
+constexpr uint16_t kVlanIdMask = 0x0fff;
+constexpr uint8_t kOptionEnd = 0, kOptionNop = 1, kOptionScale = 3, kOptionSackPermitted = 4;
+constexpr uint8_t kEchoRequest4 = 8, kEchoReply4 = 0, kEchoRequest6 = 128, kEchoReply6 = 129;
+constexpr uint32_t kQuotedBytes = 8;  // of the payload, at least (RFC 792)
+
+// RFC 9293 section 3.1, RFC 7323 section 2.2, RFC 2018 section 2. A malformed list ends the walk:
+// the tracker then does without, as a receiver would.
+void read_options(const uint8_t* at, unsigned length, TcpSegment& segment) noexcept {
+    unsigned i = 0;
+    while (i < length && at[i] != kOptionEnd) {
+        if (at[i] == kOptionNop) { ++i; continue; }
+        if (i + 1 >= length || at[i + 1] < 2 || i + at[i + 1] > length) return;
+        if (at[i] == kOptionScale && at[i + 1] == 3)
+            segment.wscale = static_cast<int8_t>(std::min<uint8_t>(at[i + 2], kMaxWindowScale));
+        if (at[i] == kOptionSackPermitted && at[i + 1] == 2) segment.sack_permitted = true;
+        i += at[i + 1];
+    }
+}
+
+// Walks the extension headers of a quoted IPv6 packet; false when they end beyond the quote or the
+// packet is a later fragment.
+bool skip_extensions(const Packet& packet, uint8_t& protocol, uint32_t& at) noexcept {
+    for (unsigned i = 0; i < limits::kMaxExtensionHeaders; ++i) {
+        if (protocol == net::kFragment) {
+            const auto* fragment = packet.at<net::Ipv6Fragment>(at);
+            if (fragment == nullptr || (fragment->offset_more.host() & 0xfff8) != 0) return false;
+            protocol = fragment->next_header;
+            at += sizeof(net::Ipv6Fragment);
+        } else if (protocol == net::kHopByHop || protocol == net::kRouting ||
+                   protocol == net::kDestinationOptions) {
+            const auto* extension = packet.at<net::Ipv6Extension>(at);
+            if (extension == nullptr) return false;
+            protocol = extension->next_header;
+            at += 8u + extension->length * 8u;
+        } else {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool read_quoted_v4(const Packet& packet, uint32_t& at, Quoted& q) noexcept {
+    const auto* ip = packet.at<net::Ipv4>(at);
+    if (ip == nullptr || ip->version_ihl >> 4 != 4 || ip->header_length() < sizeof(net::Ipv4)) return false;
+    if ((ip->fragment.host() & 0x1fff) != 0) return false;
+    q.source = IpAddress::v4(ip->source.host());
+    q.destination = IpAddress::v4(ip->destination.host());
+    q.protocol = ip->protocol;
+    at += ip->header_length();
+    return true;
+}
+
+bool read_quoted_v6(const Packet& packet, uint32_t& at, Quoted& q) noexcept {
+    const auto* ip = packet.at<net::Ipv6>(at);
+    if (ip == nullptr || ip->version_class_flow.host() >> 28 != 6) return false;
+    q.source = IpAddress::v6(ip->source.data());
+    q.destination = IpAddress::v6(ip->destination.data());
+    q.protocol = ip->next_header;
+    at += sizeof(net::Ipv6);
+    return skip_extensions(packet, q.protocol, at);
+}
+
+bool is_echo(uint8_t protocol, uint8_t type) noexcept {
+    if (protocol == net::kIcmp) return type == kEchoRequest4 || type == kEchoReply4;
+    return type == kEchoRequest6 || type == kEchoReply6;
+}
+
+// Ports or echo identifier: all within the 8 bytes that every error quotes.
+bool read_quoted_payload(const Packet& packet, uint32_t at, Quoted& q) noexcept {
+    const uint8_t* bytes = packet.bytes(at, kQuotedBytes);
+    if (bytes == nullptr) return false;
+    const auto word = [&](unsigned i) { return static_cast<uint16_t>(bytes[i] << 8 | bytes[i + 1]); };
+    if (q.protocol == net::kTcp || q.protocol == net::kUdp || q.protocol == net::kSctp) {
+        q.source_port = word(0);
+        q.destination_port = word(2);
+    }
+    if (q.protocol == net::kTcp) q.sequence = uint32_t{word(4)} << 16 | word(6);
+    if (q.protocol == net::kIcmp || q.protocol == net::kIcmpv6) {
+        if (!is_echo(q.protocol, bytes[0])) return false;
+        q.source_port = q.destination_port = word(4);
+    }
+    return true;
+}
+
+}  // namespace
+
+uint16_t zone_of(const PacketMeta& meta, PortId peer) noexcept {
+    const unsigned outer = meta.vlan_outer & kVlanIdMask, inner = meta.vlan_inner & kVlanIdMask;
+    const unsigned pair = std::min(meta.in_port, peer);
+    return static_cast<uint16_t>(outer ^ inner << 4 ^ inner >> 8 ^ pair << 10);
+}
+
+void find_key(Subject& s, uint16_t zone) noexcept {
+    const PacketMeta& m = *s.meta;
+    const bool ports = m.has(PacketMeta::kPorts | PacketMeta::kEcho);
+    s.key = FlowKey::make(m.source, m.destination, ports ? m.source_port : uint16_t{0},
+                          ports ? m.destination_port : uint16_t{0}, m.protocol, zone, s.swapped);
+    // Steering hashes without zone, and a fragment perhaps before its ports were known.
+    const bool same = m.has(PacketMeta::kHashed) && zone == 0 && !m.has(PacketMeta::kFragment);
+    s.hash = same ? m.hash : s.key.hash();
+}
+
+std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& meta) noexcept {
+    const auto* tcp = packet.at<net::Tcp>(meta.l4_offset);
+    if (tcp == nullptr || tcp->header_length() < sizeof(net::Tcp)) return std::nullopt;
+    TcpSegment segment;
+    segment.seq = tcp->sequence.host();
+    segment.ack = tcp->acknowledgement.host();
+    segment.payload_len = meta.payload_length;
+    segment.window = tcp->window.host();
+    segment.flags = tcp->flags;
+    if (!segment.has(kTcpSyn)) return segment;  // only there do the options matter
+    const unsigned length = tcp->header_length() - static_cast<unsigned>(sizeof(net::Tcp));
+    const uint8_t* options = packet.bytes(meta.l4_offset + uint32_t{sizeof(net::Tcp)}, length);
+    if (options == nullptr) return std::nullopt;
+    read_options(options, length, segment);
+    return segment;
+}
+
+std::optional<Quoted> read_quoted(const Packet& packet, const PacketMeta& meta) noexcept {
+    Quoted q;
+    uint32_t at = meta.inner_offset;
+    const bool read = meta.has(PacketMeta::kIpv4) ? read_quoted_v4(packet, at, q)
+                                                  : read_quoted_v6(packet, at, q);
+    if (!read || !read_quoted_payload(packet, at, q)) return std::nullopt;
+    return q;
+}
+
+void find_key(Subject& s, const Quoted& q, uint16_t zone) noexcept {
+    s.key = FlowKey::make(q.source, q.destination, q.source_port, q.destination_port, q.protocol, zone,
+                          s.swapped);
+    s.hash = s.key.hash();
+}
+
+bool has_under_way(const Flow& flow, Direction direction, const Quoted& quoted) noexcept {
+    const auto sender = static_cast<uint8_t>(direction);
+    if (flow.packets[sender] == 0) return false;
+    if (quoted.protocol != net::kTcp) return true;
+    const auto receiver = static_cast<uint8_t>(reverse(direction));
+    const uint32_t end = flow.tcp[sender].end;
+    // Before an answer only the SYN is under way; syn_tag is the low half of its number.
+    if (flow.state == FlowState::tcp_syn_sent)
+        return static_cast<uint16_t>(quoted.sequence) == flow.syn_tag && end - quoted.sequence <= 0x10000;
+    const uint32_t window = std::max<uint32_t>(flow.tcp[receiver].max_window, 1);
+    return end - quoted.sequence <= window;
+}
+
+ClassifierKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept {
+    ClassifierKey key;
+    key.source = meta.source;
+    key.destination = meta.destination;
+    if (meta.has(PacketMeta::kPorts)) {
+        key.source_port = meta.source_port;
+        key.destination_port = meta.destination_port;
+    }
+    key.in_port = meta.in_port;
+    key.out_port = meta.out_port;
+    key.protocol = meta.protocol;
+    key.icmp_type = meta.icmp_type;
+    key.state = state;
+    return key;
+}
+
+ClassifierKey classifier_key(const Flow& flow) noexcept {
+    ClassifierKey key;
+    const FlowKey& f = flow.key;
+    const bool second = (flow.flags & kFlowOriginatorSecond) != 0;
+    key.source = second ? f.second : f.first;
+    key.destination = second ? f.first : f.second;
+    key.source_port = second ? f.second_port : f.first_port;
+    key.destination_port = second ? f.first_port : f.second_port;
+    key.in_port = flow.in_port;
+    key.out_port = flow.out_port;
+    key.protocol = f.protocol;
+    // ICMP flows are opened by echo requests alone.
+    if (f.protocol == net::kIcmp) key.icmp_type = kEchoRequest4;
+    if (f.protocol == net::kIcmpv6) key.icmp_type = kEchoRequest6;
+    key.state = kStateNew;
+    return key;
+}
+
+}  // namespace ravelin::firewall

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the firewall reads from a packet: its flow's key, its TCP segment, and the packet that an ICMP
+// error quotes. Nothing here changes anything.
+#pragma once
+#include <optional>
+
+#include "dataplane/flow.h"
+#include "dataplane/packet.h"
+#include "dataplane/tcp_tracker.h"
+#include "pipelines/tables/classifier.h"
+
+namespace ravelin::firewall {
+
+/// One IP packet on its way through the firewall.
+struct Subject {
+    Packet packet;
+    PacketMeta* meta;
+    FlowKey key{};      ///< of its own flow; of an ICMP error: the quoted packet's
+    uint32_t hash = 0;
+    bool swapped = false;
+};
+
+/// Equal addresses on two wires or in two VLANs are two flows. Router mode: 0, since the answer may
+/// come in by another port; wire mode: mixed from VLAN ids and the pair, 0 for the first, untagged.
+uint16_t zone_of(const PacketMeta& meta, PortId peer) noexcept;
+
+/// Fills key, hash and swapped from the packet's own addresses.
+void find_key(Subject& subject, uint16_t zone) noexcept;
+
+/// The TCP header at l4_offset, with the options the tracker needs. Nothing if it is cut short.
+std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& meta) noexcept;
+
+/// The packet that an ICMP error is about, as far as errors must quote it (RFC 792, RFC 4443).
+struct Quoted {
+    IpAddress source, destination;
+    uint16_t source_port = 0, destination_port = 0;
+    uint32_t sequence = 0;      ///< TCP
+    uint8_t protocol = 0;
+};
+/// Nothing if it is no IP packet of the error's family, a later fragment, or cut within the first
+/// 8 bytes of its payload.
+std::optional<Quoted> read_quoted(const Packet& packet, const PacketMeta& meta) noexcept;
+/// Fills key, hash and swapped with those of the quoted packet.
+void find_key(Subject& subject, const Quoted& quoted, uint16_t zone) noexcept;
+
+/// Whether the flow has such a packet under way from `direction`. For TCP the sequence number must
+/// be one that is not acknowledged for more than a window (RFC 5927 section 4.1): whoever forges
+/// an error without seeing the connection has to guess it.
+bool has_under_way(const Flow& flow, Direction direction, const Quoted& quoted) noexcept;
+
+/// What rules match the packet by.
+ClassifierKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept;
+/// The same for the first packet of a flow, as far as the flow remembers it.
+ClassifierKey classifier_key(const Flow& flow) noexcept;
+
+}  // namespace ravelin::firewall

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipelines/stages/firewall_policy.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "dataplane/stage.h"
+#include "pipelines/stages/firewall_schema.h"
+
+namespace ravelin::firewall {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+Timeouts timeouts_of(const config::Node& node) {
+    Timeouts t;
+    const auto take = [&](std::string_view name, uint32_t& to) {
+        if (node.has(name)) to = static_cast<uint32_t>(node[name].as_integer() / kNsPerMs);
+    };
+    take("tcp-syn-sent", t.tcp_syn_sent);
+    take("tcp-syn-received", t.tcp_syn_received);
+    take("tcp-established", t.tcp_established);
+    take("tcp-fin-wait", t.tcp_fin_wait);
+    take("tcp-close-wait", t.tcp_close_wait);
+    take("tcp-last-ack", t.tcp_last_ack);
+    take("tcp-time-wait", t.tcp_time_wait);
+    take("tcp-closed", t.tcp_closed);
+    take("udp", t.udp);
+    take("udp-stream", t.udp_stream);
+    take("icmp", t.icmp);
+    take("other", t.other);
+    return t;
+}
+
+Action action_of(const config::Node& node) {
+    const auto at = std::ranges::find(kActionWords, node.as_text());
+    return at == kActionWords.end() ? Action::kDrop
+                                    : static_cast<Action>(at - kActionWords.begin());
+}
+
+CompiledRule compiled(const NamedRule& rule, size_t info) {
+    return {rule.slot, static_cast<uint32_t>(info), rule.action, rule.hop_limit, rule.stateful,
+            rule.log};
+}
+
+// Names every rule, disabled ones too, so that the operator sees them with their counters.
+void describe(FirewallPolicy& policy, std::span<const NamedRule> named) {
+    policy.info_of_slot.assign(limits::kMaxRules, kNoRule);
+    const auto add = [&](std::string name, uint32_t slot, Action action) {
+        policy.info_of_slot[slot] = static_cast<uint32_t>(policy.first_info + policy.infos.size());
+        policy.infos.push_back({std::move(name), slot, std::string(action_name(action))});
+    };
+    for (const NamedRule& rule : named) add(rule.name, rule.slot, rule.action);
+    add(std::string(kDefaultRule), policy.otherwise.slot, policy.otherwise.action);
+}
+
+Status place_rules(FirewallPolicy& policy, std::span<const NamedRule> named) {
+    ClassifierInput input = classifier_input(named);
+    auto classifier = Classifier::build(input.rules);
+    if (!classifier) return std::move(classifier.error());
+    policy.classifier = std::move(*classifier);
+    for (const uint32_t origin : input.origin)
+        policy.rules.push_back(compiled(named[origin], policy.first_info + origin));
+    for (size_t i = 0; i < named.size(); ++i)
+        if (named[i].arp && named[i].matches) policy.arp = compiled(named[i], policy.first_info + i);
+    return ok_status();
+}
+
+void take_settings(FirewallPolicy& policy, const config::Node& config) {
+    policy.timeouts = timeouts_of(config["timeouts"]);
+    policy.pickup = config["pickup"].as_text() == "validated";
+    policy.keep_established = config["keep-established"].as_bool();
+    policy.reject_rate = static_cast<uint32_t>(config["reject-rate"].as_integer());
+    policy.otherwise.action = action_of(config["default"]);
+    policy.otherwise.log = config["log-default"].as_bool();
+    policy.otherwise.slot = kDefaultSlot;
+}
+
+void publish(const FirewallPolicy& policy, CompileContext& context) {
+    context.rules.insert(context.rules.end(), policy.infos.begin(), policy.infos.end());
+}
+
+}  // namespace
+
+size_t FirewallPolicy::memory_bytes() const {
+    return sizeof *this + classifier.memory_bytes() + rules.capacity() * sizeof(CompiledRule) +
+           infos.capacity() * sizeof(RuleInfo) + info_of_slot.capacity() * sizeof(uint32_t);
+}
+
+Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& config,
+                                                            CompileContext& context) {
+    // The infos' place is part of the compiled rules; another stage's rules may have moved it.
+    if (context.unchanged != nullptr) {
+        const auto& same = static_cast<const FirewallPolicy&>(*context.unchanged);
+        if (same.first_info == context.rules.size()) {
+            publish(same, context);
+            return context.unchanged;
+        }
+    }
+    std::vector<std::string> ports;
+    std::ranges::transform(context.snapshot.ports, std::back_inserter(ports), &PortPolicy::name);
+    auto policy = std::make_shared<FirewallPolicy>();
+    policy->wire = context.snapshot.mode == PolicySnapshot::Mode::kWire;
+    auto named = rules_of(config, ports, policy->wire);
+    if (!named) return std::move(named.error());
+    take_settings(*policy, config);
+    policy->first_info = context.rules.size();
+    policy->otherwise.info = static_cast<uint32_t>(policy->first_info + named->size());
+    policy->arp = policy->otherwise;
+    if (auto s = place_rules(*policy, *named); !s) return std::move(s.error());
+    describe(*policy, *named);
+    publish(*policy, context);
+    return std::shared_ptr<const StagePolicy>(std::move(policy));
+}
+
+}  // namespace ravelin::firewall
