@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// local: the end of packets for the box itself. Echo requests are answered; the data plane offers
+// nothing else, so the rest is refused as a host refuses a closed port (RFC 1122 section 3.2.2.1).
+// Router mode, after neighbour.
+//
+// Config: ping, ping-rate, icmp-rate. Drops: as listed. Cost: a compare a packet for others' packets.
+#include <array>
+#include <cstring>
+
+#include "dataplane/net/headers.h"
+#include "pipelines/net/checksum.h"
+#include "pipelines/net/icmp_error.h"
+#include "pipelines/stages/route.h"
+
+namespace ravelin {
+namespace {
+
+using config::Field;
+using config::Schema;
+using config::Type;
+
+constexpr std::array kFields{
+    Field{.name = "ping", .type = Type::kBool, .help = "Whether the box answers echo requests to its addresses.", .fallback = "true"},
+    Field{.name = "ping-rate", .type = Type::kPacketRate, .help = "Most echo replies a second of each worker.", .fallback = "1000pps", .minimum = 0, .maximum = 10'000'000},
+    Field{.name = "icmp-rate", .type = Type::kPacketRate, .help = "Most unreachable messages a second of each worker; a tenth of it for one sender.", .fallback = "1000pps", .minimum = 0, .maximum = 1'000'000},
+};
+constexpr Schema kSchema{"stage local", "Answers pings to the box, refuses the rest.", kFields};
+
+enum Drop : unsigned { kNoService, kFragmentDrop, kPingOff, kPingRate, kPingGroup, kPingBroken, kGroupDrop };
+constexpr std::array<CounterDecl, 7> kDrops{{
+    {"no_service", "Packets to the box that nothing in it serves; answered with an ICMP unreachable or a TCP reset."},
+    {"fragment", "Fragments addressed to the box, which does not reassemble."},
+    {"ping_off", "Echo requests, which ping: false forbids."},
+    {"ping_rate", "Echo requests beyond ping-rate."},
+    {"ping_group", "Echo requests to a group or broadcast address."},
+    {"ping_broken", "Echo requests too long, or not answered as there was no buffer."},
+    {"group", "Packets to link-scope groups and broadcasts that nothing in the box listens to."},
+}};
+enum Counter : unsigned { kPongs, kIcmpSent };
+constexpr std::array<CounterDecl, 2> kCounters{{
+    {"echo_replies", "Echo requests answered."},
+    {"icmp_sent", "Unreachable messages and TCP resets sent."},
+}};
+
+constexpr uint8_t kEchoV4 = 8, kReplyV4 = 0, kEchoV6 = 128, kReplyV6 = 129, kHops = 64;
+
+struct LocalPolicy final : StagePolicy {
+    bool ping = true;
+    uint32_t ping_rate = 0, icmp_rate = 0;
+};
+
+bool is_ping(const PacketMeta& m) {
+    if (m.has(PacketMeta::kIpv4)) return m.protocol == net::kIcmp && m.icmp_type == kEchoV4;
+    return m.protocol == net::kIcmpv6 && m.icmp_type == kEchoV6;
+}
+
+// The IP header in front of the copied ICMP message; options are not echoed (RFC 7126).
+void add_ip(uint8_t* out, const PacketMeta& m, uint32_t length) {
+    if (m.has(PacketMeta::kIpv4)) {
+        net::Ipv4 ip{};
+        ip.version_ihl = 0x45;
+        ip.tos = m.tos;
+        ip.total_length = be16(static_cast<uint16_t>(sizeof ip + length));
+        ip.ttl = kHops;
+        ip.protocol = net::kIcmp;
+        ip.source = be32(m.destination.v4_host());
+        ip.destination = be32(m.source.v4_host());
+        net::set_header_checksum(ip);
+        std::memcpy(out, &ip, sizeof ip);
+        return;
+    }
+    net::Ipv6 ip{};
+    ip.version_class_flow = be32(0x60000000u | uint32_t{m.tos} << 20);
+    ip.payload_length = be16(static_cast<uint16_t>(length));
+    ip.next_header = net::kIcmpv6;
+    ip.hop_limit = kHops;
+    ip.source = m.destination.bytes;
+    ip.destination = m.source.bytes;
+    std::memcpy(out, &ip, sizeof ip);
+}
+
+// A copy of the message with type and checksum changed (its sum survives swapped addresses), so a
+// message that arrived damaged leaves damaged, and the sender sees it.
+rte_mbuf* echo_reply(const Packet& packet, const PacketMeta& m, rte_mempool* pool) {
+    const uint32_t before = m.l4_offset - uint32_t{m.l3_offset};
+    const auto* ethernet = packet.at<net::Ethernet>(0);
+    if (ethernet == nullptr || m.l3_total < before + sizeof(net::Icmp)) return nullptr;
+    const uint32_t length = m.l3_total - before;
+    rte_mbuf* frame = rte_pktmbuf_copy(packet.frame(), pool, m.l4_offset, length);
+    if (frame == nullptr) return nullptr;
+    const bool v4 = m.has(PacketMeta::kIpv4);
+    const auto head = static_cast<uint16_t>(sizeof(net::Ethernet) + (v4 ? sizeof(net::Ipv4) : sizeof(net::Ipv6)));
+    auto* icmp = Packet(frame).at<net::Icmp>(0);
+    auto* out = reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(frame, head));
+    if (out == nullptr || icmp == nullptr || rte_pktmbuf_pkt_len(frame) != head + length) {
+        rte_pktmbuf_free(frame);
+        return nullptr;
+    }
+    const be16 was(static_cast<uint16_t>(icmp->type << 8 | icmp->code));
+    icmp->type = v4 ? kReplyV4 : kReplyV6;
+    const be16 is(static_cast<uint16_t>(icmp->type << 8 | icmp->code));
+    icmp->checksum = net::updated_checksum(icmp->checksum, was.raw(), is.raw());
+    const net::Ethernet reply{ethernet->source, ethernet->destination, be16(v4 ? net::kEtherIpv4 : net::kEtherIpv6)};
+    std::memcpy(out, &reply, sizeof reply);
+    add_ip(out + sizeof reply, m, length);
+    return frame;
+}
+
+class Local final : public Stage {
+  public:
+    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+        const auto& p = static_cast<const LocalPolicy&>(policy);
+        for (unsigned i = 0; i < burst.count; ++i) {
+            if (!burst.live(i) || burst.meta[i].out_port != kLocalPort) continue;
+            const PacketMeta& meta = burst.meta[i];
+            if (meta.has(PacketMeta::kFragment)) burst.drop(i, drop(kFragmentDrop));
+            else if (meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6) && is_ping(meta)) pong(burst, i, p, context);
+            else refuse(burst, i, p, context);
+        }
+    }
+
+  private:
+    void pong(Burst& burst, unsigned i, const LocalPolicy& p, WorkerContext& context) {
+        const PacketMeta& meta = burst.meta[i];
+        const bool group = static_cast<RouteKind>(meta.route_kind) == RouteKind::kGroup;
+        if (group || meta.has(PacketMeta::kL2Multicast)) return burst.drop(i, drop(kPingGroup));
+        if (!p.ping) return burst.drop(i, drop(kPingOff));
+        if (context.dry_run) return burst.consume(i);
+        if (!rate_.take(context.now.ns, p.ping_rate, p.ping_rate / 10 + 8)) return burst.drop(i, drop(kPingRate));
+        rte_mbuf* reply = echo_reply(burst.packet(i), meta, context.pool);
+        if (reply == nullptr) return burst.drop(i, drop(kPingBroken));
+        context.emit(reply, meta.in_port);
+        context.counters.add(counter(kPongs));
+        rte_pktmbuf_free(burst.frames[i]);
+        burst.consume(i);
+    }
+
+    void refuse(Burst& burst, unsigned i, const LocalPolicy& p, WorkerContext& context) {
+        const PacketMeta& meta = burst.meta[i];
+        const bool group = static_cast<RouteKind>(meta.route_kind) == RouteKind::kGroup;
+        if (group || meta.has(PacketMeta::kL2Multicast)) return burst.drop(i, drop(kGroupDrop));
+        const bool ports = meta.protocol == net::kTcp || meta.protocol == net::kUdp || meta.protocol == net::kSctp;
+        // Unknown ICMP is dropped in silence: RFC 1122 section 3.2.2, RFC 4443 section 2.4 (b).
+        const bool icmp = meta.protocol == net::kIcmp || meta.protocol == net::kIcmpv6;
+        Replies::Outcome outcome = Replies::Outcome::kForbidden;
+        if (meta.protocol == net::kTcp) {
+            outcome = replies_.reset(burst.packet(i), meta, p.icmp_rate, context);
+        } else if (!icmp && meta.protocol != net::kNoNext) {
+            const IcmpError error = ports ? IcmpError::kPortUnreachable : IcmpError::kProtocolUnreachable;
+            outcome = replies_.icmp(burst.packet(i), meta, error, p.icmp_rate, context);
+        }
+        if (outcome == Replies::Outcome::kSent) context.counters.add(counter(kIcmpSent));
+        burst.drop(i, drop(kNoService));
+    }
+
+    Replies replies_;
+    RateLimit rate_;
+};
+
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {
+    if (context.snapshot.mode != PolicySnapshot::Mode::kRouter) return Error{"needs mode: router"};
+    if (context.unchanged != nullptr) return context.unchanged;
+    auto policy = std::make_shared<LocalPolicy>();
+    policy->ping = node["ping"].as_bool();
+    policy->ping_rate = static_cast<uint32_t>(node["ping-rate"].as_integer());
+    policy->icmp_rate = static_cast<uint32_t>(node["icmp-rate"].as_integer());
+    return std::shared_ptr<const StagePolicy>(std::move(policy));
+}
+
+std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Local>(); }
+
+constexpr StageDecl kStage{.name = "local", .help = "Answers pings to the box, refuses the rest.",
+                           .schema = &kSchema, .drops = kDrops, .counters = kCounters,
+                           .compile = compile, .create = create};
+REGISTER_STAGE(kStage);
+
+}  // namespace
+}  // namespace ravelin

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Holding packets for a MAC, and what is written once it is known.
+#include <cstring>
+
+#include "dataplane/net/headers.h"
+#include "pipelines/net/fragment.h"
+#include "pipelines/stages/neighbour.h"
+#include "pipelines/stages/neighbour_protocol.h"
+
+namespace ravelin {
+
+Held hold_for_neighbour(rte_mbuf* frame, const PacketMeta& meta, const IpAddress& next_hop,
+                        WorkerContext& context) noexcept {
+    NeighbourTable& table = *context.neighbours;
+    uint32_t slot = table.find(meta.out_port, next_hop);
+    const bool asked = slot != NeighbourTable::kNoSlot;
+    if (!asked) {
+        if (table.active().size() >= neighbour_timing::kMaxUnresolved) return Held::kTooMany;
+        slot = table.insert(meta.out_port, next_hop, {}, NeighbourState::kIncomplete, context.now.ms);
+        if (slot == NeighbourTable::kNoSlot) return Held::kTooMany;
+    } else if (table.at(slot).state == NeighbourState::kFailed) {
+        return Held::kUnreachable;
+    }
+    const bool held = table.hold(slot, frame);
+    if (held) *travelling_meta(frame) = meta;
+    if (!asked) {
+        table.timer(slot) = {context.now.ms + neighbour_timing::kRetransmit, 1};
+        send_request(meta.out_port, next_hop, nullptr, context);
+    }
+    return held ? Held::kHeld : Held::kQueueFull;
+}
+
+bool write_ethernet(rte_mbuf* frame, PacketMeta& meta, const MacAddress& source,
+                    const MacAddress& destination) noexcept {
+    constexpr uint16_t kHead = sizeof(net::Ethernet);
+    if (meta.l3_offset < kHead || meta.l3_offset > rte_pktmbuf_data_len(frame)) return false;
+    if (const auto tags = static_cast<uint16_t>(meta.l3_offset - kHead); tags != 0) {
+        rte_pktmbuf_adj(frame, tags);
+        meta.l3_offset = kHead;
+        meta.l4_offset = static_cast<uint16_t>(meta.l4_offset - tags);
+        meta.payload_offset = static_cast<uint16_t>(meta.payload_offset - tags);
+        meta.inner_offset = static_cast<uint16_t>(meta.inner_offset - (meta.inner_offset != 0 ? tags : 0));
+    }
+    // Short frames come padded to 60 bytes; the padding is not ours to pass on.
+    const uint32_t wanted = kHead + meta.l3_total;
+    if (rte_pktmbuf_pkt_len(frame) > wanted)
+        rte_pktmbuf_trim(frame, static_cast<uint16_t>(rte_pktmbuf_pkt_len(frame) - wanted));
+    const net::Ethernet head{destination, source,
+                             be16(meta.has(PacketMeta::kIpv4) ? net::kEtherIpv4 : net::kEtherIpv6)};
+    std::memcpy(rte_pktmbuf_mtod(frame, void*), &head, kHead);
+    return true;
+}
+
+void send_held(uint32_t slot, WorkerContext& context) noexcept {
+    const NeighbourView to = context.neighbours->at(slot);
+    while (rte_mbuf* frame = context.neighbours->release(slot)) {
+        PacketMeta meta = *travelling_meta(frame);
+        // The policy may have lost the port since.
+        if (to.port >= context.policy->ports.size() ||
+            !write_ethernet(frame, meta, context.policy->ports[to.port].mac, to.mac)) {
+            rte_pktmbuf_free(frame);
+            continue;
+        }
+        const uint32_t mtu = context.policy->ports[to.port].mtu;
+        if (meta.l3_total > mtu) send_fragments(frame, meta.l3_total, mtu, to.port, context);
+        else context.transmit(frame, to.port);
+    }
+}
+
+}  // namespace ravelin

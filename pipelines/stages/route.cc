@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// route: where a packet goes, by longest prefix. Router mode, after parse and steering, before the
+// firewall, which judges by in_port and out_port. It only decides: what cannot be forwarded becomes
+// an ICMP error in `rewrite`, once the firewall has agreed to the packet.
+//
+// Networks of the ports' addresses and the addresses themselves are routes without being listed.
+// Config: routes. Drops: as listed. Cost: one table read per packet, misses of a burst overlapped.
+#include "pipelines/stages/route.h"
+
+#include "dataplane/net/headers.h"
+#include "pipelines/net/icmp_error.h"
+
+namespace ravelin {
+namespace {
+
+using config::Field;
+using config::Schema;
+using config::Type;
+
+constexpr std::array<std::string_view, 4> kKinds{"forward", "blackhole", "unreachable", "prohibit"};
+constexpr std::array kRouteFields{
+    Field{.name = "to", .type = Type::kPrefixSet, .help = "Destinations; of equal prefixes the later route wins, and connected networks win over all.", .required = true},
+    Field{.name = "via", .type = Type::kAddress, .help = "The next router; on a connected network unless port is given."},
+    Field{.name = "port", .type = Type::kName, .help = "The port packets leave by; without via the destinations are hosts on its link."},
+    Field{.name = "kind", .type = Type::kEnum, .help = "forward; blackhole drops in silence; unreachable and prohibit answer with an ICMP error.", .fallback = "forward", .words = kKinds},
+};
+constexpr Schema kRouteSchema{"route", "One next hop for a set of destinations.", kRouteFields};
+constexpr std::array kFields{
+    Field{.name = "routes", .type = Type::kList, .help = "Static routes; networks of the ports' addresses are known without.", .fallback = "[]", .nested = &kRouteSchema},
+};
+constexpr Schema kSchema{"stage route", "Chooses the port and next hop by destination address.", kFields};
+
+enum Drop : unsigned { kMulticastDrop, kLinkLocalDrop, kMartian, kBlackholeDrop, kOtherMac, kTagged };
+constexpr std::array<CounterDecl, 6> kDrops{{
+    {"multicast", "Packets to groups beyond the link; multicast is not routed."},
+    {"link_local", "Packets from or to link-local addresses that would have to be forwarded."},
+    {"martian", "Packets from or to addresses that never stand on a wire: loopback, unspecified, groups as source."},
+    {"blackhole", "Packets to a route of kind blackhole."},
+    {"other_mac", "Unicast frames to another machine's MAC address."},
+    {"tagged", "Frames with a VLAN id on a port, which has no VLANs."},
+}};
+enum Counter : unsigned { kNoRoute };
+constexpr std::array<CounterDecl, 1> kCounters{{
+    {"no_route", "Packets for which there is no route."},
+}};
+
+constexpr uint16_t kVlanMask = 0x0fff;  // id 0 is a priority tag only: untagged traffic
+
+void go_local(PacketMeta& meta, RouteKind kind) {
+    meta.out_port = kLocalPort;
+    meta.route_kind = static_cast<uint8_t>(kind);
+}
+
+void go_on_link(PacketMeta& meta, PortId port) {
+    meta.out_port = port;
+    meta.next_hop = port;  // RoutePolicy: next hop i is the link of port i
+    meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
+}
+
+// Groups that no router forwards: 224.0.0.0/24 (RFC 5771), IPv6 interface- and link-local scope.
+bool link_scope_group(const IpAddress& a) {
+    if (a.is_v4()) return a.v4_host() >> 8 == 0xe00000;
+    return (a.bytes[1] & 0x0f) == 1 || (a.bytes[1] & 0x0f) == 2;
+}
+
+bool nowhere(const IpAddress& a) {
+    return a.is_unspecified() || a.is_loopback() || (a.is_v4() && a.bytes[12] == 0);
+}
+
+class Route final : public Stage {
+  public:
+    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+        const auto& routes = static_cast<const RoutePolicy&>(policy);
+        unsigned v4[Burst::kCapacity], v6[Burst::kCapacity], n4 = 0, n6 = 0;
+        uint32_t hosts[Burst::kCapacity], values[Burst::kCapacity];
+        const IpAddress* addresses[Burst::kCapacity];
+        for (unsigned i = 0; i < burst.count; ++i) {
+            if (!burst.live(i) || !by_table(burst, i, context)) continue;
+            const PacketMeta& meta = burst.meta[i];
+            if (meta.has(PacketMeta::kIpv4)) {
+                hosts[n4] = meta.destination.v4_host();
+                v4[n4++] = i;
+            } else {
+                addresses[n6] = &meta.destination;
+                v6[n6++] = i;
+            }
+        }
+        unsigned without = 0;
+        if (n4 != 0) routes.table().lookup_v4_burst(hosts, values, n4);
+        for (unsigned k = 0; k < n4; ++k) without += apply(burst, v4[k], values[k], routes);
+        if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
+        for (unsigned k = 0; k < n6; ++k) without += apply(burst, v6[k], values[k], routes);
+        if (without != 0) context.counters.add(counter(kNoRoute), without);
+    }
+
+  private:
+    // Decides what needs no table; true if it does.
+    bool by_table(Burst& burst, unsigned i, const WorkerContext& context) const {
+        PacketMeta& meta = burst.meta[i];
+        if (!meta.has(PacketMeta::kLocalOrigin)) {
+            const bool tagged = (meta.vlan_tags > 0 && (meta.vlan_outer & kVlanMask) != 0) ||
+                                (meta.vlan_tags > 1 && (meta.vlan_inner & kVlanMask) != 0);
+            if (tagged) return burst.drop(i, drop(kTagged)), false;
+            if (meta.has(PacketMeta::kForOtherMac)) return burst.drop(i, drop(kOtherMac)), false;
+        }
+        if (meta.has(PacketMeta::kArp)) return go_local(meta, RouteKind::kGroup), false;
+        if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return false;
+        if (meta.in_port >= context.policy->ports.size()) return true;
+        return meta.has(PacketMeta::kLocalOrigin) ? own(meta) : received(burst, i, context);
+    }
+    static bool own(PacketMeta& meta) {
+        if (meta.out_port != kNoPort && meta.out_port != kLocalPort) return true;  // apply() keeps it
+        const bool v6_link = !meta.destination.is_v4() && meta.destination.is_link_local();
+        if (!meta.destination.is_multicast() && !v6_link) return true;
+        go_on_link(meta, meta.in_port);
+        return false;
+    }
+    bool received(Burst& burst, unsigned i, const WorkerContext& context) const {
+        PacketMeta& meta = burst.meta[i];
+        const PortPolicy& port = context.policy->ports[meta.in_port];
+        const bool odd_source = nowhere(meta.source);
+        if (nowhere(meta.destination) || meta.source.is_multicast() || meta.source.is_loopback())
+            return burst.drop(i, drop(kMartian)), false;
+        if (meta.destination.is_multicast()) {
+            if (link_scope_group(meta.destination)) go_local(meta, RouteKind::kGroup);
+            else burst.drop(i, drop(kMulticastDrop));
+            return false;
+        }
+        if (meta.destination == IpAddress::v4(0xffffffff)) return go_local(meta, RouteKind::kGroup), false;
+        if (odd_source) return burst.drop(i, drop(kMartian)), false;
+        if (meta.destination.is_link_local()) {
+            if (owns(port, meta.destination)) go_local(meta, RouteKind::kLocal);
+            else burst.drop(i, drop(kLinkLocalDrop));
+            return false;
+        }
+        return true;
+    }
+    // 1 if there is no route.
+    unsigned apply(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes) const {
+        PacketMeta& meta = burst.meta[i];
+        const bool preset = meta.has(PacketMeta::kLocalOrigin) && meta.out_port != kNoPort;
+        if (value >= routes.next_hops().size()) {
+            if (preset) return go_on_link(meta, meta.out_port), 0;
+            meta.out_port = kNoPort;
+            meta.route_kind = static_cast<uint8_t>(RouteKind::kNone);
+            return 1;
+        }
+        const NextHop& hop = routes.next_hops()[value];
+        if (preset && (hop.kind != RouteKind::kForward || hop.port != meta.out_port))
+            return go_on_link(meta, meta.out_port), 0;
+        if (hop.kind == RouteKind::kBlackhole) return burst.drop(i, drop(kBlackholeDrop)), 0;
+        // Own addresses and broadcasts are taken from anywhere; through the box nothing link-local
+        // goes (RFC 3927 section 7, RFC 4291 section 2.5.6).
+        if (hop.port != kLocalPort && meta.source.is_link_local() && !meta.has(PacketMeta::kLocalOrigin))
+            return burst.drop(i, drop(kLinkLocalDrop)), 0;
+        meta.out_port = hop.port;
+        meta.next_hop = value;
+        meta.route_kind = static_cast<uint8_t>(hop.kind);
+        return 0;
+    }
+};
+
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {
+    if (context.snapshot.mode != PolicySnapshot::Mode::kRouter)
+        return Error{"needs mode: router; in mode: wire frames leave by wire"};
+    if (context.unchanged != nullptr) return context.unchanged;
+    auto policy = RoutePolicy::build(node, context.snapshot);
+    if (!policy) return std::move(policy.error());
+    return std::shared_ptr<const StagePolicy>(std::move(*policy));
+}
+
+std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Route>(); }
+
+constexpr StageDecl kStage{.name = "route", .help = "Chooses the port and next hop by destination address.",
+                           .schema = &kSchema, .drops = kDrops, .counters = kCounters,
+                           .compile = compile, .create = create};
+REGISTER_STAGE(kStage);
+
+}  // namespace
+}  // namespace ravelin
