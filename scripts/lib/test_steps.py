@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of scripts/test. Each builds what it needs, runs it, and gives counts; the full output
+of step S is in PREFIX-logs/S.log, failures are also shown here, indented."""
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import counts
+from counts import Counts
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FUZZ_SECONDS = 20
+FUZZ_AT_ONCE = os.cpu_count() or 1
+# Structures several threads share at once; everything with real workers is in suite `workers`.
+THREADED_UNITS = ("spsc_ring", "frame", "counters")
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+class Step:
+    """Where one step writes and how it runs commands."""
+
+    def __init__(self, name: str, prefix: str):
+        self.name, self.prefix = name, prefix
+        self.log_path = pathlib.Path(f"{prefix}-logs") / f"{name}.log"
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.log = self.log_path.open("w")
+
+    def build_dir(self, suffix: str = "") -> pathlib.Path:
+        return pathlib.Path(self.prefix + (f"-{suffix}" if suffix else ""))
+
+    def run(self, *command, env=None, timeout=1800) -> bool:
+        """True if it succeeded. Its output goes to the log."""
+        self.log.write(f"$ {' '.join(map(str, command))}\n")
+        self.log.flush()
+        try:
+            return subprocess.run(list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL,
+                                  stdout=self.log, stderr=subprocess.STDOUT, timeout=timeout,
+                                  env={**os.environ, **SANITIZERS, **(env or {})}).returncode == 0
+        except subprocess.TimeoutExpired:
+            self.log.write(f"\nstopped after {timeout} s\n")
+            return False
+
+    def show(self, lines: int = 60):
+        """The end of the log, indented so that no tool takes it for our own closing line."""
+        self.log.flush()
+        for line in self.log_path.read_text(errors="replace").splitlines()[-lines:]:
+            print("    |", line)
+
+    def build(self, directory: pathlib.Path, *options: str) -> bool:
+        return self.run("scripts/build", *options, directory)
+
+    def meson_test(self, directory: pathlib.Path, *selection: str, slower: int = 1) -> Counts:
+        results = directory / "gtest-xml"
+        shutil.rmtree(ROOT / results, ignore_errors=True)
+        (ROOT / directory / "meson-logs" / "testlog.json").unlink(missing_ok=True)
+        good = self.run("meson", "test", "-C", directory, "--print-errorlogs",
+                        "--timeout-multiplier", slower, *selection,
+                        env={"GTEST_OUTPUT": f"xml:{ROOT / results}/"})
+        return counts.of_meson(ROOT / directory, good)
+
+
+def gcc(step: Step) -> Counts:
+    """gcc 12 with werror; unit and stage tests."""
+    if not step.build(step.build_dir()):
+        return Counts(failed=1)
+    return step.meson_test(step.build_dir(), "--no-suite", "replay")
+
+
+def asan(step: Step) -> Counts:
+    """clang with address and undefined-behaviour sanitizers; every test and capture."""
+    directory = step.build_dir("asan")
+    if not step.build(directory, "--sanitize", "asan", "--fuzz"):
+        return Counts(failed=1)
+    return step.meson_test(directory, slower=4)
+
+
+def tsan(step: Step) -> Counts:
+    """clang with thread sanitizer; what several threads share."""
+    directory = step.build_dir("tsan")
+    if not step.build(directory, "--sanitize", "tsan", "--configure"):
+        return Counts(failed=1)
+    return (step.meson_test(directory, "--suite", "workers", slower=6) +
+            step.meson_test(directory, *THREADED_UNITS, slower=6))
+
+
+def fuzz(step: Step) -> Counts:
+    """Every fuzz target for some seconds on a copy of its corpus."""
+    directory = step.build_dir("asan")
+    if not step.build(directory, "--sanitize", "asan", "--fuzz"):
+        return Counts(failed=1)
+    targets = sorted((ROOT / directory / "tests" / "fuzz").glob("*_fuzz"))
+    if not targets:
+        step.log.write("no fuzz targets were built\n")
+        return Counts(failed=1)
+    command = ["/usr/bin/python3", "scripts/lib/fuzz_smoke.py", str(FUZZ_SECONDS),
+               str(FUZZ_AT_ONCE), *map(str, targets)]
+    return counts.of_lines(step, command)
+
+
+def lint(step: Step) -> Counts:
+    """Format, sizes, dependencies, names, clang-tidy."""
+    return counts.of_lines(step, ["scripts/lint", "--build", str(step.build_dir("clang"))])
+
+
+def system(step: Step) -> Counts:
+    """Both processes between real hosts in network namespaces."""
+    if not step.build(step.build_dir()):
+        return Counts(failed=1)
+    xml = ROOT / f"{step.prefix}-logs" / "system.xml"
+    xml.unlink(missing_ok=True)
+    good = step.run("/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-ra",
+                    "--durations=10", f"--junit-xml={xml}", "tests/system",
+                    env={"RAVELIN_BUILD": str(ROOT / step.build_dir()), "PYTHONDONTWRITEBYTECODE": "1"})
+    return counts.of_junit(xml, good)
+
+
+STEPS = (gcc, lint, system, asan, fuzz, tsan)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="scripts/test")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", action="append", choices=[s.__name__ for s in STEPS])
+    parser.add_argument("--builds", default="build")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(f"{s.__name__:8}{s.__doc__.splitlines()[0]}" for s in STEPS))
+        return 0
+    wanted = ["gcc"] if options.quick else options.only
+    os.chdir(ROOT)
+    sys.stdout.reconfigure(line_buffering=True)
+    total, begin = Counts(), time.monotonic()
+    for function in STEPS:
+        if wanted and function.__name__ not in wanted:
+            continue
+        print(f"== {function.__name__}: {function.__doc__.splitlines()[0]}")
+        step, start = Step(function.__name__, options.builds), time.monotonic()
+        result = function(step)
+        if result.failed:
+            step.show()
+        print(f"== {function.__name__}: passed {result.passed}, failed {result.failed}, "
+              f"skipped {result.skipped} in {time.monotonic() - start:.0f} s")
+        total += result
+    if total.passed == 0 and total.failed == 0:
+        total += Counts(failed=1)
+    print(f"== all steps took {time.monotonic() - begin:.0f} s")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+sys.exit(main())
