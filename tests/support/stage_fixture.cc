@@ -4,8 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <cstring>
 #include <cstdlib>
+#include <stdexcept>
 
 #include "controlplane/config/yaml_loader.h"
 #include "dataplane/policy_builder.h"
@@ -23,8 +24,7 @@ constexpr unsigned kFlowBudget = 100'000;
 constexpr unsigned kMostEmittedBursts = 64;  // a stage that answers its own answers stops here
 
 [[noreturn]] void fail(const std::string& message) {
-    std::fprintf(stderr, "stage fixture: %s\n", message.c_str());
-    std::abort();
+    throw std::runtime_error(message);
 }
 
 config::Node load(const std::string& yaml) {
