@@ -30,13 +30,12 @@ constexpr std::array kFields{
 };
 constexpr Schema kSchema{"stage route", "Chooses the port and next hop by destination address.", kFields};
 
-enum Drop : unsigned { kMulticastDrop, kLinkLocalDrop, kMartian, kBlackholeDrop, kOtherMac, kTagged };
-constexpr std::array<CounterDecl, 6> kDrops{{
+enum Drop : unsigned { kMulticastDrop, kLinkLocalDrop, kMartian, kBlackholeDrop, kTagged };
+constexpr std::array<CounterDecl, 5> kDrops{{
     {"multicast", "Packets to groups beyond the link; multicast is not routed."},
     {"link_local", "Packets from or to link-local addresses that would have to be forwarded."},
     {"martian", "Packets from or to addresses that never stand on a wire: loopback, unspecified, groups as source."},
     {"blackhole", "Packets to a route of kind blackhole."},
-    {"other_mac", "Unicast frames to another machine's MAC address."},
     {"tagged", "Frames with a VLAN id on a port, which has no VLANs."},
 }};
 enum Counter : unsigned { kNoRoute };
@@ -101,7 +100,6 @@ class Route final : public Stage {
             const bool tagged = (meta.vlan_tags > 0 && (meta.vlan_outer & kVlanMask) != 0) ||
                                 (meta.vlan_tags > 1 && (meta.vlan_inner & kVlanMask) != 0);
             if (tagged) return burst.drop(i, drop(kTagged)), false;
-            if (meta.has(PacketMeta::kForOtherMac)) return burst.drop(i, drop(kOtherMac)), false;
         }
         if (meta.has(PacketMeta::kArp)) return go_local(meta, RouteKind::kGroup), false;
         if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return false;

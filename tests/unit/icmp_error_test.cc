@@ -33,7 +33,7 @@ uint16_t transport_sum(const Bytes& f) {
     const bool v4 = f[kL2] >> 4 == 4;
     const size_t l4 = kL2 + (v4 ? 20 : 40), length = f.size() - l4;
     Bytes all = v4 ? part(f, kL2 + 12, kL2 + 20) : part(f, kL2 + 8, kL2 + 40);
-    for (const size_t v : {size_t{0}, length >> 8, length & 0xff, size_t{0}}) all.push_back(static_cast<uint8_t>(v));
+    for (const size_t v : {length >> 8, length & 0xff, size_t{0}}) all.push_back(static_cast<uint8_t>(v));
     all.push_back(v4 ? f[kL2 + 9] : f[kL2 + 6]);
     const Bytes body = part(f, l4, f.size());
     all.insert(all.end(), body.begin(), body.end());
