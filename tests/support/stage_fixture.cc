@@ -159,8 +159,10 @@ void StageFixture::run_emitted() {
         transmitter_->take_emitted(burst);
         pipeline_->run(burst, context_);
     }
-    transmitter_->flush(context_);
     if (const unsigned lost = handoff_->flush(); lost != 0) context_.counters.add(kDropHandoffFull, lost);
+    rte_mbuf* back[Burst::kCapacity];  // what stages sent to this very worker
+    while (const unsigned n = handoff_->receive(0, back, Burst::kCapacity)) pipeline_->resume(back, n, context_);
+    transmitter_->flush(context_);
 }
 
 void StageFixture::advance(uint64_t ms) {

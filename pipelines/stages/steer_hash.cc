@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The hash of steer: of the flow key without zone, so that tagged replies to untagged packets meet.
+#include "dataplane/flow.h"
+#include "dataplane/net/headers.h"
+#include "pipelines/stages/steer.h"
+
+namespace ravelin {
+namespace {
+
+struct Tuple {
+    IpAddress source, destination;
+    uint16_t source_port = 0, destination_port = 0;
+    uint8_t protocol = 0;
+};
+
+constexpr uint8_t kFirstDiscovery = 133, kLastDiscovery = 137;
+
+/// Ports of the quoted transport header; for echo the identifier twice, as parse does.
+void quoted_ports(const Packet& packet, uint32_t offset, Tuple& tuple) noexcept {
+    if (tuple.protocol == net::kTcp || tuple.protocol == net::kUdp || tuple.protocol == net::kSctp) {
+        if (const auto* udp = packet.at<net::Udp>(offset); udp != nullptr) {
+            tuple.source_port = udp->source_port.host();
+            tuple.destination_port = udp->destination_port.host();
+        }
+        return;
+    }
+    const auto* icmp = packet.at<net::Icmp>(offset);
+    if (icmp == nullptr) return;
+    const bool echo4 = tuple.protocol == net::kIcmp && (icmp->type == 0 || icmp->type == 8);
+    const bool echo6 = tuple.protocol == net::kIcmpv6 && (icmp->type == 128 || icmp->type == 129);
+    if (echo4 || echo6) tuple.source_port = tuple.destination_port = icmp->id.host();
+}
+
+Tuple quoted_tuple(const Packet& packet, const PacketMeta& meta) noexcept {
+    Tuple tuple;
+    if (meta.has(PacketMeta::kIpv4)) {
+        const auto* ip = packet.at<net::Ipv4>(meta.inner_offset);
+        if (ip == nullptr) return tuple;
+        tuple = {IpAddress::v4(ip->source.host()), IpAddress::v4(ip->destination.host()), 0, 0, ip->protocol};
+        if ((ip->fragment.host() & 0x1fff) == 0) quoted_ports(packet, meta.inner_offset + ip->header_length(), tuple);
+        return tuple;
+    }
+    const auto* ip = packet.at<net::Ipv6>(meta.inner_offset);
+    if (ip == nullptr) return tuple;
+    tuple = {IpAddress{ip->source}, IpAddress{ip->destination}, 0, 0, ip->next_header};
+    quoted_ports(packet, meta.inner_offset + static_cast<uint32_t>(sizeof *ip), tuple);
+    return tuple;
+}
+
+uint32_t mac_hash(const Packet& packet) noexcept {
+    const auto* ethernet = packet.at<net::Ethernet>(0);
+    if (ethernet == nullptr) return 0;
+    FlowKey key;
+    bool swapped = false;
+    IpAddress source, destination;
+    std::memcpy(source.bytes.data(), ethernet->source.bytes.data(), 6);
+    std::memcpy(destination.bytes.data(), ethernet->destination.bytes.data(), 6);
+    key = FlowKey::make(source, destination, 0, 0, 0, 0, swapped);
+    return key.hash();
+}
+
+}  // namespace
+
+bool is_neighbour_traffic(const PacketMeta& meta) noexcept {
+    if (meta.has(PacketMeta::kArp)) return true;
+    return meta.has(PacketMeta::kIpv6) && meta.protocol == net::kIcmpv6 &&
+           meta.icmp_type >= kFirstDiscovery && meta.icmp_type <= kLastDiscovery;
+}
+
+WorkerId owner_of(const PacketMeta& meta, WorkerId workers) noexcept {
+    return is_neighbour_traffic(meta) ? WorkerId{0} : static_cast<WorkerId>(meta.hash % workers);
+}
+
+void set_hash(const Packet& packet, PacketMeta& meta) noexcept {
+    if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) {
+        meta.hash = mac_hash(packet);
+        return;
+    }
+    bool swapped = false;
+    if (meta.has(PacketMeta::kIcmpError)) {
+        const Tuple t = quoted_tuple(packet, meta);
+        meta.hash = FlowKey::make(t.source, t.destination, t.source_port, t.destination_port, t.protocol, 0, swapped).hash();
+        return;
+    }
+    const bool ports = meta.has(PacketMeta::kPorts);
+    meta.hash = FlowKey::make(meta.source, meta.destination, ports ? meta.source_port : uint16_t{0},
+                              ports ? meta.destination_port : uint16_t{0}, meta.protocol, 0, swapped).hash();
+    meta.flags |= PacketMeta::kHashed | (swapped ? PacketMeta::kSwapped : 0u);
+}
+
+}  // namespace ravelin
