@@ -92,9 +92,9 @@ def scan(lab, _seconds, scene):
         ports = [int(p) for p in re.findall(r"(\d+)/open/", done.stdout)]
         scene[name] = {"scanned": int(SCANNED.split("-")[1]) + 1, "open": ports}
         scene.check(f"scan {name} refused", ports == [80], f"open to the attacker: {ports}")
-    for target in (lab.hosts["client"].v4, lab.hosts["client"].v6):
-        scene.check(f"attacker cannot ping {target}",
-                    ":" in target or attacker.ping(target, 2, check=False).returncode != 0)
+    target = lab.hosts["client"].v4
+    scene.check(f"attacker cannot ping {target}",
+                attacker.ping(target, 2, check=False).returncode != 0)
 
 
 SCENES = (("ping", pings), ("http", http), ("tcp", tcp), ("udp", udp), ("port scan", scan))
