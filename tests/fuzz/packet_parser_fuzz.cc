@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Any bytes as a frame, in a buffer of exactly their size, through parse and steer. The first byte
+// chooses where the frame is cut into segments (0: nowhere).
+#include <cstdint>
+#include <cstdlib>
+
+#include "dataplane/flow.h"
+#include "dataplane/net/packet_text.h"
+#include "pipelines/net/parse.h"
+#include "pipelines/stages/steer.h"
+#include "pipelines/stages/steer_fragments.h"
+#include "tests/support/frames.h"
+
+namespace {
+
+using namespace ravelin;
+
+void check(const Packet& packet, const PacketMeta& meta) {
+    const auto must = [](bool ok) { if (!ok) std::abort(); };
+    if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return;
+    must(meta.l3_offset + meta.l3_total <= packet.length());
+    must(meta.l4_offset <= meta.l3_offset + meta.l3_total);
+    must(meta.payload_offset + meta.payload_length == meta.l3_offset + meta.l3_total);
+    must(!meta.has(PacketMeta::kIcmpError) || packet.bytes(meta.inner_offset, 28) != nullptr);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    if (size < 1 || size > limits::kMaxFrame) return 0;
+    static rte_mempool* const pool = ravelin::test::test_eal();
+    static FragmentTable fragments;
+    static uint32_t now_ms = 0;
+    const ravelin::test::Bytes bytes(data + 1, data + size);
+    const size_t cut = data[0];
+    rte_mbuf* frame = cut == 0 || cut > bytes.size() ? ravelin::test::exact_frame(bytes)
+                                                     : ravelin::test::segmented_frame(bytes, {cut});
+    if (rte_mbuf* whole = frame->nb_segs > 1 ? net::pull_up(frame, pool) : frame; whole != nullptr) frame = whole;
+    const Packet packet(frame);
+    PacketMeta meta;
+    bool taken = false;
+    if (net::parse_frame(packet, meta, {.port_mac = {}, .router = false}) == net::ParseDrop::kNone) {
+        check(packet, meta);
+        (void)net::complete_checksum(packet, meta);
+        (void)net::upper_checksum_holds(packet, meta);
+        set_hash(packet, meta);
+        FragmentTable::Released released;
+        if (meta.has(PacketMeta::kFragment))
+            taken = fragments.take(frame, meta, now_ms, released) == FragmentTable::Answer::kHeld;
+        for (unsigned i = 0; i < released.count; ++i) rte_pktmbuf_free(released.frames[i]);
+    }
+    if (!taken) rte_pktmbuf_free(frame);
+    fragments.expire(now_ms += 100);
+    (void)describe_frame(bytes);
+    return 0;
+}
