@@ -32,7 +32,7 @@ constexpr std::array<CounterDecl, 1> kCounters{{
 
 constexpr uint8_t kEndOfOptions = 0, kNoOperation = 1, kSegmentSize = 2, kSegmentSizeLength = 4;
 constexpr uint32_t kHeadersV4 = 40, kHeadersV6 = 60;
-constexpr uint32_t kSmallest = 88;     // as Linux: the smallest IPv4 datagram all take, 576, is far above
+constexpr uint32_t kSmallest = 88;     // below, options would leave no room for data
 constexpr uint32_t kLargest = 65495;   // 65,535 less the headers
 
 struct ClampPolicy final : StagePolicy {

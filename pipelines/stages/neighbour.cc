@@ -57,7 +57,7 @@ constexpr std::array<CounterDecl, 5> kCounters{{
 }};
 
 constexpr unsigned kAnnouncementsPerTick = 8;
-constexpr unsigned kTimersPerTick = 64;
+constexpr unsigned kTimersPerTick = 64;  // a millisecond: all that can be looked for in 16
 constexpr uint32_t kSweepMs = 1000;  // the whole table is looked at once in this time
 constexpr uint32_t kDefendMs = 10'000;  // RFC 5227 section 2.4 (b): DEFEND_INTERVAL
 
@@ -168,6 +168,8 @@ class Neighbour final : public Stage {
     }
 
     void run_timers(const NeighbourPolicy& policy, WorkerContext& context) {
+        if (context.now.ms == timers_ms_) return;  // a busy loop turns many times a millisecond
+        timers_ms_ = context.now.ms;
         NeighbourTable& table = *context.neighbours;
         const size_t look = std::min<size_t>(kTimersPerTick, table.active().size());
         for (size_t i = 0; i < look && !table.active().empty(); ++i) {
@@ -245,7 +247,7 @@ class Neighbour final : public Stage {
     uint64_t serial_ = 0;
     size_t port_ = 0, address_ = 0;  // the next address to announce
     size_t timer_at_ = 0;
-    uint32_t swept_ms_ = 0, sweep_at_ = 0, defended_ms_ = 0;
+    uint32_t timers_ms_ = 0, swept_ms_ = 0, sweep_at_ = 0, defended_ms_ = 0;
 };
 
 Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {

@@ -120,11 +120,13 @@ class Rewrite final : public Stage {
         if (meta.next_hop == RoutePolicy::kLookUpAgain) {
             hop = p.route->next_hop(meta.destination);
             const bool own = meta.has(PacketMeta::kLocalOrigin);  // sent on a link by choice, not by route
-            if (own && (hop.kind != RouteKind::kForward || hop.port != meta.out_port)) hop = {RouteKind::kForward, meta.out_port, true, {}};
+            if (own && (hop.kind != RouteKind::kForward || hop.port != meta.out_port))
+                hop = {RouteKind::kForward, meta.out_port, true, {}};
         } else if (meta.next_hop < p.route->next_hops().size()) {
             hop = p.route->next_hops()[meta.next_hop];
         }
-        if (hop.kind != RouteKind::kForward || hop.port != meta.out_port) return burst.drop(i, drop(kStaleRoute)), false;
+        if (hop.kind != RouteKind::kForward || hop.port != meta.out_port)
+            return burst.drop(i, drop(kStaleRoute)), false;
         out = hop.on_link ? meta.destination : hop.gateway;
         return true;
     }
