@@ -175,7 +175,6 @@ class Lab:
         self.tag = f"rv{os.getpid()}n{next(_serial)}"
         self.hosts = {}
         self.control = None
-        self.environment = {}
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"ravelin-{self.tag}-"))
         self.run_dir, self.state_dir = self.directory / "run", self.directory / "state"
         self.run_dir.mkdir()
@@ -215,13 +214,21 @@ class Lab:
         """Both processes; with `yaml` it becomes the configuration file first."""
         if yaml:
             self.write(yaml)
-        self.environment = environment
+        self.start_control(**environment)
+        self.wait_ready(seconds)
+
+    def start_control(self, **environment):
+        """The control plane alone, which finds a living data plane or starts one."""
         with self.log.open("a") as log:
             self.control = self.box.popen(
                 [binary("ravelin-controlplane"), "--config", self.config, "--run-dir", self.run_dir,
-                 "--state-dir", self.state_dir, "--supervise"],
+                 "--state-dir", self.state_dir, "--supervise",
+                 "--dataplane", binary("ravelin-dataplane")],
                 stdout=log, stderr=log, env={**os.environ, **environment})
-        self.wait_ready(seconds)
+
+    def kill_control(self):
+        self.control.kill()
+        self.control.wait(5)
 
     def wait_ready(self, seconds: float = 20):
         """Until the data plane enforces a policy and every link is up."""
