@@ -36,12 +36,13 @@ constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"unanswered", "Rejected packets not answered: forbidden, over the rate, or no buffer."},
 }};
 
-constexpr unsigned kExpireBudget = 256;   // a few microseconds a turn
+constexpr unsigned kExpireBudget = 256;  // a few microseconds a turn
 constexpr uint32_t kPublishMs = 100;
 
 class Firewall final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& p = static_cast<const FirewallPolicy&>(policy);
         Lookup lookup;
         prepare(burst, p, context, lookup);
@@ -85,7 +86,8 @@ class Firewall final : public Stage {
     static bool has_own_key(const PacketMeta& meta) noexcept {
         return !meta.has(PacketMeta::kArp | PacketMeta::kIcmpError);
     }
-    static uint16_t zone(const PacketMeta& meta, const FirewallPolicy& p, const WorkerContext& context) noexcept {
+    static uint16_t zone(const PacketMeta& meta, const FirewallPolicy& p,
+                         const WorkerContext& context) noexcept {
         if (!p.wire) return 0;
         const auto& ports = context.policy->ports;
         return zone_of(meta, meta.in_port < ports.size() ? ports[meta.in_port].wire_peer : kNoPort);
@@ -104,10 +106,12 @@ class Firewall final : public Stage {
     }
 
     static Outcome one(Judge& judge, Subject& subject, const FirewallPolicy& p,
-                       const WorkerContext& context, const Lookup& lookup, unsigned& next) noexcept {
+                       const WorkerContext& context, const Lookup& lookup,
+                       unsigned& next) noexcept {
         const PacketMeta& meta = *subject.meta;
         if (meta.has(PacketMeta::kArp)) return judge.judge_arp(subject);
-        if (meta.has(PacketMeta::kIcmpError)) return judge.judge_error(subject, zone(meta, p, context));
+        if (meta.has(PacketMeta::kIcmpError))
+            return judge.judge_error(subject, zone(meta, p, context));
         const unsigned at = next++;
         subject.key = lookup.keys[at];
         subject.hash = lookup.hashes[at];
@@ -135,9 +139,13 @@ class Firewall final : public Stage {
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Firewall>(); }
 
-constexpr StageDecl kStage{.name = "firewall", .help = "Accepts, drops or rejects by state and rules.",
-                           .schema = &kSchema, .drops = kDrops, .counters = kCounterDecls,
-                           .compile = compile_firewall, .create = create};
+constexpr StageDecl kStage{.name = "firewall",
+                           .help = "Accepts, drops or rejects by state and rules.",
+                           .schema = &kSchema,
+                           .drops = kDrops,
+                           .counters = kCounterDecls,
+                           .compile = compile_firewall,
+                           .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

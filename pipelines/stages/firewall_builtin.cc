@@ -18,21 +18,46 @@ std::string_view action_name(Action action) { return kActionWords[static_cast<si
 std::span<const BuiltinRule> builtin_rules() {
     static const std::array<BuiltinRule, 6> rules{{
         {kArpRule, "ARP, which never leaves its link.", {}, {}, 0, 0, true},
-        // RFC 4861 sections 6.1, 7.1, 8.1: hop limit 255 proves that no router was passed. 141, 142:
-        // inverse discovery (RFC 3122); 148, 149: secure discovery (RFC 3971).
-        {"builtin/neighbour-discovery", "IPv6 neighbour discovery on the link.", "icmp6",
-         {133, 134, 135, 136, 137, 141, 142, 148, 149}, kStateUntracked, 255, true},
+        // RFC 4861 sections 6.1, 7.1, 8.1: hop limit 255 proves that no router was passed. 141,
+        // 142: inverse discovery (RFC 3122); 148, 149: secure discovery (RFC 3971).
+        {"builtin/neighbour-discovery",
+         "IPv6 neighbour discovery on the link.",
+         "icmp6",
+         {133, 134, 135, 136, 137, 141, 142, 148, 149},
+         kStateUntracked,
+         255,
+         true},
         // RFC 2710, RFC 3810, and multicast router discovery (RFC 4286); RFC 4890 section 4.4.1.
-        {"builtin/multicast-listener", "IPv6 multicast listener discovery on the link.", "icmp6",
-         {130, 131, 132, 143, 151, 152, 153}, kStateUntracked, 1, true},
+        {"builtin/multicast-listener",
+         "IPv6 multicast listener discovery on the link.",
+         "icmp6",
+         {130, 131, 132, 143, 151, 152, 153},
+         kStateUntracked,
+         1,
+         true},
         // RFC 4890 section 4.3.1. Without packet-too-big, path MTU discovery fails (RFC 8201).
-        {"builtin/icmp6-errors", "ICMPv6 errors about packets of a flow.", "icmp6", {1, 2, 3, 4},
-         kStateRelated, 0, false},
-        {"builtin/icmp6-echo", "IPv6 ping, which RFC 4890 section 4.3.1 wants to pass.", "icmp6",
-         {128}, kStateNew, 0, false},
+        {"builtin/icmp6-errors",
+         "ICMPv6 errors about packets of a flow.",
+         "icmp6",
+         {1, 2, 3, 4},
+         kStateRelated,
+         0,
+         false},
+        {"builtin/icmp6-echo",
+         "IPv6 ping, which RFC 4890 section 4.3.1 wants to pass.",
+         "icmp6",
+         {128},
+         kStateNew,
+         0,
+         false},
         // Unreachable has "fragmentation needed" (RFC 1191).
-        {"builtin/icmp-errors", "ICMP errors about packets of a flow.", "icmp", {3, 11, 12},
-         kStateRelated, 0, false},
+        {"builtin/icmp-errors",
+         "ICMP errors about packets of a flow.",
+         "icmp",
+         {3, 11, 12},
+         kStateRelated,
+         0,
+         false},
     }};
     return rules;
 }

@@ -9,7 +9,7 @@ namespace ravelin::firewall {
 namespace {
 
 constexpr uint8_t kEchoRequest4 = 8, kEchoRequest6 = 128;
-constexpr unsigned kGuessedScale = 14;       // the largest (RFC 7323 section 2.3): unknown in mid-stream
+constexpr unsigned kGuessedScale = 14;  // the largest (RFC 7323 section 2.3): unknown in mid-stream
 constexpr uint32_t kLeastWindow = 0xffff;
 
 bool has_ports(uint8_t protocol) noexcept {
@@ -17,7 +17,8 @@ bool has_ports(uint8_t protocol) noexcept {
            protocol == net::kIcmp || protocol == net::kIcmpv6;
 }
 
-// RFC 792, RFC 4443 section 2.1. One without PacketMeta::kIcmpError quotes too little to be checked.
+// RFC 792, RFC 4443 section 2.1. One without PacketMeta::kIcmpError quotes too little to be
+// checked.
 bool is_error(const PacketMeta& m) noexcept {
     if (m.protocol == net::kIcmpv6) return m.icmp_type < 128;
     return (m.icmp_type >= 3 && m.icmp_type <= 5) || m.icmp_type == 11 || m.icmp_type == 12;
@@ -43,7 +44,8 @@ Outcome Judge::fresh(Subject& s) noexcept {
     const bool icmp = m.protocol == net::kIcmp || m.protocol == net::kIcmpv6;
     if (m.protocol == net::kTcp) return fresh_tcp(s);
     if (icmp && m.has(PacketMeta::kEcho)) {
-        const bool request = m.icmp_type == (m.protocol == net::kIcmp ? kEchoRequest4 : kEchoRequest6);
+        const bool request =
+            m.icmp_type == (m.protocol == net::kIcmp ? kEchoRequest4 : kEchoRequest6);
         return request ? open_datagram(s) : orphan(s, Outcome::kIcmpNoFlow);
     }
     if (icmp && is_error(m)) return orphan(s, Outcome::kIcmpUnrelated);
@@ -64,9 +66,12 @@ Outcome Judge::fresh_tcp(Subject& s) noexcept {
     Flow start{};
     start.key = s.key;
     switch (tcp_track(start, Direction::originator, *segment)) {
-        case TcpVerdict::new_ok: return open(s, start);
-        case TcpVerdict::invalid_flags: return invalid(s, Outcome::kTcpFlags);
-        default: return mid_stream(s, *segment);
+        case TcpVerdict::new_ok:
+            return open(s, start);
+        case TcpVerdict::invalid_flags:
+            return invalid(s, Outcome::kTcpFlags);
+        default:
+            return mid_stream(s, *segment);
     }
 }
 

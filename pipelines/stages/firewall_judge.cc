@@ -75,7 +75,8 @@ Outcome Judge::track_tcp(Subject& s, Flow& flow, Direction d) noexcept {
         // as far as the window allows.
         TcpSide& sender = flow.tcp[static_cast<uint8_t>(d)];
         const uint32_t granted = sender.max_end - sender.end;
-        if (static_cast<int32_t>(granted) > 0) sender.end += std::min(granted, s.meta->payload_length);
+        if (static_cast<int32_t>(granted) > 0)
+            sender.end += std::min(granted, s.meta->payload_length);
         return accept_known(s, flow, d);
     }
     const auto segment = read_segment(s.packet, *s.meta);
@@ -84,11 +85,17 @@ Outcome Judge::track_tcp(Subject& s, Flow& flow, Direction d) noexcept {
         case TcpVerdict::ok:
         case TcpVerdict::new_ok:
         case TcpVerdict::syn_retransmit:
-        case TcpVerdict::challenge_ack: return accept_known(s, flow, d);
-        case TcpVerdict::reuse: remove(flow); return fresh(s);
-        case TcpVerdict::invalid_flags: return invalid(s, Outcome::kTcpFlags);
-        case TcpVerdict::out_of_window: return invalid(s, Outcome::kTcpWindow);
-        case TcpVerdict::invalid_state: break;
+        case TcpVerdict::challenge_ack:
+            return accept_known(s, flow, d);
+        case TcpVerdict::reuse:
+            remove(flow);
+            return fresh(s);
+        case TcpVerdict::invalid_flags:
+            return invalid(s, Outcome::kTcpFlags);
+        case TcpVerdict::out_of_window:
+            return invalid(s, Outcome::kTcpWindow);
+        case TcpVerdict::invalid_state:
+            break;
     }
     return invalid(s, Outcome::kTcpState);
 }
@@ -128,8 +135,9 @@ void Judge::answer(Subject& s) noexcept {
     const PacketMeta& meta = *s.meta;
     if (context_.dry_run || meta.has(PacketMeta::kArp)) return;
     const auto outcome = meta.protocol == net::kTcp
-        ? replies_.reset(s.packet, meta, policy_.reject_rate, context_)
-        : replies_.icmp(s.packet, meta, IcmpError::kAdminProhibited, policy_.reject_rate, context_);
+                             ? replies_.reset(s.packet, meta, policy_.reject_rate, context_)
+                             : replies_.icmp(s.packet, meta, IcmpError::kAdminProhibited,
+                                             policy_.reject_rate, context_);
     ++tally_.events[outcome == Replies::Outcome::kSent ? kAnswered : kUnanswered];
 }
 
@@ -143,7 +151,8 @@ void Judge::log(const Subject& s, Outcome outcome) noexcept {
         record.reason = static_cast<DropCode>(first_drop_ + static_cast<unsigned>(outcome));
     record.worker = context_.worker;
     record.meta = *s.meta;
-    if (!context_.events->push(&record, sizeof record, nullptr, 0)) context_.counters.add(kEventsLost);
+    if (!context_.events->push(&record, sizeof record, nullptr, 0))
+        context_.counters.add(kEventsLost);
 }
 
 bool Judge::room() const noexcept {

@@ -12,8 +12,18 @@ namespace ravelin::firewall {
 
 /// Order of the stage's drop names (firewall.cc).
 enum class Outcome : uint8_t {
-    kRule, kDefault, kReject, kTcpFlags, kTcpState, kTcpWindow, kTcpNoFlow, kFlowTableFull,
-    kFlowCut, kIcmpUnrelated, kIcmpNoFlow, kFragment,
+    kRule,
+    kDefault,
+    kReject,
+    kTcpFlags,
+    kTcpState,
+    kTcpWindow,
+    kTcpNoFlow,
+    kFlowTableFull,
+    kFlowCut,
+    kIcmpUnrelated,
+    kIcmpNoFlow,
+    kFragment,
     kPass,  ///< none of these: it goes on
 };
 
@@ -43,8 +53,12 @@ class Judge {
     /// `first_drop`: the stage's drop code of Outcome 0, for the log.
     Judge(const FirewallPolicy& policy, WorkerContext& context, Replies& replies, Tally& tally,
           DropCode first_drop) noexcept
-        : policy_(policy), context_(context), replies_(replies), tally_(tally),
-          flows_(*context.flows), generation_(static_cast<uint32_t>(context.policy->generation)),
+        : policy_(policy),
+          context_(context),
+          replies_(replies),
+          tally_(tally),
+          flows_(*context.flows),
+          generation_(static_cast<uint32_t>(context.policy->generation)),
           first_drop_(first_drop) {}
 
     /// An IP packet whose key is its own; `flow` is what the table has for it, or null.

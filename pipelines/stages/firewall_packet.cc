@@ -20,7 +20,10 @@ constexpr uint32_t kQuotedBytes = 8;  // of the payload, at least (RFC 792)
 void read_options(const uint8_t* at, unsigned length, TcpSegment& segment) noexcept {
     unsigned i = 0;
     while (i < length && at[i] != kOptionEnd) {
-        if (at[i] == kOptionNop) { ++i; continue; }
+        if (at[i] == kOptionNop) {
+            ++i;
+            continue;
+        }
         if (i + 1 >= length || at[i + 1] < 2 || i + at[i + 1] > length) return;
         if (at[i] == kOptionScale && at[i + 1] == 3)
             segment.wscale = static_cast<int8_t>(std::min<uint8_t>(at[i + 2], kMaxWindowScale));
@@ -53,7 +56,8 @@ bool skip_extensions(const Packet& packet, uint8_t& protocol, uint32_t& at) noex
 
 bool read_quoted_v4(const Packet& packet, uint32_t& at, Quoted& q) noexcept {
     const auto* ip = packet.at<net::Ipv4>(at);
-    if (ip == nullptr || ip->version_ihl >> 4 != 4 || ip->header_length() < sizeof(net::Ipv4)) return false;
+    if (ip == nullptr || ip->version_ihl >> 4 != 4 || ip->header_length() < sizeof(net::Ipv4))
+        return false;
     if ((ip->fragment.host() & 0x1fff) != 0) return false;
     q.source = IpAddress::v4(ip->source.host());
     q.destination = IpAddress::v4(ip->destination.host());
@@ -81,7 +85,9 @@ bool is_echo(uint8_t protocol, uint8_t type) noexcept {
 bool read_quoted_payload(const Packet& packet, uint32_t at, Quoted& q) noexcept {
     const uint8_t* bytes = packet.bytes(at, kQuotedBytes);
     if (bytes == nullptr) return false;
-    const auto word = [&](unsigned i) { return static_cast<uint16_t>(bytes[i] << 8 | bytes[i + 1]); };
+    const auto word = [&](unsigned i) {
+        return static_cast<uint16_t>(bytes[i] << 8 | bytes[i + 1]);
+    };
     if (q.protocol == net::kTcp || q.protocol == net::kUdp || q.protocol == net::kSctp) {
         q.source_port = word(0);
         q.destination_port = word(2);
@@ -132,15 +138,15 @@ std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& m
 std::optional<Quoted> read_quoted(const Packet& packet, const PacketMeta& meta) noexcept {
     Quoted q;
     uint32_t at = meta.inner_offset;
-    const bool read = meta.has(PacketMeta::kIpv4) ? read_quoted_v4(packet, at, q)
-                                                  : read_quoted_v6(packet, at, q);
+    const bool read =
+        meta.has(PacketMeta::kIpv4) ? read_quoted_v4(packet, at, q) : read_quoted_v6(packet, at, q);
     if (!read || !read_quoted_payload(packet, at, q)) return std::nullopt;
     return q;
 }
 
 void find_key(Subject& s, const Quoted& q, uint16_t zone) noexcept {
-    s.key = FlowKey::make(q.source, q.destination, q.source_port, q.destination_port, q.protocol, zone,
-                          s.swapped);
+    s.key = FlowKey::make(q.source, q.destination, q.source_port, q.destination_port, q.protocol,
+                          zone, s.swapped);
     s.hash = s.key.hash();
 }
 
@@ -152,7 +158,8 @@ bool has_under_way(const Flow& flow, Direction direction, const Quoted& quoted) 
     const uint32_t end = flow.tcp[sender].end;
     // Before an answer only the SYN is under way; syn_tag is the low half of its number.
     if (flow.state == FlowState::tcp_syn_sent)
-        return static_cast<uint16_t>(quoted.sequence) == flow.syn_tag && end - quoted.sequence <= 0x10000;
+        return static_cast<uint16_t>(quoted.sequence) == flow.syn_tag &&
+               end - quoted.sequence <= 0x10000;
     const uint32_t window = std::max<uint32_t>(flow.tcp[receiver].max_window, 1);
     return end - quoted.sequence <= window;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the firewall reads from a packet: its flow's key, its TCP segment, and the packet that an ICMP
-// error quotes. Nothing here changes anything.
+// What the firewall reads from a packet: its flow's key, its TCP segment, and the packet that an
+// ICMP error quotes. Nothing here changes anything.
 #pragma once
 #include <optional>
 
@@ -15,7 +15,7 @@ namespace ravelin::firewall {
 struct Subject {
     Packet packet;
     PacketMeta* meta;
-    FlowKey key{};      ///< of its own flow; of an ICMP error: the quoted packet's
+    FlowKey key{};  ///< of its own flow; of an ICMP error: the quoted packet's
     uint32_t hash = 0;
     bool swapped = false;
 };
@@ -34,7 +34,7 @@ std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& m
 struct Quoted {
     IpAddress source, destination;
     uint16_t source_port = 0, destination_port = 0;
-    uint32_t sequence = 0;      ///< TCP
+    uint32_t sequence = 0;  ///< TCP
     uint8_t protocol = 0;
 };
 /// Nothing if it is no IP packet of the error's family, a later fragment, or cut within the first

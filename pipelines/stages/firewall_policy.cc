@@ -62,7 +62,8 @@ Status place_rules(FirewallPolicy& policy, std::span<const NamedRule> named) {
     for (const uint32_t origin : input.origin)
         policy.rules.push_back(compiled(named[origin], policy.first_info + origin));
     for (size_t i = 0; i < named.size(); ++i)
-        if (named[i].arp && named[i].matches) policy.arp = compiled(named[i], policy.first_info + i);
+        if (named[i].arp && named[i].matches)
+            policy.arp = compiled(named[i], policy.first_info + i);
     return ok_status();
 }
 

@@ -17,35 +17,37 @@ namespace ravelin::firewall {
 
 /// What is left of a rule once the classifier has found it.
 struct CompiledRule {
-    uint32_t slot = 0;           ///< hit counter
-    uint32_t info = kNoRule;     ///< index into PolicySnapshot::rules = PacketMeta::rule
+    uint32_t slot = 0;        ///< hit counter
+    uint32_t info = kNoRule;  ///< index into PolicySnapshot::rules = PacketMeta::rule
     Action action = Action::kDrop;
-    uint8_t hop_limit = 0;       ///< 0: any
+    uint8_t hop_limit = 0;  ///< 0: any
     bool stateful = true, log = false;
 };
 
 class FirewallPolicy final : public StagePolicy {
   public:
     Classifier classifier;
-    std::vector<CompiledRule> rules;       ///< by the classifier's index
-    CompiledRule arp, otherwise;           ///< what meets ARP; what meets a packet no rule takes
+    std::vector<CompiledRule> rules;  ///< by the classifier's index
+    CompiledRule arp, otherwise;      ///< what meets ARP; what meets a packet no rule takes
     Timeouts timeouts;
-    uint32_t reject_rate = 0;              ///< answers a second and worker
+    uint32_t reject_rate = 0;  ///< answers a second and worker
     bool pickup = false, keep_established = false, wire = false;
-    std::vector<RuleInfo> infos;           ///< what this policy added to PolicySnapshot::rules
-    size_t first_info = 0;                 ///< where it added them
-    std::vector<uint32_t> info_of_slot;    ///< kNoRule where no rule counts
+    std::vector<RuleInfo> infos;         ///< what this policy added to PolicySnapshot::rules
+    size_t first_info = 0;               ///< where it added them
+    std::vector<uint32_t> info_of_slot;  ///< kNoRule where no rule counts
 
     /// As a hop limit: a flow is judged again on its responder's packet. Of the rules that depend
     /// on it, those that accept are then taken to match, as one did before.
     static constexpr int kHopLimitUnknown = -1;
     /// The first rule that takes the packet, else `otherwise`.
-    [[nodiscard]] const CompiledRule& decide(const ClassifierKey& key, int hop_limit) const noexcept {
+    [[nodiscard]] const CompiledRule& decide(const ClassifierKey& key,
+                                             int hop_limit) const noexcept {
         const CompiledRule* rule = match(key, hop_limit);
         return rule != nullptr ? *rule : otherwise;
     }
     /// The same without `otherwise`: null where no rule takes it.
-    [[nodiscard]] const CompiledRule* match(const ClassifierKey& key, int hop_limit) const noexcept {
+    [[nodiscard]] const CompiledRule* match(const ClassifierKey& key,
+                                            int hop_limit) const noexcept {
         uint32_t at = classifier.match(key);
         for (; at != Classifier::kNoMatch; at = classifier.next_match(key, at + 1)) {
             const CompiledRule& rule = rules[at];

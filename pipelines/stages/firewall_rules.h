@@ -20,9 +20,9 @@ namespace ravelin::firewall {
 enum StateBit : uint8_t {
     kStateNew = 1,
     kStateEstablished = 2,
-    kStateRelated = 4,    ///< an ICMP error about a packet of a flow
-    kStateInvalid = 8,    ///< no flow could have such a packet
-    kStateUntracked = 16, ///< of a kind that has no flows: neighbour discovery, multicast groups
+    kStateRelated = 4,     ///< an ICMP error about a packet of a flow
+    kStateInvalid = 8,     ///< no flow could have such a packet
+    kStateUntracked = 16,  ///< of a kind that has no flows: neighbour discovery, multicast groups
 };
 /// "new", "established", ...; empty for anything but one StateBit.
 std::string_view state_name(uint8_t state);
@@ -34,11 +34,11 @@ std::string_view action_name(Action action);
 /// same name takes its place.
 struct BuiltinRule {
     std::string_view name, help;
-    std::string_view protocol;       ///< empty: ARP, which no classifier sees
+    std::string_view protocol;  ///< empty: ARP, which no classifier sees
     std::vector<uint8_t> icmp_types{};
     uint8_t states = 0;
-    uint8_t hop_limit = 0;           ///< 0: any
-    bool link_scope = false;         ///< router mode: to the box only, never forwarded
+    uint8_t hop_limit = 0;    ///< 0: any
+    bool link_scope = false;  ///< router mode: to the box only, never forwarded
 };
 /// In order of precedence.
 std::span<const BuiltinRule> builtin_rules();

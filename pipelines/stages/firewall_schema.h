@@ -27,15 +27,25 @@ struct IcmpWord {
     int icmp, icmp6;
 };
 inline constexpr std::array<IcmpWord, 19> kIcmpTypes{{
-    {"echo-request", 8, 128}, {"echo-reply", 0, 129},
-    {"unreachable", 3, 1}, {"packet-too-big", -1, 2}, {"time-exceeded", 11, 3},
-    {"parameter-problem", 12, 4}, {"redirect", 5, 137},
-    {"router-solicitation", 10, 133}, {"router-advertisement", 9, 134},
-    {"neighbour-solicitation", -1, 135}, {"neighbour-advertisement", -1, 136},
-    {"inverse-solicitation", -1, 141}, {"inverse-advertisement", -1, 142},
-    {"multicast-query", -1, 130}, {"multicast-report", -1, 131}, {"multicast-done", -1, 132},
+    {"echo-request", 8, 128},
+    {"echo-reply", 0, 129},
+    {"unreachable", 3, 1},
+    {"packet-too-big", -1, 2},
+    {"time-exceeded", 11, 3},
+    {"parameter-problem", 12, 4},
+    {"redirect", 5, 137},
+    {"router-solicitation", 10, 133},
+    {"router-advertisement", 9, 134},
+    {"neighbour-solicitation", -1, 135},
+    {"neighbour-advertisement", -1, 136},
+    {"inverse-solicitation", -1, 141},
+    {"inverse-advertisement", -1, 142},
+    {"multicast-query", -1, 130},
+    {"multicast-report", -1, 131},
+    {"multicast-done", -1, 132},
     {"multicast-report-v2", -1, 143},
-    {"timestamp-request", 13, -1}, {"timestamp-reply", 14, -1},
+    {"timestamp-request", 13, -1},
+    {"timestamp-reply", 14, -1},
 }};
 inline constexpr auto kIcmpWords = [] {
     std::array<std::string_view, kIcmpTypes.size()> words;
@@ -44,37 +54,99 @@ inline constexpr auto kIcmpWords = [] {
 }();
 
 inline constexpr std::array kRuleFields{
-    Field{.name = "name", .type = Type::kName, .help = "Unique; a name of a built-in rule replaces that rule in its place.", .required = true},
-    Field{.name = "action", .type = Type::kEnum, .help = "What becomes of a packet that matches; reject answers with a TCP reset or ICMP administratively prohibited.", .required = true, .words = kActionWords},
-    Field{.name = "in", .type = Type::kNameSet, .help = "Ports the packet was received on; default: any."},
-    Field{.name = "out", .type = Type::kNameSet, .help = "Ports the packet will leave by, local for the box itself; default: any."},
-    Field{.name = "family", .type = Type::kEnum, .help = "IP version; default: both.", .words = kFamilyWords},
-    Field{.name = "from", .type = Type::kPrefixSet, .help = "Source addresses; default: any. An empty set matches nothing."},
-    Field{.name = "to", .type = Type::kPrefixSet, .help = "Destination addresses; default: any. An empty set matches nothing."},
-    Field{.name = "protocol", .type = Type::kNameSet, .help = "Protocols by name (tcp udp icmp icmp6 sctp esp ah gre igmp ospf vrrp any) or number; default: any."},
-    Field{.name = "from-ports", .type = Type::kPortSet, .help = "Source ports of TCP, UDP and SCTP; default: any."},
-    Field{.name = "to-ports", .type = Type::kPortSet, .help = "Destination ports of TCP, UDP and SCTP; default: any."},
-    Field{.name = "icmp-types", .type = Type::kEnumSet, .help = "ICMP and ICMPv6 types by name, each with its number of either family; default: any.", .words = kIcmpWords},
-    Field{.name = "icmp-type-numbers", .type = Type::kNameSet, .help = "ICMP and ICMPv6 types by number, beside those of icmp-types."},
-    Field{.name = "hop-limit", .type = Type::kInteger, .help = "TTL or hop limit the packet must have exactly; 255 proves that it comes from the link.", .minimum = 1, .maximum = 255},
-    Field{.name = "state", .type = Type::kEnumSet, .help = "States the packet may have; default: all but invalid. Packets of a flow that was accepted meet no rule.", .words = kStateWords},
-    Field{.name = "stateful", .type = Type::kBool, .help = "Whether an accepted packet opens a flow that lets answers pass; false judges each packet by itself.", .fallback = "true"},
-    Field{.name = "log", .type = Type::kBool, .help = "Log the packet that opens a flow or is denied.", .fallback = "false"},
-    Field{.name = "slot", .type = Type::kInteger, .help = "Hit counter; set by the control plane so that counts survive a change of order.", .minimum = 0, .maximum = limits::kMaxRules - 17},
-    Field{.name = "disabled", .type = Type::kBool, .help = "Keep the rule, but match nothing with it.", .fallback = "false"},
+    Field{.name = "name",
+          .type = Type::kName,
+          .help = "Unique; a name of a built-in rule replaces that rule in its place.",
+          .required = true},
+    Field{.name = "action",
+          .type = Type::kEnum,
+          .help = "What becomes of a packet that matches; reject answers with a TCP reset or ICMP "
+                  "administratively prohibited.",
+          .required = true,
+          .words = kActionWords},
+    Field{.name = "in",
+          .type = Type::kNameSet,
+          .help = "Ports the packet was received on; default: any."},
+    Field{.name = "out",
+          .type = Type::kNameSet,
+          .help = "Ports the packet will leave by, local for the box itself; default: any."},
+    Field{.name = "family",
+          .type = Type::kEnum,
+          .help = "IP version; default: both.",
+          .words = kFamilyWords},
+    Field{.name = "from",
+          .type = Type::kPrefixSet,
+          .help = "Source addresses; default: any. An empty set matches nothing."},
+    Field{.name = "to",
+          .type = Type::kPrefixSet,
+          .help = "Destination addresses; default: any. An empty set matches nothing."},
+    Field{.name = "protocol",
+          .type = Type::kNameSet,
+          .help = "Protocols by name (tcp udp icmp icmp6 sctp esp ah gre igmp ospf vrrp any) or "
+                  "number; default: any."},
+    Field{.name = "from-ports",
+          .type = Type::kPortSet,
+          .help = "Source ports of TCP, UDP and SCTP; default: any."},
+    Field{.name = "to-ports",
+          .type = Type::kPortSet,
+          .help = "Destination ports of TCP, UDP and SCTP; default: any."},
+    Field{.name = "icmp-types",
+          .type = Type::kEnumSet,
+          .help =
+              "ICMP and ICMPv6 types by name, each with its number of either family; default: any.",
+          .words = kIcmpWords},
+    Field{.name = "icmp-type-numbers",
+          .type = Type::kNameSet,
+          .help = "ICMP and ICMPv6 types by number, beside those of icmp-types."},
+    Field{.name = "hop-limit",
+          .type = Type::kInteger,
+          .help = "TTL or hop limit the packet must have exactly; 255 proves that it comes from "
+                  "the link.",
+          .minimum = 1,
+          .maximum = 255},
+    Field{.name = "state",
+          .type = Type::kEnumSet,
+          .help = "States the packet may have; default: all but invalid. Packets of a flow that "
+                  "was accepted meet no rule.",
+          .words = kStateWords},
+    Field{.name = "stateful",
+          .type = Type::kBool,
+          .help = "Whether an accepted packet opens a flow that lets answers pass; false judges "
+                  "each packet by itself.",
+          .fallback = "true"},
+    Field{.name = "log",
+          .type = Type::kBool,
+          .help = "Log the packet that opens a flow or is denied.",
+          .fallback = "false"},
+    Field{.name = "slot",
+          .type = Type::kInteger,
+          .help = "Hit counter; set by the control plane so that counts survive a change of order.",
+          .minimum = 0,
+          .maximum = limits::kMaxRules - 17},
+    Field{.name = "disabled",
+          .type = Type::kBool,
+          .help = "Keep the rule, but match nothing with it.",
+          .fallback = "false"},
 };
-inline constexpr Schema kRuleSchema{"rule", "One line of policy; the first rule that matches decides.", kRuleFields};
+inline constexpr Schema kRuleSchema{
+    "rule", "One line of policy; the first rule that matches decides.", kRuleFields};
 
 // Idle timeouts: bounds in nanoseconds as the tree has them; FlowTable keeps at most 2^30 ms.
 inline constexpr int64_t kShortest = 1'000'000'000, kLongest = 12 * 86'400'000'000'000;
-constexpr Field idle_timeout(std::string_view name, std::string_view help, std::string_view fallback) {
-    return {.name = name, .type = Type::kDuration, .help = help, .fallback = fallback,
-            .minimum = kShortest, .maximum = kLongest};
+constexpr Field idle_timeout(std::string_view name, std::string_view help,
+                             std::string_view fallback) {
+    return {.name = name,
+            .type = Type::kDuration,
+            .help = help,
+            .fallback = fallback,
+            .minimum = kShortest,
+            .maximum = kLongest};
 }
 inline constexpr std::array kTimeoutFields{
     idle_timeout("tcp-syn-sent", "A SYN was sent, nothing came back.", "240s"),
     idle_timeout("tcp-syn-received", "Both SYNs were sent.", "240s"),
-    idle_timeout("tcp-established", "The connection stands; RFC 5382 asks for at least 124m.", "124m"),
+    idle_timeout("tcp-established", "The connection stands; RFC 5382 asks for at least 124m.",
+                 "124m"),
     idle_timeout("tcp-fin-wait", "One side has closed.", "240s"),
     idle_timeout("tcp-close-wait", "One side has closed and was heard.", "240s"),
     idle_timeout("tcp-last-ack", "Both sides have closed.", "240s"),
@@ -85,18 +157,53 @@ inline constexpr std::array kTimeoutFields{
     idle_timeout("icmp", "ICMP echo.", "30s"),
     idle_timeout("other", "Every other protocol.", "600s"),
 };
-inline constexpr Schema kTimeoutSchema{"firewall timeouts", "How long a flow may be idle in each state.", kTimeoutFields};
+inline constexpr Schema kTimeoutSchema{
+    "firewall timeouts", "How long a flow may be idle in each state.", kTimeoutFields};
 
 inline constexpr std::array kFields{
-    Field{.name = "default", .type = Type::kEnum, .help = "What becomes of a new packet that no rule matches.", .fallback = "drop", .words = kActionWords},
-    Field{.name = "log-default", .type = Type::kBool, .help = "Log what the default denies.", .fallback = "false"},
-    Field{.name = "rules", .type = Type::kList, .help = "In order; the first match decides. Built-in rules come before.", .fallback = "[]", .nested = &kRuleSchema},
-    Field{.name = "builtin", .type = Type::kBool, .help = "Whether the built-in rules are there: ARP, neighbour discovery, ICMP errors (RFC 4890).", .fallback = "true"},
-    Field{.name = "timeouts", .type = Type::kMap, .help = "Idle timeouts of flows by state.", .fallback = "{}", .nested = &kTimeoutSchema},
-    Field{.name = "pickup", .type = Type::kEnum, .help = "TCP in mid-stream without a flow: deny drops it, validated takes it up if a rule accepts it.", .fallback = "deny", .words = kPickupWords},
-    Field{.name = "reject-rate", .type = Type::kPacketRate, .help = "Most answers to rejected packets a second and worker; beyond it they are dropped in silence.", .fallback = "1000pps", .minimum = 0, .maximum = 1'000'000},
-    Field{.name = "keep-established", .type = Type::kBool, .help = "Whether flows go on that a new generation would not accept.", .fallback = "false"},
+    Field{.name = "default",
+          .type = Type::kEnum,
+          .help = "What becomes of a new packet that no rule matches.",
+          .fallback = "drop",
+          .words = kActionWords},
+    Field{.name = "log-default",
+          .type = Type::kBool,
+          .help = "Log what the default denies.",
+          .fallback = "false"},
+    Field{.name = "rules",
+          .type = Type::kList,
+          .help = "In order; the first match decides. Built-in rules come before.",
+          .fallback = "[]",
+          .nested = &kRuleSchema},
+    Field{.name = "builtin",
+          .type = Type::kBool,
+          .help = "Whether the built-in rules are there: ARP, neighbour discovery, ICMP errors "
+                  "(RFC 4890).",
+          .fallback = "true"},
+    Field{.name = "timeouts",
+          .type = Type::kMap,
+          .help = "Idle timeouts of flows by state.",
+          .fallback = "{}",
+          .nested = &kTimeoutSchema},
+    Field{.name = "pickup",
+          .type = Type::kEnum,
+          .help = "TCP in mid-stream without a flow: deny drops it, validated takes it up if a "
+                  "rule accepts it.",
+          .fallback = "deny",
+          .words = kPickupWords},
+    Field{.name = "reject-rate",
+          .type = Type::kPacketRate,
+          .help = "Most answers to rejected packets a second and worker; beyond it they are "
+                  "dropped in silence.",
+          .fallback = "1000pps",
+          .minimum = 0,
+          .maximum = 1'000'000},
+    Field{.name = "keep-established",
+          .type = Type::kBool,
+          .help = "Whether flows go on that a new generation would not accept.",
+          .fallback = "false"},
 };
-inline constexpr Schema kSchema{"stage firewall", "Accepts, drops or rejects by state and rules.", kFields};
+inline constexpr Schema kSchema{"stage firewall", "Accepts, drops or rejects by state and rules.",
+                                kFields};
 
 }  // namespace ravelin::firewall

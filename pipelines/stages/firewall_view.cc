@@ -13,19 +13,27 @@ namespace {
 
 // By FlowState.
 constexpr std::array<std::string_view, static_cast<size_t>(kLastFlowState) + 1> kStateNames{
-    "none", "syn-sent", "syn-received", "established", "fin-wait", "close-wait", "last-ack",
-    "time-wait", "closed", "request", "replied", "stream"};
+    "none",     "syn-sent",  "syn-received", "established", "fin-wait", "close-wait",
+    "last-ack", "time-wait", "closed",       "request",     "replied",  "stream"};
 
 std::string protocol_name(uint8_t protocol) {
     switch (protocol) {
-        case net::kTcp: return "tcp";
-        case net::kUdp: return "udp";
-        case net::kIcmp: return "icmp";
-        case net::kIcmpv6: return "icmp6";
-        case net::kSctp: return "sctp";
-        case net::kEsp: return "esp";
-        case net::kAh: return "ah";
-        default: return fmt::format("{}", protocol);
+        case net::kTcp:
+            return "tcp";
+        case net::kUdp:
+            return "udp";
+        case net::kIcmp:
+            return "icmp";
+        case net::kIcmpv6:
+            return "icmp6";
+        case net::kSctp:
+            return "sctp";
+        case net::kEsp:
+            return "esp";
+        case net::kAh:
+            return "ah";
+        default:
+            return fmt::format("{}", protocol);
     }
 }
 

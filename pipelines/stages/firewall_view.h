@@ -12,16 +12,16 @@ namespace ravelin::firewall {
 
 /// Originator first.
 struct FlowView {
-    std::string protocol;            ///< "tcp", or the number
+    std::string protocol;  ///< "tcp", or the number
     IpAddress source, destination;
     uint16_t source_port = 0, destination_port = 0;  ///< ICMP echo: the identifier twice
-    std::string_view state;          ///< "established", "syn-sent", "request", ...
-    std::string rule;                ///< empty: none accepts it any more (keep-established)
-    std::string in_port, out_port;   ///< of the originator's packets; "local", or empty
-    uint32_t generation = 0;         ///< low 32 bits of the one that judged it last
-    bool proven = false;             ///< answered
+    std::string_view state;                          ///< "established", "syn-sent", "request", ...
+    std::string rule;               ///< empty: none accepts it any more (keep-established)
+    std::string in_port, out_port;  ///< of the originator's packets; "local", or empty
+    uint32_t generation = 0;        ///< low 32 bits of the one that judged it last
+    bool proven = false;            ///< answered
     uint64_t packets_out = 0, bytes_out = 0, packets_back = 0, bytes_back = 0;
-    uint32_t expires_ms = 0;         ///< 0: any moment
+    uint32_t expires_ms = 0;  ///< 0: any moment
 };
 
 /// `policy`: the one in force; its rules and ports give the names.

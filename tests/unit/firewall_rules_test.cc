@@ -23,7 +23,8 @@ using ::testing::UnorderedElementsAre;
 const std::vector<std::string> kPorts{"lan", "wan"};
 
 config::Node load(const std::string& yaml) {
-    auto doc = config::load_text(yaml, "t", kSchema, [](std::string_view) -> const Schema* { return nullptr; }, {});
+    auto doc = config::load_text(yaml, "t", kSchema,
+                                 [](std::string_view) -> const Schema* { return nullptr; }, {});
     EXPECT_TRUE(doc.ok()) << doc.error().message << "\n" << yaml;
     return doc ? doc->tree : config::Node();
 }
@@ -55,7 +56,8 @@ TEST(FirewallRules, BuiltinsComeFirstAndCountFromTheTopDown) {
 }
 
 TEST(FirewallRules, OverridingABuiltinKeepsItsPlaceAndSlot) {
-    const auto all = rules_of(with_rules("{name: a, action: drop}, {name: builtin/icmp6-echo, action: drop}"), kPorts);
+    const auto all = rules_of(
+        with_rules("{name: a, action: drop}, {name: builtin/icmp6-echo, action: drop}"), kPorts);
     ASSERT_TRUE(all.ok());
     EXPECT_EQ(all->size(), builtin_rules().size() + 1);
     const auto at = std::ranges::find(*all, "builtin/icmp6-echo", &NamedRule::name) - all->begin();
@@ -67,7 +69,8 @@ TEST(FirewallRules, OverridingABuiltinKeepsItsPlaceAndSlot) {
 TEST(FirewallRules, DiscoveryIsForTheBoxInARouterAndForEverybodyInAWire) {
     const auto out_of = [](bool wire) {
         const auto all = rules_of(with_rules(""), kPorts, wire);
-        return std::ranges::find(*all, "builtin/neighbour-discovery", &NamedRule::name)->rule.out_ports;
+        return std::ranges::find(*all, "builtin/neighbour-discovery", &NamedRule::name)
+            ->rule.out_ports;
     };
     EXPECT_THAT(out_of(false), ElementsAre(kLocalPort));
     EXPECT_TRUE(out_of(true).empty());
@@ -81,9 +84,10 @@ TEST(FirewallRules, TakesPortsLocalAndSlots) {
 }
 
 TEST(FirewallRules, AnIcmpWordHasItsNumberInEachFamily) {
-    const auto r = rules("{name: a, action: accept, icmp-types: echo-request},"
-                         "{name: b, action: accept, protocol: icmp6, icmp-types: [echo-request, redirect]},"
-                         "{name: c, action: accept, family: ip4, icmp-types: [unreachable, packet-too-big]}");
+    const auto r = rules(
+        "{name: a, action: accept, icmp-types: echo-request},"
+        "{name: b, action: accept, protocol: icmp6, icmp-types: [echo-request, redirect]},"
+        "{name: c, action: accept, family: ip4, icmp-types: [unreachable, packet-too-big]}");
     EXPECT_THAT(r.at(0).rule.protocols, ElementsAre(1));
     EXPECT_THAT(r[0].rule.icmp_types, ElementsAre(8));
     EXPECT_THAT(r[0].icmp6_types, ElementsAre(128));
@@ -96,21 +100,24 @@ TEST(FirewallRules, AnIcmpWordHasItsNumberInEachFamily) {
 }
 
 TEST(FirewallRules, ARuleThatCanMatchNothingIsNotGivenToTheClassifier) {
-    const auto r = rules("{name: a, action: accept, from: []}, {name: b, action: accept, disabled: true},"
-                         "{name: c, action: accept, state: []}, {name: d, action: accept, protocol: []}");
+    const auto r = rules(
+        "{name: a, action: accept, from: []}, {name: b, action: accept, disabled: true},"
+        "{name: c, action: accept, state: []}, {name: d, action: accept, protocol: []}");
     ASSERT_EQ(r.size(), 4u);
     EXPECT_TRUE(classifier_input(r).rules.empty());
 }
 
 TEST(FirewallRules, InvalidPacketsAreForRulesThatAskForThem) {
-    const auto r = rules("{name: a, action: accept}, {name: b, action: accept, state: [invalid, new]}");
+    const auto r =
+        rules("{name: a, action: accept}, {name: b, action: accept, state: [invalid, new]}");
     EXPECT_EQ(r.at(0).rule.states & kStateInvalid, 0);
     EXPECT_EQ(r[1].rule.states, kStateInvalid | kStateNew);
 }
 
 TEST(FirewallRules, ShadowedRulesAreFoundAmongExactOnes) {
-    const auto r = rules("{name: a, action: drop, hop-limit: 255}, {name: b, action: drop, protocol: udp},"
-                         "{name: c, action: accept, protocol: udp, to-ports: 53}");
+    const auto r = rules(
+        "{name: a, action: drop, hop-limit: 255}, {name: b, action: drop, protocol: udp},"
+        "{name: c, action: accept, protocol: udp, to-ports: 53}");
     EXPECT_FALSE(r.at(0).exact());
     const std::vector<ClassifierRule> exact{r[1].rule, r[2].rule};
     EXPECT_THAT(find_shadowed(exact), ElementsAre(ShadowedRule{1, 0}));
@@ -128,23 +135,45 @@ TEST_P(FirewallRuleErrors, AreOneLineThatNamesTheRule) {
     EXPECT_EQ(message.find('\n'), std::string::npos);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, FirewallRuleErrors, ::testing::Values(
-    Wrong{"{name: a, action: drop, in: dmz}", "rules[0] 'a': in: found 'dmz', expected lan, wan"},
-    Wrong{"{name: a, action: drop, in: local}", "rules[0] 'a': in: found 'local', expected lan, wan"},
-    Wrong{"{name: a, action: drop, out: dmz}", "rules[0] 'a': out: found 'dmz', expected lan, wan or local"},
-    Wrong{"{name: b, action: drop}, {name: b, action: drop}", "rules[1] 'b': name: two rules have it"},
-    Wrong{"{name: default, action: drop}", "rules[0] 'default': name: what decides in the end is called so; choose another"},
-    Wrong{"{name: a, action: drop, protocol: tpc}", "rules[0] 'a': protocol: found 'tpc', expected tcp, udp, icmp, icmp6, sctp, esp, ah, gre, igmp, ospf, vrrp, any or 0 to 255"},
-    Wrong{"{name: a, action: drop, protocol: 256}", "rules[0] 'a': protocol: found '256', expected tcp, udp, icmp, icmp6, sctp, esp, ah, gre, igmp, ospf, vrrp, any or 0 to 255"},
-    Wrong{"{name: a, action: drop, protocol: esp, to-ports: 80}", "rules[0] 'a': from-ports and to-ports need protocol tcp, udp or sctp"},
-    Wrong{"{name: a, action: drop, protocol: tcp, icmp-types: redirect}", "rules[0] 'a': icmp-types need protocol icmp or icmp6 of the rule's family"},
-    Wrong{"{name: a, action: drop, protocol: icmp, icmp-types: packet-too-big}", "rules[0] 'a': icmp-types: none of them exists in the rule's protocol"},
-    Wrong{"{name: a, action: drop, icmp-type-numbers: [300]}", "rules[0] 'a': icmp-type-numbers: found '300', expected 0 to 255"},
-    Wrong{"{name: a, action: drop, from: 10.0.0.0/8, to: '2001:db8::/32'}", "rules[0] 'a': can match nothing: from, to and family have no IP version in common"},
-    Wrong{"{name: a, action: drop, from: 10.0.0.0/8, family: ip6}", "rules[0] 'a': can match nothing: from, to and family have no IP version in common"},
-    Wrong{"{name: a, action: drop, state: established}", "rules[0] 'a': state: packets of an accepted flow meet no rule, so established cannot be denied"},
-    Wrong{"{name: a, action: drop, slot: 5}, {name: b, action: drop, slot: 5}", "rules[1] 'b': slot: another rule counts in 5"},
-    Wrong{"{name: builtin/arp, action: drop, from: 10.0.0.0/8}", "rules[0] 'builtin/arp': from: decides all ARP; expected action, log and disabled only"}));
+INSTANTIATE_TEST_SUITE_P(
+    All, FirewallRuleErrors,
+    ::testing::Values(
+        Wrong{"{name: a, action: drop, in: dmz}",
+              "rules[0] 'a': in: found 'dmz', expected lan, wan"},
+        Wrong{"{name: a, action: drop, in: local}",
+              "rules[0] 'a': in: found 'local', expected lan, wan"},
+        Wrong{"{name: a, action: drop, out: dmz}",
+              "rules[0] 'a': out: found 'dmz', expected lan, wan or local"},
+        Wrong{"{name: b, action: drop}, {name: b, action: drop}",
+              "rules[1] 'b': name: two rules have it"},
+        Wrong{"{name: default, action: drop}",
+              "rules[0] 'default': name: what decides in the end is called so; choose another"},
+        Wrong{"{name: a, action: drop, protocol: tpc}",
+              "rules[0] 'a': protocol: found 'tpc', expected tcp, udp, icmp, icmp6, sctp, esp, ah, "
+              "gre, igmp, ospf, vrrp, any or 0 to 255"},
+        Wrong{"{name: a, action: drop, protocol: 256}",
+              "rules[0] 'a': protocol: found '256', expected tcp, udp, icmp, icmp6, sctp, esp, ah, "
+              "gre, igmp, ospf, vrrp, any or 0 to 255"},
+        Wrong{"{name: a, action: drop, protocol: esp, to-ports: 80}",
+              "rules[0] 'a': from-ports and to-ports need protocol tcp, udp or sctp"},
+        Wrong{"{name: a, action: drop, protocol: tcp, icmp-types: redirect}",
+              "rules[0] 'a': icmp-types need protocol icmp or icmp6 of the rule's family"},
+        Wrong{"{name: a, action: drop, protocol: icmp, icmp-types: packet-too-big}",
+              "rules[0] 'a': icmp-types: none of them exists in the rule's protocol"},
+        Wrong{"{name: a, action: drop, icmp-type-numbers: [300]}",
+              "rules[0] 'a': icmp-type-numbers: found '300', expected 0 to 255"},
+        Wrong{"{name: a, action: drop, from: 10.0.0.0/8, to: '2001:db8::/32'}",
+              "rules[0] 'a': can match nothing: from, to and family have no IP version in common"},
+        Wrong{"{name: a, action: drop, from: 10.0.0.0/8, family: ip6}",
+              "rules[0] 'a': can match nothing: from, to and family have no IP version in common"},
+        Wrong{"{name: a, action: drop, state: established}",
+              "rules[0] 'a': state: packets of an accepted flow meet no rule, so established "
+              "cannot be denied"},
+        Wrong{"{name: a, action: drop, slot: 5}, {name: b, action: drop, slot: 5}",
+              "rules[1] 'b': slot: another rule counts in 5"},
+        Wrong{"{name: builtin/arp, action: drop, from: 10.0.0.0/8}",
+              "rules[0] 'builtin/arp': from: decides all ARP; expected action, log and disabled "
+              "only"}));
 
 TEST(FirewallRules, TenThousandClassBenchRulesDecideAsALinearSearchDoes) {
     const auto path = test::data_path("rules/classbench/fw1_10k.gz");
@@ -155,16 +184,22 @@ TEST(FirewallRules, TenThousandClassBenchRulesDecideAsALinearSearchDoes) {
         config::Node rule = config::Node::map();
         rule.set("name", config::Node::text("r" + std::to_string(i)));
         rule.set("action", config::Node::text(i % 2 == 0 ? "accept" : "drop"));
-        if (!bench[i].sources.empty()) rule.set("from", config::Node::blob(config::Node::encode(bench[i].sources)));
-        if (!bench[i].destinations.empty()) rule.set("to", config::Node::blob(config::Node::encode(bench[i].destinations)));
+        if (!bench[i].sources.empty())
+            rule.set("from", config::Node::blob(config::Node::encode(bench[i].sources)));
+        if (!bench[i].destinations.empty())
+            rule.set("to", config::Node::blob(config::Node::encode(bench[i].destinations)));
         if (!bench[i].protocols.empty()) {
             config::Node names = config::Node::list();
             names.add(config::Node::text(std::to_string(bench[i].protocols[0])));
             rule.set("protocol", std::move(names));
         }
-        const bool transport = bench[i].protocols.empty() || bench[i].protocols[0] == 6 || bench[i].protocols[0] == 17;
-        if (transport && !bench[i].source_ports.empty()) rule.set("from-ports", config::Node::blob(config::Node::encode(bench[i].source_ports)));
-        if (transport && !bench[i].destination_ports.empty()) rule.set("to-ports", config::Node::blob(config::Node::encode(bench[i].destination_ports)));
+        const bool transport =
+            bench[i].protocols.empty() || bench[i].protocols[0] == 6 || bench[i].protocols[0] == 17;
+        if (transport && !bench[i].source_ports.empty())
+            rule.set("from-ports", config::Node::blob(config::Node::encode(bench[i].source_ports)));
+        if (transport && !bench[i].destination_ports.empty())
+            rule.set("to-ports",
+                     config::Node::blob(config::Node::encode(bench[i].destination_ports)));
         list.add(std::move(rule));
     }
     config::Node config = config::Node::map();

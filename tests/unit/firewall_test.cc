@@ -14,14 +14,19 @@ namespace {
 
 std::string wire(const std::string& firewall) {
     return "mode: wire\nports: [{name: lan, device: 'null'}, {name: wan, device: 'null'}]\n"
-           "pipeline: [parse, wire, {firewall: {" + firewall + "}}]\n";
+           "pipeline: [parse, wire, {firewall: {" +
+           firewall + "}}]\n";
 }
 const std::string kAccept = wire("rules: [{name: out, action: accept, in: lan}]");
 
 class Firewall : public ::testing::Test {
   protected:
-    void start(const std::string& yaml, uint32_t flows = 1024) { box_ = std::make_unique<StageFixture>(yaml, flows); }
-    void in(const std::string& port, const std::string& text) { box_->receive(port, {frame(port, text)}); }
+    void start(const std::string& yaml, uint32_t flows = 1024) {
+        box_ = std::make_unique<StageFixture>(yaml, flows);
+    }
+    void in(const std::string& port, const std::string& text) {
+        box_->receive(port, {frame(port, text)});
+    }
     static Bytes frame(const std::string& port, const std::string& text) {
         PacketTextDefaults defaults;
         defaults.port = port;
@@ -58,7 +63,8 @@ TEST_F(Firewall, AFullTableShedsUnprovenFlowsFirstAndKeepsAnsweredOnes) {
     for (unsigned i = 0; i < 50; ++i) udp(200 + i, false);
     (void)box_->sent();
     EXPECT_TRUE(box_->drops().empty());
-    for (unsigned i = 0; i < 4; ++i) in("wan", "udp 192.0.2.7:53 > 10.0.0.1:" + std::to_string(100 + i));
+    for (unsigned i = 0; i < 4; ++i)
+        in("wan", "udp 192.0.2.7:53 > 10.0.0.1:" + std::to_string(100 + i));
     EXPECT_EQ(box_->sent().size(), 4u);
     box_->advance(200);
     EXPECT_EQ(box_->counter("flows.shed"), 46u);
@@ -77,12 +83,27 @@ TEST_F(Firewall, AFloodInOneBurstJudgesEachPacketByItsOwnFlow) {
     start(kAccept, 4);
     for (unsigned i = 0; i < 4; ++i) udp(100 + i, false);
     std::vector<Bytes> burst;
-    for (unsigned i = 0; i < 10; ++i) burst.push_back(frame("lan", "udp 10.0.0.1:" + std::to_string(300 + i) + " > 192.0.2.7:53"));
-    for (unsigned i = 0; i < 4; ++i) burst.push_back(frame("lan", "udp 10.0.0.1:" + std::to_string(100 + i) + " > 192.0.2.7:53"));
+    for (unsigned i = 0; i < 10; ++i)
+        burst.push_back(
+            frame("lan", "udp 10.0.0.1:" + std::to_string(300 + i) + " > 192.0.2.7:53"));
+    for (unsigned i = 0; i < 4; ++i)
+        burst.push_back(
+            frame("lan", "udp 10.0.0.1:" + std::to_string(100 + i) + " > 192.0.2.7:53"));
     box_->receive("lan", burst);
     EXPECT_TRUE(box_->drops().empty());
     for (const Flow& f : flows()) EXPECT_EQ(f.packets[0], 1u);
     EXPECT_EQ(box_->rule("out").packets, 18u);
+}
+
+// The table's wheel turns in steps; a flow ends at its time all the same.
+TEST_F(Firewall, AFlowPastItsTimeIsGoneBeforeTheTimerSaysSo) {
+    start(kAccept);
+    udp(1, true);
+    (void)box_->sent();
+    box_->context().now.ms += 30'000;
+    in("wan", "udp 192.0.2.7:53 > 10.0.0.1:1");
+    EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"firewall.default", 1}}));
+    EXPECT_TRUE(flows().empty());
 }
 
 TEST_F(Firewall, CountsPacketsAndBytesOfARule) {
@@ -94,8 +115,9 @@ TEST_F(Firewall, CountsPacketsAndBytesOfARule) {
 }
 
 TEST_F(Firewall, LogsTheFirstPacketOfAFlowAndEveryDeniedOne) {
-    start(wire("log-default: true, rules: [{name: out, action: accept, in: lan, log: true, to: 192.0.2.7},"
-               "{name: quiet, action: drop, to: 192.0.2.8}]"));
+    start(wire(
+        "log-default: true, rules: [{name: out, action: accept, in: lan, log: true, to: 192.0.2.7},"
+        "{name: quiet, action: drop, to: 192.0.2.8}]"));
     udp(1, true);
     udp(1, true);
     in("lan", "udp 10.0.0.1:1 > 192.0.2.8:9");
@@ -119,7 +141,9 @@ TEST_F(Firewall, CountsLogRecordsThatFindNoRoom) {
 }
 
 TEST_F(Firewall, ADryRunDecidesTheSameAndChangesNothing) {
-    start(wire("rules: [{name: out, action: accept, in: lan, log: true}, {name: no, action: reject, log: true}]"));
+    start(
+        wire("rules: [{name: out, action: accept, in: lan, log: true}, {name: no, action: reject, "
+             "log: true}]"));
     udp(1, true);
     (void)logs();
     (void)box_->sent();
