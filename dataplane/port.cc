@@ -124,8 +124,8 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
     if (config_.mac) {
         rte_ether_addr mac;
         std::memcpy(mac.addr_bytes, config_.mac->bytes.data(), 6);
-        if (rte_eth_dev_default_mac_addr_set(device_, &mac) != 0)
-            return Error{"the device does not take another MAC address"};
+        // A device that cannot filter by another address can still take every frame; parse sorts.
+        if (rte_eth_dev_default_mac_addr_set(device_, &mac) != 0) config_.promiscuous = true;
     }
     if (rte_eth_dev_start(device_) != 0) return Error{"does not start"};
     accept_frames();

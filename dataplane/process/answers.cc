@@ -47,7 +47,7 @@ class FlowSlice final : public Command {
     uint64_t deleted_ = 0, total_ = 0;
 };
 
-void add_flow(const FlowView& view, WorkerId worker, const Describer& describer, model::Reply& reply) {
+void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& reply) {
     model::FlowRecord& out = *reply.add_flows();
     out.set_worker(worker);
     out.set_protocol(view.protocol);
@@ -55,7 +55,7 @@ void add_flow(const FlowView& view, WorkerId worker, const Describer& describer,
     out.set_source_port(view.source_port);
     out.set_destination(view.destination.to_string());
     out.set_destination_port(view.destination_port);
-    out.set_state(view.state);
+    out.set_state(std::string(view.state));
     out.set_rule(view.rule);
     out.set_generation(view.generation);
     out.set_packets_out(view.packets_out);
@@ -63,7 +63,7 @@ void add_flow(const FlowView& view, WorkerId worker, const Describer& describer,
     out.set_packets_back(view.packets_back);
     out.set_bytes_back(view.bytes_back);
     out.set_expires_ms(view.expires_ms);
-    out.set_in_port(describer.port(view.in_port));
+    out.set_in_port(view.in_port);
 }
 
 template <typename Policy>
@@ -72,6 +72,12 @@ const Policy* policy_of(const PolicySnapshot& snapshot, std::string_view stage) 
     for (const auto& step : snapshot.steps)
         if (step.stage == index) return dynamic_cast<const Policy*>(step.policy.get());
     return nullptr;
+}
+
+/// The gateway, "on link", or empty where nothing is forwarded.
+std::string via(const NextHop& hop) {
+    if (hop.kind != RouteKind::kForward) return "";
+    return hop.on_link ? "on link" : hop.gateway.to_string();
 }
 
 void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
@@ -120,7 +126,6 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
 
 void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply) {
     const PolicySnapshot& policy = *store.current();
-    const Describer describer(policy, store.appliance()->specs());
     uint64_t total = 0;
     for (const auto& worker : store.appliance()->workers()) {
         FlowSlice slice(nullptr);
@@ -130,7 +135,7 @@ void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply) {
             const uint32_t now = Now::read().ms;
             for (const Flow& flow : slice.copies())
                 if (static_cast<uint32_t>(reply.flows_size()) < limit)
-                    add_flow(describe(flow, policy, now), worker->id(), describer, reply);
+                    add_flow(firewall::describe(flow, policy, now), worker->id(), reply);
         } while (slice.more() && static_cast<uint32_t>(reply.flows_size()) < limit);
         total += slice.total();
     }
@@ -173,16 +178,16 @@ void routes(const PolicyStore& store, const model::RouteLookup& request, model::
     const Describer describer(*store.current(), store.appliance()->specs());
     std::vector<RouteView> views;
     if (request.address().size() == 16)
-        views = policy->find(IpAddress::v6(reinterpret_cast<const uint8_t*>(request.address().data())));
+        views.push_back(policy->lookup(IpAddress::v6(reinterpret_cast<const uint8_t*>(request.address().data()))));
     else
         views = policy->list(request.list_limit());
     reply.set_total(policy->size());
     for (const RouteView& view : views) {
         model::RouteRecord& out = *reply.add_routes();
-        out.set_prefix(view.prefix.to_string());
-        out.set_via(view.via ? view.via->to_string() : "");
-        out.set_port(describer.port(view.port));
-        out.set_kind(view.kind);
+        if (view.hop.kind != RouteKind::kNone) out.set_prefix(view.prefix.to_string());
+        out.set_via(via(view.hop));
+        out.set_port(describer.port(view.hop.port));
+        out.set_kind(std::string(name_of(view.hop.kind)));
     }
 }
 
@@ -212,9 +217,9 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
     out.set_out_port(describer.port(told.meta().out_port));
     out.set_flow(Describer::summary(told.meta()));
     if (const auto* routes = policy_of<RoutePolicy>(policy, "route"))
-        for (const RouteView& view : routes->find(told.meta().destination)) {
+        if (const RouteView view = routes->lookup(told.meta().destination); view.hop.kind != RouteKind::kNone) {
             out.set_route(view.prefix.to_string());
-            out.set_next_hop(view.via ? view.via->to_string() : "on link");
+            out.set_next_hop(via(view.hop));
         }
 }
 

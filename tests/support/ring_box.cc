@@ -45,7 +45,7 @@ RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers) {
     for (const std::string& port : ports) {
         Wire wire{make_ring(fmt::format("in{}_{}", box, port)), {}};
         for (unsigned w = 0; w < workers; ++w) wire.out.push_back(make_ring(fmt::format("out{}_{}_{}", box, port, w)));
-        const std::string device = "ring_" + port;
+        const std::string device = port;  // the driver calls it net_ring_PORT
         if (rte_eth_from_rings(device.c_str(), &wire.into, 1, wire.out.data(), workers, 0) < 0) std::abort();
         wires_.push_back(std::move(wire));
     }

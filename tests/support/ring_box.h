@@ -15,7 +15,7 @@ namespace ravelin::test {
 
 class RingBox {
   public:
-    /// `ports` are names; the configuration's device of port NAME must be `ring_NAME`. One receive
+    /// `ports` are names; the configuration's device of port NAME must be `net_ring_NAME`. One receive
     /// ring a port, and one transmit ring a worker.
     RingBox(const std::vector<std::string>& ports, unsigned workers);
     ~RingBox();
