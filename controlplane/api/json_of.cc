@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/api/json_of.h"
+
+namespace ravelin::control {
+
+std::string base64(std::string_view bytes) {
+    static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string out;
+    out.reserve((bytes.size() + 2) / 3 * 4);
+    for (size_t i = 0; i < bytes.size(); i += 3) {
+        uint32_t group = 0;
+        for (size_t j = 0; j < 3; ++j)
+            group = group << 8 | (i + j < bytes.size() ? static_cast<uint8_t>(bytes[i + j]) : 0u);
+        for (size_t j = 0; j < 4; ++j)
+            out.push_back(i + j > bytes.size() ? '=' : kDigits[group >> (18 - 6 * j) & 63]);
+    }
+    return out;
+}
+
+Json json_of(const model::Step& step) {
+    return {{"stage", step.stage()}, {"verdict", step.verdict()}, {"detail", step.detail()}};
+}
+
+Json json_of(const model::TraceEvent& e) {
+    return {{"packet", e.packet()}, {"worker", e.worker()}, {"generation", e.generation()},
+            {"unix_ns", e.unix_ns()}, {"port", e.port()}, {"summary", e.summary()},
+            {"steps", json_list(e.steps())}, {"verdict", e.verdict()}, {"reason", e.reason()},
+            {"rule", e.rule()}, {"out_port", e.out_port()}};
+}
+
+Json json_of(const model::CapturedFrame& f) {
+    return {{"unix_ns", f.unix_ns()}, {"port", f.port()}, {"length", f.length()},
+            {"data", base64(f.data())}, {"verdict", f.verdict()}, {"lost", f.lost()}};
+}
+
+Json json_of(const model::Explanation& e) {
+    return {{"worker", e.worker()}, {"generation", e.generation()}, {"steps", json_list(e.steps())},
+            {"verdict", e.verdict()}, {"reason", e.reason()}, {"rule", e.rule()}, {"route", e.route()},
+            {"flow", e.flow()}, {"out_port", e.out_port()}, {"next_hop", e.next_hop()}};
+}
+
+Json json_of(const model::FlowRecord& f) {
+    return {{"worker", f.worker()}, {"protocol", f.protocol()}, {"source", f.source()},
+            {"source_port", f.source_port()}, {"destination", f.destination()},
+            {"destination_port", f.destination_port()}, {"state", f.state()}, {"rule", f.rule()},
+            {"generation", f.generation()}, {"packets_out", f.packets_out()},
+            {"bytes_out", f.bytes_out()}, {"packets_back", f.packets_back()},
+            {"bytes_back", f.bytes_back()}, {"expires_ms", f.expires_ms()}, {"in_port", f.in_port()}};
+}
+
+Json json_of(const model::NeighbourRecord& n) {
+    return {{"port", n.port()}, {"address", n.address()}, {"mac", n.mac()}, {"state", n.state()},
+            {"age_ms", n.age_ms()}};
+}
+
+Json json_of(const model::RouteRecord& r) {
+    return {{"prefix", r.prefix()}, {"via", r.via()}, {"port", r.port()}, {"kind", r.kind()}};
+}
+
+Json json_of(const model::PortStatus& p) {
+    return {{"name", p.name()}, {"device", p.device()}, {"link_up", p.link_up()}, {"mac", p.mac()},
+            {"mtu", p.mtu()}, {"queues", p.queues()}};
+}
+
+Json json_of(const model::TableMemory& t) {
+    return {{"table", t.table()}, {"bytes", t.bytes()}, {"entries", t.entries()}, {"capacity", t.capacity()}};
+}
+
+Json json_of(const model::DataplaneStatus& s) {
+    return {{"version", s.version()}, {"generation", s.generation()}, {"previous", s.previous()},
+            {"confirm_remaining_ms", s.confirm_remaining_ms()}, {"counters_path", s.counters_path()},
+            {"pid", s.pid()}, {"started_unix_ms", s.started_unix_ms()}, {"workers", s.workers()},
+            {"hugepages", s.hugepages()}, {"adopted_flows", s.adopted_flows()},
+            {"rolled_back_from", s.rolled_back_from()}, {"memory", json_list(s.memory())}};
+}
+
+}  // namespace ravelin::control

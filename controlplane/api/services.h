@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the API's methods work with, and where each group of them is registered.
+#pragma once
+#include "controlplane/api/counter_view.h"
+#include "controlplane/api/server.h"
+#include "controlplane/api/watch_hub.h"
+#include "controlplane/change/change_flow.h"
+#include "controlplane/change/policy_store.h"
+#include "controlplane/compile/compiler.h"
+#include "controlplane/link/dataplane_link.h"
+#include "controlplane/log/rule_log.h"
+#include "controlplane/loop/event_loop.h"
+
+namespace ravelin::control {
+
+/// All belong to the daemon and outlive the server.
+struct Services {
+    EventLoop& loop;
+    DataplaneLink& link;
+    PolicyStore& store;
+    Compiler& compiler;
+    ChangeFlow& flow;
+    CounterView& counters;
+    RuleLog& rule_log;
+    WatchHub& watches;
+    uint64_t started_unix_ms = 0;
+    std::function<unsigned()> dataplane_restarts;
+};
+
+void add_change_methods(Server& server, Services& services);   ///< check diff apply confirm rollback history show
+void add_state_methods(Server& server, Services& services);    ///< status ports workers counters drops rules wait-ready
+void add_lookup_methods(Server& server, Services& services);   ///< flows delete-flows neighbours routes explain
+void add_watch_methods(Server& server, Services& services);    ///< trace capture
+
+}  // namespace ravelin::control

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/compile/compiler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "controlplane/compile/checks.h"
+#include "controlplane/compile/locate.h"
+#include "controlplane/compile/shadow_warnings.h"
+#include "controlplane/config/yaml_loader.h"
+#include "dataplane/policy_builder.h"
+#include "dataplane/stage.h"
+#include "pipelines/model/schema.h"
+#include "pipelines/model/tree_codec.h"
+#include "pipelines/stages/firewall_rules.h"
+
+namespace ravelin::control {
+namespace {
+
+using config::Node;
+
+std::vector<std::string_view> stage_names() {
+    std::vector<std::string_view> names;
+    for (const StageDecl* stage : StageRegistry::get().stages()) names.push_back(stage->name);
+    return names;
+}
+
+bool is_builtin(std::string_view name) {
+    const auto builtin = firewall::builtin_rules();
+    return name == firewall::kDefaultRule ||
+           std::ranges::any_of(builtin, [&](const auto& rule) { return rule.name == name; });
+}
+
+Node* rules_in(Node& tree) {
+    Node* found = nullptr;
+    for (auto& [name, pipeline] : tree.members())
+        for (Node& stage : pipeline.items())
+            for (auto& [stage_name, config] : stage.members())
+                for (auto& [member, value] : config.members())
+                    if (name == "pipeline" && stage_name == "firewall" && member == "rules")
+                        found = &value;
+    return found;
+}
+
+}  // namespace
+
+std::string encode_snapshot(const Node& tree, uint64_t generation) {
+    model::PolicySnapshot snapshot;
+    snapshot.set_generation(generation);
+    model::encode(tree, *snapshot.mutable_config());
+    return snapshot.SerializeAsString();
+}
+
+Result<DecodedSnapshot> decode_snapshot(std::string_view bytes) {
+    model::PolicySnapshot snapshot;
+    if (bytes.size() > INT32_MAX || !snapshot.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+        return Error{"is no encoded policy"};
+    auto tree = model::decode(snapshot.config());
+    if (!tree) return std::move(tree.error());
+    if (Status s = config::conforms(*tree, model::kConfigSchema, StageRegistry::schema_of); !s)
+        return std::move(s.error());
+    return DecodedSnapshot{snapshot.generation(), std::move(*tree)};
+}
+
+std::vector<SlottedRule> slotted_rules(const Node& tree) {
+    std::vector<SlottedRule> out;
+    for (const Node& stage : tree["pipeline"].items())
+        for (const Node& rule : stage["firewall"]["rules"].items())
+            if (rule.has("slot"))
+                out.push_back({rule["name"].as_text(), static_cast<uint32_t>(rule["slot"].as_integer())});
+    return out;
+}
+
+std::vector<CompiledRule> rules_of(const Node& tree) {
+    std::vector<std::string> ports;
+    for (const Node& port : tree["ports"].items()) ports.push_back(port["name"].as_text());
+    std::vector<CompiledRule> out;
+    for (const Node& stage : tree["pipeline"].items()) {
+        const Node& config = stage["firewall"];
+        if (config.is_null()) continue;
+        auto rules = firewall::rules_of(config, ports, tree["mode"].as_text() == "wire");
+        if (!rules) continue;
+        for (const firewall::NamedRule& rule : *rules)
+            out.push_back({rule.name, std::string(firewall::action_name(rule.action)), rule.slot, is_builtin(rule.name)});
+        out.push_back({std::string(firewall::kDefaultRule), config["default"].as_text(), firewall::kDefaultSlot, true});
+    }
+    return out;
+}
+
+Result<Compiled> Compiler::compile(std::string_view text, const std::string& file, const SlotMap& slots) {
+    const auto names = stage_names();
+    auto loaded = config::load_text(text, file, model::kConfigSchema, StageRegistry::schema_of, names);
+    if (!loaded) return std::move(loaded.error());
+    if (Status s = check_configuration(loaded->tree, loaded->positions); !s) return std::move(s.error());
+    auto compiled = finish(std::move(loaded->tree), slots, loaded->positions);
+    if (!compiled) return compiled;
+    auto& warnings = compiled->warnings;
+    warnings.insert(warnings.begin(), loaded->warnings.begin(), loaded->warnings.end());
+    auto shadowed = shadow_warnings(compiled->tree, loaded->positions);
+    std::ranges::move(shadowed, std::back_inserter(warnings));
+    return compiled;
+}
+
+Result<Compiled> Compiler::recompile(Node tree, const SlotMap& slots) {
+    return finish(std::move(tree), slots, config::Positions("stored configuration"));
+}
+
+Status Compiler::set_slots(Node& tree, const SlotMap& slots) const {
+    Node* rules = rules_in(tree);
+    if (rules == nullptr) return ok_status();
+    std::vector<std::string> names;
+    for (const Node& rule : rules->items())
+        if (!is_builtin(rule["name"].as_text())) names.push_back(rule["name"].as_text());
+    auto proposed = slots.propose(names);
+    if (!proposed) return std::move(proposed.error()).within("firewall: rules");
+    size_t next = 0;
+    for (Node& rule : rules->items())
+        if (!is_builtin(rule["name"].as_text())) rule.set("slot", Node::integer((*proposed)[next++]));
+    return ok_status();
+}
+
+Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots, const config::Positions& positions) {
+    Compiled out;
+    if (Status s = set_slots(tree, slots); !s) return locate(s.error(), tree, positions);
+    auto trial = build_policy(0, tree, PortFacts{}, trial_.get());
+    if (!trial) return locate(trial.error(), tree, positions);
+    trial_ = std::move(*trial);
+    out.rules = rules_of(tree);
+    out.tree = std::move(tree);
+    return out;
+}
+
+}  // namespace ravelin::control

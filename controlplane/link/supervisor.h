@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Supervisor: keeps one data plane process alive where there is no init to do it. Watches it by
+// pidfd, so that one started by an earlier control plane is looked after just the same.
+#pragma once
+#include <sys/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "controlplane/loop/event_loop.h"
+#include "controlplane/loop/unique_fd.h"
+
+namespace ravelin::control {
+
+class Supervisor {
+  public:
+    /// `command`: program and arguments. `died` hears how, in words, before the restart.
+    Supervisor(EventLoop& loop, std::vector<std::string> command,
+               std::function<void(const std::string& how)> died);
+    ~Supervisor();
+    Supervisor(const Supervisor&) = delete;
+    Supervisor& operator=(const Supervisor&) = delete;
+
+    /// Starts the data plane unless one is being watched.
+    void ensure_running();
+    /// Watches a running data plane that this process did not start.
+    void adopt(pid_t pid);
+    /// No more restarts: SIGTERM, and SIGKILL if it has not gone within two seconds; then `gone`.
+    void stop(std::function<void()> gone);
+    [[nodiscard]] pid_t pid() const { return pid_; }
+    [[nodiscard]] unsigned restarts() const { return restarts_; }
+
+  private:
+    void spawn();
+    bool watch(pid_t pid);
+    void exited();
+    [[nodiscard]] std::string reap() const;
+    void respawn_later();
+
+    EventLoop& loop_;
+    std::vector<std::string> command_;
+    std::function<void(const std::string&)> died_;
+    std::function<void()> gone_;
+    pid_t pid_ = 0;      // 0: none
+    bool child_ = false;
+    UniqueFd pidfd_;
+    EventLoop::TimerId timer_ = EventLoop::kNoTimer;
+    EventLoop::Clock::time_point started_;
+    unsigned quick_deaths_ = 0;  // in a row
+    unsigned restarts_ = 0;
+    bool stopping_ = false;
+};
+
+}  // namespace ravelin::control
