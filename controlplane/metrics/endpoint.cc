@@ -61,7 +61,8 @@ Result<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::start(const std::strin
         server->exposer.RegisterCollectable(collector);
         return std::unique_ptr<MetricsEndpoint>(new MetricsEndpoint(std::move(server)));
     } catch (const std::exception&) {  // civetweb does not say why
-        return Error{fmt::format("metrics: cannot listen on {}, expected a local ADDRESS:PORT that is free", listen)};
+        return Error{fmt::format(
+            "metrics: cannot listen on {}, expected a local ADDRESS:PORT that is free", listen)};
     }
 }
 

@@ -2,7 +2,8 @@
 // The Prometheus endpoint: answers GET /metrics from the data plane's shared counters and from what
 // the control plane knows. Reads both at scrape time; costs nothing in between.
 //
-//   auto metrics = MetricsEndpoint::start("127.0.0.1:9477", {.snapshot = [&] { return ...; }});
+//   SharedSnapshot shared;                        // set() it whenever something changed
+//   auto metrics = MetricsEndpoint::start("127.0.0.1:9477", shared.source());
 //   if (!metrics) return metrics.error();
 //
 // Keep one in a process, for its whole life: closing waits up to two seconds for its threads.

@@ -20,7 +20,8 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 /// Families by name, filled in any order.
 class Scrape {
   public:
-    void counter(const std::string& family, const std::string& help, const Labels& labels, double v) {
+    void counter(const std::string& family, const std::string& help, const Labels& labels,
+                 double v) {
         add(family, help, MetricType::Counter, labels).counter.value = v;
     }
     void gauge(const std::string& family, const std::string& help, const Labels& labels, double v) {
@@ -69,11 +70,14 @@ void add_counter(Scrape& scrape, const CounterReader& reader, size_t index) {
 void add_segment(Scrape& scrape, const CounterReader& reader) {
     for (size_t i = 0; i < reader.size(); ++i) {
         add_counter(scrape, reader, i);
-        scrape.gauge("ravelin_counter_info", "Always 1; explains a counter of the data plane in one sentence.",
-                     {{"counter", std::string(reader.name(i))}, {"help", std::string(reader.help(i))}}, 1);
+        scrape.gauge(
+            "ravelin_counter_info",
+            "Always 1; explains a counter of the data plane in one sentence.",
+            {{"counter", std::string(reader.name(i))}, {"help", std::string(reader.help(i))}}, 1);
     }
     scrape.gauge("ravelin_workers", "Workers of the data plane.", {}, reader.header().workers);
-    scrape.gauge("ravelin_dataplane_start_time_seconds", "Unix time at which the data plane started.", {},
+    scrape.gauge("ravelin_dataplane_start_time_seconds",
+                 "Unix time at which the data plane started.", {},
                  as_double(reader.header().started_unix_ms) / 1e3);
 }
 
@@ -98,29 +102,40 @@ double unix_seconds() {
 }
 
 void add_state(Scrape& scrape, const Snapshot& s, const CounterReader* reader) {
-    scrape.gauge("ravelin_info", "Always 1; the version of the control plane.", {{"version", RAVELIN_VERSION}}, 1);
-    scrape.gauge("ravelin_dataplane_up", "1 while the data plane answers the control plane.", {}, s.dataplane_up);
-    scrape.gauge("ravelin_generation", "Policy generation in force; 0 before the first.", {}, as_double(s.generation));
-    scrape.gauge("ravelin_confirm_remaining_seconds", "Seconds until an unconfirmed change rolls back; 0: nothing to confirm.",
-                 {}, s.confirm_seconds);
-    scrape.counter("ravelin_log_lines_lost_total", "Rule log lines lost in full rings or beyond the rate.", {},
+    scrape.gauge("ravelin_info", "Always 1; the version of the control plane.",
+                 {{"version", RAVELIN_VERSION}}, 1);
+    scrape.gauge("ravelin_dataplane_up", "1 while the data plane answers the control plane.", {},
+                 s.dataplane_up);
+    scrape.gauge("ravelin_generation", "Policy generation in force; 0 before the first.", {},
+                 as_double(s.generation));
+    scrape.gauge("ravelin_confirm_remaining_seconds",
+                 "Seconds until an unconfirmed change rolls back; 0: nothing to confirm.", {},
+                 std::max(0.0, as_double(s.confirm_deadline_unix_ms) / 1e3 - unix_seconds()));
+    scrape.counter("ravelin_log_lines_lost_total",
+                   "Rule log lines lost in full rings or beyond the rate.", {},
                    as_double(s.log_lines_lost));
     const std::string uptime = "Seconds since the process started.";
-    scrape.gauge("ravelin_uptime_seconds", uptime, {{"process", "controlplane"}}, s.uptime_seconds);
+    scrape.gauge("ravelin_uptime_seconds", uptime, {{"process", "controlplane"}},
+                 std::max(0.0, unix_seconds() - as_double(s.started_unix_ms) / 1e3));
     if (reader != nullptr && s.dataplane_up)
-        scrape.gauge("ravelin_uptime_seconds", uptime, {{"process", "dataplane"}},
-                     std::max(0.0, unix_seconds() - as_double(reader->header().started_unix_ms) / 1e3));
+        scrape.gauge(
+            "ravelin_uptime_seconds", uptime, {{"process", "dataplane"}},
+            std::max(0.0, unix_seconds() - as_double(reader->header().started_unix_ms) / 1e3));
 }
 
 void add_tables(Scrape& scrape, const Snapshot& s) {
     for (const PortState& port : s.ports)
-        scrape.gauge("ravelin_port_link_up", "1 while the port's link is up.", {{"port", port.name}}, port.link_up);
+        scrape.gauge("ravelin_port_link_up", "1 while the port's link is up.",
+                     {{"port", port.name}}, port.link_up);
     for (const TableState& t : s.tables) {
         const Labels labels{{"table", t.name}};
-        scrape.gauge("ravelin_table_bytes", "Memory of a table of the data plane.", labels, as_double(t.bytes));
-        scrape.gauge("ravelin_table_entries", "Entries in a table of the data plane.", labels, as_double(t.entries));
+        scrape.gauge("ravelin_table_bytes", "Memory of a table of the data plane.", labels,
+                     as_double(t.bytes));
+        scrape.gauge("ravelin_table_entries", "Entries in a table of the data plane.", labels,
+                     as_double(t.entries));
         if (t.capacity > 0)
-            scrape.gauge("ravelin_table_capacity", "Entries a table of the data plane has room for.", labels,
+            scrape.gauge("ravelin_table_capacity",
+                         "Entries a table of the data plane has room for.", labels,
                          as_double(t.capacity));
     }
 }

@@ -19,7 +19,8 @@ std::pair<std::string_view, std::string_view> cut(std::string_view text) {
 std::string identifier(std::string_view text) {
     std::string out(text);
     for (char& c : out) {
-        const bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        const bool fine =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (!fine) c = '_';
     }
     return out;
@@ -46,7 +47,8 @@ std::optional<MetricName> of_port(std::string_view rest, CounterKind kind) {
     return m;
 }
 
-std::optional<MetricName> of_stage(std::string_view stage, std::string_view what, CounterKind kind) {
+std::optional<MetricName> of_stage(std::string_view stage, std::string_view what,
+                                   CounterKind kind) {
     MetricName m;
     const bool gauge = kind == CounterKind::kGauge;
     m.family = gauge ? "ravelin_stage_level" : "ravelin_stage_events_total";
@@ -64,9 +66,11 @@ std::optional<MetricName> metric_name(std::string_view counter, CounterKind kind
     if (room == "port") return of_port(rest, kind);
     if (room == "drop") {
         const auto [stage, reason] = cut(rest);
-        return MetricName{.family = "ravelin_drop_packets_total",
-                          .help = "Packets dropped, by stage and reason; ravelin_counter_info explains each reason.",
-                          .labels = {{"stage", std::string(stage)}, {"reason", std::string(reason)}}};
+        return MetricName{
+            .family = "ravelin_drop_packets_total",
+            .help =
+                "Packets dropped, by stage and reason; ravelin_counter_info explains each reason.",
+            .labels = {{"stage", std::string(stage)}, {"reason", std::string(reason)}}};
     }
     if (room != "worker" && room != "flows") return of_stage(room, rest, kind);
     MetricName m = named(room, rest, kind);

@@ -3,7 +3,9 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ravelin::metrics {
@@ -31,11 +33,12 @@ struct TableState {
 
 struct Snapshot {
     bool dataplane_up = false;
-    uint64_t generation = 0;         ///< in force; 0: none
-    double confirm_seconds = 0;      ///< until an unconfirmed change rolls back; 0: nothing to confirm
-    std::string counters_path;       ///< empty: not known yet
-    double uptime_seconds = 0;       ///< of the control plane
-    uint64_t log_lines_lost = 0;     ///< rule log lines lost, in rings or beyond the rate
+    uint64_t generation = 0;  ///< in force; 0: none
+    uint64_t confirm_deadline_unix_ms =
+        0;                         ///< when an unconfirmed change rolls back; 0: nothing to confirm
+    std::string counters_path;     ///< empty: not known yet
+    uint64_t started_unix_ms = 0;  ///< the control plane
+    uint64_t log_lines_lost = 0;   ///< rule log lines lost, in rings or beyond the rate
     std::vector<RuleSlot> rules;
     std::vector<PortState> ports;    ///< may stay empty
     std::vector<TableState> tables;  ///< may stay empty
@@ -44,6 +47,26 @@ struct Snapshot {
 /// `snapshot` is called from the endpoint's threads, one call at a time.
 struct MetricsSource {
     std::function<Snapshot()> snapshot;
+};
+
+/// The control plane's thread sets it, the endpoint's threads read it. Outlives the endpoint.
+class SharedSnapshot {
+  public:
+    void set(Snapshot snapshot) {
+        const std::lock_guard lock(mutex_);
+        snapshot_ = std::move(snapshot);
+    }
+    [[nodiscard]] Snapshot get() const {
+        const std::lock_guard lock(mutex_);
+        return snapshot_;
+    }
+    [[nodiscard]] MetricsSource source() const {
+        return {.snapshot = [this] { return get(); }};
+    }
+
+  private:
+    mutable std::mutex mutex_;
+    Snapshot snapshot_;
 };
 
 }  // namespace ravelin::metrics

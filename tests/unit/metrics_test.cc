@@ -36,7 +36,8 @@ class SegmentFile {
   public:
     SegmentFile(const std::string& path, const std::vector<CounterSpec>& specs, unsigned workers,
                 uint64_t started_unix_ms = 1'700'000'000'000)
-        : path_(path), bytes_(CounterSegment::bytes_for(specs.size(), workers, 64)),
+        : path_(path),
+          bytes_(CounterSegment::bytes_for(specs.size(), workers, 64)),
           memory_(std::aligned_alloc(64, bytes_)) {
         std::memset(memory_, 0, bytes_);
         segment_.emplace(memory_, specs, workers, 64, started_unix_ms);
@@ -95,7 +96,7 @@ class Metrics : public ::testing::Test {
     static void SetUpTestSuite() {
         char name[] = "/tmp/ravelin-metrics-XXXXXX";
         directory_ = mkdtemp(name);
-        auto started = MetricsEndpoint::start("127.0.0.1:0", {.snapshot = [] { return snapshot_; }});
+        auto started = MetricsEndpoint::start("127.0.0.1:0", shared_.source());
         ASSERT_TRUE(started.ok()) << started.error().message;
         endpoint_ = std::move(*started);
     }
@@ -109,10 +110,14 @@ class Metrics : public ::testing::Test {
         std::filesystem::remove(segment_path());
     }
     static std::string segment_path() { return directory_ + "/counters"; }
-    static std::string scrape() { return http_get(endpoint_->port(), "/metrics"); }
+    static std::string scrape() {
+        shared_.set(snapshot_);
+        return http_get(endpoint_->port(), "/metrics");
+    }
 
     static inline std::string directory_;
     static inline Snapshot snapshot_;
+    static inline SharedSnapshot shared_;
     static inline std::unique_ptr<MetricsEndpoint> endpoint_;
 };
 
@@ -123,7 +128,8 @@ TEST_F(Metrics, NamesADropByStageAndReason) {
     segment.publish();
     const std::string text = scrape();
     EXPECT_THAT(text, HasSubstr("# TYPE ravelin_drop_packets_total counter\n"));
-    EXPECT_THAT(text, HasSubstr("ravelin_drop_packets_total{stage=\"parse\",reason=\"truncated\"} 12\n"));
+    EXPECT_THAT(text,
+                HasSubstr("ravelin_drop_packets_total{stage=\"parse\",reason=\"truncated\"} 12\n"));
     EXPECT_THAT(text, HasSubstr("ravelin_counter_info{counter=\"drop.parse.truncated\","
                                 "help=\"Frames shorter than their headers say.\"} 1\n"));
 }
@@ -148,7 +154,8 @@ TEST_F(Metrics, NamesPortsAndStageEvents) {
     const std::string text = scrape();
     EXPECT_THAT(text, HasSubstr("# HELP ravelin_port_rx_packets_total Packets received.\n"));
     EXPECT_THAT(text, HasSubstr("ravelin_port_rx_packets_total{port=\"lan.7\"} 3\n"));
-    EXPECT_THAT(text, HasSubstr("ravelin_stage_events_total{stage=\"route\",event=\"no_neighbour\"} 4\n"));
+    EXPECT_THAT(
+        text, HasSubstr("ravelin_stage_events_total{stage=\"route\",event=\"no_neighbour\"} 4\n"));
     EXPECT_THAT(text, Not(HasSubstr("stage=\"pipeline\",event=\"none\"")));
 }
 
@@ -156,8 +163,9 @@ TEST_F(Metrics, CountsARuleFromWhenItTookItsSlot) {
     const SegmentFile segment(segment_path(), kSpecs, 1);
     segment.worker(0).hit_rule(9, 100, 6000);
     segment.publish();
-    snapshot_.rules = {{.name = "allow-web", .slot = 9, .packets_before = 40, .bytes_before = 1000},
-                       {.name = "restarted", .slot = 9, .packets_before = 400, .bytes_before = 60000}};
+    snapshot_.rules = {
+        {.name = "allow-web", .slot = 9, .packets_before = 40, .bytes_before = 1000},
+        {.name = "restarted", .slot = 9, .packets_before = 400, .bytes_before = 60000}};
     const std::string text = scrape();
     EXPECT_THAT(text, HasSubstr("ravelin_rule_packets_total{rule=\"allow-web\"} 60\n"));
     EXPECT_THAT(text, HasSubstr("ravelin_rule_bytes_total{rule=\"allow-web\"} 5000\n"));
@@ -174,15 +182,15 @@ TEST_F(Metrics, EscapesLabelValues) {
 TEST_F(Metrics, TellsTheStateOfBothProcesses) {
     snapshot_.dataplane_up = true;
     snapshot_.generation = 17;
-    snapshot_.confirm_seconds = 59.5;
-    snapshot_.uptime_seconds = 8;
+    snapshot_.confirm_deadline_unix_ms = 1;  // long past
     snapshot_.ports = {{.name = "lan", .link_up = true}};
     snapshot_.tables = {{.name = "routes", .bytes = 1024, .entries = 10, .capacity = 20}};
     const std::string text = scrape();
-    for (const char* line : {"ravelin_dataplane_up 1", "ravelin_generation 17",
-                             "ravelin_confirm_remaining_seconds 59.5", "ravelin_port_link_up{port=\"lan\"} 1",
-                             "ravelin_uptime_seconds{process=\"controlplane\"} 8",
-                             "ravelin_table_capacity{table=\"routes\"} 20", "ravelin_info{version=\""})
+    for (const char* line :
+         {"ravelin_dataplane_up 1", "ravelin_generation 17",
+          "ravelin_confirm_remaining_seconds 0\n", "ravelin_port_link_up{port=\"lan\"} 1",
+          "ravelin_uptime_seconds{process=\"controlplane\"} 1",
+          "ravelin_table_capacity{table=\"routes\"} 20", "ravelin_info{version=\""})
         EXPECT_THAT(text, HasSubstr(line));
 }
 
@@ -212,7 +220,8 @@ TEST_F(Metrics, HasAHelpSentenceForEachFamily) {
     std::set<std::string> helped, families;
     for (std::string line; std::getline(text, line);) {
         std::smatch m;
-        if (std::regex_match(line, m, std::regex("# HELP (ravelin\\S+) [A-Z1].+\\.\r?"))) helped.insert(m[1]);
+        if (std::regex_match(line, m, std::regex("# HELP (ravelin\\S+) [A-Z1].+\\.\r?")))
+            helped.insert(m[1]);
         if (std::regex_search(line, m, std::regex("^(ravelin_\\w+)[ {]"))) families.insert(m[1]);
     }
     EXPECT_GE(families.size(), 12u);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// status, rules, routes, neighbours: what is in force and what it knows.
+#include <fmt/format.h>
+
+#include "controlplane/cli/command.h"
+
+namespace ravelin::cli {
+namespace {
+
+/// One line of `status`: the names in a column.
+void print_fact(const Context& context, const char* name, const std::string& value) {
+    context.print(fmt::format("{:<15}{}\n", name, value));
+}
+
+std::string since(uint64_t unix_ms_then) {
+    const uint64_t now = unix_ms();
+    return duration(now > unix_ms_then ? now - unix_ms_then : 0);
+}
+
+void print_dataplane(const Context& context, const Json& d) {
+    print_fact(context, "data plane",
+               fmt::format("{}, pid {}, for {}", context.paint("up", "32"), number(d, "pid"),
+                           since(number(d, "started_unix_ms"))));
+    print_fact(context, "workers", std::to_string(number(d, "workers")));
+    if (const uint64_t left = number(d, "confirm_remaining_ms"); left > 0)
+        print_fact(context, "unconfirmed",
+                   fmt::format("rolls back to generation {} in {}; to keep it: ravelin confirm",
+                               number(d, "previous"), duration(left)));
+    if (const uint64_t from = number(d, "rolled_back_from"); from > 0)
+        print_fact(context, "rolled back",
+                   fmt::format("from generation {}, which nobody confirmed", from));
+    if (const uint64_t adopted = number(d, "adopted_flows"); adopted > 0)
+        print_fact(context, "adopted", grouped(adopted) + " flows of the data plane before it");
+    if (const std::string warning = text(d, "warning"); !warning.empty())
+        print_fact(context, "warning", printable(warning));
+}
+
+void print_state(const Context& context, const Json& s) {
+    print_fact(context, "control plane",
+               fmt::format("up for {}", since(number(s, "started_unix_ms"))));
+    const auto dataplane = s.find("dataplane");
+    if (dataplane != s.end() && dataplane->is_object())
+        print_dataplane(context, *dataplane);
+    else
+        print_fact(context, "data plane",
+                   context.paint("down", "31") + ": " + printable(text(s, "problem")));
+    print_fact(context, "generation",
+               number(s, "generation") == 0 ? "none yet" : std::to_string(number(s, "generation")));
+    if (const uint64_t restarts = number(s, "dataplane_restarts"); restarts > 0)
+        print_fact(context, "restarts", grouped(restarts) + " of the data plane");
+}
+
+void print_ports(const Context& context, const Json& s) {
+    Table ports({{"PORT"},
+                 {"DEVICE"},
+                 {"LINK"},
+                 {"MAC"},
+                 {"MTU", Align::kRight},
+                 {"QUEUES", Align::kRight}});
+    for (const Json& p : list(s, "ports"))
+        ports.add({text(p, "name"), text(p, "device"), flag(p, "link_up") ? "up" : "down",
+                   text(p, "mac"), fmt::format("{} B", number(p, "mtu")),
+                   std::to_string(number(p, "queues"))});
+    if (!ports.empty()) context.print("\n" + ports.text(context.colour));
+}
+
+void print_memory(const Context& context, const Json& dataplane) {
+    Table memory({{"TABLE"},
+                  {"ENTRIES", Align::kRight},
+                  {"CAPACITY", Align::kRight},
+                  {"MEMORY", Align::kRight}});
+    for (const Json& m : list(dataplane, "memory"))
+        memory.add({text(m, "table"), grouped(number(m, "entries")),
+                    number(m, "capacity") == 0 ? "" : grouped(number(m, "capacity")),
+                    bytes(number(m, "bytes"))});
+    if (!memory.empty()) context.print("\n" + memory.text(context.colour));
+}
+
+ExitCode status(const Context& context) {
+    const Json s = context.connect().call("status");
+    if (context.printed_json(s)) return kOk;
+    print_state(context, s);
+    print_ports(context, s);
+    print_memory(context, s.value("dataplane", Json()));
+    return kOk;
+}
+
+ExitCode rules(const Context& context) {
+    const Json answer = context.connect().call("rules");
+    if (context.printed_json(answer)) return kOk;
+    Table table({{"RULE"}, {"ACTION"}, {"PACKETS", Align::kRight}, {"BYTES", Align::kRight}});
+    for (const Json& r : list(answer, "rules"))
+        table.add({text(r, "name"), text(r, "action"), grouped(number(r, "packets")),
+                   bytes(number(r, "bytes"))});
+    context.print(table);
+    return kOk;
+}
+
+struct Routes {
+    std::string address;
+    uint32_t limit = 50;
+};
+
+ExitCode routes(const Context& context, const Routes& options) {
+    Json params{{"limit", options.limit}};
+    if (!options.address.empty()) params["address"] = options.address;
+    const Json answer = context.connect().call("routes", params);
+    if (context.printed_json(answer)) return kOk;
+    const Json& found = list(answer, "routes");
+    if (!options.address.empty() && found.empty())
+        throw Failure(kFailed, options.address + ": no route");
+    Table table({{"PREFIX"}, {"VIA"}, {"PORT"}, {"KIND"}});
+    for (const Json& r : found)
+        table.add({text(r, "prefix"), text(r, "via"), text(r, "port"), text(r, "kind")});
+    context.print(table);
+    if (options.address.empty() && number(answer, "total") > found.size())
+        context.print(fmt::format("{} of {} routes; --limit shows more\n", found.size(),
+                                  grouped(number(answer, "total"))));
+    return kOk;
+}
+
+ExitCode neighbours(const Context& context) {
+    const Json answer = context.connect().call("neighbours");
+    if (context.printed_json(answer)) return kOk;
+    Table table({{"ADDRESS"}, {"PORT"}, {"MAC"}, {"STATE"}, {"AGE", Align::kRight}});
+    for (const Json& n : list(answer, "neighbours"))
+        table.add({text(n, "address"), text(n, "port"), text(n, "mac"), text(n, "state"),
+                   duration(number(n, "age_ms"))});
+    context.print(table);
+    return kOk;
+}
+
+}  // namespace
+
+void add_look_commands(CLI::App& root, Context& context) {
+    add_command(root, "status", "Show both processes, the generation in force, ports and tables",
+                "ravelin status", context, [&context] { return status(context); });
+    add_command(root, "rules", "List the rules in order with what they decided", "ravelin rules",
+                context, [&context] { return rules(context); });
+    auto options = std::make_shared<Routes>();
+    CLI::App& command =
+        add_command(root, "routes", "List the routes, or the one that an address takes",
+                    "ravelin routes 198.51.100.9\nravelin routes --limit 20", context,
+                    [&context, options] { return routes(context, *options); });
+    command.add_option("ADDRESS", options->address, "Show the route to this address")
+        ->type_name("ADDRESS");
+    command.add_option("--limit", options->limit, "Routes to show at most")->capture_default_str();
+    add_command(root, "neighbours", "List the neighbours of each port", "ravelin neighbours",
+                context, [&context] { return neighbours(context); });
+}
+
+}  // namespace ravelin::cli

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+// The built command against a fake control plane: what it prints and how it exits.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "controlplane/cli/failure.h"
+#include "tests/support/fake_api.h"
+
+namespace ravelin::cli {
+namespace {
+
+using Json = nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Outcome {
+    int code = -1;
+    std::string out;
+    std::string err;
+};
+
+std::string file_text(const std::string& path) {
+    std::ifstream in(path);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+class Cli : public ::testing::Test {
+  protected:
+    /// `arguments` as the shell reads them.
+    Outcome run(const std::string& arguments) {
+        const std::string errors = api_.directory() + "/stderr";
+        const std::string command = "cd " + api_.directory() + " && " + RAVELIN_BINARY +
+                                    " --run-dir " + api_.directory() + " " + arguments + " 2>" +
+                                    errors;
+        Outcome result;
+        std::FILE* pipe = popen(command.c_str(), "r");
+        std::array<char, 4096> buffer{};
+        for (size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+            result.out.append(buffer.data(), n);
+        result.code = WEXITSTATUS(pclose(pipe));
+        result.err = file_text(errors);
+        return result;
+    }
+    void SetUp() override { std::ofstream(api_.directory() + "/edge.yaml") << "mode: wire\n"; }
+    FakeApi api_;
+};
+
+TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
+    for (const char* name : {"check", "diff", "apply", "confirm", "rollback", "history", "show",
+                             "status", "top", "flows", "drops", "routes", "neighbours", "counters",
+                             "rules", "trace", "explain", "capture", "completion"}) {
+        const Outcome help = run(std::string(name) + " --help");
+        EXPECT_EQ(help.code, kOk) << name;
+        const size_t example = help.out.find("Example:\n  ravelin ");
+        ASSERT_NE(example, std::string::npos) << name;
+        EXPECT_EQ(help.out.find("\n\n", example), std::string::npos)
+            << name << ": something follows the example";
+    }
+}
+
+TEST_F(Cli, ApplySendsTheTextAndSaysHowToConfirm) {
+    api_.answer("apply", {{"generation", 18},
+                          {"provisional", true},
+                          {"deadline_unix_ms", 99999999999999},
+                          {"warnings", {"rule b never matches: a comes first"}},
+                          {"text", "+ x: 1\n"}});
+    const Outcome done = run("apply edge.yaml --confirm 60s --comment 'open 443'");
+    EXPECT_EQ(done.code, kOk) << done.err;
+    EXPECT_THAT(done.out, AllOf(HasSubstr("warning: rule b never matches"), HasSubstr("+ x: 1\n"),
+                                HasSubstr("generation 18 in force\n"),
+                                HasSubstr("to keep it: ravelin confirm")));
+    const Json params = api_.last_params();
+    EXPECT_EQ(params["text"], "mode: wire\n");
+    EXPECT_EQ(params["confirm_ms"], 60000);
+    EXPECT_EQ(params["comment"], "open 443");
+    EXPECT_THAT(params["author"].get<std::string>(), HasSubstr("@"));
+}
+
+TEST_F(Cli, CheckStrictExitsWithFourOnWarnings) {
+    api_.answer("check", {{"warnings", {"rule b is shadowed by a"}}});
+    EXPECT_EQ(run("check edge.yaml").code, kOk);
+    const Outcome strict = run("check --strict edge.yaml");
+    EXPECT_EQ(strict.code, kWarnings);
+    EXPECT_THAT(strict.out, AllOf(HasSubstr("warning: rule b is shadowed by a"),
+                                  HasSubstr("correct, 1 warning")));
+}
+
+TEST_F(Cli, CheckPrintsPlacedErrorsForEditors) {
+    api_.fail("check", "invalid", "edge.yaml:1:7: found 'wier', expected router or wire");
+    const Outcome done = run("check - < edge.yaml");
+    EXPECT_EQ(done.code, kFailed);
+    EXPECT_EQ(done.err, "edge.yaml:1:7: found 'wier', expected router or wire\n");
+}
+
+TEST_F(Cli, RefusalsAreOneLineAndOne) {
+    api_.fail("confirm", "refused", "nothing to confirm");
+    const Outcome done = run("confirm");
+    EXPECT_EQ(done.code, kFailed);
+    EXPECT_EQ(done.err, "ravelin: nothing to confirm\n");
+    EXPECT_EQ(done.out, "");
+    const Outcome json = run("--json confirm");
+    EXPECT_EQ(Json::parse(json.out)["error"]["kind"], "refused");
+}
+
+TEST_F(Cli, WrongCommandLinesAreTwo) {
+    for (const char* wrong : {"", "frobnicate", "apply", "apply edge.yaml --confirm 60", "show x",
+                              "rollback -1", "completion fish", "flows --delete", "capture"}) {
+        const Outcome done = run(wrong);
+        EXPECT_EQ(done.code, kUsage) << wrong;
+        EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
+    }
+}
+
+TEST_F(Cli, NoControlPlaneIsThree) {
+    const Outcome done = run("status --run-dir /nowhere");
+    EXPECT_EQ(done.code, kUnreachable);
+    EXPECT_THAT(done.err, HasSubstr("is ravelin-controlplane running?"));
+}
+
+TEST_F(Cli, MissingFilesAreOne) {
+    const Outcome done = run("apply none.yaml");
+    EXPECT_EQ(done.code, kFailed);
+    EXPECT_EQ(done.err, "ravelin: none.yaml: No such file or directory\n");
+}
+
+TEST_F(Cli, StatusTellsADownDataPlane) {
+    api_.answer("status", {{"generation", 4},
+                           {"dataplane", nullptr},
+                           {"problem", "not started"},
+                           {"started_unix_ms", 1}});
+    EXPECT_THAT(run("status").out, AllOf(HasSubstr("data plane     down: not started\n"),
+                                         HasSubstr("generation     4\n")));
+}
+
+TEST_F(Cli, JsonIsTheAnswerInOneObject) {
+    const Json rows = Json::array({Json::object()});
+    for (const char* name : {"history", "rules", "neighbours", "routes", "flows", "counters",
+                             "drops", "status", "show"}) {
+        api_.answer(name, {{"rules", rows}, {"flows", rows}, {"total", 1}, {"text", "x"}});
+        const Outcome done = run(std::string("--json ") + name);
+        EXPECT_EQ(done.code, kOk) << name << done.err;
+        EXPECT_TRUE(Json::accept(done.out)) << name << ": " << done.out;
+        EXPECT_EQ(run(name).code, kOk) << name;
+    }
+}
+
+TEST_F(Cli, FlowsAreFilteredAtEitherEnd) {
+    Json list = Json::array();
+    for (const char* host : {"10.0.0.1", "10.0.0.2"})
+        list.push_back({{"protocol", "tcp"},
+                        {"source", host},
+                        {"source_port", 5},
+                        {"destination", "2001:db8::1"},
+                        {"destination_port", 80}});
+    api_.answer("flows", {{"flows", list}, {"total", 2}});
+    const Outcome done = run("flows --host 10.0.0.2 --port 80");
+    EXPECT_THAT(done.out, AllOf(HasSubstr("10.0.0.2:5"), HasSubstr("[2001:db8::1]:80"),
+                                Not(HasSubstr("10.0.0.1"))));
+}
+
+TEST_F(Cli, TopShowsRatesWithoutEscapesInAPipe) {
+    api_.answer("status", {{"generation", 4}, {"dataplane", {{"started_unix_ms", 1}}}});
+    auto packets = std::make_shared<int>(0);
+    api_.on("ports", [packets](const Json&) {
+        *packets += 1000000;
+        const Json port{{"name", "lan"}, {"rx_packets", *packets}};
+        return std::vector<Json>{{{"result", {{"ports", Json::array({port})}}}}};
+    });
+    api_.answer("workers",
+                Json::parse(R"({"workers":[{"worker":0,"counters":{"flows.entries":12}}]})"));
+    api_.answer("drops", {{"drops", Json::array()}});
+    api_.answer("rules", {{"rules", Json::array()}});
+    const Outcome done = run("top --count 1 --interval 10ms");
+    EXPECT_EQ(done.code, kOk) << done.err;
+    EXPECT_THAT(done.out, AllOf(HasSubstr("flows 12"), HasSubstr("Mpps"), Not(HasSubstr("\x1b"))));
+    const Json line = Json::parse(run("--json top --count 1 --interval 10ms").out);
+    EXPECT_GT(line["ports"][0]["rx_pps"], 0);
+}
+
+TEST_F(Cli, TraceStreamsALineAPacketAndTotals) {
+    const Json event{{"port", "lan"},
+                     {"summary", "tcp a > b"},
+                     {"verdict", "drop"},
+                     {"reason", "firewall.denied"},
+                     {"steps", Json::array({Json{{"stage", "parse"}, {"verdict", "pass"}}})}};
+    api_.on("trace", [event](const Json&) {
+        return std::vector<Json>{
+            {{"event", event}}, {{"event", event}}, {{"result", {{"packets", 2}}}}};
+    });
+    const Outcome done = run("trace 'tcp port 80' --port lan --count 2");
+    EXPECT_EQ(done.code, kOk);
+    EXPECT_THAT(done.out,
+                AllOf(HasSubstr("tcp a > b"), HasSubstr("-> drop, reason firewall.denied")));
+    EXPECT_EQ(done.err, "2 packets, 2 dropped or rejected\n");
+    EXPECT_EQ(api_.last_params()["filter"], "tcp port 80");
+    std::istringstream lines(run("--json trace").out);
+    for (std::string line; std::getline(lines, line);) EXPECT_TRUE(Json::accept(line)) << line;
+}
+
+TEST_F(Cli, CaptureWritesAFileThatBeginsAsPcapng) {
+    api_.on("capture", [](const Json&) {
+        return std::vector<Json>{
+            {{"event", {{"port", "lan"}, {"data", "AAECAwQF"}, {"length", 6}, {"unix_ns", 1}}}},
+            {{"result", {{"packets", 1}, {"lost", 0}}}}};
+    });
+    const Outcome done = run("--json capture udp -w x.pcapng --count 1");
+    EXPECT_EQ(done.code, kOk) << done.err;
+    EXPECT_EQ(Json::parse(done.out)["frames"], 1);
+    EXPECT_EQ(file_text(api_.directory() + "/x.pcapng").substr(0, 4), "\x0a\x0d\x0d\x0a");
+}
+
+TEST_F(Cli, ExplainNamesRuleAndGeneration) {
+    api_.answer("explain", {{"packet", "in=lan tcp"},
+                            {"verdict", "pass"},
+                            {"rule", "web"},
+                            {"generation", 9},
+                            {"out_port", "wan"}});
+    const Outcome done = run("explain 'in=lan tcp 10.0.0.1:1234 > 192.0.2.7:80 syn'");
+    EXPECT_THAT(done.out, AllOf(HasSubstr("pass, rule web, out wan"), HasSubstr("generation 9")));
+    EXPECT_EQ(api_.last_params()["packet"], "in=lan tcp 10.0.0.1:1234 > 192.0.2.7:80 syn");
+}
+
+TEST_F(Cli, BrokenPipesAreQuiet) {
+    api_.answer("show", {{"text", std::string(1 << 20, 'x')}});
+    const Outcome done = run("show | head -c 1");
+    EXPECT_EQ(done.out, "x");
+    EXPECT_EQ(done.err, "");
+}
+
+TEST_F(Cli, CompletionIsAcceptedByTheShell) {
+    EXPECT_EQ(run("completion bash | bash -n").code, 0);
+    EXPECT_THAT(run("completion zsh").out, HasSubstr("#compdef ravelin"));
+}
+
+TEST_F(Cli, ManualPageIsUpToDate) {
+    EXPECT_EQ(run("man").out, file_text(RAVELIN_SOURCE_ROOT "/docs/ravelin.1"))
+        << "run: ravelin man > docs/ravelin.1";
+}
+
+}  // namespace
+}  // namespace ravelin::cli
