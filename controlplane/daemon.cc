@@ -50,8 +50,9 @@ void block_signals() {
 Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
     static commit::FileOps files;
     if (Status made = make_run_directory(options.run_dir); !made) return std::move(made.error());
-    auto store = PolicyStore::open(options.state_dir, files,
-                                   options.salvage_journal ? commit::OnDamage::salvage : commit::OnDamage::refuse);
+    auto store = PolicyStore::open(
+        options.state_dir, files,
+        options.salvage_journal ? commit::OnDamage::salvage : commit::OnDamage::refuse);
     if (!store) return std::move(store.error());
     std::unique_ptr<Daemon> daemon(new Daemon(options, std::move(*store)));
     if (Status started = daemon->start(); !started) return std::move(started.error());
@@ -104,11 +105,13 @@ void Daemon::start_dataplane() {
                   .event = [this](const auto& event) { take_event(event); }});
     if (options_.supervise) {
         std::vector<std::string> command{options_.dataplane, "--run-dir", options_.run_dir};
-        command.insert(command.end(), options_.dataplane_arguments.begin(), options_.dataplane_arguments.end());
-        supervisor_ = std::make_unique<Supervisor>(loop_, std::move(command), [this](const std::string& how) {
-            link_.drop(how);
-            loop_.after(milliseconds(0), [this] { link_.retry_now(); });
-        });
+        command.insert(command.end(), options_.dataplane_arguments.begin(),
+                       options_.dataplane_arguments.end());
+        supervisor_ =
+            std::make_unique<Supervisor>(loop_, std::move(command), [this](const std::string& how) {
+                link_.drop(how);
+                loop_.after(milliseconds(0), [this] { link_.retry_now(); });
+            });
         // One left by an earlier control plane is adopted once it answered hello.
         if (!connect_unix(options_.run_dir + "/dataplane.sock")) supervisor_->ensure_running();
     }
@@ -116,7 +119,8 @@ void Daemon::start_dataplane() {
 }
 
 void Daemon::connected(const model::DataplaneStatus& status) {
-    log_info(fmt::format("connected to data plane {} with generation {}", status.pid(), status.generation()));
+    log_info(fmt::format("connected to data plane {} with generation {}", status.pid(),
+                         status.generation()));
     if (supervisor_ && status.pid() != 0) supervisor_->adopt(static_cast<pid_t>(status.pid()));
     counters_.set_path(status.counters_path());
     if (std::exchange(dataplane_started_, status.started_unix_ms()) != status.started_unix_ms())
@@ -162,7 +166,8 @@ void Daemon::configure_metrics(const config::Node& control) {
     metrics_endpoint_.reset();
     metrics_address_ = address;
     if (address == "off") return;
-    auto endpoint = metrics::MetricsEndpoint::start(address, {.snapshot = [this] { return metrics_.get(); }});
+    auto endpoint =
+        metrics::MetricsEndpoint::start(address, {.snapshot = [this] { return metrics_.get(); }});
     if (endpoint) metrics_endpoint_ = std::move(*endpoint);
     else log_error("metrics: " + endpoint.error().message);
 }
@@ -180,9 +185,11 @@ metrics::Snapshot Daemon::metrics_now() const {
     for (const CompiledRule& rule : rules_of(store_->in_force().tree)) {
         const RuleSlot* known = rule.builtin ? nullptr : store_->slots().find(rule.name);
         const bool same = known != nullptr && known->baseline_segment == status.started_unix_ms();
-        out.rules.push_back({rule.name, rule.slot, same ? known->baseline.packets : 0, same ? known->baseline.bytes : 0});
+        out.rules.push_back({rule.name, rule.slot, same ? known->baseline.packets : 0,
+                             same ? known->baseline.bytes : 0});
     }
-    for (const model::PortStatus& port : status.ports()) out.ports.push_back({port.name(), port.link_up()});
+    for (const model::PortStatus& port : status.ports())
+        out.ports.push_back({port.name(), port.link_up()});
     for (const model::TableMemory& t : status.memory())
         out.tables.push_back({t.table(), t.bytes(), t.entries(), t.capacity()});
     return out;
@@ -190,14 +197,17 @@ metrics::Snapshot Daemon::metrics_now() const {
 
 void Daemon::refresh_metrics() {
     metrics_.set(metrics_now());
+    // One that was met but died before it said who it is: nobody watches it.
+    if (supervisor_ && !shutting_down_ && !link_.connected()) supervisor_->ensure_running();
     loop_.after(kMetricsPeriod, [this] { refresh_metrics(); });
 }
 
 void Daemon::apply_first_config() {
     if (options_.config_file.empty() || std::exchange(first_config_tried_, true)) return;
     if (store_->state().current != 0)
-        return log_info(fmt::format("generation {} is committed: {} is not applied; use `ravelin apply`",
-                                    store_->state().current, options_.config_file));
+        return log_info(
+            fmt::format("generation {} is committed: {} is not applied; use `ravelin apply`",
+                        store_->state().current, options_.config_file));
     std::ifstream file(options_.config_file);
     if (!file) return log_error(fmt::format("{}: {}", options_.config_file, std::strerror(errno)));
     std::ostringstream text;
@@ -207,7 +217,8 @@ void Daemon::apply_first_config() {
     for (const std::string& warning : compiled->warnings) log_warning(warning);
     flow_.apply({std::move(compiled->tree), text.str(), 0, login_name(), "first configuration"},
                 [](const ChangeFlow::Outcome& outcome) {
-                    if (const auto* failed = std::get_if<Failure>(&outcome)) log_error(failed->message);
+                    if (const auto* failed = std::get_if<Failure>(&outcome))
+                        log_error(failed->message);
                 });
 }
 

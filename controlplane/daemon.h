@@ -12,7 +12,7 @@
 namespace ravelin::control {
 
 struct DaemonOptions {
-    std::string config_file;                        ///< applied if nothing is committed yet; may be empty
+    std::string config_file;  ///< applied if nothing is committed yet; may be empty
     std::string state_dir = "/var/lib/ravelin";
     std::string run_dir = "/run/ravelin";
     bool supervise = false;

@@ -14,21 +14,35 @@ std::string default_dataplane() {
     std::error_code error;
     const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
     const auto beside = self.parent_path() / "ravelin-dataplane";
-    const auto built = self.parent_path().parent_path() / "dataplane" / "process" / "ravelin-dataplane";
-    return std::filesystem::exists(beside, error) || !std::filesystem::exists(built, error) ? beside.string() : built.string();
+    const auto built =
+        self.parent_path().parent_path() / "dataplane" / "process" / "ravelin-dataplane";
+    return std::filesystem::exists(beside, error) || !std::filesystem::exists(built, error)
+               ? beside.string()
+               : built.string();
 }
 
 void add_options(CLI::App& app, ravelin::control::DaemonOptions& options, bool& foreground) {
-    app.add_option("--config", options.config_file, "YAML to apply if nothing was ever committed in the state directory");
-    app.add_option("--state-dir", options.state_dir, "Journal, history and rule log")->capture_default_str();
-    app.add_option("--run-dir", options.run_dir, "Sockets: control.sock (ours), dataplane.sock")->capture_default_str();
-    app.add_flag("--supervise", options.supervise, "Start the data plane and start it again when it dies");
+    app.add_option("--config", options.config_file,
+                   "YAML to apply if nothing was ever committed in the state directory");
+    app.add_option("--state-dir", options.state_dir, "Journal, history and rule log")
+        ->capture_default_str();
+    app.add_option("--run-dir", options.run_dir, "Sockets: control.sock (ours), dataplane.sock")
+        ->capture_default_str();
+    app.add_flag("--supervise", options.supervise,
+                 "Start the data plane and start it again when it dies");
     app.add_option("--dataplane", options.dataplane, "Program to supervise")->capture_default_str();
-    app.add_option("--dataplane-arg", options.dataplane_arguments, "One more argument for it; may be repeated")->allow_extra_args(false);
-    app.add_flag("--leave-dataplane", options.leave_dataplane, "Let the supervised data plane run on after SIGTERM");
-    app.add_flag("--salvage-journal", options.salvage_journal, "Start with what is whole of a damaged journal, putting the damaged one aside");
-    app.add_flag("--foreground", foreground, "Log single lines to stderr; the only way it runs, for units that say so");
-    app.footer("Example:\n  ravelin-controlplane --supervise --config configs/edge.yaml --state-dir /var/lib/ravelin --run-dir /run/ravelin");
+    app.add_option("--dataplane-arg", options.dataplane_arguments,
+                   "One more argument for it; may be repeated")
+        ->allow_extra_args(false);
+    app.add_flag("--leave-dataplane", options.leave_dataplane,
+                 "Let the supervised data plane run on after SIGTERM");
+    app.add_flag("--salvage-journal", options.salvage_journal,
+                 "Start with what is whole of a damaged journal, putting the damaged one aside");
+    app.add_flag("--foreground", foreground,
+                 "Log single lines to stderr; the only way it runs, for units that say so");
+    app.footer(
+        "Example:\n  ravelin-controlplane --supervise --config configs/edge.yaml --state-dir "
+        "/var/lib/ravelin --run-dir /run/ravelin");
 }
 
 }  // namespace
@@ -37,7 +51,8 @@ int main(int argc, char** argv) {
     ravelin::control::DaemonOptions options;
     options.dataplane = default_dataplane();
     bool foreground = true;
-    CLI::App app("Ravelin's control plane: compiles policy, commits it, supervises the data plane.", "ravelin-controlplane");
+    CLI::App app("Ravelin's control plane: compiles policy, commits it, supervises the data plane.",
+                 "ravelin-controlplane");
     add_options(app, options, foreground);
     CLI11_PARSE(app, argc, argv);
     ravelin::control::block_signals();

@@ -18,14 +18,17 @@ class Call {
   public:
     /// Sends one JSON frame to the client; false: it is gone.
     using Send = std::function<bool(const Json&)>;
-    Call(Json params, Json id, Send send) : params_(std::move(params)), id_(std::move(id)), send_(std::move(send)) {}
+    Call(Json params, Json id, Send send)
+        : params_(std::move(params)), id_(std::move(id)), send_(std::move(send)) {}
 
     /// A parameter, or what stands for it when absent or null. Of the wrong type: also that, and
     /// wrong() is true.
     [[nodiscard]] std::string text(const char* name);
     [[nodiscard]] uint64_t number(const char* name, uint64_t fallback = 0);
     [[nodiscard]] bool flag(const char* name);
-    [[nodiscard]] bool has(const char* name) const { return params_.contains(name) && !params_[name].is_null(); }
+    [[nodiscard]] bool has(const char* name) const {
+        return params_.contains(name) && !params_[name].is_null();
+    }
     /// What is wrong with the parameters read so far; empty: nothing.
     [[nodiscard]] const std::string& wrong() const { return wrong_; }
 

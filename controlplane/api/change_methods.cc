@@ -11,14 +11,18 @@ namespace {
 Json json_of(const std::vector<Change>& changes) {
     Json out = Json::array();
     for (const Change& c : changes)
-        out.push_back({{"kind", name_of(c.kind)}, {"path", c.path}, {"before", c.before}, {"after", c.after}});
+        out.push_back({{"kind", name_of(c.kind)},
+                       {"path", c.path},
+                       {"before", c.before},
+                       {"after", c.after}});
     return out;
 }
 
 Json json_of(const std::vector<CompiledRule>& rules) {
     Json out = Json::array();
     for (const CompiledRule& r : rules)
-        out.push_back({{"name", r.name}, {"action", r.action}, {"slot", r.slot}, {"builtin", r.builtin}});
+        out.push_back(
+            {{"name", r.name}, {"action", r.action}, {"slot", r.slot}, {"builtin", r.builtin}});
     return out;
 }
 
@@ -46,7 +50,8 @@ std::optional<Compiled> compile(Services& s, Call& call) {
 
 Json checked(Services& s, const Compiled& compiled) {
     const Policy& now = s.store.in_force();
-    const auto changes = now.generation == 0 ? std::vector<Change>{} : diff(now.tree, compiled.tree);
+    const auto changes =
+        now.generation == 0 ? std::vector<Change>{} : diff(now.tree, compiled.tree);
     return {{"warnings", compiled.warnings}, {"rules", json_of(compiled.rules)},
             {"changes", json_of(changes)}, {"text", to_text(changes)}, {"against", now.generation}};
 }
@@ -68,15 +73,19 @@ void apply(Services& s, const CallPtr& call) {
     const uint64_t confirm_ms = call->number("confirm_ms");
     const std::string author = call->text("author"), comment = call->text("comment");
     const bool dry_run = call->flag("dry_run");
-    if (confirm_ms > UINT32_MAX) return call->fail(FailureKind::kInvalid, "confirm_ms: expected at most 2^32 - 1");
+    if (confirm_ms > UINT32_MAX)
+        return call->fail(FailureKind::kInvalid, "confirm_ms: expected at most 2^32 - 1");
     auto compiled = compile(s, *call);
     if (!compiled) return;
     Json about = checked(s, *compiled);
     about.erase("rules");
     about["dry_run"] = dry_run;
     if (dry_run) return call->result(std::move(about));
-    s.flow.apply({std::move(compiled->tree), call->text("text"), static_cast<uint32_t>(confirm_ms), author, comment},
-                 [call, about = std::move(about)](const ChangeFlow::Outcome& outcome) { answer(call, about, outcome); });
+    s.flow.apply({std::move(compiled->tree), call->text("text"), static_cast<uint32_t>(confirm_ms),
+                  author, comment},
+                 [call, about = std::move(about)](const ChangeFlow::Outcome& outcome) {
+                     answer(call, about, outcome);
+                 });
 }
 
 void rollback(Services& s, const CallPtr& call) {
@@ -84,8 +93,9 @@ void rollback(Services& s, const CallPtr& call) {
     if (call->has("generation")) generation = call->number("generation");
     const std::string author = call->text("author"), comment = call->text("comment");
     if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
-    s.flow.rollback(generation, author, comment,
-                    [call](const ChangeFlow::Outcome& outcome) { answer(call, Json::object(), outcome); });
+    s.flow.rollback(generation, author, comment, [call](const ChangeFlow::Outcome& outcome) {
+        answer(call, Json::object(), outcome);
+    });
 }
 
 void history(Services& s, const CallPtr& call) {
@@ -93,10 +103,15 @@ void history(Services& s, const CallPtr& call) {
     if (!entries) return call->fail(FailureKind::kInternal, entries.error().message);
     Json out = Json::array();
     for (const commit::HistoryEntry& e : *entries)
-        out.push_back({{"generation", e.generation}, {"current", e.current}, {"stored", e.stored},
-                       {"state", commit::name_of(e.info.state)}, {"parent", e.info.parent},
-                       {"applied_unix_ms", e.info.applied_unix_ms}, {"decided_unix_ms", e.info.decided_unix_ms},
-                       {"confirm_deadline_ms", e.info.confirm_deadline_ms}, {"author", e.info.author},
+        out.push_back({{"generation", e.generation},
+                       {"current", e.current},
+                       {"stored", e.stored},
+                       {"state", commit::name_of(e.info.state)},
+                       {"parent", e.info.parent},
+                       {"applied_unix_ms", e.info.applied_unix_ms},
+                       {"decided_unix_ms", e.info.decided_unix_ms},
+                       {"confirm_deadline_ms", e.info.confirm_deadline_ms},
+                       {"author", e.info.author},
                        {"comment", e.info.comment}});
     call->result({{"generations", std::move(out)}});
 }
@@ -118,7 +133,8 @@ void add_change_methods(Server& server, Services& services) {
     server.add("diff", [s](const CallPtr& call) { check(*s, call); });
     server.add("apply", [s](const CallPtr& call) { apply(*s, call); });
     server.add("confirm", [s](const CallPtr& call) {
-        s->flow.confirm([call](const ChangeFlow::Outcome& outcome) { answer(call, Json::object(), outcome); });
+        s->flow.confirm(
+            [call](const ChangeFlow::Outcome& outcome) { answer(call, Json::object(), outcome); });
     });
     server.add("rollback", [s](const CallPtr& call) { rollback(*s, call); });
     server.add("history", [s](const CallPtr& call) { history(*s, call); });

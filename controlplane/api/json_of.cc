@@ -4,7 +4,8 @@
 namespace ravelin::control {
 
 std::string base64(std::string_view bytes) {
-    static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static constexpr char kDigits[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
     out.reserve((bytes.size() + 2) / 3 * 4);
     for (size_t i = 0; i < bytes.size(); i += 3) {
@@ -34,18 +35,34 @@ Json json_of(const model::CapturedFrame& f) {
 }
 
 Json json_of(const model::Explanation& e) {
-    return {{"worker", e.worker()}, {"generation", e.generation()}, {"steps", json_list(e.steps())},
-            {"verdict", e.verdict()}, {"reason", e.reason()}, {"rule", e.rule()}, {"route", e.route()},
-            {"flow", e.flow()}, {"out_port", e.out_port()}, {"next_hop", e.next_hop()}};
+    return {{"worker", e.worker()},
+            {"generation", e.generation()},
+            {"steps", json_list(e.steps())},
+            {"verdict", e.verdict()},
+            {"reason", e.reason()},
+            {"rule", e.rule()},
+            {"route", e.route()},
+            {"flow", e.flow()},
+            {"out_port", e.out_port()},
+            {"next_hop", e.next_hop()}};
 }
 
 Json json_of(const model::FlowRecord& f) {
-    return {{"worker", f.worker()}, {"protocol", f.protocol()}, {"source", f.source()},
-            {"source_port", f.source_port()}, {"destination", f.destination()},
-            {"destination_port", f.destination_port()}, {"state", f.state()}, {"rule", f.rule()},
-            {"generation", f.generation()}, {"packets_out", f.packets_out()},
-            {"bytes_out", f.bytes_out()}, {"packets_back", f.packets_back()},
-            {"bytes_back", f.bytes_back()}, {"expires_ms", f.expires_ms()}, {"in_port", f.in_port()}};
+    return {{"worker", f.worker()},
+            {"protocol", f.protocol()},
+            {"source", f.source()},
+            {"source_port", f.source_port()},
+            {"destination", f.destination()},
+            {"destination_port", f.destination_port()},
+            {"state", f.state()},
+            {"rule", f.rule()},
+            {"generation", f.generation()},
+            {"packets_out", f.packets_out()},
+            {"bytes_out", f.bytes_out()},
+            {"packets_back", f.packets_back()},
+            {"bytes_back", f.bytes_back()},
+            {"expires_ms", f.expires_ms()},
+            {"in_port", f.in_port()}};
 }
 
 Json json_of(const model::NeighbourRecord& n) {
@@ -63,15 +80,25 @@ Json json_of(const model::PortStatus& p) {
 }
 
 Json json_of(const model::TableMemory& t) {
-    return {{"table", t.table()}, {"bytes", t.bytes()}, {"entries", t.entries()}, {"capacity", t.capacity()}};
+    return {{"table", t.table()},
+            {"bytes", t.bytes()},
+            {"entries", t.entries()},
+            {"capacity", t.capacity()}};
 }
 
 Json json_of(const model::DataplaneStatus& s) {
-    return {{"version", s.version()}, {"generation", s.generation()}, {"previous", s.previous()},
-            {"confirm_remaining_ms", s.confirm_remaining_ms()}, {"counters_path", s.counters_path()},
-            {"pid", s.pid()}, {"started_unix_ms", s.started_unix_ms()}, {"workers", s.workers()},
-            {"hugepages", s.hugepages()}, {"adopted_flows", s.adopted_flows()},
-            {"rolled_back_from", s.rolled_back_from()}, {"memory", json_list(s.memory())}};
+    return {{"version", s.version()},
+            {"generation", s.generation()},
+            {"previous", s.previous()},
+            {"confirm_remaining_ms", s.confirm_remaining_ms()},
+            {"counters_path", s.counters_path()},
+            {"pid", s.pid()},
+            {"started_unix_ms", s.started_unix_ms()},
+            {"workers", s.workers()},
+            {"hugepages", s.hugepages()},
+            {"adopted_flows", s.adopted_flows()},
+            {"rolled_back_from", s.rolled_back_from()},
+            {"memory", json_list(s.memory())}};
 }
 
 }  // namespace ravelin::control

@@ -14,12 +14,15 @@ constexpr std::chrono::milliseconds kTimeout{10'000};
 constexpr uint32_t kFlowsShown = 100, kRoutesShown = 100, kMostShown = 1'000'000;
 
 /// Sends a request and turns a good reply into the result.
-void ask(Services& s, const CallPtr& call, model::ToDataplane request, std::function<Json(const model::Reply&)> shape) {
-    s.link.send(std::move(request), kTimeout, [call, shape = std::move(shape)](Result<model::Reply> reply) {
-        if (!reply) return call->fail(FailureKind::kUnavailable, reply.error().message);
-        if (!reply->error().empty()) return call->fail(FailureKind::kRefused, reply->error());
-        call->result(shape(*reply));
-    });
+void ask(Services& s, const CallPtr& call, model::ToDataplane request,
+         std::function<Json(const model::Reply&)> shape) {
+    s.link.send(std::move(request), kTimeout,
+                [call, shape = std::move(shape)](Result<model::Reply> reply) {
+                    if (!reply) return call->fail(FailureKind::kUnavailable, reply.error().message);
+                    if (!reply->error().empty())
+                        return call->fail(FailureKind::kRefused, reply->error());
+                    call->result(shape(*reply));
+                });
 }
 
 /// The bytes of params.address. Nothing: absent. Error: not an address.
@@ -28,7 +31,8 @@ Result<std::optional<std::string>> address_of(Call& call) {
     if (text.empty()) return std::optional<std::string>{};
     auto address = IpAddress::parse(text);
     if (!address) return std::move(address.error()).within("address");
-    return std::optional(std::string(reinterpret_cast<const char*>(address->bytes.data()), address->bytes.size()));
+    return std::optional(
+        std::string(reinterpret_cast<const char*>(address->bytes.data()), address->bytes.size()));
 }
 
 uint32_t limit_of(Call& call, uint32_t fallback) {
@@ -51,17 +55,21 @@ void flows(Services& s, const CallPtr& call) {
 void delete_flows(Services& s, const CallPtr& call) {
     auto address = address_of(*call);
     if (!address) return call->fail(FailureKind::kInvalid, address.error().message);
-    if (!*address) return call->fail(FailureKind::kInvalid, "address: is missing, expected an IP address");
+    if (!*address)
+        return call->fail(FailureKind::kInvalid, "address: is missing, expected an IP address");
     model::ToDataplane request;
     request.mutable_delete_flows()->set_address(**address);
-    ask(s, call, std::move(request), [](const model::Reply& reply) { return Json{{"deleted", reply.total()}}; });
+    ask(s, call, std::move(request), [](const model::Reply& reply) {
+        return Json{{"deleted", reply.total()}};
+    });
 }
 
 void neighbours(Services& s, const CallPtr& call) {
     model::ToDataplane request;
     request.mutable_neighbours();
-    ask(s, call, std::move(request),
-        [](const model::Reply& reply) { return Json{{"neighbours", json_list(reply.neighbours())}}; });
+    ask(s, call, std::move(request), [](const model::Reply& reply) {
+        return Json{{"neighbours", json_list(reply.neighbours())}};
+    });
 }
 
 void routes(Services& s, const CallPtr& call) {
@@ -81,7 +89,8 @@ PacketTextDefaults defaults_of(const model::DataplaneStatus& status) {
     PacketTextDefaults defaults;
     for (const model::PortStatus& port : status.ports()) {
         if (defaults.port.empty()) defaults.port = port.name();
-        if (auto mac = MacAddress::parse(port.mac())) defaults.port_macs.push_back({port.name(), *mac});
+        if (auto mac = MacAddress::parse(port.mac()))
+            defaults.port_macs.push_back({port.name(), *mac});
     }
     return defaults;
 }

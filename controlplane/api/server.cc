@@ -56,10 +56,12 @@ void Server::accept() {
     auto client = std::make_shared<Client>();
     client->fd = std::move(fd);
     clients_.push_back(client);
-    loop_.watch(client->fd.get(), POLLIN, [this, client](short revents) { ready(client, revents); });
+    loop_.watch(client->fd.get(), POLLIN,
+                [this, client](short revents) { ready(client, revents); });
     if (clients_.size() <= kMaxClients) return;
     client->closing = true;
-    send(client, error_of(FailureKind::kUnavailable, fmt::format("{} clients already, no more are served", kMaxClients)));
+    send(client, error_of(FailureKind::kUnavailable,
+                          fmt::format("{} clients already, no more are served", kMaxClients)));
 }
 
 void Server::ready(const std::shared_ptr<Client>& client, short revents) {
@@ -102,10 +104,13 @@ void Server::dispatch(const std::shared_ptr<Client>& client, Json request) {
         const auto alive = weak.lock();
         return alive && send(alive, message);
     };
-    const auto call = std::make_shared<Call>(std::move(params), request.value("id", Json()), respond);
+    const auto call =
+        std::make_shared<Call>(std::move(params), request.value("id", Json()), respond);
     const Json method = request.value("method", Json());
-    const auto found = method.is_string() ? methods_.find(method.get<std::string>()) : methods_.end();
-    if (found == methods_.end()) return call->fail(FailureKind::kInvalid, "no such method: " + method.dump());
+    const auto found =
+        method.is_string() ? methods_.find(method.get<std::string>()) : methods_.end();
+    if (found == methods_.end())
+        return call->fail(FailureKind::kInvalid, "no such method: " + method.dump());
     if (!request.value("params", Json::object()).is_object())
         return call->fail(FailureKind::kInvalid, "params: expected an object");
     std::erase_if(client->calls, [](const CallPtr& c) { return c->ended(); });
@@ -125,7 +130,9 @@ bool Server::send(const std::shared_ptr<Client>& client, const Json& message) {
         loop_.after(std::chrono::milliseconds(0), [this, client] { drop(client); });
         return !lost;
     }
-    if (!*flushed) loop_.set_events(client->fd.get(), static_cast<short>(client->closing ? POLLOUT : POLLIN | POLLOUT));
+    if (!*flushed)
+        loop_.set_events(client->fd.get(),
+                         static_cast<short>(client->closing ? POLLOUT : POLLIN | POLLOUT));
     return true;
 }
 

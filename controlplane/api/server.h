@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server: `<run-dir>/control.sock`. Frames of JSON: {"method", "params", "id"?} in; {"result"} or
-// {"error": {"kind", "message"}} out, streams send {"event"} before. {"stop": true} ends the streams.
+// {"error": {"kind", "message"}} out, streams send {"event"} before. {"stop": true} ends the
+// streams.
 #pragma once
 #include <functional>
 #include <map>

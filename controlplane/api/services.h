@@ -27,9 +27,12 @@ struct Services {
     std::function<unsigned()> dataplane_restarts;
 };
 
-void add_change_methods(Server& server, Services& services);   ///< check diff apply confirm rollback history show
-void add_state_methods(Server& server, Services& services);    ///< status ports workers counters drops rules wait-ready
-void add_lookup_methods(Server& server, Services& services);   ///< flows delete-flows neighbours routes explain
+void add_change_methods(Server& server,
+                        Services& services);  ///< check diff apply confirm rollback history show
+void add_state_methods(
+    Server& server, Services& services);  ///< status ports workers counters drops rules wait-ready
+void add_lookup_methods(Server& server,
+                        Services& services);  ///< flows delete-flows neighbours routes explain
 void add_watch_methods(Server& server, Services& services);    ///< trace capture
 
 }  // namespace ravelin::control

@@ -14,7 +14,9 @@ constexpr milliseconds kTimeout{5000};
 constexpr milliseconds kReadyPoll{20};
 constexpr uint64_t kReadyWait = 30'000;
 
-void unavailable(const CallPtr& call, const std::string& why) { call->fail(FailureKind::kUnavailable, why); }
+void unavailable(const CallPtr& call, const std::string& why) {
+    call->fail(FailureKind::kUnavailable, why);
+}
 
 /// Fresh status of the data plane, or what hindered it.
 void ask_status(Services& s, std::function<void(Result<model::DataplaneStatus>)> then) {
@@ -30,13 +32,20 @@ void ask_status(Services& s, std::function<void(Result<model::DataplaneStatus>)>
 Json status_of(Services& s, const Result<model::DataplaneStatus>& dataplane) {
     const commit::JournalState& journal = s.store.state();
     const RuleLog::Counts& log = s.rule_log.counts();
-    Json out{{"generation", s.store.in_force().generation}, {"committed", journal.current},
-             {"previous", journal.previous}, {"pending", journal.pending}, {"settled", s.flow.settled()},
-             {"ready", s.link.connected() && s.flow.settled()}, {"started_unix_ms", s.started_unix_ms},
+    Json out{{"generation", s.store.in_force().generation},
+             {"committed", journal.current},
+             {"previous", journal.previous},
+             {"pending", journal.pending},
+             {"settled", s.flow.settled()},
+             {"ready", s.link.connected() && s.flow.settled()},
+             {"started_unix_ms", s.started_unix_ms},
              {"dataplane_restarts", s.dataplane_restarts()},
-             {"rule_log", {{"written", log.written}, {"beyond_rate", log.beyond_rate},
-                           {"in_rings", log.in_rings}, {"failed", log.failed},
-                           {"problem", s.rule_log.problem()}}}};
+             {"rule_log",
+              {{"written", log.written},
+               {"beyond_rate", log.beyond_rate},
+               {"in_rings", log.in_rings},
+               {"failed", log.failed},
+               {"problem", s.rule_log.problem()}}}};
     if (dataplane) {
         out["dataplane"] = json_of(*dataplane);
         out["ports"] = json_list(dataplane->ports());
@@ -63,7 +72,8 @@ void counters(Services& s, const CallPtr& call, std::string_view prefix, const c
     if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
     const CounterReader* reader = s.counters.reader();
     if (reader == nullptr) return unavailable(call, s.counters.problem());
-    call->result({{key, counters_of(*reader, prefix, nonzero)}, {"generation", s.store.in_force().generation}});
+    call->result({{key, counters_of(*reader, prefix, nonzero)},
+                  {"generation", s.store.in_force().generation}});
 }
 
 void rules(Services& s, const CallPtr& call) {
@@ -73,11 +83,16 @@ void rules(Services& s, const CallPtr& call) {
     for (const CompiledRule& rule : rules_of(s.store.in_force().tree)) {
         const RuleSlot* known = rule.builtin ? nullptr : s.store.slots().find(rule.name);
         RuleCounter count{};
-        if (reader != nullptr && rule.slot < reader->header().rules) count = reader->rule(rule.slot);
+        if (reader != nullptr && rule.slot < reader->header().rules)
+            count = reader->rule(rule.slot);
         if (known != nullptr) count = since_baseline(count, segment, *known);
-        out.push_back({{"name", rule.name}, {"action", rule.action}, {"packets", count.packets},
-                       {"bytes", count.bytes}, {"since_generation", known == nullptr ? 0 : known->since_generation},
-                       {"builtin", rule.builtin}, {"slot", rule.slot}});
+        out.push_back({{"name", rule.name},
+                       {"action", rule.action},
+                       {"packets", count.packets},
+                       {"bytes", count.bytes},
+                       {"since_generation", known == nullptr ? 0 : known->since_generation},
+                       {"builtin", rule.builtin},
+                       {"slot", rule.slot}});
     }
     call->result({{"rules", std::move(out)}, {"generation", s.store.in_force().generation}});
 }
@@ -89,7 +104,8 @@ void workers(Services& s, const CallPtr& call) {
     for (unsigned w = 0; w < reader->header().workers; ++w) {
         Json values = Json::object();
         for (size_t i = 0; i < reader->size(); ++i)
-            if (const uint64_t v = reader->value(i, w); v != 0) values[std::string(reader->name(i))] = v;
+            if (const uint64_t v = reader->value(i, w); v != 0)
+                values[std::string(reader->name(i))] = v;
         out.push_back({{"worker", w}, {"counters", std::move(values)}});
     }
     call->result({{"workers", std::move(out)}});
@@ -102,7 +118,8 @@ void ports(Services& s, const CallPtr& call, const Result<model::DataplaneStatus
     for (const model::PortStatus& port : status->ports()) {
         Json entry = json_of(port);
         for (const char* what : {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes"})
-            entry[what] = reader == nullptr ? 0 : reader->sum(fmt::format("port.{}.{}", port.name(), what));
+            entry[what] =
+                reader == nullptr ? 0 : reader->sum(fmt::format("port.{}.{}", port.name(), what));
         out.push_back(std::move(entry));
     }
     call->result({{"ports", std::move(out)}});
@@ -115,8 +132,9 @@ void wait_ready(Services& s, const CallPtr& call, uint64_t until) {
         return call->result({{"ready", true}, {"generation", generation}});
     if (unix_ms() >= until)
         return unavailable(call, !s.link.connected() ? s.link.problem()
-                                 : generation == 0   ? "no policy was ever applied"
-                                                     : "the data plane is not at the committed policy yet");
+                                 : generation == 0
+                                     ? "no policy was ever applied"
+                                     : "the data plane is not at the committed policy yet");
     s.loop.after(kReadyPoll, [&s, call, until] { wait_ready(s, call, until); });
 }
 
@@ -125,7 +143,9 @@ void wait_ready(Services& s, const CallPtr& call, uint64_t until) {
 void add_state_methods(Server& server, Services& services) {
     Services* s = &services;
     server.add("status", [s](const CallPtr& call) {
-        ask_status(*s, [s, call](const Result<model::DataplaneStatus>& d) { call->result(status_of(*s, d)); });
+        ask_status(*s, [s, call](const Result<model::DataplaneStatus>& d) {
+            call->result(status_of(*s, d));
+        });
     });
     server.add("ports", [s](const CallPtr& call) {
         ask_status(*s, [s, call](const Result<model::DataplaneStatus>& d) { ports(*s, call, d); });

@@ -24,12 +24,13 @@ Result<std::vector<uint64_t>> compile_filter(const std::string& text, uint32_t s
     if (!handle) return Error{"filter: libpcap does not start"};
     bpf_program program{};
     if (::pcap_compile(handle.get(), &program, text.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
-        return Error{fmt::format("filter '{}': {}, expected tcpdump's language like 'tcp port 80'", text,
-                                 ::pcap_geterr(handle.get()))};
+        return Error{fmt::format("filter '{}': {}, expected tcpdump's language like 'tcp port 80'",
+                                 text, ::pcap_geterr(handle.get()))};
     std::vector<uint64_t> words;
     for (unsigned i = 0; i < program.bf_len; ++i) {
         const bpf_insn& insn = program.bf_insns[i];
-        words.push_back(uint64_t{insn.code} << 48 | uint64_t{insn.jt} << 40 | uint64_t{insn.jf} << 32 | insn.k);
+        words.push_back(uint64_t{insn.code} << 48 | uint64_t{insn.jt} << 40 |
+                        uint64_t{insn.jf} << 32 | insn.k);
     }
     ::pcap_freecode(&program);
     return words;
@@ -38,8 +39,10 @@ Result<std::vector<uint64_t>> compile_filter(const std::string& text, uint32_t s
 void WatchHub::start(Kind kind, model::Watch watch, const CallPtr& call) {
     Stream& s = stream(kind);
     if (s.call)
-        return call->fail(FailureKind::kRefused, kind == Kind::kTrace ? "another trace is running, expected it to end first"
-                                                                      : "another capture is running, expected it to end first");
+        return call->fail(FailureKind::kRefused,
+                          kind == Kind::kTrace
+                              ? "another trace is running, expected it to end first"
+                              : "another capture is running, expected it to end first");
     if (!link_.connected()) return call->fail(FailureKind::kUnavailable, link_.problem());
     s = {call, std::move(watch), 0, 0};
     call->on_stop([this, kind] { finish(kind); });
@@ -50,12 +53,14 @@ void WatchHub::request(Kind kind) {
     Stream& s = stream(kind);
     model::ToDataplane message;
     *(kind == Kind::kTrace ? message.mutable_trace() : message.mutable_capture()) = s.watch;
-    link_.send(std::move(message), kTimeout, [this, kind, call = s.call](Result<model::Reply> reply) {
-        Stream& now = stream(kind);
-        if (now.call != call || !reply || reply->error().empty()) return;  // lost: again when it is back
-        now.call.reset();
-        call->fail(FailureKind::kRefused, reply->error());
-    });
+    link_.send(std::move(message), kTimeout,
+               [this, kind, call = s.call](Result<model::Reply> reply) {
+                   Stream& now = stream(kind);
+                   if (now.call != call || !reply || reply->error().empty())
+                       return;  // lost: again when it is back
+                   now.call.reset();
+                   call->fail(FailureKind::kRefused, reply->error());
+               });
 }
 
 void WatchHub::finish(Kind kind) {

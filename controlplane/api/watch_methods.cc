@@ -12,7 +12,8 @@ void watch(Services& s, const CallPtr& call, WatchHub::Kind kind) {
     const uint64_t limit = call->number("limit"), snap = call->number("snap", kSnap);
     if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
     if (limit > UINT32_MAX || snap > kSnap || snap == 0)
-        return call->fail(FailureKind::kInvalid, "limit: expected below 2^32; snap: expected 1 to 65535");
+        return call->fail(FailureKind::kInvalid,
+                          "limit: expected below 2^32; snap: expected 1 to 65535");
     auto words = compile_filter(filter, kSnap);
     if (!words) return call->fail(FailureKind::kInvalid, words.error().message);
     model::Watch watch;

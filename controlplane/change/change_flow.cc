@@ -23,20 +23,29 @@ Failure failure(FailureKind kind, std::string message) { return {kind, std::move
 }  // namespace
 
 std::optional<Failure> ChangeFlow::obstacle(bool pending_allowed) const {
-    if (busy_) return failure(FailureKind::kRefused, "another change is under way, expected it to end first");
+    if (busy_)
+        return failure(FailureKind::kRefused,
+                       "another change is under way, expected it to end first");
     if (!link_.connected()) return failure(FailureKind::kUnavailable, link_.problem());
-    if (!settled_) return failure(FailureKind::kUnavailable, "the data plane is being brought to the committed policy");
+    if (!settled_)
+        return failure(FailureKind::kUnavailable,
+                       "the data plane is being brought to the committed policy");
     const uint64_t pending = store_.state().pending;
     if (pending != 0 && !pending_allowed)
-        return failure(FailureKind::kRefused,
-                       fmt::format("generation {} waits for its confirmation, expected confirm or rollback first", pending));
+        return failure(
+            FailureKind::kRefused,
+            fmt::format(
+                "generation {} waits for its confirmation, expected confirm or rollback first",
+                pending));
     return std::nullopt;
 }
 
-std::optional<Failure> ChangeFlow::begin(ChangeRequest& request, uint64_t generation, uint64_t deadline) {
+std::optional<Failure> ChangeFlow::begin(ChangeRequest& request, uint64_t generation,
+                                         uint64_t deadline) {
     Policy policy{generation, std::move(request.yaml), encode_snapshot(request.tree, generation),
                   std::move(request.tree)};
-    if (Status s = store_.store(std::move(policy)); !s) return failure(FailureKind::kInternal, s.error().message);
+    if (Status s = store_.store(std::move(policy)); !s)
+        return failure(FailureKind::kInternal, s.error().message);
     crash_point("history");
     if (Status s = store_.intend({generation, deadline, request.author, request.comment}); !s)
         return failure(FailureKind::kInternal, s.error().message);
@@ -66,7 +75,8 @@ void ChangeFlow::applied(uint64_t generation, uint64_t deadline, Result<model::R
         return settle_and_finish(RecordKind::abort, "aborted", refused);
     }
     crash_point("applied");
-    if (deadline == 0) return settle_and_finish(RecordKind::commit, "committed", Changed{generation, false, 0});
+    if (deadline == 0)
+        return settle_and_finish(RecordKind::commit, "committed", Changed{generation, false, 0});
     settle_and_finish(RecordKind::provisional, "provisional", Changed{generation, true, deadline});
     watch_deadline();
 }
@@ -79,8 +89,10 @@ void ChangeFlow::interrupted(uint64_t generation, const std::string& why) {
         if (interrupted_ != generation) return;
         interrupted_ = 0;
         if (const Done done = std::exchange(done_, nullptr))
-            done(failure(FailureKind::kUnavailable,
-                         fmt::format("the data plane was lost meanwhile; the fate of generation {} is open", generation)));
+            done(failure(
+                FailureKind::kUnavailable,
+                fmt::format("the data plane was lost meanwhile; the fate of generation {} is open",
+                            generation)));
     });
     link_.drop(why);
 }
@@ -89,7 +101,9 @@ void ChangeFlow::settle_and_finish(RecordKind kind, const char* step, Outcome ou
     if (Status s = store_.settle(kind); !s) {
         // The data plane has moved on and the journal has not: the next look repairs it.
         loop_.after(milliseconds(1000), [this] { look_again(); });
-        return finish(failure(FailureKind::kInternal, "the data plane took it, but it is not recorded: " + s.error().message));
+        return finish(
+            failure(FailureKind::kInternal,
+                    "the data plane took it, but it is not recorded: " + s.error().message));
     }
     crash_point(step);
     if (changed_) changed_();
@@ -126,7 +140,8 @@ void ChangeFlow::confirm(Done done) {
     });
 }
 
-void ChangeFlow::rollback(std::optional<uint64_t> generation, std::string author, std::string comment, Done done) {
+void ChangeFlow::rollback(std::optional<uint64_t> generation, std::string author,
+                          std::string comment, Done done) {
     if (auto blocked = obstacle(!generation)) return done(std::move(*blocked));
     const commit::JournalState& state = store_.state();
     if (!generation && state.pending != 0) return undo_provisional(std::move(done));
@@ -137,7 +152,8 @@ void ChangeFlow::rollback(std::optional<uint64_t> generation, std::string author
     auto compiled = compiler_.recompile(std::move(policy->tree), store_.slots());
     if (!compiled) return done(failure(FailureKind::kInvalid, compiled.error().message));
     if (comment.empty()) comment = fmt::format("rollback to generation {}", target);
-    apply({std::move(compiled->tree), std::move(policy->yaml), 0, std::move(author), std::move(comment)},
+    apply({std::move(compiled->tree), std::move(policy->yaml), 0, std::move(author),
+           std::move(comment)},
           std::move(done));
 }
 
@@ -156,7 +172,8 @@ void ChangeFlow::undo_provisional(Done done) {
         }
         crash_point("rolled-back");
         loop_.cancel(std::exchange(deadline_, EventLoop::kNoTimer));
-        settle_and_finish(RecordKind::rollback, "recorded", Changed{store_.state().current, false, 0});
+        settle_and_finish(RecordKind::rollback, "recorded",
+                          Changed{store_.state().current, false, 0});
     });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ChangeFlow: a policy change from the operator's request to its acknowledgement, in the order that
-// survives a crash anywhere: history files, intent, data plane, record, answer. And what puts journal
-// and data plane in agreement again whenever they meet.
+// survives a crash anywhere: history files, intent, data plane, record, answer. And what puts
+// journal and data plane in agreement again whenever they meet.
 #pragma once
 #include <functional>
 #include <optional>
@@ -50,7 +50,8 @@ class ChangeFlow {
     void confirm(Done done);
     /// Without a generation: back from an unconfirmed change, else to the generation before the
     /// current one. With one: that generation's policy becomes a new generation.
-    void rollback(std::optional<uint64_t> generation, std::string author, std::string comment, Done done);
+    void rollback(std::optional<uint64_t> generation, std::string author, std::string comment,
+                  Done done);
 
     /// The data plane (re)appeared, with this status: makes journal and data plane agree.
     void reconcile(const model::DataplaneStatus& status);

@@ -15,13 +15,16 @@ constexpr uint64_t kCompactAt = 1 << 20;  // journal bytes; ~8,000 records
 Result<Policy> policy_of(commit::StoredGeneration stored) {
     auto decoded = decode_snapshot(stored.snapshot);
     if (!decoded)
-        return std::move(decoded.error()).within(fmt::format("history of generation {}", stored.generation));
-    return Policy{stored.generation, std::move(stored.yaml), std::move(stored.snapshot), std::move(decoded->tree)};
+        return std::move(decoded.error())
+            .within(fmt::format("history of generation {}", stored.generation));
+    return Policy{stored.generation, std::move(stored.yaml), std::move(stored.snapshot),
+                  std::move(decoded->tree)};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<PolicyStore>> PolicyStore::open(const std::string& directory, commit::FileOps& files,
+Result<std::unique_ptr<PolicyStore>> PolicyStore::open(const std::string& directory,
+                                                       commit::FileOps& files,
                                                        commit::OnDamage on_damage) {
     auto journal = commit::Journal::open(directory, files, on_damage);
     if (!journal) return std::move(journal.error());
@@ -40,7 +43,9 @@ void PolicyStore::load_slots() {
     if (!text) return;  // none yet
     auto slots = SlotMap::parse(*text);
     // Not worth refusing to start: the slots in force stand in the committed policy.
-    if (!slots) return log_warning(directory_ + "/slots.json: " + slots.error().message + ": starting anew");
+    if (!slots)
+        return log_warning(directory_ + "/slots.json: " + slots.error().message +
+                           ": starting anew");
     slots_ = std::move(*slots);
 }
 
@@ -81,7 +86,9 @@ Status PolicyStore::store(Policy policy) {
     return ok_status();
 }
 
-Status PolicyStore::intend(const commit::Intent& intent) { return journal_.intent(intent, unix_ms()); }
+Status PolicyStore::intend(const commit::Intent& intent) {
+    return journal_.intent(intent, unix_ms());
+}
 
 Status PolicyStore::settle(commit::RecordKind kind) {
     const uint64_t now = unix_ms();
@@ -108,8 +115,8 @@ void PolicyStore::adopt_slots() {
 
 void PolicyStore::prune() {
     const config::Node& keep = committed_.tree["control"]["history"];
-    auto oldest = history_.prune(state(), keep.is_null() ? commit::kDefaultKeep
-                                                         : static_cast<uint64_t>(keep.as_integer()));
+    auto oldest = history_.prune(
+        state(), keep.is_null() ? commit::kDefaultKeep : static_cast<uint64_t>(keep.as_integer()));
     if (!oldest) return log_warning("history: " + oldest.error().message);
     if (journal_.bytes() < kCompactAt) return;
     if (Status s = journal_.compact(*oldest); !s) log_warning("journal: " + s.error().message);

@@ -25,7 +25,8 @@ struct Policy {
 class PolicyStore {
   public:
     /// Opens or creates the state directory. Error: path and what is wrong there.
-    static Result<std::unique_ptr<PolicyStore>> open(const std::string& directory, commit::FileOps& files,
+    static Result<std::unique_ptr<PolicyStore>> open(const std::string& directory,
+                                                     commit::FileOps& files,
                                                      commit::OnDamage on_damage);
 
     [[nodiscard]] commit::Journal& journal() { return journal_; }
@@ -53,8 +54,11 @@ class PolicyStore {
     Status settle(commit::RecordKind kind);
 
   private:
-    PolicyStore(commit::FileOps& files, std::string directory, commit::Journal journal, commit::History history)
-        : files_(files), directory_(std::move(directory)), journal_(std::move(journal)),
+    PolicyStore(commit::FileOps& files, std::string directory, commit::Journal journal,
+                commit::History history)
+        : files_(files),
+          directory_(std::move(directory)),
+          journal_(std::move(journal)),
           history_(std::move(history)) {}
     void load_policies();
     void load_slots();

@@ -21,7 +21,8 @@ constexpr milliseconds kStatusTimeout{10'000};
 constexpr milliseconds kSlack{100};  // the data plane's deadline and ours are not one clock
 
 commit::DataplaneView view_of(const model::DataplaneStatus& status) {
-    return {status.generation(), status.previous(), status.confirm_remaining_ms(), status.rolled_back_from()};
+    return {status.generation(), status.previous(), status.confirm_remaining_ms(),
+            status.rolled_back_from()};
 }
 
 std::optional<RecordKind> record_of(Kind kind, bool provisional) {
@@ -29,7 +30,8 @@ std::optional<RecordKind> record_of(Kind kind, bool provisional) {
         case Kind::record_commit: return RecordKind::commit;
         case Kind::record_rollback: return RecordKind::rollback;
         case Kind::record_abort: return RecordKind::abort;
-        case Kind::wait_confirm: return provisional ? std::nullopt : std::optional(RecordKind::provisional);
+        case Kind::wait_confirm:
+            return provisional ? std::nullopt : std::optional(RecordKind::provisional);
         case Kind::nothing:
         case Kind::resend: break;
     }
@@ -46,7 +48,8 @@ void ChangeFlow::reconcile_round(const commit::DataplaneView& view, unsigned rou
     const commit::JournalState& state = store_.state();
     const commit::Decision decision = commit::reconcile(state, view);
     if (decision.warning) log_warning(decision.explanation);
-    if (round >= kMaxRounds) return log_error("data plane and journal do not come to agree: " + decision.explanation);
+    if (round >= kMaxRounds)
+        return log_error("data plane and journal do not come to agree: " + decision.explanation);
     crash_point("reconciling");
     const commit::GenerationInfo* info = state.find(state.pending);
     const bool provisional = info != nullptr && info->state == commit::GenerationState::provisional;
@@ -67,17 +70,18 @@ void ChangeFlow::resend(uint64_t generation, unsigned round) {
     if (store_.committed().generation != generation) return apply_older(generation);
     busy_ = true;
     crash_point("resending");
-    link_.send_apply(store_.committed().snapshot, 0, kResendTimeout, [this, round](Result<model::Reply> reply) {
-        busy_ = false;
-        if (!reply) return link_.drop(reply.error().message);
-        if (!reply->error().empty()) {
-            log_error("the data plane refuses the committed policy: " + reply->error());
-            loop_.after(milliseconds(1000), [this] { look_again(); });
-            return;
-        }
-        crash_point("resent");
-        reconcile_round(view_of(reply->status()), round + 1);
-    });
+    link_.send_apply(
+        store_.committed().snapshot, 0, kResendTimeout, [this, round](Result<model::Reply> reply) {
+            busy_ = false;
+            if (!reply) return link_.drop(reply.error().message);
+            if (!reply->error().empty()) {
+                log_error("the data plane refuses the committed policy: " + reply->error());
+                loop_.after(milliseconds(1000), [this] { look_again(); });
+                return;
+            }
+            crash_point("resent");
+            reconcile_round(view_of(reply->status()), round + 1);
+        });
 }
 
 /// The current generation's files are damaged: what was committed before it becomes a new one, so
@@ -87,7 +91,8 @@ void ChangeFlow::apply_older(uint64_t damaged) {
     const Policy& good = store_.committed();
     if (good.generation == 0) {
         settled_ = true;
-        return log_error(fmt::format("generation {} is lost and there is none to put in its place", damaged));
+        return log_error(
+            fmt::format("generation {} is lost and there is none to put in its place", damaged));
     }
     settled_ = true;  // as far as it can be: apply() asks for it
     apply({good.tree, good.yaml, 0, "ravelin-controlplane",
@@ -109,11 +114,13 @@ void ChangeFlow::answer_interrupted() {
     const Done done = generation == 0 ? nullptr : std::exchange(done_, nullptr);
     if (!done) return;
     const commit::GenerationInfo* info = store_.state().find(generation);
-    if (info != nullptr && info->state == commit::GenerationState::committed) return done(Changed{generation, false, 0});
+    if (info != nullptr && info->state == commit::GenerationState::committed)
+        return done(Changed{generation, false, 0});
     if (info != nullptr && info->state == commit::GenerationState::provisional)
         return done(Changed{generation, true, info->confirm_deadline_ms});
     done(Failure{FailureKind::kUnavailable,
-                 fmt::format("the data plane was lost meanwhile; generation {} was not applied", generation)});
+                 fmt::format("the data plane was lost meanwhile; generation {} was not applied",
+                             generation)});
 }
 
 void ChangeFlow::look_again() {

@@ -27,7 +27,8 @@ std::string port_path(size_t index, std::string_view member) {
 }
 
 /// No two ports share what `member` says.
-Status check_unique(const std::vector<Node>& ports, std::string_view member, const Positions& positions) {
+Status check_unique(const std::vector<Node>& ports, std::string_view member,
+                    const Positions& positions) {
     std::map<std::string, size_t> seen;
     for (size_t i = 0; i < ports.size(); ++i) {
         const std::string& value = ports[i][member].as_text();
@@ -51,15 +52,18 @@ Status check_addresses(const std::vector<Node>& ports, const Positions& position
     std::vector<std::pair<Prefix, size_t>> seen;
     for (size_t i = 0; i < ports.size(); ++i) {
         for (const Prefix& own : ports[i]["addresses"].as_prefixes()) {
-            if (own.address.is_multicast() || own.address.is_unspecified() || own.address.is_loopback())
+            if (own.address.is_multicast() || own.address.is_unspecified() ||
+                own.address.is_loopback())
                 return at(positions, port_path(i, "addresses"),
-                          fmt::format("{} cannot be a port's, expected a unicast address", own.to_string()));
+                          fmt::format("{} cannot be a port's, expected a unicast address",
+                                      own.to_string()));
             for (const auto& [other, port] : seen)
                 if ((port != i && overlap(own, other)) || own.address == other.address)
                     return at(positions, port_path(i, "addresses"),
-                              fmt::format("{} overlaps {} of port '{}' at {}, expected networks of its own",
-                                          own.to_string(), other.to_string(), ports[port]["name"].as_text(),
-                                          positions.at(port_path(port, "addresses"))));
+                              fmt::format(
+                                  "{} overlaps {} of port '{}' at {}, expected networks of its own",
+                                  own.to_string(), other.to_string(), ports[port]["name"].as_text(),
+                                  positions.at(port_path(port, "addresses"))));
             seen.emplace_back(own, i);
         }
     }
@@ -76,14 +80,18 @@ Status check_wires(const std::vector<Node>& ports, const Positions& positions) {
         const std::string& name = ports[i]["name"].as_text();
         const std::string peer = peer_of(ports, i);
         if (peer.empty())
-            return at(positions, port_path(i, "peer"), fmt::format("is missing, wire mode needs one for port '{}'", name));
-        const auto other = std::ranges::find(ports, peer, [](const Node& p) { return p["name"].as_text(); });
+            return at(positions, port_path(i, "peer"),
+                      fmt::format("is missing, wire mode needs one for port '{}'", name));
+        const auto other =
+            std::ranges::find(ports, peer, [](const Node& p) { return p["name"].as_text(); });
         if (other == ports.end() || peer == name)
-            return at(positions, port_path(i, "peer"), fmt::format("found '{}', expected the name of another port", peer));
+            return at(positions, port_path(i, "peer"),
+                      fmt::format("found '{}', expected the name of another port", peer));
         const std::string back = peer_of(ports, static_cast<size_t>(other - ports.begin()));
         if (back != name)
-            return at(positions, port_path(i, "peer"),
-                      fmt::format("'{}' names '{}' as its own peer, expected '{}'", peer, back, name));
+            return at(
+                positions, port_path(i, "peer"),
+                fmt::format("'{}' names '{}' as its own peer, expected '{}'", peer, back, name));
     }
     return ok_status();
 }
@@ -93,17 +101,20 @@ Status check_mode(const Node& tree, const Positions& positions) {
     if (tree["mode"].as_text() == "wire") return check_wires(ports, positions);
     for (size_t i = 0; i < ports.size(); ++i)
         if (ports[i].has("peer"))
-            return at(positions, port_path(i, "peer"), "found in mode router, expected only in mode wire");
+            return at(positions, port_path(i, "peer"),
+                      "found in mode router, expected only in mode wire");
     return ok_status();
 }
 
 Status check_ports(const Node& tree, const Positions& positions) {
     const auto& ports = tree["ports"].items();
     if (ports.empty() || ports.size() > limits::kMaxPorts)
-        return at(positions, "ports", fmt::format("found {}, expected 1 to {}", ports.size(), limits::kMaxPorts));
+        return at(positions, "ports",
+                  fmt::format("found {}, expected 1 to {}", ports.size(), limits::kMaxPorts));
     for (size_t i = 0; i < ports.size(); ++i)
         if (ports[i]["name"].as_text() == "local")
-            return at(positions, port_path(i, "name"), "found 'local', which rules call the box itself, expected another");
+            return at(positions, port_path(i, "name"),
+                      "found 'local', which rules call the box itself, expected another");
     for (const std::string_view member : {"name", "device"})
         if (auto s = check_unique(ports, member, positions); !s) return s;
     return check_addresses(ports, positions);
@@ -132,7 +143,8 @@ Status check_control(const Node& tree, const Positions& positions) {
 }  // namespace
 
 Result<Endpoint> parse_endpoint(const std::string& text) {
-    const Error wrong{fmt::format("found '{}', expected ADDRESS:PORT like 127.0.0.1:9477 or [::1]:9477, or off", text)};
+    const Error wrong{fmt::format(
+        "found '{}', expected ADDRESS:PORT like 127.0.0.1:9477 or [::1]:9477, or off", text)};
     const size_t colon = text.rfind(':');
     if (colon == text.npos || colon == 0) return wrong;
     Endpoint out;

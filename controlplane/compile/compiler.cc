@@ -54,7 +54,8 @@ std::string encode_snapshot(const Node& tree, uint64_t generation) {
 
 Result<DecodedSnapshot> decode_snapshot(std::string_view bytes) {
     model::PolicySnapshot snapshot;
-    if (bytes.size() > INT32_MAX || !snapshot.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    if (bytes.size() > INT32_MAX ||
+        !snapshot.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
         return Error{"is no encoded policy"};
     auto tree = model::decode(snapshot.config());
     if (!tree) return std::move(tree.error());
@@ -68,7 +69,8 @@ std::vector<SlottedRule> slotted_rules(const Node& tree) {
     for (const Node& stage : tree["pipeline"].items())
         for (const Node& rule : stage["firewall"]["rules"].items())
             if (rule.has("slot"))
-                out.push_back({rule["name"].as_text(), static_cast<uint32_t>(rule["slot"].as_integer())});
+                out.push_back(
+                    {rule["name"].as_text(), static_cast<uint32_t>(rule["slot"].as_integer())});
     return out;
 }
 
@@ -82,17 +84,22 @@ std::vector<CompiledRule> rules_of(const Node& tree) {
         auto rules = firewall::rules_of(config, ports, tree["mode"].as_text() == "wire");
         if (!rules) continue;
         for (const firewall::NamedRule& rule : *rules)
-            out.push_back({rule.name, std::string(firewall::action_name(rule.action)), rule.slot, is_builtin(rule.name)});
-        out.push_back({std::string(firewall::kDefaultRule), config["default"].as_text(), firewall::kDefaultSlot, true});
+            out.push_back({rule.name, std::string(firewall::action_name(rule.action)), rule.slot,
+                           is_builtin(rule.name)});
+        out.push_back({std::string(firewall::kDefaultRule), config["default"].as_text(),
+                       firewall::kDefaultSlot, true});
     }
     return out;
 }
 
-Result<Compiled> Compiler::compile(std::string_view text, const std::string& file, const SlotMap& slots) {
+Result<Compiled> Compiler::compile(std::string_view text, const std::string& file,
+                                   const SlotMap& slots) {
     const auto names = stage_names();
-    auto loaded = config::load_text(text, file, model::kConfigSchema, StageRegistry::schema_of, names);
+    auto loaded =
+        config::load_text(text, file, model::kConfigSchema, StageRegistry::schema_of, names);
     if (!loaded) return std::move(loaded.error());
-    if (Status s = check_configuration(loaded->tree, loaded->positions); !s) return std::move(s.error());
+    if (Status s = check_configuration(loaded->tree, loaded->positions); !s)
+        return std::move(s.error());
     auto compiled = finish(std::move(loaded->tree), slots, loaded->positions);
     if (!compiled) return compiled;
     auto& warnings = compiled->warnings;
@@ -116,11 +123,13 @@ Status Compiler::set_slots(Node& tree, const SlotMap& slots) const {
     if (!proposed) return std::move(proposed.error()).within("firewall: rules");
     size_t next = 0;
     for (Node& rule : rules->items())
-        if (!is_builtin(rule["name"].as_text())) rule.set("slot", Node::integer((*proposed)[next++]));
+        if (!is_builtin(rule["name"].as_text()))
+            rule.set("slot", Node::integer((*proposed)[next++]));
     return ok_status();
 }
 
-Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots, const config::Positions& positions) {
+Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots,
+                                  const config::Positions& positions) {
     Compiled out;
     if (Status s = set_slots(tree, slots); !s) return locate(s.error(), tree, positions);
     auto trial = build_policy(0, tree, PortFacts{}, trial_.get());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiler: the operator's text -> what the data plane is sent. Builds the policy for trial with the
-// stages' own compile(), so that what it passes the data plane will not refuse.
+// Compiler: the operator's text -> what the data plane is sent. Builds the policy for trial with
+// the stages' own compile(), so that what it passes the data plane will not refuse.
 #pragma once
 #include <memory>
 #include <string>
@@ -42,7 +42,8 @@ Result<DecodedSnapshot> decode_snapshot(std::string_view bytes);
 /// The firewall's configured rules and their slots, built-in ones left out.
 std::vector<SlottedRule> slotted_rules(const config::Node& tree);
 
-/// All rules of a compiled tree in order of precedence: built-in ones, configured ones, the default.
+/// All rules of a compiled tree in order of precedence: built-in ones, configured ones, the
+/// default.
 std::vector<CompiledRule> rules_of(const config::Node& tree);
 
 class Compiler {

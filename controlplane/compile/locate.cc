@@ -64,7 +64,8 @@ class Walk {
         prefix = prefix.substr(0, prefix.find(' '));
         for (size_t i = 0; i < at_->items().size(); ++i) {
             const Node& to = at_->items()[i]["to"];
-            if (to.as_blob().size() >= 17 && to.as_prefix().to_string() == prefix) return into_item(i);
+            if (to.as_blob().size() >= 17 && to.as_prefix().to_string() == prefix)
+                return into_item(i);
         }
         return false;
     }

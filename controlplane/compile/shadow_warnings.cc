@@ -49,9 +49,10 @@ std::vector<std::string> warnings_of(const Node& config, std::span<const NamedRu
     for (const auto& [rule, by] : shadowed_of(exact)) {
         const std::string &name = exact[rule].name, &earlier = exact[by].name;
         if (!indices.contains(name)) continue;
-        out.push_back(fmt::format("{}: rule '{}' never matches: rule '{}' ({}) takes all its packets, "
-                                  "expected a narrower rule before it",
-                                  place(name), name, earlier, place(earlier)));
+        out.push_back(
+            fmt::format("{}: rule '{}' never matches: rule '{}' ({}) takes all its packets, "
+                        "expected a narrower rule before it",
+                        place(name), name, earlier, place(earlier)));
     }
     return out;
 }

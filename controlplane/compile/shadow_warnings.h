@@ -10,6 +10,7 @@
 namespace ravelin::control {
 
 /// One line for each configured firewall rule that one earlier rule covers wholly. `tree` compiles.
-std::vector<std::string> shadow_warnings(const config::Node& tree, const config::Positions& positions);
+std::vector<std::string> shadow_warnings(const config::Node& tree,
+                                         const config::Positions& positions);
 
 }  // namespace ravelin::control

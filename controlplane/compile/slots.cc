@@ -67,7 +67,8 @@ Result<std::vector<uint32_t>> SlotMap::propose(std::span<const std::string> name
     const std::set<std::string_view> wanted(names.begin(), names.end());
     std::vector<std::pair<uint64_t, uint32_t>> free;  // when it went, slot
     for (const auto& [name, rule] : rules_)
-        if (!wanted.contains(name)) free.emplace_back(rule.gone == 0 ? UINT64_MAX : rule.gone, rule.slot);
+        if (!wanted.contains(name))
+            free.emplace_back(rule.gone == 0 ? UINT64_MAX : rule.gone, rule.slot);
     std::ranges::sort(free);
     std::vector<uint32_t> slots;
     uint32_t fresh = fresh_;

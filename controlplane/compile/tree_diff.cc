@@ -29,12 +29,14 @@ std::string joined(const std::string& path, std::string_view name) {
 
 std::string shorten(const std::vector<std::string>& words) {
     const size_t shown = std::min(words.size(), kShown);
-    std::string out = fmt::format("{}", fmt::join(words.begin(), words.begin() + static_cast<long>(shown), ", "));
+    std::string out =
+        fmt::format("{}", fmt::join(words.begin(), words.begin() + static_cast<long>(shown), ", "));
     return shown == words.size() ? out : fmt::format("{} and {} more", out, words.size() - shown);
 }
 
 /// Names of list entries that stand in another order: those outside the longest run that kept it.
-std::vector<std::string> moved(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+std::vector<std::string> moved(const std::vector<std::string>& before,
+                               const std::vector<std::string>& after) {
     std::vector<long> place;  // in `before`, of each common entry in order of `after`
     std::vector<std::string> names;
     std::map<std::string, long> index;
@@ -46,13 +48,15 @@ std::vector<std::string> moved(const std::vector<std::string>& before, const std
         }
     std::vector<size_t> tails, previous(place.size(), SIZE_MAX);
     for (size_t i = 0; i < place.size(); ++i) {
-        const auto at = std::ranges::lower_bound(tails, place[i], {}, [&](size_t t) { return place[t]; });
+        const auto at =
+            std::ranges::lower_bound(tails, place[i], {}, [&](size_t t) { return place[t]; });
         if (at != tails.begin()) previous[i] = *(at - 1);
         if (at == tails.end()) tails.push_back(i);
         else *at = i;
     }
     std::set<size_t> kept;
-    for (size_t i = tails.empty() ? SIZE_MAX : tails.back(); i != SIZE_MAX; i = previous[i]) kept.insert(i);
+    for (size_t i = tails.empty() ? SIZE_MAX : tails.back(); i != SIZE_MAX; i = previous[i])
+        kept.insert(i);
     std::vector<std::string> out;
     for (size_t i = 0; i < names.size(); ++i)
         if (!kept.contains(i)) out.push_back(names[i]);
@@ -64,13 +68,16 @@ class Differ {
     explicit Differ(config::StageSchemas schemas) : stages_(schemas) {}
     [[nodiscard]] std::vector<Change> take() { return std::move(changes_); }
 
-    void maps(const Node& before, const Node& after, const Schema& schema, const std::string& path) {
+    void maps(const Node& before, const Node& after, const Schema& schema,
+              const std::string& path) {
         for (const Field& field : schema.fields)
-            if (field.name != "slot") values(before[field.name], after[field.name], field, joined(path, field.name));
+            if (field.name != "slot")
+                values(before[field.name], after[field.name], field, joined(path, field.name));
     }
 
   private:
-    void values(const Node& before, const Node& after, const Field& field, const std::string& path) {
+    void values(const Node& before, const Node& after, const Field& field,
+                const std::string& path) {
         if (before == after) return;
         switch (field.type) {
             case Type::kMap: return maps(before, after, *field.nested, path);
@@ -88,7 +95,8 @@ class Differ {
 
     /// One value as YAML writes it, on one line.
     [[nodiscard]] std::string text(const Node& value, const Field& field) const {
-        if (field.type == Type::kPrefixSet || field.type == Type::kInterfaceSet) return shorten(words(value));
+        if (field.type == Type::kPrefixSet || field.type == Type::kInterfaceSet)
+            return shorten(words(value));
         Node map = Node::map();
         map.set(field.name, value);
         std::string yaml = config::to_yaml(map, Schema{"value", "", std::span(&field, 1)}, stages_);
@@ -114,8 +122,13 @@ class Differ {
         std::vector<Prefix> gone, come;
         std::ranges::set_difference(old_set, new_set, std::back_inserter(gone));
         std::ranges::set_difference(new_set, old_set, std::back_inserter(come));
-        const auto list = [](const std::vector<Prefix>& set) { return shorten(words(Node::blob(Node::encode(set)))); };
-        add(gone.empty() ? Kind::kAdded : come.empty() ? Kind::kRemoved : Kind::kChanged, path, list(gone), list(come));
+        const auto list = [](const std::vector<Prefix>& set) {
+            return shorten(words(Node::blob(Node::encode(set))));
+        };
+        add(gone.empty()   ? Kind::kAdded
+            : come.empty() ? Kind::kRemoved
+                           : Kind::kChanged,
+            path, list(gone), list(come));
     }
 
     void sets(const Node& before, const Node& after, const std::string& path) {
@@ -139,20 +152,24 @@ class Differ {
     }
 
     template <typename Describe, typename Descend>
-    void entries(const Entries& before, const Entries& after, const std::string& path, Describe describe, Descend descend) {
+    void entries(const Entries& before, const Entries& after, const std::string& path,
+                 Describe describe, Descend descend) {
         std::map<std::string, const Node*> old_entries(before.begin(), before.end());
         const std::map<std::string, const Node*> new_entries(after.begin(), after.end());
         for (const auto& [name, node] : after) {
             const auto old = old_entries.find(name);
-            if (old == old_entries.end()) add(Kind::kAdded, at(path, name), "", describe(name, *node));
+            if (old == old_entries.end())
+                add(Kind::kAdded, at(path, name), "", describe(name, *node));
             else descend(name, *old->second, *node);
         }
         for (const auto& [name, node] : before)
-            if (!new_entries.contains(name)) add(Kind::kRemoved, at(path, name), describe(name, *node), "");
+            if (!new_entries.contains(name))
+                add(Kind::kRemoved, at(path, name), describe(name, *node), "");
         std::vector<std::string> old_names, new_names;
         for (const auto& [name, node] : before) old_names.push_back(name);
         for (const auto& [name, node] : after) new_names.push_back(name);
-        for (const std::string& name : moved(old_names, new_names)) add(Kind::kMoved, at(path, name), "", "");
+        for (const std::string& name : moved(old_names, new_names))
+            add(Kind::kMoved, at(path, name), "", "");
     }
 
     static std::string at(const std::string& path, const std::string& name) {
@@ -172,9 +189,12 @@ class Differ {
     }
 
     void lists(const Node& before, const Node& after, const Field& field, const std::string& path) {
-        entries(entries_of(before), entries_of(after), path,
-                [&](const std::string&, const Node& node) { return describe_map(node, *field.nested); },
-                [&](const std::string& name, const Node& a, const Node& b) { maps(a, b, *field.nested, at(path, name)); });
+        entries(
+            entries_of(before), entries_of(after), path,
+            [&](const std::string&, const Node& node) { return describe_map(node, *field.nested); },
+            [&](const std::string& name, const Node& a, const Node& b) {
+                maps(a, b, *field.nested, at(path, name));
+            });
     }
 
     void stages(const Node& before, const Node& after, const std::string& path) {
@@ -184,9 +204,14 @@ class Differ {
                 out.emplace_back(stage.members().front().first, &stage.members().front().second);
             return out;
         };
-        entries(by_stage(before), by_stage(after), path,
-                [&](const std::string& name, const Node& node) { return describe_map(node, *stages_(name)); },
-                [&](const std::string& name, const Node& a, const Node& b) { maps(a, b, *stages_(name), joined(path, name)); });
+        entries(
+            by_stage(before), by_stage(after), path,
+            [&](const std::string& name, const Node& node) {
+                return describe_map(node, *stages_(name));
+            },
+            [&](const std::string& name, const Node& a, const Node& b) {
+                maps(a, b, *stages_(name), joined(path, name));
+            });
     }
 
     void add(Kind kind, const std::string& path, std::string before, std::string after) {
@@ -204,7 +229,8 @@ std::string_view name_of(Kind kind) {
     return kNames[static_cast<size_t>(kind)];
 }
 
-std::vector<Change> diff(const Node& before, const Node& after, const Schema& schema, config::StageSchemas stages) {
+std::vector<Change> diff(const Node& before, const Node& after, const Schema& schema,
+                         config::StageSchemas stages) {
     Differ differ(stages);
     differ.maps(before, after, schema, "");
     return differ.take();
@@ -219,7 +245,8 @@ std::string to_text(const std::vector<Change>& changes) {
     for (const Change& c : changes) {
         if (c.kind == Kind::kAdded) out += fmt::format("+ {}: {}\n", c.path, c.after);
         if (c.kind == Kind::kRemoved) out += fmt::format("- {}: {}\n", c.path, c.before);
-        if (c.kind == Kind::kChanged) out += fmt::format("~ {}: {} -> {}\n", c.path, c.before, c.after);
+        if (c.kind == Kind::kChanged)
+            out += fmt::format("~ {}: {} -> {}\n", c.path, c.before, c.after);
         if (c.kind == Kind::kMoved) out += fmt::format("~ {}: moved\n", c.path);
     }
     return out;

@@ -12,7 +12,7 @@ namespace ravelin::control {
 
 struct Change {
     enum class Kind : uint8_t { kAdded, kRemoved, kChanged, kMoved } kind = Kind::kChanged;
-    std::string path;           ///< "pipeline.firewall.rules.web.action"; list entries by their name
+    std::string path;  ///< "pipeline.firewall.rules.web.action"; list entries by their name
     std::string before, after;  ///< as YAML text; of large sets what went and what came
 };
 std::string_view name_of(Change::Kind kind);

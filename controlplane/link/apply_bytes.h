@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An Apply request around an already encoded policy: a restart must not decode a full routing table.
+// An Apply request around an already encoded policy: a restart must not decode a full routing
+// table.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -63,7 +63,8 @@ void Supervisor::adopt(pid_t pid) {
     loop_.cancel(std::exchange(timer_, EventLoop::kNoTimer));
     if (pidfd_) loop_.forget(pidfd_.get());
     child_ = false;
-    if (watch(pid)) log_info(fmt::format("supervising data plane {} that was running already", pid));
+    if (watch(pid))
+        log_info(fmt::format("supervising data plane {} that was running already", pid));
 }
 
 void Supervisor::spawn() {
@@ -120,9 +121,10 @@ void Supervisor::respawn_later() {
     quick_deaths_ = healthy ? 0 : quick_deaths_ + 1;
     ++restarts_;
     // The first death is answered at once; one that repeats ever more slowly.
-    const auto delay = quick_deaths_ <= 1
-                           ? milliseconds(0)
-                           : std::min(kSlowestRestart, milliseconds(25) * (1 << std::min(quick_deaths_, 8u)));
+    const auto delay =
+        quick_deaths_ <= 1
+            ? milliseconds(0)
+            : std::min(kSlowestRestart, milliseconds(25) * (1 << std::min(quick_deaths_, 8u)));
     timer_ = loop_.after(delay, [this] {
         timer_ = EventLoop::kNoTimer;
         ensure_running();

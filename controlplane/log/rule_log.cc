@@ -23,15 +23,22 @@ using Json = nlohmann::ordered_json;
 
 std::string time_of(uint64_t unix_ns) {
     const auto seconds = static_cast<std::time_t>(unix_ns / 1'000'000'000);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(seconds), unix_ns / 1000 % 1'000'000);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(seconds),
+                       unix_ns / 1000 % 1'000'000);
 }
 
 std::string line_of(const model::RuleLog& record) {
-    Json line{{"time", time_of(record.unix_ns())}, {"generation", record.generation()},
-              {"rule", record.rule()}, {"action", record.action()}, {"in", record.in_port()},
-              {"out", record.out_port()}, {"protocol", record.protocol()},
-              {"source", record.source()}, {"source_port", record.source_port()},
-              {"destination", record.destination()}, {"destination_port", record.destination_port()},
+    Json line{{"time", time_of(record.unix_ns())},
+              {"generation", record.generation()},
+              {"rule", record.rule()},
+              {"action", record.action()},
+              {"in", record.in_port()},
+              {"out", record.out_port()},
+              {"protocol", record.protocol()},
+              {"source", record.source()},
+              {"source_port", record.source_port()},
+              {"destination", record.destination()},
+              {"destination_port", record.destination_port()},
               {"length", record.length()}};
     if (!record.reason().empty()) line["reason"] = record.reason();
     return line.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -67,7 +74,8 @@ void RuleLog::rotate() {
 bool RuleLog::admit(Clock::time_point now) {
     const double rate = static_cast<double>(options_.lines_per_second);
     const std::chrono::duration<double> passed = now - refilled_;
-    tokens_ = refilled_ == Clock::time_point{} ? rate : std::min(rate, tokens_ + rate * passed.count());
+    tokens_ =
+        refilled_ == Clock::time_point{} ? rate : std::min(rate, tokens_ + rate * passed.count());
     refilled_ = now;
     if (tokens_ < 1) return false;
     tokens_ -= 1;
@@ -81,10 +89,12 @@ void RuleLog::write(const std::string& line) {
     if (n != static_cast<ssize_t>(whole.size())) {
         ++counts_.failed;
         const bool first = problem_.empty();
-        problem_ = fmt::format("{}: write: {}", options_.path, n < 0 ? std::strerror(errno) : "short");
+        problem_ =
+            fmt::format("{}: write: {}", options_.path, n < 0 ? std::strerror(errno) : "short");
         if (first) log_warning("rule log: " + problem_ + "; counting what is lost");
         // Half a line must not run into the next.
-        if (n > 0 && ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0) bytes_ += static_cast<uint64_t>(n);
+        if (n > 0 && ::ftruncate(fd_.get(), static_cast<off_t>(bytes_)) != 0)
+            bytes_ += static_cast<uint64_t>(n);
         return;
     }
     problem_.clear();

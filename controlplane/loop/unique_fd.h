@@ -34,8 +34,8 @@ class UniqueFd {
     int fd_ = -1;
 };
 
-/// Connects to a Unix stream socket without waiting; the descriptor is non-blocking. Error: path and
-/// errno text.
+/// Connects to a Unix stream socket without waiting; the descriptor is non-blocking. Error: path
+/// and errno text.
 Result<UniqueFd> connect_unix(const std::string& path);
 /// Listens at `path`, mode 0600, in place of a socket nobody answers on any more. Error: path and
 /// errno text, or that somebody does answer there.

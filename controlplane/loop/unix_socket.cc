@@ -39,7 +39,8 @@ Result<UniqueFd> connect_unix(const std::string& path) {
     if (!address) return address.error();
     UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return failed(path, "socket");
-    if (::connect(fd.get(), generic(*address), sizeof *address) != 0) return failed(path, "connect");
+    if (::connect(fd.get(), generic(*address), sizeof *address) != 0)
+        return failed(path, "connect");
     return fd;
 }
 

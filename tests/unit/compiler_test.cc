@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/compile/compiler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controlplane/compile/checks.h"
+#include "controlplane/compile/tree_diff.h"
+#include "tests/support/edge_yaml.h"
+
+namespace ravelin::control {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+using test::edge_yaml;
+
+std::string replaced(std::string text, const std::string& what, const std::string& with) {
+    const size_t at = text.find(what);
+    EXPECT_NE(at, std::string::npos) << what;
+    return text.replace(at, what.size(), with);
+}
+
+std::string error_of(const std::string& yaml) {
+    Compiler compiler;
+    auto compiled = compiler.compile(yaml, "edge.yaml", SlotMap());
+    return compiled ? "compiles" : compiled.error().message;
+}
+
+TEST(Compiler, GivesEachRuleASlotAndNamesTheBuiltInOnes) {
+    Compiler compiler;
+    auto compiled = compiler.compile(edge_yaml(), "edge.yaml", SlotMap());
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+    EXPECT_THAT(compiled->warnings, IsEmpty());
+    ASSERT_EQ(slotted_rules(compiled->tree).size(), 1u);
+    EXPECT_EQ(slotted_rules(compiled->tree)[0].slot, 0u);
+    EXPECT_TRUE(compiled->rules.front().builtin);
+    EXPECT_EQ(compiled->rules.back().name, "default");
+}
+
+TEST(Compiler, SnapshotComesBackAsItWas) {
+    Compiler compiler;
+    auto compiled = compiler.compile(edge_yaml(), "edge.yaml", SlotMap());
+    ASSERT_TRUE(compiled.ok());
+    auto back = decode_snapshot(encode_snapshot(compiled->tree, 7));
+    ASSERT_TRUE(back.ok()) << back.error().message;
+    EXPECT_EQ(back->generation, 7u);
+    EXPECT_EQ(back->tree, compiled->tree);
+    EXPECT_FALSE(decode_snapshot("rubbish").ok());
+}
+
+TEST(Compiler, PlacesAStagesErrorInTheFile) {
+    EXPECT_THAT(error_of(replaced(edge_yaml(), "in: lan", "in: moon")),
+                AllOf(StartsWith("edge.yaml:9:"),
+                      HasSubstr("pipeline.firewall.rules[0].in: found 'moon', expected")));
+    EXPECT_THAT(error_of(replaced(edge_yaml(), "via: 192.0.2.254", "via: 198.51.100.1")),
+                AllOf(StartsWith("edge.yaml:6:"), HasSubstr("pipeline.route.routes[0].via"),
+                      HasSubstr("on no connected network")));
+}
+
+TEST(Compiler, ChecksThatPortsFitTogether) {
+    EXPECT_THAT(
+        error_of(replaced(edge_yaml(), "name: wan", "name: lan")),
+        AllOf(StartsWith("edge.yaml:3:"), HasSubstr("ports[1].name"), HasSubstr("edge.yaml:2:")));
+    EXPECT_THAT(error_of(replaced(edge_yaml(), "192.0.2.1/24", "10.0.0.129/25")),
+                HasSubstr("overlaps 10.0.0.1/24 of port 'lan'"));
+    EXPECT_THAT(error_of(replaced(edge_yaml(), "name: wan", "name: local")),
+                HasSubstr("the box itself"));
+    EXPECT_THAT(
+        error_of("mode: wire\n" + replaced(edge_yaml(), "name: lan,", "name: lan, peer: lan,")),
+        HasSubstr("expected the name of another port"));
+    EXPECT_THAT(error_of(replaced(edge_yaml(), "\"off\"", "nowhere")),
+                AllOf(HasSubstr("control.metrics"), HasSubstr("ADDRESS:PORT")));
+}
+
+TEST(Compiler, WarnsOfShadowedRulesWithBothPlaces) {
+    Compiler compiler;
+    auto compiled = compiler.compile(
+        edge_yaml("        - {name: all, action: accept, protocol: tcp}\n"
+                  "        - {name: web, action: drop, protocol: tcp, to-ports: 80}\n"),
+        "edge.yaml", SlotMap());
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+    EXPECT_THAT(compiled->warnings,
+                ElementsAre(AllOf(StartsWith("edge.yaml:10:"), HasSubstr("'web' never matches"),
+                                  HasSubstr("'all' (edge.yaml:9:"))));
+}
+
+TEST(Checks, ReadsEndpointsOfBothFamilies) {
+    EXPECT_EQ(parse_endpoint("[::1]:9477")->host, "::1");
+    EXPECT_EQ(parse_endpoint("127.0.0.1:80")->port, 80);
+    for (const char* wrong :
+         {"::1:9477", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999", "host:1", ":80"})
+        EXPECT_FALSE(parse_endpoint(wrong).ok()) << wrong;
+}
+
+std::string diff_of(const std::string& before, const std::string& after) {
+    Compiler compiler;
+    auto a = compiler.compile(before, "a", SlotMap()), b = compiler.compile(after, "b", SlotMap());
+    EXPECT_TRUE(a.ok() && b.ok()) << (a.ok() ? b.error().message : a.error().message);
+    return a && b ? to_text(diff(a->tree, b->tree)) : "";
+}
+
+TEST(Diff, IsEmptyForOnePolicy) { EXPECT_EQ(diff_of(edge_yaml(), edge_yaml()), ""); }
+
+TEST(Diff, NamesRulesThatCameWentChangedAndMoved) {
+    const std::string before = edge_yaml("        - {name: a, action: accept}\n"
+                                         "        - {name: b, action: drop, protocol: udp}\n"
+                                         "        - {name: c, action: drop, protocol: tcp}\n");
+    const std::string after = edge_yaml("        - {name: c, action: reject, protocol: tcp}\n"
+                                        "        - {name: d, action: drop, from: 10.0.0.0/8}\n"
+                                        "        - {name: a, action: accept}\n");
+    const std::string text = diff_of(before, after);
+    EXPECT_THAT(text, HasSubstr("~ pipeline.firewall.rules.c.action: drop -> reject\n"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("+ pipeline.firewall.rules.d: {name: d, action: drop, from: 10.0.0.0/8}\n"));
+    EXPECT_THAT(text, HasSubstr("- pipeline.firewall.rules.b: {name: b"));
+    EXPECT_THAT(text, HasSubstr(": moved\n"));
+}
+
+TEST(Diff, ShowsWhatEnteredAndLeftASet) {
+    EXPECT_EQ(diff_of("sets: {bad: [10.0.0.0/8, 11.0.0.0/8]}\n" + edge_yaml(),
+                      "sets: {bad: [11.0.0.0/8, 12.0.0.0/8]}\n" + edge_yaml()),
+              "~ sets.bad: 10.0.0.0/8 -> 12.0.0.0/8\n");
+}
+
+}  // namespace
+}  // namespace ravelin::control
