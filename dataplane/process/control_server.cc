@@ -208,6 +208,7 @@ void ControlServer::unwatch() {
         worker->execute(none);
     }
     watch_.reset();
+    traces_.clear();
 }
 
 void ControlServer::drain_events() {
@@ -217,7 +218,14 @@ void ControlServer::drain_events() {
             if (client_ < 0 || writer_.pending() > kMostQueued) ++events_dropped_;
             else carry(record, length);
         });
+    traces_.expire(unix_ns(), [this](const auto& story) { tell(story); });
     if (client_ >= 0 && !writer_.empty() && !writer_.flush(client_)) drop_client();
+}
+
+void ControlServer::tell(const model::TraceEvent& story) {
+    model::FromDataplane message;
+    *message.mutable_trace() = story;
+    send(message);
 }
 
 void ControlServer::carry(const uint8_t* record, size_t length) {
@@ -228,7 +236,8 @@ void ControlServer::carry(const uint8_t* record, size_t length) {
     if (kind == EventKind::kTrace && length == sizeof(TraceRecord)) {
         TraceRecord trace;
         std::memcpy(&trace, record, sizeof trace);
-        *message.mutable_trace() = describer.trace(trace);
+        const bool last = trace.verdict == Verdict::kDrop || trace.stage == TraceRecord::kLeft;
+        return traces_.add(describer.trace(trace), last, [this](const auto& story) { tell(story); });
     } else if (kind == EventKind::kRuleLog && length == sizeof(RuleLogRecord)) {
         RuleLogRecord log;
         std::memcpy(&log, record, sizeof log);

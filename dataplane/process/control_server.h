@@ -8,6 +8,7 @@
 
 #include "control.pb.h"
 #include "dataplane/process/policy_store.h"
+#include "dataplane/process/trace_assembler.h"
 #include "dataplane/watch.h"
 #include "pipelines/model/frame.h"
 
@@ -37,6 +38,7 @@ class ControlServer {
     void unwatch();
     void drain_events();
     void carry(const uint8_t* record, size_t length);
+    void tell(const model::TraceEvent& story);
     void send(const model::FromDataplane& message);
     void notify(const char* kind, const std::string& text, uint64_t generation);
 
@@ -46,6 +48,7 @@ class ControlServer {
     int lock_ = -1, listener_ = -1, client_ = -1;
     model::FrameReader reader_;
     model::FrameWriter writer_;
+    TraceAssembler traces_;
     std::unique_ptr<WatchSpec> watch_;  // workers read it while set
     uint64_t events_dropped_ = 0;       // because the control plane did not read
     bool boot_failed_ = false;
