@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every system test shares: no lab, no test; and the appliance's log beside a failure."""
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -10,6 +11,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import lab as lab_module  # noqa: E402
 
 _living = []
+
+
+def pytest_configure():
+    """SIGTERM ends a run as Ctrl-C does: after the labs are taken down."""
+    def stop(_signal, _frame):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, stop)
 
 
 def pytest_collection_modifyitems(items):

@@ -31,6 +31,7 @@ BINARIES = {"ravelin-controlplane": "controlplane", "ravelin-dataplane": "datapl
 # A veth peer that computes no checksums would let TCP hang: the sender must do it all itself.
 OFFLOADS = "rx off tx off sg off tso off gso off gro off"
 _serial = itertools.count()
+_iperf_ports = itertools.count(5201)
 
 
 class LabError(RuntimeError):
@@ -166,6 +167,24 @@ class Host(Namespace):
         return started
 
 
+def iperf3(client: Host, server: Host, target: str, options: str = "") -> subprocess.Popen:
+    """Starts one transfer against a server of its own; JSON on stdout."""
+    port = next(_iperf_ports)
+    server.serve(f"iperf3 -s -1 -p {port}", port=port)
+    process = client.popen(f"iperf3 -J -p {port} -c {target} --connect-timeout 5000 {options}")
+    process.port = port
+    return process
+
+
+def iperf3_result(process: subprocess.Popen, timeout: float = 60) -> dict:
+    """Its `end`; an error if it did not get there."""
+    output, errors = process.communicate(timeout=timeout)
+    result = json.loads(output) if output.startswith("{") else {}
+    if "error" in result or not result.get("end"):
+        raise LabError(f"iperf3: {result.get('error', output + errors)}")
+    return result["end"]
+
+
 class Lab:
     """Hosts, links and one appliance."""
 
@@ -237,7 +256,8 @@ class Lab:
                 raise LabError(f"the control plane ended with {self.control.returncode}:\n"
                                f"{self.log_tail()}")
             status = self.try_cli("status")
-            return status if status and status.get("generation") else None
+            in_force = status and (status["dataplane"] or {}).get("generation")
+            return status if in_force and status["ready"] else None
         return wait_until(ready, seconds, f"a policy in force; log:\n{self.log_tail()}")
 
     def log_tail(self, lines: int = 30) -> str:
@@ -273,6 +293,14 @@ class Lab:
                 if pathlib.Path(f"/proc/{pid}/comm").read_text().startswith("ravelin-datapla"):
                     return int(pid)
         return 0
+
+    def kill_dataplane(self) -> int:
+        """SIGKILL; returns the pid it had."""
+        pid = self.dataplane_pid()
+        if not pid:
+            raise LabError(f"no data plane to kill; log:\n{self.log_tail()}")
+        os.kill(pid, signal.SIGKILL)
+        return pid
 
     def stop(self, seconds: float = 10):
         """Asks the control plane to end, and with it the data plane it supervises."""

@@ -49,7 +49,7 @@ def test_an_unreachable_control_plane_is_said_so(net, tmp_path):
 
 def test_status_names_ports_and_workers(net):
     status = net.cli("status")
-    assert status["dataplane_up"] and status["workers"] == 1
+    assert status["ready"] and status["dataplane"]["workers"] == 1
     assert {p["name"]: p["link_up"] for p in status["ports"]} == {"lan": True, "dmz": True, "wan": True}
 
 
@@ -87,7 +87,8 @@ def test_trace_follows_a_packet_stage_by_stage(net):
 
 
 @pytest.mark.parametrize("packet, verdict, rule", [
-    ("in=lan tcp 10.0.1.2:1234 > 192.0.2.7:80 syn", "pass", "lan-goes-out"),
+    ("in=lan tcp 10.0.1.2:1234 > 10.0.2.2:81 syn", "pass", "lan-goes-out"),
+    ("in=lan tcp 10.0.1.2:1234 > 192.0.2.7:80 syn", "consumed", "lan-goes-out"),  # asks for the MAC
     ("in=wan tcp 192.0.2.254:1234 > 10.0.2.2:80 syn", "pass", "web"),
     ("in=wan tcp 192.0.2.254:1234 > 10.0.1.2:22 syn", "drop", "refuse-from-wan"),
     ("in=wan tcp 10.0.1.9:1234 > 10.0.2.2:80 syn", "drop", "spoofed-from-wan"),
@@ -136,7 +137,7 @@ def test_denied_packets_are_logged_as_json_lines(net):
         lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         return next((e for e in lines if e.get("destination_port") == 2222), None)
     found = wait_until(entry, 5, "the log line")
-    assert found["rule"] == "refuse-from-wan" and found["in_port"] == "wan"
+    assert found["rule"] == "refuse-from-wan" and found["in"] == "wan"
     assert found["generation"] == net.cli("status")["generation"]
 
 

@@ -42,7 +42,8 @@ def pings(net) -> bool:
 
 
 def generation(net) -> int:
-    return net.cli("status")["generation"]
+    """Of the data plane, which is what counts."""
+    return net.cli("status")["dataplane"]["generation"]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.stem)
@@ -77,10 +78,10 @@ def test_an_unconfirmed_change_rolls_back_by_itself(net):
     before = generation(net)
     net.apply(CLOSED, "--confirm 2s")
     assert not pings(net)
-    assert net.cli("status")["confirm_remaining_ms"] > 0
+    assert net.cli("status")["dataplane"]["confirm_remaining_ms"] > 0
     wait_until(lambda: pings(net), 5, "the old policy")
     wait_until(lambda: generation(net) == before, 2, "the old generation")
-    assert net.cli("history")["generations"][0]["state"] == "rolled_back"
+    assert net.cli("history")["generations"][0]["state"] == "rolled back"
 
 
 def test_a_confirmed_change_stays(net):
@@ -99,7 +100,7 @@ def test_an_unconfirmed_change_rolls_back_though_the_control_plane_is_dead(net):
     net.start_control()
     net.wait_ready()
     wait_until(lambda: generation(net) == before, 5, "the generation before")
-    wait_until(lambda: net.cli("history")["generations"][0]["state"] == "rolled_back", 5, "history")
+    wait_until(lambda: net.cli("history")["generations"][0]["state"] == "rolled back", 5, "history")
 
 
 @pytest.mark.parametrize("broken, where, what", [
@@ -107,7 +108,8 @@ def test_an_unconfirmed_change_rolls_back_though_the_control_plane_is_dead(net):
     ("mode: [\n", ":", ""),
     (OPEN.replace("everything", "every thing"), ":", "every thing"),
     (OPEN.replace("action: accept", "action: allow"), ":", "allow"),
-    (OPEN.replace("af_packet:rv-lan", "af_packet:rv-other"), "", "rv-lan")])
+    (OPEN.replace("af_packet:rv-lan", "af_packet:rv-other"), "ports[0].device", "cannot change")],
+    ids=["unknown key", "not YAML", "bad name", "bad word", "another device"])
 def test_a_wrong_configuration_is_refused_whole(net, broken, where, what):
     before = generation(net)
     done = net.apply(broken, check=False)
@@ -183,15 +185,30 @@ def test_a_crash_while_rolling_back(net, step, closed):
     in_force_everywhere(net, closed)
 
 
-@pytest.mark.parametrize("step", ["reconciling", "reconciled"])
-def test_a_crash_while_reconciling(net, step):
-    net.apply(CLOSED)
-    net.kill_control()
+def crash_on_start(net, step: str):
+    """Starts a control plane that dies at `step`, then a sound one."""
     net.start_control(RAVELIN_CRASH_AT=step)
     wait_until(lambda: net.control.poll() is not None, 5, f"the crash at {step}")
+    assert net.control.returncode == -9
     net.start_control()
     net.wait_ready()
     in_force_everywhere(net, True)
+
+
+@pytest.mark.parametrize("step", ["reconciling", "reconciled"])
+def test_a_crash_while_reconciling_after_a_crash(net, step):
+    restart_with_crash_at(net, "applied")
+    net.ravelin(f"apply {net.write(CLOSED)}", check=False)
+    wait_until(lambda: net.control.poll() is not None, 5, "the first crash")
+    crash_on_start(net, step)
+
+
+@pytest.mark.parametrize("step", ["resending", "resent"])
+def test_a_crash_while_giving_a_new_data_plane_its_policy(net, step):
+    net.apply(CLOSED)
+    net.kill_control()
+    net.kill_dataplane()
+    crash_on_start(net, step)
 
 
 def test_fifty_changes_under_traffic_lose_nothing(net):

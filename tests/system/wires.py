@@ -124,4 +124,5 @@ def counter(lab, name: str) -> int:
 
 
 def drops(lab) -> dict:
-    return {d["name"]: d["value"] for d in lab.cli("drops")["drops"] if d["value"]}
+    """Reason -> packets, without those that never happened."""
+    return {d["name"].removeprefix("drop."): d["value"] for d in lab.cli("drops")["drops"] if d["value"]}
