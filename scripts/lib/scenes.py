@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The traffic of scripts/run. A scene returns what it measured and its checks (name, ok, detail)."""
-import json
 import re
+
+from lab import LabError, iperf3, iperf3_result
 
 WEB_BYTES = 1_000_000
 SCANNED = "1-1000"
@@ -38,14 +39,11 @@ def pings(lab, _seconds, scene):
 
 
 def iperf(lab, seconds, scene, name, options, target):
-    client, server = lab.hosts["client"], lab.hosts["server"]
-    server.serve("iperf3 -s -1", port=5201)
-    done = client.run(f"iperf3 -J -c {target} -t {seconds:g} --connect-timeout 3000 {options}",
-                      check=False, timeout=seconds + 30)
     try:
-        end = json.loads(done.stdout)["end"]
-    except (ValueError, KeyError):
-        scene.check(f"iperf3 {name}", False, (done.stdout + done.stderr)[-200:])
+        end = iperf3_result(iperf3(lab.hosts["client"], lab.hosts["server"], target,
+                                   f"-t {seconds:g} {options}"), seconds + 30)
+    except LabError as error:
+        scene.check(f"iperf3 {name}", False, str(error)[-200:])
         return
     received = end.get("sum_received") or end["sum"]
     scene[name] = {"mbit_per_second": received["bits_per_second"] / 1e6}

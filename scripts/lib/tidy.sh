@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # clang-tidy over our sources. A file whose preprocessed text was clean before is not looked at
-# again; the memory of that is in .cache/tidy and may be deleted.
+# again; the memory of that is in ~/.cache/ravelin-tidy and may be deleted.
 # usage: tidy.sh all|changed BUILD_DIR
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -285,6 +285,20 @@ class Lab:
     def apply(self, yaml: str, options: str = "", check: bool = True):
         return self.ravelin(f"apply {self.write(yaml)} {options}", check=check)
 
+    def recover(self):
+        """Both processes run again, whatever the test before left."""
+        if self.control.poll() is None and self.try_cli("status"):
+            with contextlib.suppress(LabError):
+                self.wait_ready(3)
+                return
+        for pid in (self.dataplane_pid(), self.control.pid if self.control.poll() is None else 0):
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        self.control.wait(5)
+        wait_until(lambda: not self.dataplane_pid(), 5, "the data plane is gone")
+        self.start_control()
+        self.wait_ready()
+
     def dataplane_pid(self) -> int:
         """Found by name among the processes of the appliance's own namespace; 0: none."""
         pids = subprocess.run(["ip", "netns", "pids", self.box.name], capture_output=True, text=True)

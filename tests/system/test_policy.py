@@ -30,9 +30,7 @@ def settled(request):
     """Each test begins with the open policy in force and a control plane that lives."""
     if "net" in request.fixturenames:
         lab = request.getfixturevalue("net")
-        if lab.control.poll() is not None:
-            lab.start_control()
-        lab.wait_ready()
+        lab.recover()
         lab.ravelin("confirm", check=False)
         lab.apply(OPEN)
 

@@ -44,6 +44,13 @@ def net(make_lab):
     return lab
 
 
+@pytest.fixture(autouse=True)
+def recovered(request):
+    """Each test begins with two processes that live."""
+    if "net" in request.fixturenames:
+        request.getfixturevalue("net").recover()
+
+
 def test_a_transfer_survives_the_data_planes_death(net, record_property):
     process = transfer(net, 6)
     ping = PingLog(net.client, "10.0.2.2", 5)
