@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live view of scripts/run: one line a second on stderr, from the data plane's counters."""
+"""The live view of scripts/run, on stderr: one line a second from the data plane's counters, and once
+what `ravelin top` shows."""
 import sys
 import threading
 import time
@@ -28,7 +29,7 @@ class LiveView:
 
     def __init__(self, lab, every: float = 1.0):
         self.lab, self.every, self.scene = lab, every, ""
-        self._stop = threading.Event()
+        self._stop, self._top_shown = threading.Event(), False
         self._thread = threading.Thread(target=self._show, daemon=True)
 
     def __enter__(self):
@@ -46,7 +47,14 @@ class LiveView:
             span = time_now - then
             rate = {k: (now[k] - before[k]) / span for k in now}
             before, then = now, time_now
+            if self.scene == "tcp" and not self._top_shown:
+                self._top_shown = True
+                self._show_top()
             if rate["rx_packets"] > 0:
                 say(f"  {self.scene:<28} {rate['rx_packets'] / 1e3:8.1f} kpps in "
                     f"{rate['tx_packets'] / 1e3:8.1f} kpps out {rate['tx_bytes'] * 8 / 1e6:8.1f} Mbit/s"
                     f" {rate['dropped']:8.0f} denied/s")
+
+    def _show_top(self):
+        top = self.lab.ravelin("top --count 1 --interval 500ms", check=False).stdout
+        say("  `ravelin top` says:\n" + "\n".join(f"    {line}" for line in top.splitlines()))

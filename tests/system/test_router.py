@@ -139,3 +139,17 @@ def test_jumbo_frames(make_lab):
     for target in ("10.0.2.2", "fd00:2::2"):
         client.ping(target, count=3, options="-M do -s 8900")
     lab.close()
+
+
+def test_four_workers_share_the_ports(make_lab):
+    lab = make_lab()
+    client, server = client_and_server(lab)
+    lab.start(router(workers={"count": 4, "poll": "adaptive"}))
+    for target in (server.v4, server.v6):
+        client.ping(target, count=20)
+    transfers = [iperf3(client, server, server.v4, "-t 1 -P 4"),
+                 iperf3(client, server, server.v6, "-t 1 -P 4")]
+    for transfer in transfers:
+        assert iperf3_result(transfer)["sum_received"]["bytes"] > 1e6
+    assert {f["worker"] for f in lab.cli("flows")["flows"]} > {0}
+    lab.close()
