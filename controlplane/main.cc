@@ -2,10 +2,15 @@
 // ravelin-controlplane: reads the command line and runs the daemon.
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <iostream>
 #include <string>
+#include <vector>
 
+#include "controlplane/config/reference.h"
 #include "controlplane/daemon.h"
 #include "controlplane/loop/log.h"
+#include "dataplane/stage.h"
+#include "pipelines/model/schema.h"
 
 namespace {
 
@@ -19,6 +24,13 @@ std::string default_dataplane() {
     return std::filesystem::exists(beside, error) || !std::filesystem::exists(built, error)
                ? beside.string()
                : built.string();
+}
+
+/// docs/configuration.md: what the loader itself knows of every key.
+std::string reference() {
+    std::vector<const ravelin::config::Schema*> stages;
+    for (const ravelin::StageDecl* stage : ravelin::StageRegistry::get().stages()) stages.push_back(stage->schema);
+    return ravelin::config::reference_markdown(ravelin::model::kConfigSchema, stages);
 }
 
 void add_options(CLI::App& app, ravelin::control::DaemonOptions& options, bool& foreground) {
@@ -54,7 +66,13 @@ int main(int argc, char** argv) {
     CLI::App app("Ravelin's control plane: compiles policy, commits it, supervises the data plane.",
                  "ravelin-controlplane");
     add_options(app, options, foreground);
+    bool print_reference = false;
+    app.add_flag("--reference", print_reference, "Print the configuration reference (docs/configuration.md) and exit");
     CLI11_PARSE(app, argc, argv);
+    if (print_reference) {
+        std::cout << reference();
+        return 0;
+    }
     ravelin::control::block_signals();
     auto daemon = ravelin::control::Daemon::create(options);
     if (!daemon) {
