@@ -110,7 +110,7 @@ void FlowTable::reset_indexes() noexcept {
     std::fill_n(unproven_, capacity_, Link{0, 0});
     unproven_[capacity_] = {capacity_, capacity_};
     free_flow_ = capacity_;
-    size_ = 0;
+    size_ = unproven_count_ = 0;
 }
 
 Result<FlowTable> FlowTable::adopt(void* memory, size_t bytes, uint32_t capacity,
@@ -176,6 +176,7 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
     std::sort(waiting.begin(), waiting.end(), std::greater<>());
     for (const uint64_t w : waiting)
         link_last(unproven_, capacity_, static_cast<uint32_t>(w));
+    unproven_count_ = static_cast<uint32_t>(waiting.size());
 }
 
 }  // namespace ravelin

@@ -90,6 +90,7 @@ Flow* FlowTable::insert(const FlowKey& key, uint32_t hash, uint32_t now_ms) noex
     bucket_add(hash, index);
     arm(index);
     link_last(unproven_, capacity_, index);
+    ++unproven_count_;
     ++size_;
     ++stats_.inserted;
     return &flow;
@@ -103,7 +104,10 @@ void FlowTable::remove(Flow& flow) noexcept {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     bucket_remove(flow.key.hash(), index);
     unlink(wheel_, index);
-    if (!flow.proven()) unlink(unproven_, index);
+    if (!flow.proven()) {
+        unlink(unproven_, index);
+        --unproven_count_;
+    }
     wheel_[index].next = free_flow_;
     free_flow_ = index;
     --size_;
@@ -113,6 +117,7 @@ void FlowTable::prove(Flow& flow) noexcept {
     if (flow.proven()) return;
     flow.flags |= kFlowProven;
     unlink(unproven_, index_of(flow));
+    --unproven_count_;
 }
 
 Flow* FlowTable::oldest_unproven() const noexcept {

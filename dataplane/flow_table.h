@@ -99,6 +99,8 @@ class FlowTable {
         return cursor < capacity_;
     }
     [[nodiscard]] uint32_t size() const noexcept { return size_; }
+    /// Flows not answered yet: what a full table gives up first.
+    [[nodiscard]] uint32_t unproven() const noexcept { return unproven_count_; }
     [[nodiscard]] uint32_t capacity() const noexcept { return capacity_; }
     [[nodiscard]] size_t memory_bytes() const noexcept { return bytes_for(capacity_); }
     [[nodiscard]] const FlowTableStats& stats() const noexcept { return stats_; }
@@ -161,6 +163,7 @@ class FlowTable {
     uint32_t capacity_;
     uint32_t bucket_count_;
     uint32_t size_ = 0;
+    uint32_t unproven_count_ = 0;
     uint32_t free_flow_ = 0;    // capacity_ = none
     uint32_t free_bucket_ = 0;  // 0 = none
     uint32_t wheel_ms_;         // time of the slot being emptied, a multiple of kTickMs

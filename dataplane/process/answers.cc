@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/engine_counters.h"
 #include "dataplane/process/describe.h"
 #include "dataplane/process/explain.h"
 #include "pipelines/model/frame.h"
@@ -85,14 +86,18 @@ void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
         model::TableMemory& row = *out.add_memory();
         row.set_table(std::move(name));
         row.set_bytes(bytes);
-        return &row;
+        return &row;  // the caller adds entries and capacity where it knows them
     };
     for (const auto& step : store.current()->steps)
         if (const size_t bytes = step.policy->memory_bytes(); bytes != 0)
-            add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes);
-    for (const auto& worker : store.appliance()->workers())
-        add(fmt::format("flows.{}", worker->id()), worker->flow_memory())->set_capacity(worker->flow_capacity());
-    add("neighbours", 0)->set_capacity(store.appliance()->neighbours().capacity());
+            if (auto* row = add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes);
+                const auto* routes = dynamic_cast<const RoutePolicy*>(step.policy.get()))
+                row->set_entries(routes->size());
+    for (const auto& worker : store.appliance()->workers()) {
+        auto* row = add(fmt::format("flows.{}", worker->id()), worker->flow_memory());
+        row->set_entries(worker->context().counters.get(kFlows));
+        row->set_capacity(worker->flow_capacity());
+    }
 }
 
 }  // namespace

@@ -125,6 +125,7 @@ class Firewall final : public Stage {
     void publish(const FlowTable& flows, const WorkerCounters& counters) noexcept {
         const FlowTableStats& now = flows.stats();
         counters.set(kFlows, flows.size());
+        counters.set(kFlowsUnproven, flows.unproven());
         counters.add(kFlowsCreated, now.inserted - published_.inserted);
         counters.add(kFlowsExpired, now.expired - published_.expired);
         counters.add(kFlowsShed, now.shed_unproven - published_.shed_unproven);
