@@ -20,6 +20,9 @@ struct Now {
     static Now from_ns(uint64_t ns) { return {ns, static_cast<uint32_t>(ns / 1'000'000)}; }
 };
 
+/// Where a worker reads the time; Now::read but in tests.
+using Clock = Now (*)();
+
 inline uint64_t unix_ns() {
     timespec t{};
     clock_gettime(CLOCK_REALTIME, &t);

@@ -62,7 +62,10 @@ class WorkerCounters {
         bump(rules_[slot].packets, packets);
         bump(rules_[slot].bytes, bytes);
     }
-    [[nodiscard]] RuleCounter rule(uint32_t slot) const noexcept { return rules_[slot]; }
+    [[nodiscard]] RuleCounter rule(uint32_t slot) const noexcept {
+        return {std::atomic_ref(rules_[slot].packets).load(std::memory_order_relaxed),
+                std::atomic_ref(rules_[slot].bytes).load(std::memory_order_relaxed)};
+    }
 
   private:
     // A single writer needs no read-modify-write; relaxed keeps it a plain add.

@@ -20,6 +20,13 @@ class HandoffMatrix {
         for (unsigned i = 0; i < workers * workers; ++i)
             rings_.push_back(std::make_unique<Ring>(limits::kHandoffRing));
     }
+    HandoffMatrix(const HandoffMatrix&) = delete;
+    HandoffMatrix& operator=(const HandoffMatrix&) = delete;
+    /// Frees what nobody took. The workers are gone.
+    ~HandoffMatrix() {
+        for (const auto& ring : rings_)
+            for (rte_mbuf* left = nullptr; ring->pop(&left, 1) == 1;) rte_pktmbuf_free(left);
+    }
     [[nodiscard]] WorkerId workers() const { return workers_; }
     Ring& ring(WorkerId from, WorkerId to) { return *rings_[size_t{from} * workers_ + to]; }
 

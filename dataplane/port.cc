@@ -86,7 +86,10 @@ Result<std::unique_ptr<Port>> Port::open(const PortConfig& config, PortId id,
                                  config.name, config.device)};
     if (rte_eth_dev_get_port_by_name(name.c_str(), &device) != 0)
         return Error{fmt::format("port {}: no driver took '{}'", config.name, config.device)};
-    return adopt(config, device, pools);
+    auto port = adopt(config, device, pools);
+    if (port) (*port)->created_ = !there;
+    else if (!there) rte_eal_hotplug_remove("vdev", name.c_str());
+    return port;
 }
 
 Result<std::unique_ptr<Port>> Port::adopt(const PortConfig& config, uint16_t device,
@@ -153,8 +156,12 @@ void Port::accept_frames() {
 }
 
 Port::~Port() {
+    rte_eth_dev_info info{};
+    const bool known = rte_eth_dev_info_get(device_, &info) == 0;
     rte_eth_dev_stop(device_);
     rte_eth_dev_close(device_);
+    // The bus would keep the name, and open() could not use it again.
+    if (created_ && known) rte_dev_remove(info.device);
 }
 
 MacAddress Port::mac() const {

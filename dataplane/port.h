@@ -55,6 +55,7 @@ class Port {
     uint16_t device_;
     uint16_t rx_queues_ = 1, tx_queues_ = 1;
     bool symmetric_rss_ = false;
+    bool created_ = false;  // by open(), not found
 };
 
 /// The PCI address in a device string, or empty: EAL wants to know them before it starts.

@@ -35,6 +35,7 @@ Worker::Worker(WorkerSetup setup)
       events_(limits::kEventRing),
       queues_(std::move(setup.queues)),
       policy_(setup.policy),
+      clock_(setup.clock),
       adaptive_(setup.adaptive),
       cpu_(setup.cpu),
       wakeup_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -99,13 +100,13 @@ void Worker::loop() noexcept {
         pthread_setaffinity_np(pthread_self(), sizeof set, &set);
     }
     rte_thread_register();  // gives the thread its buffer cache
-    turn_started_ns_ = Now::read().ns;
+    turn_started_ns_ = clock_().ns;
     while (!stop_.load(std::memory_order_relaxed)) turn();
     rte_thread_unregister();
 }
 
 void Worker::turn() noexcept {
-    context_.now = Now::read();
+    context_.now = clock_();
     context_.policy = policy_->load(std::memory_order_seq_cst);
     using_.store(context_.policy->generation, std::memory_order_release);
     run_commands();

@@ -41,6 +41,7 @@ struct WorkerSetup {
     int cpu = -1;                  ///< -1: not pinned
     bool adaptive = true;
     bool software_steering = true;
+    Clock clock = &Now::read;
     const PolicySlot* policy = nullptr;
     WorkerCounters counters;
     std::unique_ptr<FlowTable> flows;
@@ -103,6 +104,7 @@ class Worker {
     ByteRing events_;
     std::vector<RxQueue> queues_;
     const PolicySlot* policy_;
+    Clock clock_;
     uint64_t turn_started_ns_ = 0;
     unsigned empty_turns_ = 0;
     bool last_turn_moved_ = false;

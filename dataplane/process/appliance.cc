@@ -72,8 +72,9 @@ std::vector<int> cpus_of(const config::Node& config) {
 
 }  // namespace
 
-Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config, const std::string& run_dir) {
-    std::unique_ptr<Appliance> box(new Appliance);
+Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config,
+                                                   const std::string& run_dir, Clock clock) {
+    std::unique_ptr<Appliance> box(new Appliance(clock));
     box->booted_ = fixed_members(config);
     box->worker_count_ = static_cast<unsigned>(config["workers"]["count"].as_integer());
     for (const auto step : {&Appliance::start_environment, &Appliance::make_pools, &Appliance::open_ports})
@@ -87,7 +88,11 @@ Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config, c
 Appliance::~Appliance() {
     for (auto& worker : workers_) worker->stop();
     workers_.clear();
+    // Whoever holds frames goes before the pools the frames came from.
+    neighbours_.reset();
+    handoffs_.reset();
     ports_.clear();
+    for (rte_mempool* pool : pools_) rte_mempool_free(pool);
 }
 
 void Appliance::start() {
@@ -191,7 +196,7 @@ Status Appliance::share_hash_secret(const std::string& run_dir) {
 Result<std::unique_ptr<FlowTable>> Appliance::make_flow_table(const std::string& path, uint32_t capacity) {
     auto segment = SharedSegment::open(path, FlowTable::bytes_for(capacity));
     if (!segment) return std::move(segment.error());
-    const uint32_t now = Now::read().ms;
+    const uint32_t now = clock_().ms;
     AdoptReport report;
     auto table = segment->created()
                      ? Result<FlowTable>(Error{""})
@@ -219,6 +224,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
         if (!flows) return std::move(flows.error());
         WorkerSetup setup{.id = w, .cpu = cpus.empty() ? -1 : cpus[w % cpus.size()],
                           .adaptive = settings["poll"].as_text() != "busy", .software_steering = workers > 1 && !rss,
+                          .clock = clock_,
                           .policy = &slot, .counters = counters_->worker(w), .flows = std::move(*flows),
                           .neighbours = neighbours_.get(), .pool = pools_[w], .handoffs = handoffs_.get(),
                           .queues = {}, .routes = {}};

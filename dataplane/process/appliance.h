@@ -30,7 +30,10 @@ class Appliance {
   public:
     /// Boots what `config` (conforming to kConfigSchema) declares. `run_dir` holds the shared
     /// segments: counters, flows.<worker>. Flow tables left by a killed process are adopted.
-    static Result<std::unique_ptr<Appliance>> boot(const config::Node& config, const std::string& run_dir);
+    static Result<std::unique_ptr<Appliance>> boot(const config::Node& config,
+                                                   const std::string& run_dir,
+                                                   Clock clock = &Now::read);
+    /// Gives back what boot() took: a first policy that is refused must not spoil the next one.
     ~Appliance();
 
     /// Workers begin; a policy must be in the slot.
@@ -49,7 +52,7 @@ class Appliance {
     [[nodiscard]] const std::vector<CounterSpec>& specs() const { return specs_; }
 
   private:
-    Appliance() = default;
+    explicit Appliance(Clock clock) : clock_(clock) {}
     Status start_environment();
     Status make_pools();
     Status open_ports();
@@ -58,6 +61,7 @@ class Appliance {
     Status make_workers(const std::string& run_dir);
     Result<std::unique_ptr<FlowTable>> make_flow_table(const std::string& path, uint32_t capacity);
 
+    Clock clock_;
     config::Node booted_;               // the fixed members, to compare with
     unsigned worker_count_ = 1;
     BootFacts facts_;

@@ -55,7 +55,7 @@ Status PolicyStore::apply(uint64_t generation, config::Node config, uint32_t con
     if (auto s = memory_suffices(config); !s) return s;
     const bool boots = appliance_ == nullptr;
     if (boots) {
-        auto box = Appliance::boot(config, run_dir_);
+        auto box = Appliance::boot(config, run_dir_, clock_);
         if (!box) return std::move(box.error());
         appliance_ = std::move(*box);
     } else if (auto s = appliance_->accepts(config); !s) {

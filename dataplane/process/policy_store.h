@@ -12,7 +12,9 @@ namespace ravelin {
 
 class PolicyStore {
   public:
-    explicit PolicyStore(std::string run_dir) : run_dir_(std::move(run_dir)) {}
+    /// `clock`: what the workers read the time from.
+    explicit PolicyStore(std::string run_dir, Clock clock = &Now::read)
+        : run_dir_(std::move(run_dir)), clock_(clock) {}
 
     /// Builds `config` as `generation` and swaps it in; every worker has left the old one when
     /// this returns. The first call boots the appliance. `confirm_ms` > 0: rolled back by
@@ -34,6 +36,7 @@ class PolicyStore {
   private:
     Status publish(const PolicySnapshot* policy);
     std::string run_dir_;
+    Clock clock_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
     std::vector<std::unique_ptr<PolicySnapshot>> limbo_;  // a worker may still hold these
     std::unique_ptr<Appliance> appliance_;                // destroyed first: workers use policies

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUZZ_SECONDS = 20
 FUZZ_AT_ONCE = os.cpu_count() or 1
 # Structures several threads share at once; everything with real workers is in suite `workers`.
-THREADED_UNITS = ("spsc_ring", "frame", "counters")
+THREADED_UNITS = ("spsc_ring", "neighbour_table", "frame", "counters")
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",

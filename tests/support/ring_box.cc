@@ -3,21 +3,28 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <rte_bus_vdev.h>
 #include <rte_eth_ring.h>
+#include <rte_malloc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
 
 #include "controlplane/config/yaml_loader.h"
 #include "dataplane/eal.h"
+#include "dataplane/engine_counters.h"
 #include "dataplane/stage.h"
 #include "pipelines/model/schema.h"
+#include "tests/support/seen_pool.h"
 
 namespace ravelin::test {
 namespace {
 
 constexpr unsigned kRing = 1024;
+constexpr std::chrono::seconds kPatience{20};  // sanitizers and a busy machine are slow
+constexpr unsigned kMostTurns = 10'000;        // frames that go round and round end here
 
 std::vector<std::string_view> stage_names() {
     std::vector<std::string_view> names;
@@ -25,57 +32,177 @@ std::vector<std::string_view> stage_names() {
     return names;
 }
 
-rte_ring* make_ring(const std::string& name) {
-    rte_ring* ring = rte_ring_create(name.c_str(), kRing, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-    if (ring == nullptr) std::abort();
-    return ring;
+void pass(void* order) {
+    static_cast<std::atomic<uint64_t>*>(order)->fetch_add(1, std::memory_order_acq_rel);
 }
+
+uint16_t came_in(uint16_t, uint16_t, rte_mbuf**, uint16_t n, uint16_t, void* order) {
+    if (n != 0) pass(order);
+    return n;
+}
+
+uint16_t goes_out(uint16_t, uint16_t, rte_mbuf**, uint16_t n, void* order) {
+    pass(order);
+    return n;
+}
+
+class Nothing final : public Command {
+    void run(Worker&) noexcept override {}
+};
+
+bool is_clockwork(CounterId id) { return id >= kLoops && id <= kSleeps; }
 
 }  // namespace
 
-RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers) {
+RingBox::Lane RingBox::make_lane(const std::string& name) {
+    Lane lane;
+    lane.ring = rte_ring_create(name.c_str(), kRing, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+    if (lane.ring == nullptr) std::abort();
+    return lane;
+}
+
+RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock) {
     EalOptions options;
     options.hugepages = EalOptions::Hugepages::kOff;
     options.memory_bytes = 320u << 20;
     if (!start_eal(options)) std::abort();
+    use_seen_pools();
     char scratch[] = "/tmp/ravelin-ringbox-XXXXXX";
     run_dir_ = mkdtemp(scratch);
-    static unsigned box = 0;
-    ++box;
     for (const std::string& port : ports) {
-        Wire wire{make_ring(fmt::format("in{}_{}", box, port)), {}};
-        for (unsigned w = 0; w < workers; ++w) wire.out.push_back(make_ring(fmt::format("out{}_{}_{}", box, port, w)));
-        const std::string device = port;  // the driver calls it net_ring_PORT
-        if (rte_eth_from_rings(device.c_str(), &wire.into, 1, wire.out.data(), workers, 0) < 0) std::abort();
+        Wire wire{"net_ring_" + port, make_lane("in_" + port), {}};
+        std::vector<rte_ring*> out;
+        for (unsigned w = 0; w < workers; ++w) {
+            wire.out.push_back(make_lane(fmt::format("out{}_{}", w, port)));
+            out.push_back(wire.out.back().ring);
+        }
+        if (rte_eth_from_rings(port.c_str(), &wire.into.ring, 1, out.data(), workers, 0) < 0)
+            std::abort();
         wires_.push_back(std::move(wire));
     }
-    store_ = std::make_unique<PolicyStore>(run_dir_);
+    store_ = std::make_unique<PolicyStore>(run_dir_, clock);
 }
 
 RingBox::~RingBox() {
+    forget_lanes();
     store_.reset();
+    for (Wire& wire : wires_) {
+        rte_vdev_uninit(wire.device.c_str());
+        wire.out.push_back(std::move(wire.into));
+        for (Lane& lane : wire.out) {
+            rte_ring_free(lane.ring);
+            rte_free(const_cast<rte_eth_rxtx_callback*>(lane.callback));
+        }
+    }
     std::filesystem::remove_all(run_dir_);
 }
 
 void RingBox::apply(const std::string& yaml, uint32_t confirm_ms) {
-    const auto names = stage_names();
-    auto loaded = config::load_text(yaml, "test.yaml", model::kConfigSchema, StageRegistry::schema_of, names);
-    ASSERT_TRUE(loaded.ok()) << loaded.error().message;
-    const auto applied = store_->apply(++generation_, std::move(loaded->tree), confirm_ms, Now::read());
+    const Status applied = try_apply(yaml, confirm_ms);
     ASSERT_TRUE(applied.ok()) << applied.error().message;
 }
 
+Status RingBox::try_apply(const std::string& yaml, uint32_t confirm_ms) {
+    const auto names = stage_names();
+    auto loaded =
+        config::load_text(yaml, "test.yaml", model::kConfigSchema, StageRegistry::schema_of, names);
+    if (!loaded) return std::move(loaded.error());
+    const Status applied =
+        store_->apply(++generation_, std::move(loaded->tree), confirm_ms, Now::read());
+    if (applied.ok() && !watched_) watch_lanes();
+    return applied;
+}
+
+void RingBox::watch_lanes() {
+    watched_ = true;
+    for (size_t p = 0; p < wires_.size(); ++p) {
+        const Port& port = *store_->appliance()->ports()[p];
+        Lane& into = wires_[p].into;
+        into.callback = rte_eth_add_rx_callback(port.device(), 0, came_in, into.order.get());
+        for (uint16_t q = 0; q < port.tx_queues(); ++q) {
+            Lane& out = wires_[p].out[q];
+            out.callback = rte_eth_add_tx_callback(port.device(), q, goes_out, out.order.get());
+        }
+    }
+    // What was sent before (the box announces itself) is seen by who gets an answer afterwards.
+    for (const auto& worker : store_->appliance()->workers()) {
+        Nothing nothing;
+        if (!worker->execute(nothing)) std::abort();
+    }
+}
+
+void RingBox::forget_lanes() {
+    if (!watched_) return;
+    for (size_t p = 0; p < wires_.size(); ++p) {
+        const uint16_t device = store_->appliance()->ports()[p]->device();
+        rte_eth_remove_rx_callback(device, 0, wires_[p].into.callback);
+        for (uint16_t q = 0; q < wires_[p].out.size(); ++q)
+            if (const auto* callback = wires_[p].out[q].callback)
+                rte_eth_remove_tx_callback(device, q, callback);
+    }
+}
+
 void RingBox::send(size_t port, rte_mbuf* frame) {
-    while (rte_ring_sp_enqueue(wires_[port].into, frame) != 0) std::this_thread::yield();
+    Lane& into = wires_[port].into;
+    pass(into.order.get());
+    while (rte_ring_sp_enqueue(into.ring, frame) != 0) std::this_thread::yield();
+}
+
+void RingBox::send(size_t port, std::span<rte_mbuf* const> frames) {
+    Lane& into = wires_[port].into;
+    pass(into.order.get());
+    const auto n = static_cast<unsigned>(frames.size());
+    if (rte_ring_sp_enqueue_bulk(into.ring, reinterpret_cast<void* const*>(frames.data()), n,
+                                 nullptr) == 0)
+        std::abort();
 }
 
 std::vector<rte_mbuf*> RingBox::receive(size_t port) {
     std::vector<rte_mbuf*> out;
     void* frames[64];
-    for (rte_ring* ring : wires_[port].out) {
-        const unsigned n = rte_ring_sc_dequeue_burst(ring, frames, 64, nullptr);
+    for (Lane& lane : wires_[port].out) {
+        const unsigned n = rte_ring_sc_dequeue_burst(lane.ring, frames, 64, nullptr);
+        if (n != 0) pass(lane.order.get());
         for (unsigned i = 0; i < n; ++i) out.push_back(static_cast<rte_mbuf*>(frames[i]));
     }
+    return out;
+}
+
+bool RingBox::turn() {
+    const auto& workers = store_->appliance()->workers();
+    const auto loops = [](Worker& worker) { return worker.context().counters.get(kLoops); };
+    std::vector<uint64_t> enough;  // the turn we found it in, and one from beginning to end
+    for (const auto& worker : workers) enough.push_back(loops(*worker) + 2);
+    const auto give_up = std::chrono::steady_clock::now() + kPatience;
+    for (size_t w = 0; w < workers.size();) {
+        if (loops(*workers[w]) >= enough[w]) {
+            ++w;
+            continue;
+        }
+        if (std::chrono::steady_clock::now() > give_up) return false;
+        for (size_t late = w; late < workers.size(); ++late)
+            if (loops(*workers[late]) < enough[late]) workers[late]->wake();
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+bool RingBox::settle() {
+    for (unsigned i = 0; i < kMostTurns; ++i) {
+        const auto before = deeds();
+        if (!turn()) return false;
+        if (deeds() == before) return true;
+    }
+    return false;
+}
+
+/// All that workers count but their turns. A frame cannot move on without one of them.
+std::vector<uint64_t> RingBox::deeds() const {
+    std::vector<uint64_t> out;
+    for (const auto& worker : store_->appliance()->workers())
+        for (size_t i = 0; i < store_->appliance()->specs().size(); ++i)
+            if (const auto id = static_cast<CounterId>(i); !is_clockwork(id))
+                out.push_back(worker->context().counters.get(id));
     return out;
 }
 

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <cstdlib>
+#include <cstring>
 #include <stdexcept>
 
 #include "controlplane/config/yaml_loader.h"
@@ -18,19 +18,16 @@ namespace {
 
 constexpr size_t kLine = 64;
 constexpr uint64_t kNsPerMs = 1'000'000;
-constexpr uint64_t kStepMs = 100;       // a real loop turns far more often
-constexpr uint64_t kMostSteps = 2000;   // hours of idle time need not take seconds
 constexpr unsigned kFlowBudget = 100'000;
 constexpr unsigned kMostEmittedBursts = 64;  // a stage that answers its own answers stops here
 
-[[noreturn]] void fail(const std::string& message) {
-    throw std::runtime_error(message);
-}
+[[noreturn]] void fail(const std::string& message) { throw std::runtime_error(message); }
 
 config::Node load(const std::string& yaml) {
     std::vector<std::string_view> names;
     for (const StageDecl* stage : StageRegistry::get().stages()) names.push_back(stage->name);
-    auto loaded = config::load_text(yaml, "test", model::kConfigSchema, StageRegistry::schema_of, names);
+    auto loaded =
+        config::load_text(yaml, "test", model::kConfigSchema, StageRegistry::schema_of, names);
     if (!loaded) fail(loaded.error().message + "\n" + yaml);
     return std::move(loaded->tree);
 }
@@ -78,14 +75,16 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
     }
     specs_ = counter_specs(names);
     memory_->counters = zeroed(CounterSegment::bytes_for(specs_.size(), 1, limits::kMaxRules));
-    segment_ = std::make_unique<CounterSegment>(memory_->counters.get(), specs_, 1, limits::kMaxRules, 1);
+    segment_ =
+        std::make_unique<CounterSegment>(memory_->counters.get(), specs_, 1, limits::kMaxRules, 1);
     const auto workers = static_cast<WorkerId>(tree["workers"]["count"].as_integer());
     matrix_ = std::make_unique<HandoffMatrix>(workers);
     handoff_ = std::make_unique<Handoff>(*matrix_, WorkerId{0});
     transmitter_ = std::make_unique<Transmitter>(std::move(routes), WorkerId{0});
     memory_->flows = zeroed(FlowTable::bytes_for(flows));
     const Now now = Now::from_ns(ns_);
-    auto table = FlowTable::create(memory_->flows.get(), FlowTable::bytes_for(flows), flows, 1, now.ms);
+    auto table =
+        FlowTable::create(memory_->flows.get(), FlowTable::bytes_for(flows), flows, 1, now.ms);
     if (!table) fail(table.error().message);
     flows_ = std::make_unique<FlowTable>(std::move(*table));
     neighbours_ = std::make_unique<NeighbourTable>();
@@ -159,23 +158,29 @@ void StageFixture::run_emitted() {
         transmitter_->take_emitted(burst);
         pipeline_->run(burst, context_);
     }
-    if (const unsigned lost = handoff_->flush(); lost != 0) context_.counters.add(kDropHandoffFull, lost);
+    if (const unsigned lost = handoff_->flush(); lost != 0)
+        context_.counters.add(kDropHandoffFull, lost);
     rte_mbuf* back[Burst::kCapacity];  // what stages sent to this very worker
-    while (const unsigned n = handoff_->receive(0, back, Burst::kCapacity)) pipeline_->resume(back, n, context_);
+    while (const unsigned n = handoff_->receive(0, back, Burst::kCapacity))
+        pipeline_->resume(back, n, context_);
     transmitter_->flush(context_);
 }
 
 void StageFixture::advance(uint64_t ms) {
-    const uint64_t step = std::max(kStepMs, ms / kMostSteps);
+    const uint64_t step = time_step_ms(ms);
     while (ms != 0) {
         const uint64_t now = std::min(step, ms);
         ms -= now;
         ns_ += now * kNsPerMs;
         context_.now = Now::from_ns(ns_);
-        pipeline_->tick(context_);
         flows_->expire(context_.now.ms, kFlowBudget);
-        run_emitted();
+        settle();
     }
+}
+
+void StageFixture::settle() {
+    pipeline_->tick(context_);
+    run_emitted();
 }
 
 std::vector<Sent> StageFixture::sent() {
@@ -185,7 +190,8 @@ std::vector<Sent> StageFixture::sent() {
         rte_pktmbuf_free(frame);
     };
     for (size_t i = 0; i < memory_->ports.size(); ++i)
-        while (rte_mbuf* frame = memory_->ports[i].take()) take(context_.policy->ports[i].name, frame);
+        while (rte_mbuf* frame = memory_->ports[i].take())
+            take(context_.policy->ports[i].name, frame);
     for (WorkerId w = 1; w < matrix_->workers(); ++w) {
         rte_mbuf* frame = nullptr;
         while (matrix_->ring(0, w).pop(&frame, 1) == 1) take("worker" + std::to_string(w), frame);

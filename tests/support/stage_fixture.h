@@ -14,38 +14,29 @@
 #include "dataplane/pipeline.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
-#include "tests/support/frames.h"
+#include "tests/support/test_box.h"
 
 namespace ravelin::test {
 
-struct Sent {
-    std::string port;
-    Bytes frame;
-};
-
-class StageFixture {
+class StageFixture final : public TestBox {
   public:
     /// `yaml` is a whole configuration (pipelines/model/schema.h); aborts the test with the
     /// loader's message if it is wrong. `flows`: table entries.
     explicit StageFixture(const std::string& yaml, uint32_t flows = 1024);
-    ~StageFixture();
+    ~StageFixture() override;
     StageFixture(const StageFixture&) = delete;
     StageFixture& operator=(const StageFixture&) = delete;
 
-    /// A new generation; flows and neighbours stay.
-    void apply(const std::string& yaml);
-    /// Receives frames on a port as one burst and runs the pipeline, then what it emitted.
-    void receive(const std::string& port, const std::vector<Bytes>& frames);
+    void apply(const std::string& yaml) override;
+    void receive(const std::string& port, const std::vector<Bytes>& frames) override;
     void receive_mbuf(const std::string& port, rte_mbuf* frame);
-    /// Moves time on and runs tick().
-    void advance(uint64_t ms);
-    /// What left since the last call, in order per port.
-    std::vector<Sent> sent();
-    /// Counter by full name; 0 for one that does not exist is a test failure.
-    uint64_t counter(const std::string& name) const;
-    /// All nonzero "drop." counters without the prefix: {"parse.truncated": 1}.
-    std::map<std::string, uint64_t> drops() const;
-    RuleCounter rule(const std::string& name) const;
+    void advance(uint64_t ms) override;
+    void settle() override;
+    std::vector<Sent> sent() override;
+    [[nodiscard]] uint64_t counter(const std::string& name) const override;
+    [[nodiscard]] std::map<std::string, uint64_t> drops() const override;
+    [[nodiscard]] RuleCounter rule(const std::string& name) const override;
+    [[nodiscard]] const PolicySnapshot& policy() const override { return *context_.policy; }
     WorkerContext& context() { return context_; }
     Pipeline& pipeline() { return *pipeline_; }
 

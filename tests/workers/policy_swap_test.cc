@@ -34,25 +34,30 @@ pipeline:
         - {{port: right, address: 10.0.3.2, mac: "02:00:00:00:00:13"}}
   - local
   - rewrite
-)", kWorkers, odd ? "10.0.2.2" : "10.0.3.2", odd ? "left" : "right");
+)",
+                       kWorkers, odd ? "10.0.2.2" : "10.0.3.2", odd ? "left" : "right");
 }
 
 rte_mbuf* frame_of(rte_mempool* pool, const Bytes& bytes) {
     rte_mbuf* frame = nullptr;
     while ((frame = rte_pktmbuf_alloc(pool)) == nullptr) std::this_thread::yield();
-    std::memcpy(rte_pktmbuf_append(frame, static_cast<uint16_t>(bytes.size())), bytes.data(), bytes.size());
+    std::memcpy(rte_pktmbuf_append(frame, static_cast<uint16_t>(bytes.size())), bytes.data(),
+                bytes.size());
     return frame;
 }
 
 TEST(Workers, AThousandPolicyChangesLoseAndMixNothing) {
     RingBox box({"lan", "left", "right"}, kWorkers);
     box.apply(configuration(true));
-    rte_mempool* pool = rte_pktmbuf_pool_create("traffic", 8191, 0, sizeof(PacketMeta), RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    rte_mempool* pool = rte_pktmbuf_pool_create("traffic", 8191, 0, sizeof(PacketMeta),
+                                                RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     ASSERT_NE(pool, nullptr);
     std::vector<Bytes> packets;
     for (unsigned f = 0; f < kFlows; ++f) {
-        auto packet = parse_packet_text(fmt::format(
-            "in=lan udp 10.0.1.{}:{} > 192.0.2.{}:53 len=20 dst-mac=02:00:00:00:00:01", f % 200 + 2, 1024 + f, f % 250 + 1), {});
+        auto packet = parse_packet_text(
+            fmt::format("in=lan udp 10.0.1.{}:{} > 192.0.2.{}:53 len=20 dst-mac=02:00:00:00:00:01",
+                        f % 200 + 2, 1024 + f, f % 250 + 1),
+            {});
         ASSERT_TRUE(packet.ok()) << packet.error().message;
         packets.push_back(packet->frame);
     }
@@ -66,13 +71,15 @@ TEST(Workers, AThousandPolicyChangesLoseAndMixNothing) {
             for (const size_t port : {1, 2})
                 for (rte_mbuf* frame : box.receive(port)) {
                     // The box also announces its addresses, which is not our traffic.
-                    if (*rte_pktmbuf_mtod_offset(frame, uint8_t*, 13) == 0x00) out[port - 1].fetch_add(1, std::memory_order_relaxed);
+                    if (*rte_pktmbuf_mtod_offset(frame, uint8_t*, 13) == 0x00)
+                        out[port - 1].fetch_add(1, std::memory_order_relaxed);
                     rte_pktmbuf_free(frame);
                 }
         };
         while (changing.load()) {
             for (unsigned i = 0; i < 32; ++i) {
-                if (sent - out[0] - out[1] > 512) break;  // lossless: never more than the rings hold
+                if (sent - out[0] - out[1] > 512)
+                    break;  // lossless: never more than the rings hold
                 box.send(0, frame_of(pool, packets[next++ % packets.size()]));
                 ++sent;
             }
@@ -87,10 +94,13 @@ TEST(Workers, AThousandPolicyChangesLoseAndMixNothing) {
         const uint64_t before = out[0] + out[1];
         box.apply(configuration(change % 2 != 0));
         for (unsigned wait = 0; out[0] + out[1] < before + 64; ++wait) {
-            ASSERT_LT(wait, 10'000u) << "traffic stands still: sent " << sent << " out " << out[0] << " + " << out[1]
-                                     << " emitted " << box.counter("pipeline.emitted") << " handed " << box.counter("pipeline.handed_over")
-                                     << " taken " << box.counter("pipeline.taken_over") << " rx " << box.counter("port.lan.rx_packets")
-                                     << " consumed " << box.counter("pipeline.consumed") << " drops " << box.drops();
+            ASSERT_LT(wait, 10'000u)
+                << "traffic stands still: sent " << sent << " out " << out[0] << " + " << out[1]
+                << " emitted " << box.counter("pipeline.emitted") << " handed "
+                << box.counter("pipeline.handed_over") << " taken "
+                << box.counter("pipeline.taken_over") << " rx "
+                << box.counter("port.lan.rx_packets") << " consumed "
+                << box.counter("pipeline.consumed") << " drops " << box.drops();
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
     }

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/stages/stage_case.h"
+
+#include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <stdexcept>
+
+#include "controlplane/config/quantity.h"
+#include "dataplane/net/packet_text.h"
+#include "tests/stages/sent.h"
+
+namespace ravelin::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Counts = std::map<std::string, uint64_t>;
+
+[[noreturn]] void refuse(const YAML::Node& at, const std::string& what) {
+    throw std::runtime_error("line " + std::to_string(at.Mark().line + 1) + ": " + what);
+}
+
+void only_keys(const YAML::Node& map, const std::vector<std::string>& known) {
+    for (const auto& member : map)
+        if (const auto key = member.first.as<std::string>();
+            std::ranges::find(known, key) == known.end()) {
+            std::string all;
+            for (const std::string& k : known) all += " " + k;
+            refuse(member.first, "found '" + key + "', expected one of" + all);
+        }
+}
+
+/// The configuration as text; a port's device does not matter here and may go unsaid.
+std::string config_text(const YAML::Node& config) {
+    YAML::Node whole = YAML::Clone(config);
+    for (YAML::Node port : whole["ports"])
+        if (!port["device"]) port["device"] = "null";
+    return YAML::Dump(whole);
+}
+
+uint64_t milliseconds(const YAML::Node& node) {
+    const auto ns = config::parse_quantity(config::Type::kDuration, node.as<std::string>());
+    if (!ns) refuse(node, "found '" + node.as<std::string>() + "', expected a time like 2s");
+    return static_cast<uint64_t>(*ns) / 1'000'000;
+}
+
+Counts counts(const YAML::Node& map) {
+    Counts out;
+    for (const auto& member : map)
+        out[member.first.as<std::string>()] = member.second.as<uint64_t>();
+    return out;
+}
+
+/// What is new in `now`; nothing that is zero.
+Counts difference(const Counts& now, const Counts& before) {
+    Counts out;
+    for (const auto& [name, n] : now) {
+        const auto old = before.find(name);
+        const uint64_t was = old == before.end() ? 0 : old->second;
+        if (n != was) out[name] = n - was;
+    }
+    return out;
+}
+
+class Case {
+  public:
+    Case(const YAML::Node& file, const Backend& backend)
+        : file_(file), backend_(backend), box_(backend.make(config_text(file["config"]))) {}
+
+    void run() {
+        box_->settle();
+        const std::vector<Sent> greeting = box_->sent();
+        if (file_["boot"]) check_sent(file_["boot"], greeting, backend_.ordered);
+        for (const YAML::Node& step : file_["steps"]) {
+            only_keys(step,
+                      {"name", "in", "advance", "apply", "out", "drops", "rules", "counters"});
+            const std::string name = step["name"] ? step["name"].as<std::string>() : "a step";
+            SCOPED_TRACE("line " + std::to_string(step.Mark().line + 1) + ": " + name);
+            const Counts drops = box_->drops(), rules = rule_hits(),
+                         before = named(step["counters"]);
+            act(step);
+            check_sent(step["out"], box_->sent(), backend_.ordered);
+            EXPECT_EQ(difference(box_->drops(), drops), counts(step["drops"])) << "drops";
+            EXPECT_EQ(difference(rule_hits(), rules), counts(step["rules"])) << "rules";
+            for (const auto& [counter, expected] : counts(step["counters"]))
+                EXPECT_EQ(box_->counter(counter) - before.at(counter), expected) << counter;
+        }
+    }
+
+  private:
+    void act(const YAML::Node& step) {
+        if (step["apply"]) {
+            box_->apply(config_text(step["apply"]));
+            box_->settle();
+        }
+        if (step["advance"]) box_->advance(milliseconds(step["advance"]));
+        std::string port;
+        std::vector<Bytes> burst;  // neighbours in the list on one port arrive together
+        for (const YAML::Node& text : step["in"]) {
+            auto packet = parse_packet_text(text.as<std::string>(), defaults());
+            if (!packet) refuse(text, packet.error().message);
+            if (packet->port != port && !burst.empty())
+                box_->receive(port, std::exchange(burst, {}));
+            port = packet->port;
+            burst.push_back(std::move(packet->frame));
+        }
+        if (!burst.empty()) box_->receive(port, burst);
+    }
+
+    PacketTextDefaults defaults() {
+        PacketTextDefaults out;
+        for (const PortPolicy& port : box_->policy().ports)
+            out.port_macs.push_back({port.name, port.mac});
+        out.port = out.port_macs.front().port;
+        return out;
+    }
+
+    Counts rule_hits() {
+        Counts out;
+        for (const RuleInfo& rule : box_->policy().rules)
+            out[rule.name] = box_->rule(rule.name).packets;
+        return out;
+    }
+
+    Counts named(const YAML::Node& map) {
+        Counts out;
+        for (const auto& [name, ignored] : counts(map)) out[name] = box_->counter(name);
+        return out;
+    }
+
+    YAML::Node file_;
+    const Backend& backend_;
+    std::unique_ptr<TestBox> box_;
+};
+
+class StageCase : public ::testing::Test {
+  public:
+    StageCase(fs::path path, const Backend& backend) : path_(std::move(path)), backend_(backend) {}
+
+    void TestBody() override {
+        SCOPED_TRACE(path_.string());
+        const YAML::Node file = YAML::LoadFile(path_.string());
+        only_keys(file, {"about", "config", "boot", "steps", "error", "workers4"});
+        if (const std::string why = reason_to_skip(file); !why.empty()) GTEST_SKIP() << why;
+        if (!file["error"]) return Case(file, backend_).run();
+        try {
+            const auto refused = backend_.make(config_text(file["config"]));
+            ADD_FAILURE() << "the configuration was accepted";
+        } catch (const std::exception& e) {
+            EXPECT_NE(std::string(e.what()).find(file["error"].as<std::string>()),
+                      std::string::npos)
+                << e.what();
+        }
+    }
+
+  private:
+    /// `BACKEND: skip — REASON` at the top of the file; empty where there is none.
+    std::string reason_to_skip(const YAML::Node& file) const {
+        constexpr std::string_view kSkip = "skip — ";
+        const YAML::Node said = file[backend_.name];
+        if (!said) return {};
+        const auto text = said.as<std::string>();
+        if (!text.starts_with(kSkip) || text.size() == kSkip.size())
+            refuse(said, "found '" + text + "', expected 'skip — REASON'");
+        return text.substr(kSkip.size());
+    }
+
+    fs::path path_;
+    const Backend& backend_;
+};
+
+}  // namespace
+
+void register_cases(const Backend& backend) {
+    std::vector<fs::path> files;
+    for (const auto& entry :
+         fs::recursive_directory_iterator(fs::path(RAVELIN_SOURCE_ROOT) / "tests/stages"))
+        if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    std::ranges::sort(files);
+    for (const fs::path& file : files) {
+        const std::string suite = backend.name + "/" + file.parent_path().filename().string();
+        ::testing::RegisterTest(
+            suite.c_str(), file.stem().c_str(), nullptr, nullptr, file.c_str(), 1,
+            [file, &backend]() -> ::testing::Test* { return new StageCase(file, backend); });
+    }
+}
+
+}  // namespace ravelin::test

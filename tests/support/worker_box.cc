@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/worker_box.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <rte_mbuf.h>
+#include <yaml-cpp/yaml.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "dataplane/packet.h"
+
+namespace ravelin::test {
+namespace {
+
+constexpr unsigned kWorkers = 4, kFrames = 2047;
+constexpr uint16_t kFrameRoom = 10'240;  // no test frame needs a second segment
+constexpr uint64_t kStart = 1'000'000'000'000, kNsPerMs = 1'000'000;
+
+std::atomic<uint64_t> clock_ns{kStart};
+
+Now standing_clock() { return Now::from_ns(clock_ns.load(std::memory_order_relaxed)); }
+
+std::string stage_of(const YAML::Node& step) {
+    return step.IsMap() ? step.begin()->first.as<std::string>() : step.as<std::string>();
+}
+
+YAML::Node steered(const YAML::Node& pipeline) {
+    for (const YAML::Node& step : pipeline)
+        if (stage_of(step) == "steer") return pipeline;
+    YAML::Node out;
+    for (const YAML::Node& step : pipeline) {
+        out.push_back(step);
+        if (stage_of(step) == "parse") out.push_back("steer");
+    }
+    return out;
+}
+
+/// The configuration as it is for four workers on `devices`.
+std::string for_workers(const std::string& yaml, const std::vector<std::string>& devices) {
+    YAML::Node whole = YAML::Load(yaml);
+    whole["workers"] = YAML::Load(fmt::format(
+        "{{count: {}, poll: adaptive, hugepages: \"off\", buffers: 1024, flows: 1024}}", kWorkers));
+    size_t i = 0;
+    for (YAML::Node port : whole["ports"]) {
+        port["device"] = "net_ring_" + devices[i];
+        if (!port["mac"]) port["mac"] = fmt::format("02:00:00:00:01:{:02x}", i);
+        if (i % 2 != 0) port["queues"] = kWorkers;
+        ++i;
+    }
+    whole["pipeline"] = steered(whole["pipeline"]);
+    return YAML::Dump(whole);
+}
+
+[[noreturn]] void fail(const std::string& message) { throw std::runtime_error(message); }
+
+}  // namespace
+
+WorkerBox::WorkerBox(const std::string& yaml) {
+    static unsigned boxes = 0;
+    ++boxes;
+    for (size_t i = 0; i < YAML::Load(yaml)["ports"].size(); ++i)
+        devices_.push_back(fmt::format("b{}p{}", boxes, i));
+    clock_ns = kStart;
+    box_ = std::make_unique<RingBox>(devices_, kWorkers, standing_clock);
+    pool_.reset(rte_pktmbuf_pool_create("traffic", kFrames, 0, sizeof(PacketMeta), kFrameRoom,
+                                        SOCKET_ID_ANY));
+    if (pool_ == nullptr) fail("no memory for frames");
+    apply(yaml);
+}
+
+void WorkerBox::apply(const std::string& yaml) {
+    if (const Status applied = box_->try_apply(for_workers(yaml, devices_)); !applied)
+        fail(applied.error().message + "\n" + yaml);
+}
+
+rte_mbuf* WorkerBox::frame_of(const Bytes& bytes) {
+    rte_mbuf* frame = rte_pktmbuf_alloc(pool_.get());
+    if (frame == nullptr) fail("the test's frames are used up");
+    char* at = rte_pktmbuf_append(frame, static_cast<uint16_t>(bytes.size()));
+    if (at == nullptr) fail("a frame of " + std::to_string(bytes.size()) + " bytes");
+    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+    return frame;
+}
+
+void WorkerBox::receive(const std::string& port, const std::vector<Bytes>& frames) {
+    const auto& ports = policy().ports;
+    const auto found = std::ranges::find(ports, port, &PortPolicy::name);
+    if (found == ports.end()) fail("no port '" + port + "'");
+    std::vector<rte_mbuf*> burst;
+    for (const Bytes& bytes : frames) burst.push_back(frame_of(bytes));
+    box_->send(static_cast<size_t>(found - ports.begin()), burst);
+    settle();
+}
+
+void WorkerBox::advance(uint64_t ms) {
+    for (const uint64_t step = time_step_ms(ms); ms != 0;) {
+        const uint64_t now = std::min(step, ms);
+        ms -= now;
+        clock_ns += now * kNsPerMs;
+        settle();
+    }
+}
+
+void WorkerBox::settle() {
+    if (!box_->settle()) fail("the workers do not come to rest; drops: " + box_->drops());
+}
+
+std::vector<Sent> WorkerBox::sent() {
+    std::vector<Sent> out;
+    for (size_t p = 0; p < devices_.size(); ++p)
+        for (auto frames = box_->receive(p); !frames.empty(); frames = box_->receive(p))
+            for (rte_mbuf* frame : frames) {
+                out.push_back({policy().ports[p].name, bytes_of(frame)});
+                rte_pktmbuf_free(frame);
+            }
+    return out;
+}
+
+uint64_t WorkerBox::counter(const std::string& name) const {
+    if (std::ranges::find(box_->store().appliance()->specs(), name, &CounterSpec::name) ==
+        box_->store().appliance()->specs().end())
+        ADD_FAILURE() << "no counter '" << name << "'";
+    return box_->counter(name);
+}
+
+std::map<std::string, uint64_t> WorkerBox::drops() const {
+    constexpr std::string_view kPrefix = "drop.";
+    std::map<std::string, uint64_t> out;
+    for (const CounterSpec& spec : box_->store().appliance()->specs())
+        if (spec.name.starts_with(kPrefix))
+            if (const uint64_t n = box_->counter(spec.name))
+                out[spec.name.substr(kPrefix.size())] = n;
+    return out;
+}
+
+RuleCounter WorkerBox::rule(const std::string& name) const {
+    const auto& rules = policy().rules;
+    const auto found = std::ranges::find(rules, name, &RuleInfo::name);
+    RuleCounter sum{};
+    if (found == rules.end())
+        ADD_FAILURE() << "no rule '" << name << "'";
+    else
+        for (const auto& worker : box_->store().appliance()->workers()) {
+            const RuleCounter one = worker->context().counters.rule(found->slot);
+            sum.packets += one.packets;
+            sum.bytes += one.bytes;
+        }
+    return sum;
+}
+
+}  // namespace ravelin::test
