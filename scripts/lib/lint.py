@@ -112,12 +112,14 @@ def check_portable():
 def check_documents():
     """Scripts and files that documents name exist."""
     for path in files("*.md"):
-        base = (ROOT / path).parent
+        base, fenced = (ROOT / path).parent, False
         for number, line in enumerate(lines(path), 1):
+            fenced ^= line.lstrip().startswith("```")
             for script in re.findall(r"(?<![\w/.])(?:scripts|configs)/[\w.-]*\w", line):
                 if not (ROOT / script).exists():
                     yield path, number, f"there is no {script}"
-            for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", line):
+            prose = "" if fenced else re.sub(r"`[^`]*`", "", line)
+            for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", prose):
                 if not (base / link).exists():
                     yield path, number, f"broken link {link}"
 
