@@ -60,11 +60,16 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
 }
 
 Daemon::Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store)
-    : options_(std::move(options)), store_(std::move(store)),
-      link_(loop_, options_.run_dir + "/dataplane.sock"), flow_(loop_, link_, *store_, compiler_),
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      link_(loop_, options_.run_dir + "/dataplane.sock"),
+      flow_(loop_, link_, *store_, compiler_),
       watches_(link_),
-      services_{loop_, link_, *store_, compiler_, flow_, counters_, rule_log_, watches_, unix_ms(),
-                [this] { return supervisor_ ? supervisor_->restarts() : 0u; }},
+      services_{loop_,     link_,
+                *store_,   compiler_,
+                flow_,     counters_,
+                rule_log_, watches_,
+                unix_ms(), [this] { return supervisor_ ? supervisor_->restarts() : 0u; }},
       server_(loop_) {}
 
 Daemon::~Daemon() { metrics_endpoint_.reset(); }
@@ -98,10 +103,11 @@ Status Daemon::watch_signals() {
 
 void Daemon::start_dataplane() {
     link_.listen({.connected = [this](const auto& status) { connected(status); },
-                  .lost = [this](const std::string& why) {
-                      log_warning(why);
-                      flow_.connection_lost();
-                  },
+                  .lost =
+                      [this](const std::string& why) {
+                          log_warning(why);
+                          flow_.connection_lost();
+                      },
                   .event = [this](const auto& event) { take_event(event); }});
     if (options_.supervise) {
         std::vector<std::string> command{options_.dataplane, "--run-dir", options_.run_dir};
@@ -168,8 +174,10 @@ void Daemon::configure_metrics(const config::Node& control) {
     if (address == "off") return;
     auto endpoint =
         metrics::MetricsEndpoint::start(address, {.snapshot = [this] { return metrics_.get(); }});
-    if (endpoint) metrics_endpoint_ = std::move(*endpoint);
-    else log_error("metrics: " + endpoint.error().message);
+    if (endpoint)
+        metrics_endpoint_ = std::move(*endpoint);
+    else
+        log_error("metrics: " + endpoint.error().message);
 }
 
 metrics::Snapshot Daemon::metrics_now() const {

@@ -16,9 +16,9 @@ struct DaemonOptions {
     std::string state_dir = "/var/lib/ravelin";
     std::string run_dir = "/run/ravelin";
     bool supervise = false;
-    std::string dataplane;                          ///< program to supervise
-    std::vector<std::string> dataplane_arguments;   ///< beside --run-dir
-    bool leave_dataplane = false;                   ///< on SIGTERM
+    std::string dataplane;                         ///< program to supervise
+    std::vector<std::string> dataplane_arguments;  ///< beside --run-dir
+    bool leave_dataplane = false;                  ///< on SIGTERM
     bool salvage_journal = false;
 };
 

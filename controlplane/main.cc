@@ -29,7 +29,8 @@ std::string default_dataplane() {
 /// docs/configuration.md: what the loader itself knows of every key.
 std::string reference() {
     std::vector<const ravelin::config::Schema*> stages;
-    for (const ravelin::StageDecl* stage : ravelin::StageRegistry::get().stages()) stages.push_back(stage->schema);
+    for (const ravelin::StageDecl* stage : ravelin::StageRegistry::get().stages())
+        stages.push_back(stage->schema);
     return ravelin::config::reference_markdown(ravelin::model::kConfigSchema, stages);
 }
 
@@ -67,7 +68,8 @@ int main(int argc, char** argv) {
                  "ravelin-controlplane");
     add_options(app, options, foreground);
     bool print_reference = false;
-    app.add_flag("--reference", print_reference, "Print the configuration reference (docs/configuration.md) and exit");
+    app.add_flag("--reference", print_reference,
+                 "Print the configuration reference (docs/configuration.md) and exit");
     CLI11_PARSE(app, argc, argv);
     if (print_reference) {
         std::cout << reference();

@@ -72,6 +72,11 @@ Result<Prefix> Prefix::parse(std::string_view text) {
     return Prefix{*address, static_cast<uint8_t>(length)};
 }
 
+std::string endpoint(const IpAddress& address, uint16_t port) {
+    if (address.is_v4()) return fmt::format("{}:{}", address.to_string(), port);
+    return fmt::format("[{}]:{}", address.to_string(), port);
+}
+
 bool MacAddress::is_broadcast() const {
     for (const uint8_t b : bytes)
         if (b != 0xff) return false;

@@ -85,6 +85,9 @@ struct Prefix {
     auto operator<=>(const Prefix&) const = default;
 };
 
+/// "192.0.2.1:80", "[2001:db8::1]:80".
+std::string endpoint(const IpAddress& address, uint16_t port);
+
 struct MacAddress {
     std::array<uint8_t, 6> bytes{};
     [[nodiscard]] bool is_multicast() const { return (bytes[0] & 1) != 0; }

@@ -9,8 +9,8 @@ namespace ravelin {
 
 /// Time as one burst sees it.
 struct Now {
-    uint64_t ns = 0;   ///< CLOCK_MONOTONIC
-    uint32_t ms = 0;   ///< the same in milliseconds, wrapping every 49 days
+    uint64_t ns = 0;  ///< CLOCK_MONOTONIC
+    uint32_t ms = 0;  ///< the same in milliseconds, wrapping every 49 days
     static Now read() {
         timespec t{};
         clock_gettime(CLOCK_MONOTONIC, &t);

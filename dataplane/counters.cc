@@ -37,11 +37,14 @@ T* at(const CounterHeader* header, uint64_t offset) {
 /// A reader trusts nothing: every offset must lie in the mapped file.
 bool layout_valid(const CounterHeader& h, size_t file_bytes) {
     if (h.magic != CounterHeader::kMagic || h.version != CounterHeader::kVersion) return false;
-    if (h.workers == 0 || h.workers > 1024 || h.counters > 65536 || h.rules > (1u << 20)) return false;
+    if (h.workers == 0 || h.workers > 1024 || h.counters > 65536 || h.rules > (1u << 20))
+        return false;
     if (h.names_offset != round_up(sizeof h)) return false;
-    if (h.blocks_offset != h.names_offset + round_up(h.counters * sizeof(CounterName))) return false;
+    if (h.blocks_offset != h.names_offset + round_up(h.counters * sizeof(CounterName)))
+        return false;
     if (h.block_bytes != block_bytes(h.counters, h.rules)) return false;
-    return h.total_bytes == h.blocks_offset + h.block_bytes * h.workers && h.total_bytes <= file_bytes;
+    return h.total_bytes == h.blocks_offset + h.block_bytes * h.workers &&
+           h.total_bytes <= file_bytes;
 }
 
 }  // namespace
@@ -82,7 +85,7 @@ WorkerCounters CounterSegment::worker(unsigned index) const {
 
 Result<CounterReader> CounterReader::open(const std::string& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    struct stat info{};
+    struct stat info {};
     if (fd < 0 || fstat(fd, &info) != 0) {
         const std::string why = std::strerror(errno);
         if (fd >= 0) close(fd);
@@ -164,7 +167,7 @@ RuleCounter CounterReader::rule(uint32_t slot) const {
 }
 
 bool CounterReader::current(const std::string& path) const {
-    struct stat info{};
+    struct stat info {};
     return stat(path.c_str(), &info) == 0 && info.st_ino == inode_;
 }
 

@@ -32,7 +32,9 @@ struct CounterName {
 };
 static_assert(sizeof(CounterName) == 256);
 
-struct RuleCounter { uint64_t packets, bytes; };
+struct RuleCounter {
+    uint64_t packets, bytes;
+};
 
 struct CounterHeader {
     static constexpr uint64_t kMagic = 0x52564c4e43545253;  // "RVLNCTRS"
@@ -91,8 +93,8 @@ class CounterSegment {
     CounterHeader* header_;
 };
 
-/// The reader's side: validates before it trusts. The file may be replaced by a restarted data plane:
-/// `current()` tells whether `path` still is what was mapped.
+/// The reader's side: validates before it trusts. The file may be replaced by a restarted data
+/// plane: `current()` tells whether `path` still is what was mapped.
 class CounterReader {
   public:
     static Result<CounterReader> open(const std::string& path);

@@ -10,11 +10,29 @@ namespace ravelin {
 
 /// Fixed ids, at the front of every counter segment.
 enum EngineCounter : CounterId {
-    kNoReason,            ///< id 0 is never a drop reason
-    kDropNoOutput, kDropStaleHandoff, kDropHandoffFull, kDropTxFull, kDropNoBuffer, kDropEmitFull,
-    kConsumed, kEmitted, kHandedOver, kTakenOver,
-    kLoops, kBusyNs, kIdleNs, kSleeps, kEventsLost,
-    kFlows, kFlowsUnproven, kFlowsCreated, kFlowsExpired, kFlowsShed, kFlowsRefused, kFlowsAdopted,
+    kNoReason,  ///< id 0 is never a drop reason
+    kDropNoOutput,
+    kDropStaleHandoff,
+    kDropHandoffFull,
+    kDropTxFull,
+    kDropNoBuffer,
+    kDropEmitFull,
+    kConsumed,
+    kEmitted,
+    kHandedOver,
+    kTakenOver,
+    kLoops,
+    kBusyNs,
+    kIdleNs,
+    kSleeps,
+    kEventsLost,
+    kFlows,
+    kFlowsUnproven,
+    kFlowsCreated,
+    kFlowsExpired,
+    kFlowsShed,
+    kFlowsRefused,
+    kFlowsAdopted,
     kEngineCounters,
 };
 

@@ -35,9 +35,9 @@ struct CaptureRecord {
 
 struct RuleLogRecord {
     EventKind kind = EventKind::kRuleLog;
-    uint32_t length = 0;   ///< frame bytes
+    uint32_t length = 0;  ///< frame bytes
     uint64_t unix_ns = 0, generation = 0;
-    DropCode reason = 0;   ///< 0 when accepted
+    DropCode reason = 0;  ///< 0 when accepted
     uint16_t worker = 0;
     uint32_t spare = 0;
     PacketMeta meta;

@@ -43,8 +43,7 @@ struct FlowKey {
                         uint16_t destination_port, uint8_t protocol, uint16_t zone,
                         bool& swapped) noexcept {
         swapped = ordered_after(source, source_port, destination, destination_port);
-        if (swapped)
-            return {destination, source, destination_port, source_port, protocol, 0, zone};
+        if (swapped) return {destination, source, destination_port, source_port, protocol, 0, zone};
         return {source, destination, source_port, destination_port, protocol, 0, zone};
     }
 
@@ -123,7 +122,7 @@ enum TcpSideFlag : uint8_t {
     kTcpSynSeen = 1,
     kTcpAckSeen = 2,  ///< it has acknowledged the other side's SYN
     kTcpFinSeen = 4,
-    kTcpFinAcked = 8,     ///< its FIN was acknowledged
+    kTcpFinAcked = 8,       ///< its FIN was acknowledged
     kTcpScaleOffered = 16,  ///< window scale option in its SYN (RFC 7323 section 2)
     kTcpSackOffered = 32,   ///< SACK permitted in its SYN (RFC 2018)
     kTcpChallenged = 64,  ///< answered our SYN with a plain ACK (half-open, RFC 9293 section 3.5.1)
@@ -153,12 +152,12 @@ struct alignas(64) Flow {
     uint16_t in_port;                 ///< port of the originator's packets
     uint16_t out_port;                ///< port of the responder's packets
     FlowState state;
-    uint8_t flags;                         ///< FlowFlag
-    std::array<uint8_t, 2> window_scale;   ///< shift of advertised windows; 0 unless both offered
-    std::array<uint8_t, 2> tcp_flags;      ///< TcpSideFlag
-    uint16_t syn_tag;                      ///< low half of the originator's initial sequence number
-    std::array<uint32_t, 2> tcp_max_ack;   ///< highest acknowledgment sent by the side; before its
-                                           ///< first: the lowest that is acceptable
+    uint8_t flags;                        ///< FlowFlag
+    std::array<uint8_t, 2> window_scale;  ///< shift of advertised windows; 0 unless both offered
+    std::array<uint8_t, 2> tcp_flags;     ///< TcpSideFlag
+    uint16_t syn_tag;                     ///< low half of the originator's initial sequence number
+    std::array<uint32_t, 2> tcp_max_ack;  ///< highest acknowledgment sent by the side; before its
+                                          ///< first: the lowest that is acceptable
     [[nodiscard]] bool proven() const noexcept { return (flags & kFlowProven) != 0; }
     /// Direction of a packet whose FlowKey::make gave `swapped`.
     [[nodiscard]] Direction direction(bool swapped) const noexcept {

@@ -45,7 +45,8 @@ size_t FlowTable::bytes_for(uint32_t capacity) noexcept {
     const size_t buckets = size_t{home_buckets(capacity)} + overflow_buckets(capacity);
     const size_t links = flows + kWheelSlots + flows + 1;
     return (sizeof(Header) + flows * sizeof(Flow) + buckets * sizeof(Bucket) +
-            links * sizeof(Link) + 63) / 64 * 64;
+            links * sizeof(Link) + 63) /
+           64 * 64;
 }
 
 Status FlowTable::check_memory(const void* memory, size_t bytes, uint32_t capacity) {
@@ -113,8 +114,8 @@ void FlowTable::reset_indexes() noexcept {
     size_ = unproven_count_ = 0;
 }
 
-Result<FlowTable> FlowTable::adopt(void* memory, size_t bytes, uint32_t capacity,
-                                   uint64_t boot_tag, uint32_t now_ms, AdoptReport& report) {
+Result<FlowTable> FlowTable::adopt(void* memory, size_t bytes, uint32_t capacity, uint64_t boot_tag,
+                                   uint32_t now_ms, AdoptReport& report) {
     report = {};
     if (auto status = check_memory(memory, bytes, capacity); !status) return status.error();
     const Header found = *static_cast<const Header*>(memory);
@@ -154,9 +155,12 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
         if (i >= kAhead) __builtin_prefetch(&home(flows_[i - kAhead].key.hash()), 1);
         uint32_t* dropped = nullptr;
         if (flow.mark != 0) {
-            if (!valid(flow, i, now_ms)) dropped = &report.invalid;
-            else if (flow.expired(now_ms)) dropped = &report.expired;
-            else if (find(flow.key, hash) != nullptr) dropped = &report.duplicate;
+            if (!valid(flow, i, now_ms))
+                dropped = &report.invalid;
+            else if (flow.expired(now_ms))
+                dropped = &report.expired;
+            else if (find(flow.key, hash) != nullptr)
+                dropped = &report.duplicate;
         }
         if (flow.mark == 0 || dropped != nullptr) {
             if (dropped != nullptr) ++*dropped;
@@ -174,8 +178,7 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
         if (!flow.proven()) waiting.push_back(uint64_t{age} << 32 | i);
     }
     std::sort(waiting.begin(), waiting.end(), std::greater<>());
-    for (const uint64_t w : waiting)
-        link_last(unproven_, capacity_, static_cast<uint32_t>(w));
+    for (const uint64_t w : waiting) link_last(unproven_, capacity_, static_cast<uint32_t>(w));
     unproven_count_ = static_cast<uint32_t>(waiting.size());
 }
 

@@ -7,8 +7,10 @@ namespace ravelin {
 void datagram_track(Flow& flow, Direction direction) noexcept {
     const bool original = direction == Direction::originator;
     if (flow.state == FlowState::none) flow.state = FlowState::request;
-    if (flow.state == FlowState::request && !original) flow.state = FlowState::replied;
-    else if (flow.state == FlowState::replied && original) flow.state = FlowState::stream;
+    if (flow.state == FlowState::request && !original)
+        flow.state = FlowState::replied;
+    else if (flow.state == FlowState::replied && original)
+        flow.state = FlowState::stream;
 }
 
 bool earned_proof(const Flow& flow) noexcept {
@@ -18,25 +20,38 @@ bool earned_proof(const Flow& flow) noexcept {
 
 uint32_t Timeouts::of(const Flow& flow) const noexcept {
     switch (flow.state) {
-        case FlowState::tcp_syn_sent: return tcp_syn_sent;
-        case FlowState::tcp_syn_received: return tcp_syn_received;
-        case FlowState::tcp_established: return tcp_established;
-        case FlowState::tcp_fin_wait: return tcp_fin_wait;
-        case FlowState::tcp_close_wait: return tcp_close_wait;
-        case FlowState::tcp_last_ack: return tcp_last_ack;
-        case FlowState::tcp_time_wait: return tcp_time_wait;
-        case FlowState::tcp_closed: return tcp_closed;
+        case FlowState::tcp_syn_sent:
+            return tcp_syn_sent;
+        case FlowState::tcp_syn_received:
+            return tcp_syn_received;
+        case FlowState::tcp_established:
+            return tcp_established;
+        case FlowState::tcp_fin_wait:
+            return tcp_fin_wait;
+        case FlowState::tcp_close_wait:
+            return tcp_close_wait;
+        case FlowState::tcp_last_ack:
+            return tcp_last_ack;
+        case FlowState::tcp_time_wait:
+            return tcp_time_wait;
+        case FlowState::tcp_closed:
+            return tcp_closed;
         case FlowState::none:
         case FlowState::request:
         case FlowState::replied:
-        case FlowState::stream: break;
+        case FlowState::stream:
+            break;
     }
     switch (flow.key.protocol) {
-        case 6: return tcp_closed;  // no segment accepted yet
-        case 17: return flow.state == FlowState::stream ? udp_stream : udp;
+        case 6:
+            return tcp_closed;  // no segment accepted yet
+        case 17:
+            return flow.state == FlowState::stream ? udp_stream : udp;
         case 1:
-        case 58: return icmp;
-        default: return other;
+        case 58:
+            return icmp;
+        default:
+            return other;
     }
 }
 

@@ -63,8 +63,7 @@ void FlowTable::find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** o
             __builtin_prefetch(flow);
             __builtin_prefetch(&flow->bytes, 1);
         }
-        for (unsigned i = 0; i < count; ++i)
-            out[done + i] = find(keys[done + i], hashes[done + i]);
+        for (unsigned i = 0; i < count; ++i) out[done + i] = find(keys[done + i], hashes[done + i]);
     }
 }
 

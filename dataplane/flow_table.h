@@ -37,10 +37,10 @@ struct FlowTableStats {
 
 class FlowTable {
   public:
-    static constexpr uint32_t kTickMs = 128;        ///< resolution of expiry
-    static constexpr uint32_t kWheelSlots = 4096;   ///< horizon 524 s; longer timeouts are re-armed
+    static constexpr uint32_t kTickMs = 128;       ///< resolution of expiry
+    static constexpr uint32_t kWheelSlots = 4096;  ///< horizon 524 s; longer timeouts are re-armed
     static constexpr uint32_t kMaxCapacity = 1u << 28;
-    static constexpr uint32_t kMaxTimeoutMs = 1u << 30;  ///< keeps comparisons wrap-safe
+    static constexpr uint32_t kMaxTimeoutMs = 1u << 30;    ///< keeps comparisons wrap-safe
     static constexpr uint32_t kInitialTimeoutMs = 30'000;  ///< of a fresh flow, until touch()
 
     /// Bytes needed for `capacity` flows.
@@ -54,8 +54,8 @@ class FlowTable {
     /// one boot). Damaged or expired flows are dropped and counted. Validated: mark against key
     /// and slot, canonical key, ranges of state, flags, scales and times. Not covered by any
     /// checksum: counters, sequence numbers, rule, generation. Allocates 8 bytes per unproven flow.
-    static Result<FlowTable> adopt(void* memory, size_t bytes, uint32_t capacity,
-                                   uint64_t boot_tag, uint32_t now_ms, AdoptReport& report);
+    static Result<FlowTable> adopt(void* memory, size_t bytes, uint32_t capacity, uint64_t boot_tag,
+                                   uint32_t now_ms, AdoptReport& report);
 
     FlowTable(FlowTable&&) noexcept = default;
     FlowTable& operator=(FlowTable&&) noexcept = default;

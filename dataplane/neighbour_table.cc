@@ -38,7 +38,7 @@ struct alignas(64) NeighbourTable::Entry {
     std::atomic<uint32_t> port{0};
     mutable std::atomic<uint32_t> used{0};  // the one field that any worker may write
     std::atomic<uint32_t> changed_ms{0};
-    Timer timer;                            // from here on worker 0's alone
+    Timer timer;  // from here on worker 0's alone
     uint32_t active_at = kNoSlot;
     uint16_t held_first = kNoHeld, held_last = kNoHeld;
     uint8_t held = 0;
@@ -71,8 +71,10 @@ struct alignas(64) NeighbourTable::Entry {
 };
 
 NeighbourTable::NeighbourTable(uint32_t capacity)
-    : capacity_(capacity), mask_(std::bit_ceil(capacity) - 1),
-      heads_(new std::atomic<uint32_t>[size_t{mask_} + 1]), entries_(new Entry[capacity]) {
+    : capacity_(capacity),
+      mask_(std::bit_ceil(capacity) - 1),
+      heads_(new std::atomic<uint32_t>[size_t{mask_} + 1]),
+      entries_(new Entry[capacity]) {
     for (uint32_t i = 0; i <= mask_; ++i) heads_[i].store(kNoSlot, std::memory_order_relaxed);
     free_.reserve(capacity);
     active_.reserve(capacity);
@@ -108,7 +110,8 @@ uint32_t NeighbourTable::search(PortId port, const IpAddress& address, uint64_t&
     return kNoSlot;
 }
 
-std::optional<MacAddress> NeighbourTable::lookup(PortId port, const IpAddress& address) const noexcept {
+std::optional<MacAddress> NeighbourTable::lookup(PortId port,
+                                                 const IpAddress& address) const noexcept {
     uint64_t word = 0;
     const uint32_t slot = search(port, address, word, kLongestWalk);
     if (slot == kNoSlot) return std::nullopt;
@@ -119,14 +122,18 @@ std::optional<MacAddress> NeighbourTable::lookup(PortId port, const IpAddress& a
             if (used.load(std::memory_order_relaxed) == 0) used.store(1, std::memory_order_relaxed);
             return mac_of(word);
         }
-        case NeighbourState::kReachable: case NeighbourState::kDelay:
-        case NeighbourState::kProbing: case NeighbourState::kPermanent:
+        case NeighbourState::kReachable:
+        case NeighbourState::kDelay:
+        case NeighbourState::kProbing:
+        case NeighbourState::kPermanent:
             return mac_of(word);
-        default: return std::nullopt;
+        default:
+            return std::nullopt;
     }
 }
 
-std::optional<NeighbourView> NeighbourTable::view(PortId port, const IpAddress& address) const noexcept {
+std::optional<NeighbourView> NeighbourTable::view(PortId port,
+                                                  const IpAddress& address) const noexcept {
     uint64_t word = 0;
     const uint32_t slot = search(port, address, word, kLongestWalk);
     if (slot == kNoSlot) return std::nullopt;
@@ -155,8 +162,8 @@ uint32_t NeighbourTable::find(PortId port, const IpAddress& address) const noexc
 NeighbourView NeighbourTable::at(uint32_t slot) const noexcept {
     Entry::Content c{};
     entries_[slot].read(c);  // the owner never meets itself writing
-    return {static_cast<PortId>(c.port), address_of(c.high, c.low), mac_of(c.word), state_of(c.word),
-            c.changed_ms};
+    return {static_cast<PortId>(c.port), address_of(c.high, c.low), mac_of(c.word),
+            state_of(c.word), c.changed_ms};
 }
 
 uint32_t NeighbourTable::free_slot() noexcept {
@@ -167,7 +174,8 @@ uint32_t NeighbourTable::free_slot() noexcept {
             hand_ = hand_ + 1 < capacity_ ? hand_ + 1 : 0;
             const Entry& e = entries_[hand_];
             const uint32_t since = e.changed_ms.load(std::memory_order_relaxed);
-            const bool stale = state_of(e.word.load(std::memory_order_relaxed)) == NeighbourState::kStale;
+            const bool stale =
+                state_of(e.word.load(std::memory_order_relaxed)) == NeighbourState::kStale;
             if (stale && (oldest == kNoSlot || static_cast<int32_t>(since - oldest_ms) < 0)) {
                 oldest = hand_;
                 oldest_ms = since;
@@ -243,7 +251,9 @@ bool NeighbourTable::used(uint32_t slot) const noexcept {
     return entries_[slot].used.load(std::memory_order_relaxed) != 0;
 }
 
-NeighbourTable::Timer& NeighbourTable::timer(uint32_t slot) noexcept { return entries_[slot].timer; }
+NeighbourTable::Timer& NeighbourTable::timer(uint32_t slot) noexcept {
+    return entries_[slot].timer;
+}
 
 bool NeighbourTable::hold(uint32_t slot, rte_mbuf* frame) noexcept {
     Entry& entry = entries_[slot];
@@ -251,8 +261,10 @@ bool NeighbourTable::hold(uint32_t slot, rte_mbuf* frame) noexcept {
     const uint16_t at = free_held_;
     free_held_ = held_[at].next;
     held_[at] = {frame, kNoHeld};
-    if (entry.held++ == 0) entry.held_first = at;
-    else held_[entry.held_last].next = at;
+    if (entry.held++ == 0)
+        entry.held_first = at;
+    else
+        held_[entry.held_last].next = at;
     entry.held_last = at;
     return true;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// NeighbourTable: (port, IP address) -> MAC for the whole box. Worker 0 writes, every worker and the
-// control thread read without locks. Fixed size; one cache line an entry, 1.1 MB by default.
+// NeighbourTable: (port, IP address) -> MAC for the whole box. Worker 0 writes, every worker and
+// the control thread read without locks. Fixed size; one cache line an entry, 1.1 MB by default.
 //
-// A reader takes MAC and state from one 64-bit word, so a MAC is never torn. The key is guarded by a
-// version (odd while it changes): who meets a slot in reuse sees a miss, never a stranger's MAC.
+// A reader takes MAC and state from one 64-bit word, so a MAC is never torn. The key is guarded by
+// a version (odd while it changes): who meets a slot in reuse sees a miss, never a stranger's MAC.
 #pragma once
 #include <rte_mbuf.h>
 
@@ -22,7 +22,14 @@ namespace ravelin {
 
 /// RFC 4861 section 7.3.2; the same for ARP. kDelay and kProbing still carry a usable MAC.
 enum class NeighbourState : uint8_t {
-    kNone, kIncomplete, kReachable, kStale, kDelay, kProbing, kFailed, kPermanent,
+    kNone,
+    kIncomplete,
+    kReachable,
+    kStale,
+    kDelay,
+    kProbing,
+    kFailed,
+    kPermanent,
 };
 
 /// One entry as a reader saw it.
@@ -38,8 +45,8 @@ class NeighbourTable {
   public:
     static constexpr uint32_t kCapacity = 16384;  ///< a few fully used /20 networks
     static constexpr uint32_t kNoSlot = 0xffffffff;
-    static constexpr unsigned kHeldFrames = 512;       ///< in all; a sixteenth of the default pool
-    static constexpr unsigned kHeldPerNeighbour = 8;   ///< RFC 4861 section 7.2.2: a small queue
+    static constexpr unsigned kHeldFrames = 512;      ///< in all; a sixteenth of the default pool
+    static constexpr unsigned kHeldPerNeighbour = 8;  ///< RFC 4861 section 7.2.2: a small queue
 
     explicit NeighbourTable(uint32_t capacity = kCapacity);
     NeighbourTable(const NeighbourTable&) = delete;
@@ -49,8 +56,10 @@ class NeighbourTable {
     // Any thread.
 
     /// The MAC to send to, if it is known. Using a stale entry asks worker 0 to verify it.
-    [[nodiscard]] std::optional<MacAddress> lookup(PortId port, const IpAddress& address) const noexcept;
-    [[nodiscard]] std::optional<NeighbourView> view(PortId port, const IpAddress& address) const noexcept;
+    [[nodiscard]] std::optional<MacAddress> lookup(PortId port,
+                                                   const IpAddress& address) const noexcept;
+    [[nodiscard]] std::optional<NeighbourView> view(PortId port,
+                                                    const IpAddress& address) const noexcept;
     /// All entries; for the control thread, allocates.
     [[nodiscard]] std::vector<NeighbourView> list() const;
     [[nodiscard]] uint32_t capacity() const { return capacity_; }
@@ -73,7 +82,8 @@ class NeighbourTable {
 
     /// A packet was sent to the stale entry since it became stale.
     [[nodiscard]] bool used(uint32_t slot) const noexcept;
-    /// Slots with a timer running: incomplete, delay, probing, failed. set() and erase() reorder it.
+    /// Slots with a timer running: incomplete, delay, probing, failed. set() and erase() reorder
+    /// it.
     [[nodiscard]] std::span<const uint32_t> active() const { return active_; }
     struct Timer {
         uint32_t due_ms = 0;

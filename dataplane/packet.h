@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packet: bounds-checked view of one frame. PacketMeta: what parse learned about it, 128 bytes, kept
-// beside the burst (hot in L1) and not in the mbuf; it travels in the mbuf's private area only
+// Packet: bounds-checked view of one frame. PacketMeta: what parse learned about it, 128 bytes,
+// kept beside the burst (hot in L1) and not in the mbuf; it travels in the mbuf's private area only
 // when a packet changes worker.
 #pragma once
 #include <rte_mbuf.h>
@@ -41,48 +41,49 @@ class Packet {
 /// are in host order; offsets in bytes from the start of the frame.
 struct alignas(64) PacketMeta {
     enum Flag : uint32_t {
-        kIpv4 = 1, kIpv6 = 2,
+        kIpv4 = 1,
+        kIpv6 = 2,
         kArp = 4,
-        kFragment = 8,          ///< any fragment, the first included
-        kLaterFragment = 16,    ///< offset > 0: no transport header in the frame
-        kIpOptions = 32,        ///< IPv4 options or IPv6 extension headers
-        kIcmpError = 64,        ///< carries a quoted packet: `inner_offset` is set
-        kLocalOrigin = 128,     ///< made by the box itself; firewall and steering let it pass
-        kL2Multicast = 256,     ///< to a group or broadcast MAC
-        kWatched = 512,         ///< a trace or capture follows it
-        kPorts = 1024,          ///< source_port and destination_port are known
-        kDontFragment = 2048,   ///< IPv4 DF, or IPv6
-        kForOtherMac = 4096,    ///< unicast, not to the receiving port's MAC
-        kRouterAlert = 8192,    ///< IPv4 option 148 or IPv6 hop-by-hop router alert
-        kEcho = 16384,          ///< ICMP echo: ports hold the identifier twice
-        kSwapped = 32768,       ///< flow key: the source is the second endpoint
-        kNonIp = 65536,         ///< neither IP nor ARP: only the ethertype is known
-        kHashed = 131072,       ///< `hash` is valid
+        kFragment = 8,         ///< any fragment, the first included
+        kLaterFragment = 16,   ///< offset > 0: no transport header in the frame
+        kIpOptions = 32,       ///< IPv4 options or IPv6 extension headers
+        kIcmpError = 64,       ///< carries a quoted packet: `inner_offset` is set
+        kLocalOrigin = 128,    ///< made by the box itself; firewall and steering let it pass
+        kL2Multicast = 256,    ///< to a group or broadcast MAC
+        kWatched = 512,        ///< a trace or capture follows it
+        kPorts = 1024,         ///< source_port and destination_port are known
+        kDontFragment = 2048,  ///< IPv4 DF, or IPv6
+        kForOtherMac = 4096,   ///< unicast, not to the receiving port's MAC
+        kRouterAlert = 8192,   ///< IPv4 option 148 or IPv6 hop-by-hop router alert
+        kEcho = 16384,         ///< ICMP echo: ports hold the identifier twice
+        kSwapped = 32768,      ///< flow key: the source is the second endpoint
+        kNonIp = 65536,        ///< neither IP nor ARP: only the ethertype is known
+        kHashed = 131072,      ///< `hash` is valid
     };
-    IpAddress source, destination;           // 32
+    IpAddress source, destination;  // 32
     uint16_t source_port = 0, destination_port = 0;
-    uint16_t l3_offset = 0, l4_offset = 0;   // l4: transport header, or where it would stand
-    uint16_t payload_offset = 0;             // of TCP, UDP, ICMP payload
-    uint16_t inner_offset = 0;               // ICMP errors: the quoted IP header
-    uint32_t payload_length = 0;             // bytes of L4 payload by the IP length
+    uint16_t l3_offset = 0, l4_offset = 0;  // l4: transport header, or where it would stand
+    uint16_t payload_offset = 0;            // of TCP, UDP, ICMP payload
+    uint16_t inner_offset = 0;              // ICMP errors: the quoted IP header
+    uint32_t payload_length = 0;            // bytes of L4 payload by the IP length
     uint32_t flags = 0;
     uint32_t fragment_id = 0;
-    uint16_t fragment_offset = 0;            // bytes
-    uint16_t ethertype = 0;                  // after VLAN tags
-    uint16_t vlan_outer = 0, vlan_inner = 0; // TCI; 0: untagged
+    uint16_t fragment_offset = 0;             // bytes
+    uint16_t ethertype = 0;                   // after VLAN tags
+    uint16_t vlan_outer = 0, vlan_inner = 0;  // TCI; 0: untagged
     uint8_t vlan_tags = 0, protocol = 0, ttl = 0, tcp_flags = 0;
     uint8_t icmp_type = 0, icmp_code = 0;
-    uint8_t l3_length = 0;                   // IPv4 header, in bytes
+    uint8_t l3_length = 0;  // IPv4 header, in bytes
     uint8_t tos = 0;
-    uint32_t l3_total = 0;                   // IP packet length in bytes, header included
+    uint32_t l3_total = 0;  // IP packet length in bytes, header included
     PortId in_port = kNoPort, out_port = kNoPort;
-    uint32_t rule = kNoRule;                 // index into the policy's rules, once judged
-    uint32_t hash = 0;                       // symmetric over the flow key
-    uint32_t next_hop = 0xffffffff;          // index into the route policy's next hops
+    uint32_t rule = kNoRule;         // index into the policy's rules, once judged
+    uint32_t hash = 0;               // symmetric over the flow key
+    uint32_t next_hop = 0xffffffff;  // index into the route policy's next hops
     uint32_t watch_id = 0;
-    uint16_t resume = 0;                     // stage to resume after, when handed over
-    uint8_t flow_state = 0;                  // firewall's view, for trace
-    uint8_t route_kind = 0;                  // RouteKind of pipelines/stages/route
+    uint16_t resume = 0;     // stage to resume after, when handed over
+    uint8_t flow_state = 0;  // firewall's view, for trace
+    uint8_t route_kind = 0;  // RouteKind of pipelines/stages/route
 
     [[nodiscard]] bool has(uint32_t any_of) const { return (flags & any_of) != 0; }
 };

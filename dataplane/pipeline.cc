@@ -12,7 +12,8 @@ void Pipeline::run(Burst& burst, WorkerContext& context, size_t first) noexcept 
     const auto& steps = context.policy->steps;
     for (size_t i = first; i < steps.size() && burst.count != 0; ++i) {
         stages_[steps[i].stage]->process(burst, *steps[i].policy, context);
-        if (burst.watched) [[unlikely]] record_trace(burst, steps[i].stage, context);
+        if (burst.watched) [[unlikely]]
+            record_trace(burst, steps[i].stage, context);
         if (!burst.changed) continue;
         if (context.dry_run) return;  // one packet, and its story has ended
         settle(burst, context);
@@ -48,7 +49,8 @@ void Pipeline::transmit(Burst& burst, WorkerContext& context) noexcept {
     const size_t ports = context.policy->ports.size();
     for (unsigned i = 0; i < burst.count; ++i)
         if (burst.meta[i].out_port >= ports) burst.drop(i, kDropNoOutput);
-    if (burst.watched) [[unlikely]] record_trace(burst, TraceRecord::kLeft, context);
+    if (burst.watched) [[unlikely]]
+        record_trace(burst, TraceRecord::kLeft, context);
     if (context.dry_run) return;
     if (burst.changed) settle(burst, context);
     for (unsigned i = 0; i < burst.count; ++i)
@@ -71,14 +73,15 @@ void Pipeline::resume(rte_mbuf** frames, unsigned n, WorkerContext& context) noe
             if (gone) resumed_.drop(resumed_.count - 1, kDropStaleHandoff);
         }
         if (resumed_.changed) settle(resumed_, context);
-        if (after == Handoff::kResumeTransmit) transmit(resumed_, context);
-        else run(resumed_, context, first + 1);
+        if (after == Handoff::kResumeTransmit)
+            transmit(resumed_, context);
+        else
+            run(resumed_, context, first + 1);
     }
 }
 
 void Pipeline::tick(WorkerContext& context) noexcept {
-    for (const auto& step : context.policy->steps)
-        stages_[step.stage]->tick(*step.policy, context);
+    for (const auto& step : context.policy->steps) stages_[step.stage]->tick(*step.policy, context);
 }
 
 }  // namespace ravelin

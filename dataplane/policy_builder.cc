@@ -34,14 +34,18 @@ Status connect_wires(PolicySnapshot& snapshot, const config::Node& ports) {
     for (size_t i = 0; i < snapshot.ports.size(); ++i) {
         PortPolicy& port = snapshot.ports[i];
         const std::string& named = ports.items()[i]["peer"].as_text();
-        if (named.empty() && pair) port.wire_peer = static_cast<PortId>(1 - i);
-        else port.wire_peer = find_port(snapshot, named);
+        if (named.empty() && pair)
+            port.wire_peer = static_cast<PortId>(1 - i);
+        else
+            port.wire_peer = find_port(snapshot, named);
         if (port.wire_peer == kNoPort || port.wire_peer == i)
-            return Error{fmt::format("ports: '{}' has no peer; wire mode needs one for each port", port.name)};
+            return Error{fmt::format("ports: '{}' has no peer; wire mode needs one for each port",
+                                     port.name)};
     }
     for (size_t i = 0; i < snapshot.ports.size(); ++i)
         if (snapshot.ports[snapshot.ports[i].wire_peer].wire_peer != i)
-            return Error{fmt::format("ports: '{}' and its peer do not name each other", snapshot.ports[i].name)};
+            return Error{fmt::format("ports: '{}' and its peer do not name each other",
+                                     snapshot.ports[i].name)};
     return ok_status();
 }
 
@@ -49,8 +53,9 @@ bool same_ports(const PolicySnapshot& a, const PolicySnapshot& b) {
     return a.mode == b.mode && a.ports == b.ports;
 }
 
-std::shared_ptr<const StagePolicy> unchanged(const PolicySnapshot* previous, const PolicySnapshot& now,
-                                             uint16_t stage, const config::Node& config) {
+std::shared_ptr<const StagePolicy> unchanged(const PolicySnapshot* previous,
+                                             const PolicySnapshot& now, uint16_t stage,
+                                             const config::Node& config) {
     if (previous == nullptr || !same_ports(*previous, now)) return nullptr;
     for (const auto& step : previous->steps)
         if (step.stage == stage && step.config == config) return step.policy;
@@ -59,13 +64,14 @@ std::shared_ptr<const StagePolicy> unchanged(const PolicySnapshot* previous, con
 
 }  // namespace
 
-Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation, config::Node config,
+Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
+                                                     const config::Node& config,
                                                      const PortFacts& facts,
                                                      const PolicySnapshot* previous) {
     auto snapshot = std::make_unique<PolicySnapshot>();
     snapshot->generation = generation;
     snapshot->mode = config["mode"].as_text() == "wire" ? PolicySnapshot::Mode::kWire
-                                                         : PolicySnapshot::Mode::kRouter;
+                                                        : PolicySnapshot::Mode::kRouter;
     const config::Node& ports = config["ports"];
     if (auto s = add_ports(*snapshot, ports, facts); !s) return std::move(s.error());
     if (snapshot->mode == PolicySnapshot::Mode::kWire)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds a PolicySnapshot from the typed configuration tree: ports first, then each stage's compile().
+// Builds a PolicySnapshot from the typed configuration tree: ports first, then each stage's
+// compile().
 #pragma once
 #include <memory>
 
@@ -15,7 +16,8 @@ struct PortFacts {
 
 /// Control thread. `previous` lends the tables of stages whose configuration did not change. The
 /// error names stage and member; nothing is published.
-Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation, config::Node config,
+Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
+                                                     const config::Node& config,
                                                      const PortFacts& facts,
                                                      const PolicySnapshot* previous);
 

@@ -32,12 +32,13 @@ constexpr std::array kVdevs{Vdev{"af_packet:", "net_af_packet"}, Vdev{"af_xdp:",
                             Vdev{"pcap:", "net_pcap"}};
 
 std::string packet_socket_arguments(const std::string& interface, const PortConfig& config) {
-    // The ring's frame holds the kernel's header (about 80 bytes) and the frame; a block is whole pages.
+    // The ring's frame holds the kernel's header (about 80 bytes) and the frame; a block is whole
+    // pages.
     uint32_t frame = 2048;
     while (frame < config.mtu + kL2Overhead + 128) frame *= 2;
     const uint32_t block = std::max(frame, 4096u);
-    return fmt::format("iface={},framesz={},blocksz={},framecnt=1024,qpairs={}", interface, frame, block,
-                       config.queues);
+    return fmt::format("iface={},framesz={},blocksz={},framecnt=4096,qpairs={}", interface, frame,
+                       block, config.queues);
 }
 
 /// DPDK's device name and arguments for a device string.
@@ -81,14 +82,17 @@ Result<std::unique_ptr<Port>> Port::open(const PortConfig& config, PortId id,
     const bool there = rte_eth_dev_get_port_by_name(name.c_str(), &device) == 0;
     if (!there && pci_address_of(config.device).empty() &&
         rte_eal_hotplug_add("vdev", name.c_str(), arguments.c_str()) != 0)
-        return Error{fmt::format("port {}: '{}' could not be opened (is the interface there and up, "
-                                 "and has this process CAP_NET_RAW and CAP_NET_ADMIN?)",
-                                 config.name, config.device)};
+        return Error{
+            fmt::format("port {}: '{}' could not be opened (is the interface there and up, "
+                        "and has this process CAP_NET_RAW and CAP_NET_ADMIN?)",
+                        config.name, config.device)};
     if (rte_eth_dev_get_port_by_name(name.c_str(), &device) != 0)
         return Error{fmt::format("port {}: no driver took '{}'", config.name, config.device)};
     auto port = adopt(config, device, pools);
-    if (port) (*port)->created_ = !there;
-    else if (!there) rte_eal_hotplug_remove("vdev", name.c_str());
+    if (port)
+        (*port)->created_ = !there;
+    else if (!there)
+        rte_eal_hotplug_remove("vdev", name.c_str());
     return port;
 }
 
@@ -108,20 +112,28 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
     tx_queues_ = std::max<uint16_t>(1, std::min(wanted, info.max_tx_queues));
     rte_eth_conf conf{};
     auto key = kSymmetricKey;
-    const uint64_t hash = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    const uint64_t hash =
+        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
     if (rx_queues_ > 1 && hash != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf = {.rss_key = key.data(),
-                                     .rss_key_len = info.hash_key_size != 0 ? info.hash_key_size : uint8_t{40},
-                                     .rss_hf = hash};
+        conf.rx_adv_conf.rss_conf = {
+            .rss_key = key.data(),
+            .rss_key_len = info.hash_key_size != 0 ? info.hash_key_size : uint8_t{40},
+            .rss_hf = hash};
         symmetric_rss_ = true;
     }
     conf.rxmode.mtu = config_.mtu;
-    if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
-    if (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)
+        conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+    if (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+        conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     if (info.max_mtu != 0 && config_.mtu > info.max_mtu) conf.rxmode.mtu = info.max_mtu;
-    if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0)
-        return Error{fmt::format("cannot be configured with {} queues", rx_queues_)};
+    if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0) {
+        // net_af_packet claims 1518 bytes, yet carries whatever its ring frames hold.
+        conf.rxmode.mtu = RTE_ETHER_MTU;
+        if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0)
+            return Error{fmt::format("cannot be configured with {} queues", rx_queues_)};
+    }
     if (auto s = set_up_queues(pools); !s) return s;
     rte_eth_dev_set_mtu(device_, static_cast<uint16_t>(config_.mtu));  // memif and rings know none
     if (config_.mac) {

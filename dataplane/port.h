@@ -17,11 +17,11 @@ namespace ravelin {
 /// How to open a device.
 struct PortConfig {
     std::string name;
-    std::string device;            ///< af_packet:IFACE, ... as in pipelines/model/schema.h, or a DPDK name
-    uint32_t mtu = 1500;           ///< bytes of L3
+    std::string device;   ///< af_packet:IFACE, ... as in pipelines/model/schema.h, or a DPDK name
+    uint32_t mtu = 1500;  ///< bytes of L3
     std::optional<MacAddress> mac;
-    unsigned queues = 1;           ///< wanted; the device may have fewer
-    bool promiscuous = false;      ///< wire mode takes frames for any MAC
+    unsigned queues = 1;       ///< wanted; the device may have fewer
+    bool promiscuous = false;  ///< wire mode takes frames for any MAC
 };
 
 class Port {

@@ -47,7 +47,7 @@ Result<Fd> open_locked(const std::string& path) {
 }
 
 Result<struct stat> status_of(const Fd& fd, const std::string& path) {
-    struct stat st{};
+    struct stat st {};
     if (fstat(fd.get(), &st) != 0) return failed(path, "stat", errno);
     if (!S_ISREG(st.st_mode)) return Error{path + ": not a regular file"};
     return st;

@@ -25,16 +25,16 @@ class StagePolicy {
 struct PortPolicy {
     std::string name;
     MacAddress mac;
-    uint32_t mtu = 1500;               ///< bytes of L3
-    std::vector<Prefix> addresses;     ///< interface addresses, host bits kept
-    PortId wire_peer = kNoPort;        ///< wire mode: where its frames leave
+    uint32_t mtu = 1500;            ///< bytes of L3
+    std::vector<Prefix> addresses;  ///< interface addresses, host bits kept
+    PortId wire_peer = kNoPort;     ///< wire mode: where its frames leave
     bool operator==(const PortPolicy&) const = default;
 };
 
 /// What the policy calls a rule; index = PacketMeta::rule.
 struct RuleInfo {
     std::string name;
-    uint32_t slot = 0;                 ///< hit counter, stable over generations
+    uint32_t slot = 0;  ///< hit counter, stable over generations
     std::string action;
 };
 
@@ -42,12 +42,12 @@ struct PolicySnapshot {
     uint64_t generation = 0;
     enum class Mode : uint8_t { kRouter, kWire } mode = Mode::kRouter;
     struct Step {
-        uint16_t stage;                          ///< index into the worker's stage instances
+        uint16_t stage;  ///< index into the worker's stage instances
         std::shared_ptr<const StagePolicy> policy;
-        config::Node config;                     ///< what it was compiled from
+        config::Node config;  ///< what it was compiled from
     };
-    std::vector<Step> steps;                     ///< in order of execution
-    std::vector<PortPolicy> ports;               ///< index = PortId
+    std::vector<Step> steps;        ///< in order of execution
+    std::vector<PortPolicy> ports;  ///< index = PortId
     std::vector<RuleInfo> rules;
 
     /// The port that owns `address`, or kNoPort.

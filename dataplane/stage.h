@@ -44,11 +44,11 @@ struct WorkerContext {
     WorkerCounters counters;
     FlowTable* flows = nullptr;
     NeighbourTable* neighbours = nullptr;
-    rte_mempool* pool = nullptr;      ///< for frames the box makes itself
-    ByteRing* events = nullptr;       ///< to the control thread
-    Handoff* handoff = nullptr;       ///< to other workers
+    rte_mempool* pool = nullptr;  ///< for frames the box makes itself
+    ByteRing* events = nullptr;   ///< to the control thread
+    Handoff* handoff = nullptr;   ///< to other workers
     Transmitter* transmitter = nullptr;
-    bool software_steering = true;    ///< false: every port's RSS is symmetric already
+    bool software_steering = true;  ///< false: every port's RSS is symmetric already
     /// explain: decide as always, but change nothing: no flow, no counter, no reply, no hold.
     bool dry_run = false;
 
@@ -56,7 +56,8 @@ struct WorkerContext {
     /// PacketMeta::kLocalOrigin; `in_port` is the port it answers on. Takes the frame. In a dry
     /// run it is freed.
     void emit(rte_mbuf* frame, PortId in_port) noexcept;
-    /// Sends a finished frame out of `port` behind the pipeline's back (held packets, ARP). Takes it.
+    /// Sends a finished frame out of `port` behind the pipeline's back (held packets, ARP). Takes
+    /// it.
     void transmit(rte_mbuf* frame, PortId port) noexcept;
 };
 
@@ -66,14 +67,17 @@ class Stage {
   public:
     virtual ~Stage() = default;
     /// Judges the burst under `policy`, which this stage's StageDecl::compile made.
-    virtual void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept = 0;
+    virtual void process(Burst& burst, const StagePolicy& policy,
+                         WorkerContext& context) noexcept = 0;
     /// Once per loop turn: timers, a bounded amount of work.
     virtual void tick(const StagePolicy& /*policy*/, WorkerContext& /*context*/) noexcept {}
 
   protected:
     /// Drop and counter ids of this stage, in the order declared.
     [[nodiscard]] DropCode drop(unsigned i) const { return static_cast<DropCode>(drops_ + i); }
-    [[nodiscard]] CounterId counter(unsigned i) const { return static_cast<CounterId>(counters_ + i); }
+    [[nodiscard]] CounterId counter(unsigned i) const {
+        return static_cast<CounterId>(counters_ + i);
+    }
 
   private:
     friend class StageRegistry;
@@ -82,8 +86,8 @@ class Stage {
 
 /// What compile() may know beside its own configuration.
 struct CompileContext {
-    const PolicySnapshot& snapshot;       ///< ports, mode, generation; `rules` may be added to
-    std::vector<RuleInfo>& rules;         ///< the firewall fills it
+    const PolicySnapshot& snapshot;  ///< ports, mode, generation; `rules` may be added to
+    std::vector<RuleInfo>& rules;    ///< the firewall fills it
     /// The previous generation's policy of this stage if its configuration and the ports are
     /// unchanged bit for bit (then it may be returned as it is), else null.
     std::shared_ptr<const StagePolicy> unchanged;
@@ -91,7 +95,7 @@ struct CompileContext {
 
 /// The static half of a stage.
 struct StageDecl {
-    std::string_view name;   ///< = YAML key = file = counter prefix = test folder
+    std::string_view name;  ///< = YAML key = file = counter prefix = test folder
     std::string_view help;
     const config::Schema* schema;
     std::span<const CounterDecl> drops;
@@ -113,7 +117,8 @@ class StageRegistry {
     /// Counter specs of all stages, appended; remembers where each stage's begin.
     void append_counters(std::vector<CounterSpec>& specs);
     /// One instance of each stage, with its counter ids set. After append_counters.
-    [[nodiscard]] std::vector<std::unique_ptr<Stage>> instantiate(WorkerId worker, WorkerId workers) const;
+    [[nodiscard]] std::vector<std::unique_ptr<Stage>> instantiate(WorkerId worker,
+                                                                  WorkerId workers) const;
     /// config::StageSchemas over this registry.
     static const config::Schema* schema_of(std::string_view stage);
 

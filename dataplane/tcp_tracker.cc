@@ -26,8 +26,10 @@ bool valid_flags(const TcpSegment& s) noexcept {
         case kTcpRst:
         case kTcpRst | kTcpAck:
         case kTcpFin | kTcpAck:
-        case kTcpAck: return true;
-        default: return false;
+        case kTcpAck:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -43,10 +45,14 @@ class Tracker {
     TcpVerdict run() noexcept {
         if (!valid_flags(seg_)) return TcpVerdict::invalid_flags;
         switch (f_.state) {
-            case FlowState::none: return open();
-            case FlowState::tcp_syn_sent: return s_ == 0 ? client_before_answer() : answer();
-            case FlowState::tcp_closed: return after_reset();
-            default: return synchronized();
+            case FlowState::none:
+                return open();
+            case FlowState::tcp_syn_sent:
+                return s_ == 0 ? client_before_answer() : answer();
+            case FlowState::tcp_closed:
+                return after_reset();
+            default:
+                return synchronized();
         }
     }
 
@@ -198,8 +204,8 @@ class Tracker {
     // the window pass and provoke a challenge ACK.
     TcpVerdict judge_reset() noexcept {
         const TcpSide& sender = f_.tcp[s_];
-        const bool exact = seg_.seq == sender.end ||
-                           (seen(r_, kTcpAckSeen) && seg_.seq == f_.tcp_max_ack[r_]);
+        const bool exact =
+            seg_.seq == sender.end || (seen(r_, kTcpAckSeen) && seg_.seq == f_.tcp_max_ack[r_]);
         // RFC 1337: a reset must not cut TIME-WAIT short.
         if (exact) return f_.state == FlowState::tcp_time_wait ? TcpVerdict::ok : reset();
         const uint32_t low = sender.end - f_.tcp[r_].max_window - 1;

@@ -70,12 +70,12 @@ void datagram_track(Flow& flow, Direction direction) noexcept;
 /// Idle timeouts in ms. TCP defaults: RFC 5382 REQ-5 (established at least 2 h 4 min, partially
 /// open or closed at least 4 min); time_wait and closed as nf_conntrack has them.
 struct Timeouts {
-    uint32_t tcp_syn_sent = 240'000;  // nf_conntrack: 120 s
-    uint32_t tcp_syn_received = 240'000;  // 60 s
+    uint32_t tcp_syn_sent = 240'000;       // nf_conntrack: 120 s
+    uint32_t tcp_syn_received = 240'000;   // 60 s
     uint32_t tcp_established = 7'440'000;  // 5 days
-    uint32_t tcp_fin_wait = 240'000;    // 120 s
-    uint32_t tcp_close_wait = 240'000;  // 60 s
-    uint32_t tcp_last_ack = 240'000;    // 30 s
+    uint32_t tcp_fin_wait = 240'000;       // 120 s
+    uint32_t tcp_close_wait = 240'000;     // 60 s
+    uint32_t tcp_last_ack = 240'000;       // 30 s
     uint32_t tcp_time_wait = 120'000;
     uint32_t tcp_closed = 10'000;
     uint32_t udp = 30'000;          // request, or answered once; as nf_conntrack

@@ -12,9 +12,9 @@ namespace ravelin {
 
 /// Where a worker's frames for one port go.
 struct TxRoute {
-    uint16_t device = 0;     ///< DPDK port id
+    uint16_t device = 0;  ///< DPDK port id
     uint16_t queue = 0;
-    WorkerId owner = 0;      ///< the worker that may use this queue
+    WorkerId owner = 0;  ///< the worker that may use this queue
 };
 
 class Transmitter {

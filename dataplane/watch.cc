@@ -12,8 +12,7 @@ bool WatchSpec::decode(const std::vector<uint64_t>& packed, std::vector<bpf_insn
     for (const uint64_t word : packed)
         filter.push_back({static_cast<u_short>(word >> 48), static_cast<u_char>(word >> 40),
                           static_cast<u_char>(word >> 32), static_cast<bpf_u_int32>(word)});
-    return filter.empty() ||
-           bpf_validate(filter.data(), static_cast<int>(filter.size())) != 0;
+    return filter.empty() || bpf_validate(filter.data(), static_cast<int>(filter.size())) != 0;
 }
 
 bool WatchSpec::takes(const rte_mbuf* frame) const noexcept {
@@ -27,7 +26,8 @@ void Watch::mark(Burst& burst, WorkerContext& context) noexcept {
         if (spec_->limit != 0 && seen_ >= spec_->limit) return;
         PacketMeta& meta = burst.meta[i];
         rte_mbuf* frame = burst.frames[i];
-        if ((spec_->port != kNoPort && spec_->port != meta.in_port) || !spec_->takes(frame)) continue;
+        if ((spec_->port != kNoPort && spec_->port != meta.in_port) || !spec_->takes(frame))
+            continue;
         ++seen_;
         if (spec_->trace) {
             meta.flags |= PacketMeta::kWatched;
@@ -61,7 +61,8 @@ void record_trace(const Burst& burst, uint16_t stage, WorkerContext& context) no
         record.verdict = burst.verdicts[i];
         record.reason = burst.verdicts[i] == Verdict::kDrop ? burst.reasons[i] : DropCode{0};
         record.meta = burst.meta[i];
-        if (!context.events->push(&record, sizeof record, nullptr, 0)) context.counters.add(kEventsLost);
+        if (!context.events->push(&record, sizeof record, nullptr, 0))
+            context.counters.add(kEventsLost);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Watch: what `trace` and `capture` follow. A classic BPF program (tcpdump's language, compiled by the
-// control plane, validated here) picks frames as they are received; the pipeline then records each
-// stage's effect on them. Costs one branch a burst while nobody watches.
+// Watch: what `trace` and `capture` follow. A classic BPF program (tcpdump's language, compiled by
+// the control plane, validated here) picks frames as they are received; the pipeline then records
+// each stage's effect on them. Costs one branch a burst while nobody watches.
 #pragma once
 #include <pcap/pcap.h>
 
@@ -31,7 +31,10 @@ struct WatchSpec {
 /// A worker's view of the current watch. Set between bursts by the worker itself.
 class Watch {
   public:
-    void set(const WatchSpec* spec) { spec_ = spec; seen_ = 0; }
+    void set(const WatchSpec* spec) {
+        spec_ = spec;
+        seen_ = 0;
+    }
     [[nodiscard]] bool active() const { return spec_ != nullptr; }
     /// Marks frames just received that the filter takes; writes capture records.
     void mark(Burst& burst, WorkerContext& context) noexcept;

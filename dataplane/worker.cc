@@ -117,8 +117,10 @@ void Worker::turn() noexcept {
     if (const unsigned lost = handoff_.flush()) context_.counters.add(kDropHandoffFull, lost);
     transmitter_.flush(context_);
     account(moved);
-    if (moved != 0) empty_turns_ = 0;
-    else if (adaptive_ && ++empty_turns_ > kSpinTurns) rest();
+    if (moved != 0)
+        empty_turns_ = 0;
+    else if (adaptive_ && ++empty_turns_ > kSpinTurns)
+        rest();
 }
 
 unsigned Worker::receive() noexcept {
@@ -137,7 +139,8 @@ unsigned Worker::receive() noexcept {
         burst_.count = n;
         context_.counters.add(port_counter(q.port, kRxPackets), n);
         context_.counters.add(port_counter(q.port, kRxBytes), bytes);
-        if (watch_.active()) [[unlikely]] watch_.mark(burst_, context_);
+        if (watch_.active()) [[unlikely]]
+            watch_.mark(burst_, context_);
         pipeline_.run(burst_, context_);
         run_emitted();
         moved += n;

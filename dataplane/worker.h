@@ -38,7 +38,7 @@ struct RxQueue {
 
 struct WorkerSetup {
     WorkerId id = 0;
-    int cpu = -1;                  ///< -1: not pinned
+    int cpu = -1;  ///< -1: not pinned
     bool adaptive = true;
     bool software_steering = true;
     Clock clock = &Now::read;

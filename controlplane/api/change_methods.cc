@@ -52,8 +52,11 @@ Json checked(Services& s, const Compiled& compiled) {
     const Policy& now = s.store.in_force();
     const auto changes =
         now.generation == 0 ? std::vector<Change>{} : diff(now.tree, compiled.tree);
-    return {{"warnings", compiled.warnings}, {"rules", json_of(compiled.rules)},
-            {"changes", json_of(changes)}, {"text", to_text(changes)}, {"against", now.generation}};
+    return {{"warnings", compiled.warnings},
+            {"rules", json_of(compiled.rules)},
+            {"changes", json_of(changes)},
+            {"text", to_text(changes)},
+            {"against", now.generation}};
 }
 
 void check(Services& s, const CallPtr& call) {

@@ -23,14 +23,21 @@ Json json_of(const model::Step& step) {
 }
 
 Json json_of(const model::TraceEvent& e) {
-    return {{"packet", e.packet()}, {"worker", e.worker()}, {"generation", e.generation()},
-            {"unix_ns", e.unix_ns()}, {"port", e.port()}, {"summary", e.summary()},
-            {"steps", json_list(e.steps())}, {"verdict", e.verdict()}, {"reason", e.reason()},
-            {"rule", e.rule()}, {"out_port", e.out_port()}};
+    return {{"packet", e.packet()},
+            {"worker", e.worker()},
+            {"generation", e.generation()},
+            {"unix_ns", e.unix_ns()},
+            {"port", e.port()},
+            {"summary", e.summary()},
+            {"steps", json_list(e.steps())},
+            {"verdict", e.verdict()},
+            {"reason", e.reason()},
+            {"rule", e.rule()},
+            {"out_port", e.out_port()}};
 }
 
 Json json_of(const model::CapturedFrame& f) {
-    return {{"unix_ns", f.unix_ns()}, {"port", f.port()}, {"length", f.length()},
+    return {{"unix_ns", f.unix_ns()},   {"port", f.port()},       {"length", f.length()},
             {"data", base64(f.data())}, {"verdict", f.verdict()}, {"lost", f.lost()}};
 }
 
@@ -66,7 +73,10 @@ Json json_of(const model::FlowRecord& f) {
 }
 
 Json json_of(const model::NeighbourRecord& n) {
-    return {{"port", n.port()}, {"address", n.address()}, {"mac", n.mac()}, {"state", n.state()},
+    return {{"port", n.port()},
+            {"address", n.address()},
+            {"mac", n.mac()},
+            {"state", n.state()},
             {"age_ms", n.age_ms()}};
 }
 
@@ -75,8 +85,8 @@ Json json_of(const model::RouteRecord& r) {
 }
 
 Json json_of(const model::PortStatus& p) {
-    return {{"name", p.name()}, {"device", p.device()}, {"link_up", p.link_up()}, {"mac", p.mac()},
-            {"mtu", p.mtu()}, {"queues", p.queues()}};
+    return {{"name", p.name()}, {"device", p.device()}, {"link_up", p.link_up()},
+            {"mac", p.mac()},   {"mtu", p.mtu()},       {"queues", p.queues()}};
 }
 
 Json json_of(const model::TableMemory& t) {

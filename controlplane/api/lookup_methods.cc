@@ -77,8 +77,10 @@ void routes(Services& s, const CallPtr& call) {
     if (!address) return call->fail(FailureKind::kInvalid, address.error().message);
     model::ToDataplane request;
     model::RouteLookup& lookup = *request.mutable_route();
-    if (*address) lookup.set_address(**address);
-    else lookup.set_list_limit(limit_of(*call, kRoutesShown));
+    if (*address)
+        lookup.set_address(**address);
+    else
+        lookup.set_list_limit(limit_of(*call, kRoutesShown));
     if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
     ask(s, call, std::move(request), [](const model::Reply& reply) {
         return Json{{"routes", json_list(reply.routes())}, {"total", reply.total()}};

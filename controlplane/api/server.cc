@@ -94,10 +94,10 @@ void Server::take(const std::shared_ptr<Client>& client, const std::string& fram
         for (const CallPtr& call : calls) call->stop();
         return;
     }
-    dispatch(client, std::move(request));
+    dispatch(client, request);
 }
 
-void Server::dispatch(const std::shared_ptr<Client>& client, Json request) {
+void Server::dispatch(const std::shared_ptr<Client>& client, const Json& request) {
     Json params = request.value("params", Json::object());
     const std::weak_ptr<Client> weak = client;
     const auto respond = [this, weak](const Json& message) {
@@ -137,7 +137,8 @@ bool Server::send(const std::shared_ptr<Client>& client, const Json& message) {
 }
 
 void Server::drop(const std::shared_ptr<Client>& client) {
-    const auto keep = client;  // `client` may be the element that is erased
+    // `client` may be the element that is erased.
+    const auto keep = client;  // NOLINT(performance-unnecessary-copy-initialization)
     if (keep->fd) loop_.forget(keep->fd.get());
     keep->fd.reset();
     std::erase(clients_, keep);

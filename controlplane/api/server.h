@@ -37,7 +37,7 @@ class Server {
     void accept();
     void ready(const std::shared_ptr<Client>& client, short revents);
     void take(const std::shared_ptr<Client>& client, const std::string& frame);
-    void dispatch(const std::shared_ptr<Client>& client, Json request);
+    void dispatch(const std::shared_ptr<Client>& client, const Json& request);
     bool send(const std::shared_ptr<Client>& client, const Json& message);
     void drop(const std::shared_ptr<Client>& client);
 

@@ -33,6 +33,6 @@ void add_state_methods(
     Server& server, Services& services);  ///< status ports workers counters drops rules wait-ready
 void add_lookup_methods(Server& server,
                         Services& services);  ///< flows delete-flows neighbours routes explain
-void add_watch_methods(Server& server, Services& services);    ///< trace capture
+void add_watch_methods(Server& server, Services& services);  ///< trace capture
 
 }  // namespace ravelin::control

@@ -61,7 +61,9 @@ Json counters_of(const CounterReader& reader, std::string_view prefix, bool nonz
     for (size_t i = 0; i < reader.size(); ++i) {
         const uint64_t sum = reader.sum(i);
         if (!reader.name(i).starts_with(prefix) || (nonzero && sum == 0)) continue;
-        out.push_back({{"name", reader.name(i)}, {"value", sum}, {"help", reader.help(i)},
+        out.push_back({{"name", reader.name(i)},
+                       {"value", sum},
+                       {"help", reader.help(i)},
                        {"kind", reader.kind(i) == CounterKind::kGauge ? "gauge" : "counter"}});
     }
     return out;

@@ -19,7 +19,7 @@ namespace ravelin::control {
 
 /// What an operator wants done and signs with their name.
 struct ChangeRequest {
-    config::Node tree;        ///< of Compiled, against the store's slots
+    config::Node tree;  ///< of Compiled, against the store's slots
     std::string yaml;
     uint32_t confirm_ms = 0;  ///< 0: final at once
     std::string author, comment;
@@ -81,9 +81,9 @@ class ChangeFlow {
     PolicyStore& store_;
     Compiler& compiler_;
     std::function<void()> changed_;
-    bool busy_ = false;     // a request or a resend is under way
+    bool busy_ = false;  // a request or a resend is under way
     bool settled_ = false;
-    Done done_;             // of the request under way
+    Done done_;                 // of the request under way
     uint64_t interrupted_ = 0;  // generation whose fate reconciliation decides for done_
     EventLoop::TimerId deadline_ = EventLoop::kNoTimer;
 };

@@ -21,10 +21,14 @@ struct Failure {
 
 constexpr std::string_view name_of(FailureKind kind) {
     switch (kind) {
-        case FailureKind::kInvalid: return "invalid";
-        case FailureKind::kRefused: return "refused";
-        case FailureKind::kUnavailable: return "unavailable";
-        case FailureKind::kInternal: break;
+        case FailureKind::kInvalid:
+            return "invalid";
+        case FailureKind::kRefused:
+            return "refused";
+        case FailureKind::kUnavailable:
+            return "unavailable";
+        case FailureKind::kInternal:
+            break;
     }
     return "internal";
 }

@@ -52,18 +52,23 @@ void PolicyStore::load_slots() {
 void PolicyStore::load_policies() {
     if (state().current != 0) {
         auto good = history_.last_good(state());
-        if (!good) log_error(good.error().message);
+        if (!good)
+            log_error(good.error().message);
         else {
             for (const std::string& warning : good->warnings) log_warning(warning);
             auto policy = policy_of(std::move(good->stored));
-            if (policy) committed_ = std::move(*policy);
-            else log_error(policy.error().message);
+            if (policy)
+                committed_ = std::move(*policy);
+            else
+                log_error(policy.error().message);
         }
     }
     if (state().pending != 0) {
         auto policy = load(state().pending);
-        if (policy) pending_ = std::move(*policy);
-        else log_error(policy.error().message);
+        if (policy)
+            pending_ = std::move(*policy);
+        else
+            log_error(policy.error().message);
     }
     adopt_slots();
 }

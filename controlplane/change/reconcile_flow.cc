@@ -27,13 +27,17 @@ commit::DataplaneView view_of(const model::DataplaneStatus& status) {
 
 std::optional<RecordKind> record_of(Kind kind, bool provisional) {
     switch (kind) {
-        case Kind::record_commit: return RecordKind::commit;
-        case Kind::record_rollback: return RecordKind::rollback;
-        case Kind::record_abort: return RecordKind::abort;
+        case Kind::record_commit:
+            return RecordKind::commit;
+        case Kind::record_rollback:
+            return RecordKind::rollback;
+        case Kind::record_abort:
+            return RecordKind::abort;
         case Kind::wait_confirm:
             return provisional ? std::nullopt : std::optional(RecordKind::provisional);
         case Kind::nothing:
-        case Kind::resend: break;
+        case Kind::resend:
+            break;
     }
     return std::nullopt;
 }

@@ -115,7 +115,8 @@ _ravelin() {{
   local command="" word
   commands=(
 {})
-  globals=('--json[Print JSON]' '--run-dir[Directory of control.sock]:directory:_files -/' '--help[Help]')
+  globals=('--json[Print JSON]' '--help[Help]'
+           '--run-dir[Directory of control.sock]:directory:_files -/')
   for word in ${{words[2,CURRENT-1]}}; do
     if (( ${{commands[(I)$word:*]}} )); then command=$word; break; fi
   done

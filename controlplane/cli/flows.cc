@@ -17,7 +17,7 @@ struct Flows {
 };
 
 std::string endpoint(const Json& flow, const char* address, const char* port) {
-    const std::string host = text(flow, address);
+    const std::string& host = text(flow, address);
     const uint64_t number_of_port = number(flow, port);
     if (number_of_port == 0) return host;
     return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, number_of_port)

@@ -55,9 +55,12 @@ Result<SlotMap> SlotMap::parse(std::string_view text) {
 std::string SlotMap::to_json() const {
     Json rules = Json::object();
     for (const auto& [name, rule] : rules_)
-        rules[name] = {{"slot", rule.slot}, {"since", rule.since_generation},
-                       {"packets", rule.baseline.packets}, {"bytes", rule.baseline.bytes},
-                       {"segment", rule.baseline_segment}, {"gone", rule.gone}};
+        rules[name] = {{"slot", rule.slot},
+                       {"since", rule.since_generation},
+                       {"packets", rule.baseline.packets},
+                       {"bytes", rule.baseline.bytes},
+                       {"segment", rule.baseline_segment},
+                       {"gone", rule.gone}};
     return Json{{"rules", std::move(rules)}}.dump(1) + "\n";
 }
 
@@ -75,10 +78,14 @@ Result<std::vector<uint32_t>> SlotMap::propose(std::span<const std::string> name
     size_t reused = 0;
     for (const std::string& name : names) {
         const auto known = rules_.find(name);
-        if (known != rules_.end()) slots.push_back(known->second.slot);
-        else if (fresh < kSlots) slots.push_back(fresh++);
-        else if (reused < free.size()) slots.push_back(free[reused++].second);
-        else return Error{fmt::format("more than {} rules", kSlots)};
+        if (known != rules_.end())
+            slots.push_back(known->second.slot);
+        else if (fresh < kSlots)
+            slots.push_back(fresh++);
+        else if (reused < free.size())
+            slots.push_back(free[reused++].second);
+        else
+            return Error{fmt::format("more than {} rules", kSlots)};
     }
     return slots;
 }

@@ -20,10 +20,10 @@ namespace ravelin::control {
 /// the counter segment it was read from.
 struct RuleSlot {
     uint32_t slot = 0;
-    uint64_t since_generation = 0;   ///< first generation in which this name had the slot
+    uint64_t since_generation = 0;  ///< first generation in which this name had the slot
     RuleCounter baseline{};
-    uint64_t baseline_segment = 0;   ///< CounterHeader::started_unix_ms
-    uint64_t gone = 0;               ///< 0: in force; else the larger, the later it went
+    uint64_t baseline_segment = 0;  ///< CounterHeader::started_unix_ms
+    uint64_t gone = 0;              ///< 0: in force; else the larger, the later it went
 };
 
 /// A rule of a configuration and the slot it is given.

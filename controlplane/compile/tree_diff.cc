@@ -51,8 +51,10 @@ std::vector<std::string> moved(const std::vector<std::string>& before,
         const auto at =
             std::ranges::lower_bound(tails, place[i], {}, [&](size_t t) { return place[t]; });
         if (at != tails.begin()) previous[i] = *(at - 1);
-        if (at == tails.end()) tails.push_back(i);
-        else *at = i;
+        if (at == tails.end())
+            tails.push_back(i);
+        else
+            *at = i;
     }
     std::set<size_t> kept;
     for (size_t i = tails.empty() ? SIZE_MAX : tails.back(); i != SIZE_MAX; i = previous[i])
@@ -80,11 +82,16 @@ class Differ {
                 const std::string& path) {
         if (before == after) return;
         switch (field.type) {
-            case Type::kMap: return maps(before, after, *field.nested, path);
-            case Type::kList: return lists(before, after, field, path);
-            case Type::kStages: return stages(before, after, path);
-            case Type::kSets: return sets(before, after, path);
-            default: break;
+            case Type::kMap:
+                return maps(before, after, *field.nested, path);
+            case Type::kList:
+                return lists(before, after, field, path);
+            case Type::kStages:
+                return stages(before, after, path);
+            case Type::kSets:
+                return sets(before, after, path);
+            default:
+                break;
         }
         if (before.is_null()) return add(Kind::kAdded, path, "", text(after, field));
         if (after.is_null()) return add(Kind::kRemoved, path, text(before, field), "");
@@ -103,8 +110,10 @@ class Differ {
         yaml.erase(0, field.name.size() + 1);
         std::string out;
         for (const char c : yaml)
-            if (c != '\n' && c != ' ') out.push_back(c);
-            else if (!out.empty() && out.back() != ' ') out.push_back(' ');
+            if (c != '\n' && c != ' ')
+                out.push_back(c);
+            else if (!out.empty() && out.back() != ' ')
+                out.push_back(' ');
         while (!out.empty() && out.back() == ' ') out.pop_back();
         return out;
     }
@@ -133,8 +142,10 @@ class Differ {
 
     void sets(const Node& before, const Node& after, const std::string& path) {
         for (const auto& [name, set] : after.members()) {
-            if (!before.has(name)) add(Kind::kAdded, joined(path, name), "", shorten(words(set)));
-            else if (before[name] != set) prefixes(before[name], set, joined(path, name));
+            if (!before.has(name))
+                add(Kind::kAdded, joined(path, name), "", shorten(words(set)));
+            else if (before[name] != set)
+                prefixes(before[name], set, joined(path, name));
         }
         for (const auto& [name, set] : before.members())
             if (!after.has(name)) add(Kind::kRemoved, joined(path, name), shorten(words(set)), "");
@@ -160,7 +171,8 @@ class Differ {
             const auto old = old_entries.find(name);
             if (old == old_entries.end())
                 add(Kind::kAdded, at(path, name), "", describe(name, *node));
-            else descend(name, *old->second, *node);
+            else
+                descend(name, *old->second, *node);
         }
         for (const auto& [name, node] : before)
             if (!new_entries.contains(name))

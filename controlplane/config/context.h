@@ -14,9 +14,9 @@
 namespace ravelin::config {
 
 struct Context {
-    std::string file;           ///< as named to the user; paths in {file: ...} are relative to it
-    std::string path;           ///< of the element being read, "ports[1].mtu"
-    bool in_default = false;    ///< reading a Field.fallback: no positions
+    std::string file;         ///< as named to the user; paths in {file: ...} are relative to it
+    std::string path;         ///< of the element being read, "ports[1].mtu"
+    bool in_default = false;  ///< reading a Field.fallback: no positions
     Positions positions;
     std::vector<std::string> warnings;
 

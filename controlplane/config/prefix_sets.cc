@@ -68,8 +68,8 @@ Status PrefixSets::resolve(Sets::value_type& set) {
     std::string path = fmt::format("{}.{}", field_, set.first);
     std::swap(context_.path, path);
     if (resolving_.size() >= kMaxSetDepth)
-        return context_.error(*named.value, fmt::format("sets refer to sets more than {} deep",
-                                                        kMaxSetDepth));
+        return context_.error(*named.value,
+                              fmt::format("sets refer to sets more than {} deep", kMaxSetDepth));
     named.state = State::kResolving;
     resolving_.push_back(set.first);
     if (auto s = append(*named.value, named.blob); !s) return s;  // loading ends: path stays
@@ -168,9 +168,9 @@ Node PrefixSets::as_node() {
 void PrefixSets::warn_unused() {
     for (const auto& [name, set] : sets_)
         if (!set.used)
-            context_.warnings.push_back(fmt::format(
-                "{}:{}:{}: {}.{}: nothing refers to this set", context_.file, set.value->line,
-                set.value->column, field_, name));
+            context_.warnings.push_back(fmt::format("{}:{}:{}: {}.{}: nothing refers to this set",
+                                                    context_.file, set.value->line,
+                                                    set.value->column, field_, name));
 }
 
 }  // namespace ravelin::config

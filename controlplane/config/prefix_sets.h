@@ -51,7 +51,7 @@ class PrefixSets {
     [[nodiscard]] Error unknown(const Raw& at, std::string_view name) const;
 
     Context& context_;
-    std::string field_;                        // name of the `sets:` field
+    std::string field_;  // name of the `sets:` field
     Sets sets_;
     std::map<std::string, std::string> files_;  // path -> prefixes, so that a file is read once
     std::vector<std::string_view> resolving_;

@@ -16,10 +16,10 @@ __extension__ using Wide = unsigned __int128;  // whole * factor stays below 2^1
 
 constexpr int64_t kThousand = 1000, kMinute = 60'000'000'000;
 constexpr std::array kDurationUnits{
-    Unit{"ns", 1},       Unit{"us", kThousand},    Unit{"ms", 1'000'000}, Unit{"s", 1'000'000'000},
+    Unit{"ns", 1},      Unit{"us", kThousand},   Unit{"ms", 1'000'000},    Unit{"s", 1'000'000'000},
     Unit{"m", kMinute}, Unit{"h", 60 * kMinute}, Unit{"d", 1440 * kMinute}};
 constexpr std::array kSizeUnits{
-    Unit{"B", 1},          Unit{"KB", kThousand}, Unit{"KiB", 1 << 10},      Unit{"MB", 1'000'000},
+    Unit{"B", 1},         Unit{"KB", kThousand},     Unit{"KiB", 1 << 10}, Unit{"MB", 1'000'000},
     Unit{"MiB", 1 << 20}, Unit{"GB", 1'000'000'000}, Unit{"GiB", 1 << 30}};
 constexpr std::array kRateUnits{Unit{"bit", 1}, Unit{"Kbit", kThousand}, Unit{"Mbit", 1'000'000},
                                 Unit{"Gbit", 1'000'000'000}};
@@ -29,11 +29,16 @@ constexpr size_t kMaxWholeDigits = 19, kMaxFractionDigits = 18;
 
 std::string_view expectation(Type type) {
     switch (type) {
-        case Type::kDuration: return "a duration with a unit, like 10ms, 5s or 2h";
-        case Type::kSize: return "a size with a unit, like 1500B, 64KB or 4MiB";
-        case Type::kRate: return "a rate with a unit, like 10Mbit or 1.5Gbit";
-        case Type::kPacketRate: return "a packet rate with a unit, like 100pps or 10kpps";
-        default: return "a whole number";
+        case Type::kDuration:
+            return "a duration with a unit, like 10ms, 5s or 2h";
+        case Type::kSize:
+            return "a size with a unit, like 1500B, 64KB or 4MiB";
+        case Type::kRate:
+            return "a rate with a unit, like 10Mbit or 1.5Gbit";
+        case Type::kPacketRate:
+            return "a packet rate with a unit, like 100pps or 10kpps";
+        default:
+            return "a whole number";
     }
 }
 
@@ -84,11 +89,16 @@ Result<int64_t> parse_integer(std::string_view text) {
 
 std::span<const Unit> units_of(Type type) {
     switch (type) {
-        case Type::kDuration: return kDurationUnits;
-        case Type::kSize: return kSizeUnits;
-        case Type::kRate: return kRateUnits;
-        case Type::kPacketRate: return kPacketRateUnits;
-        default: return {};
+        case Type::kDuration:
+            return kDurationUnits;
+        case Type::kSize:
+            return kSizeUnits;
+        case Type::kRate:
+            return kRateUnits;
+        case Type::kPacketRate:
+            return kPacketRateUnits;
+        default:
+            return {};
     }
 }
 

@@ -172,10 +172,14 @@ std::string syntax_error(std::string_view yaml, const YAML::ParserException& e) 
 
 std::string Raw::describe() const {
     switch (kind) {
-        case Kind::kScalar: return shown(text);
-        case Kind::kList: return "a list";
-        case Kind::kMap: return "a map";
-        default: return "nothing";
+        case Kind::kScalar:
+            return shown(text);
+        case Kind::kList:
+            return "a list";
+        case Kind::kMap:
+            return "a map";
+        default:
+            return "nothing";
     }
 }
 
@@ -187,7 +191,8 @@ Result<RawDocument> parse_raw(std::string_view yaml, const std::string& file_nam
     std::istream stream(&buffer);
     try {
         YAML::Parser parser(stream);
-        while (parser.HandleNextDocument(builder)) {}
+        while (parser.HandleNextDocument(builder)) {
+        }
     } catch (const Stop& stop) {
         return error_at(file_name, stop.mark, stop.what);
     } catch (const YAML::ParserException& e) {

@@ -13,18 +13,18 @@
 namespace ravelin::config {
 
 constexpr size_t kMaxDocumentBytes = size_t{64} << 20;
-constexpr uint64_t kMaxNodes = 4'000'000;               ///< after alias expansion
+constexpr uint64_t kMaxNodes = 4'000'000;                    ///< after alias expansion
 constexpr uint64_t kMaxExpandedBytes = uint64_t{256} << 20;  ///< scalar bytes after expansion
 constexpr unsigned kMaxDepth = 64;
 
 struct Raw {
     enum class Kind : uint8_t { kNull, kScalar, kList, kMap };
     Kind kind = Kind::kNull;
-    unsigned height = 1;              ///< levels below and including this one
-    uint32_t line = 1, column = 1;    ///< first is 1; columns count bytes
-    uint64_t nodes = 1, bytes = 0;    ///< of the whole subtree, aliases expanded
-    std::string text;                 ///< of a scalar
-    std::vector<const Raw*> items;    ///< of a list; of a map key, value, key, value, ...
+    unsigned height = 1;            ///< levels below and including this one
+    uint32_t line = 1, column = 1;  ///< first is 1; columns count bytes
+    uint64_t nodes = 1, bytes = 0;  ///< of the whole subtree, aliases expanded
+    std::string text;               ///< of a scalar
+    std::vector<const Raw*> items;  ///< of a list; of a map key, value, key, value, ...
 
     [[nodiscard]] bool is_null() const { return kind == Kind::kNull; }
     [[nodiscard]] bool is_scalar() const { return kind == Kind::kScalar; }

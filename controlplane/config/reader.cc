@@ -13,14 +13,18 @@ constexpr unsigned kMaxSchemaDepth = 2 * kMaxDepth;  // a schema whose default h
 
 bool is_one_scalar(Type type) {
     switch (type) {
-        case Type::kEnumSet: case Type::kInterfaceSet: case Type::kPrefixSet: case Type::kPortSet:
+        case Type::kEnumSet:
+        case Type::kInterfaceSet:
+        case Type::kPrefixSet:
+        case Type::kPortSet:
         case Type::kNameSet:
         case Type::kMap:
         case Type::kList:
         case Type::kStages:
         case Type::kSets:
             return false;
-        default: return true;
+        default:
+            return true;
     }
 }
 
@@ -81,15 +85,24 @@ Result<Node> Reader::value(const Raw& raw, const Field& field) {
         return node;
     }
     switch (field.type) {
-        case Type::kMap: return map(raw, *field.nested);
-        case Type::kList: return list(raw, field);
-        case Type::kStages: return stage_list(raw, field);
-        case Type::kEnumSet: return enum_set(raw, field);
-        case Type::kInterfaceSet: return interface_set(raw, field);
-        case Type::kPortSet: return port_set(raw, field);
-        case Type::kNameSet: return name_set(raw, field);
-        case Type::kSets: return sets_.as_node();  // resolved before the walk
-        default: break;
+        case Type::kMap:
+            return map(raw, *field.nested);
+        case Type::kList:
+            return list(raw, field);
+        case Type::kStages:
+            return stage_list(raw, field);
+        case Type::kEnumSet:
+            return enum_set(raw, field);
+        case Type::kInterfaceSet:
+            return interface_set(raw, field);
+        case Type::kPortSet:
+            return port_set(raw, field);
+        case Type::kNameSet:
+            return name_set(raw, field);
+        case Type::kSets:
+            return sets_.as_node();  // resolved before the walk
+        default:
+            break;
     }
     auto blob = sets_.read(raw);
     if (!blob) return blob.error();
@@ -100,8 +113,8 @@ Result<Node> Reader::fallback(const Raw& map, const Schema& schema, const Field&
     const auto known = fallbacks_.find(&field);
     if (known != fallbacks_.end()) return known->second;
     const auto wrong = [&](const Error& e) {
-        return context_.error(map, fmt::format("the schema '{}' has a wrong default ({})",
-                                               schema.name, e.message));
+        return context_.error(
+            map, fmt::format("the schema '{}' has a wrong default ({})", schema.name, e.message));
     };
     const auto raw = parse_raw(field.fallback, "default");
     if (!raw) return wrong(raw.error());

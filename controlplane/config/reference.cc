@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "controlplane/config/quantity.h"
@@ -36,9 +37,12 @@ constexpr std::string_view kValues =
 std::string anchor(std::string_view heading) {
     std::string out;
     for (const char c : heading) {
-        if (c == ' ') out += '-';
-        else if (c >= 'A' && c <= 'Z') out += static_cast<char>(c - 'A' + 'a');
-        else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_') out += c;
+        if (c == ' ')
+            out += '-';
+        else if (c >= 'A' && c <= 'Z')
+            out += static_cast<char>(c - 'A' + 'a');
+        else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_')
+            out += c;
     }
     return out;
 }
@@ -61,32 +65,44 @@ std::string words(const Field& field) {
     return fmt::format("`{}`", fmt::join(field.words, "`, `"));
 }
 
+struct TypeName {
+    Type type;
+    std::string_view name;
+};
+constexpr std::array kTypeNames{
+    TypeName{Type::kBool, "`true` or `false`"},
+    TypeName{Type::kInteger, "integer"},
+    TypeName{Type::kText, "text"},
+    TypeName{Type::kName, "name"},
+    TypeName{Type::kDuration, "duration"},
+    TypeName{Type::kSize, "size"},
+    TypeName{Type::kRate, "rate"},
+    TypeName{Type::kPacketRate, "packet rate"},
+    TypeName{Type::kAddress, "address"},
+    TypeName{Type::kPrefix, "prefix"},
+    TypeName{Type::kInterface, "interface address"},
+    TypeName{Type::kInterfaceSet, "interface address or list of these"},
+    TypeName{Type::kMac, "MAC address"},
+    TypeName{Type::kPrefixSet, "prefix set"},
+    TypeName{Type::kPortSet, "port set"},
+    TypeName{Type::kNameSet, "name or list of names"},
+    TypeName{Type::kStages, "list of stages"},
+    TypeName{Type::kSets, "map of name to prefix set"},
+};
+
 std::string type_name(const Field& field) {
     switch (field.type) {
-        case Type::kBool: return "`true` or `false`";
-        case Type::kInteger: return "integer";
-        case Type::kText: return "text";
-        case Type::kName: return "name";
-        case Type::kEnum: return "one of " + words(field);
-        case Type::kEnumSet: return "any of " + words(field);
-        case Type::kDuration: return "duration";
-        case Type::kSize: return "size";
-        case Type::kRate: return "rate";
-        case Type::kPacketRate: return "packet rate";
-        case Type::kAddress: return "address";
-        case Type::kPrefix: return "prefix";
-        case Type::kInterface: return "interface address";
-        case Type::kInterfaceSet: return "interface address or list of these";
-        case Type::kMac: return "MAC address";
-        case Type::kPrefixSet: return "prefix set";
-        case Type::kPortSet: return "port set";
-        case Type::kNameSet: return "name or list of names";
-        case Type::kMap: return link(field);
-        case Type::kList: return "list of " + link(field);
-        case Type::kStages: return "list of stages";
-        case Type::kSets: return "map of name to prefix set";
+        case Type::kEnum:
+            return "one of " + words(field);
+        case Type::kEnumSet:
+            return "any of " + words(field);
+        case Type::kMap:
+            return link(field);
+        case Type::kList:
+            return "list of " + link(field);
+        default:
+            return std::string(std::ranges::find(kTypeNames, field.type, &TypeName::type)->name);
     }
-    return {};
 }
 
 std::string row(const Field& field) {

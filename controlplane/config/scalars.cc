@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "controlplane/config/quantity.h"
@@ -89,51 +90,76 @@ Result<PortRange> parse_ports(std::string_view text) {
 Result<size_t> parse_word(const Field& field, std::string_view word) {
     const auto at = std::ranges::find(field.words, word);
     if (at != field.words.end()) return static_cast<size_t>(at - field.words.begin());
-    return unexpected(word, fmt::format("one of {}{}", join(field.words),
-                                        did_you_mean(word, field.words)));
+    return unexpected(
+        word, fmt::format("one of {}{}", join(field.words), did_you_mean(word, field.words)));
 }
+
+namespace {
+
+struct Expectation {
+    Type type;
+    std::string_view text;
+};
+constexpr std::array kExpectations{
+    Expectation{Type::kBool, "true or false"},
+    Expectation{Type::kText, "text"},
+    Expectation{Type::kName, "a name of 1 to 63 letters, digits and - _ . /"},
+    Expectation{Type::kAddress, "an address like 192.0.2.1 or 2001:db8::1"},
+    Expectation{Type::kPrefix, "a prefix like 192.0.2.0/24 or 2001:db8::/32"},
+    Expectation{Type::kInterface, "an address with a length, like 192.0.2.1/24"},
+    Expectation{Type::kInterfaceSet,
+                "an address with a length, like 192.0.2.1/24, or a list of these"},
+    Expectation{Type::kMac, "a MAC address like 02:00:5e:10:00:01"},
+    Expectation{Type::kPrefixSet, "a prefix, \"@set\", {file: path} or a list of these"},
+    Expectation{Type::kPortSet, "a port, a range like 1000-2000 or a list of these"},
+    Expectation{Type::kNameSet, "a name or a list of names"},
+    Expectation{Type::kStages, "a list of stages"},
+    Expectation{Type::kSets, "a map of names to prefix sets"},
+};
+
+}  // namespace
 
 std::string expectation_of(const Field& field) {
     switch (field.type) {
-        case Type::kBool: return "true or false";
-        case Type::kText: return "text";
-        case Type::kName: return "a name of 1 to 63 letters, digits and - _ . /";
-        case Type::kEnum: return fmt::format("one of {}", join(field.words));
-        case Type::kEnumSet: return fmt::format("a list of {}", join(field.words));
-        case Type::kAddress: return "an address like 192.0.2.1 or 2001:db8::1";
-        case Type::kPrefix: return "a prefix like 192.0.2.0/24 or 2001:db8::/32";
-        case Type::kInterface: return "an address with a length, like 192.0.2.1/24";
-        case Type::kInterfaceSet:
-            return "an address with a length, like 192.0.2.1/24, or a list of these";
-        case Type::kMac: return "a MAC address like 02:00:5e:10:00:01";
-        case Type::kPrefixSet: return "a prefix, \"@set\", {file: path} or a list of these";
-        case Type::kPortSet: return "a port, a range like 1000-2000 or a list of these";
-        case Type::kNameSet: return "a name or a list of names";
-        case Type::kMap: return fmt::format("a {} map", nested_name(field));
-        case Type::kList: return fmt::format("a list of {} maps", nested_name(field));
-        case Type::kStages: return "a list of stages";
-        case Type::kSets: return "a map of names to prefix sets";
-        default: break;
+        case Type::kEnum:
+            return fmt::format("one of {}", join(field.words));
+        case Type::kEnumSet:
+            return fmt::format("a list of {}", join(field.words));
+        case Type::kMap:
+            return fmt::format("a {} map", nested_name(field));
+        case Type::kList:
+            return fmt::format("a list of {} maps", nested_name(field));
+        default:
+            break;
     }
+    const auto* known = std::ranges::find(kExpectations, field.type, &Expectation::type);
+    if (known != kExpectations.end()) return std::string(known->text);
     std::string message = parse_quantity(field.type, "").error().message;  // "found '', expected X"
     return message.substr(message.find("expected ") + 9);
 }
 
 Result<Node> parse_scalar(const Field& field, std::string_view text) {
     switch (field.type) {
-        case Type::kBool: return boolean(text);
-        case Type::kText: return Node::text(std::string(text));
+        case Type::kBool:
+            return boolean(text);
+        case Type::kText:
+            return Node::text(std::string(text));
         case Type::kName:
             if (!is_name(text)) return unexpected(text, expectation_of(field));
             return Node::text(std::string(text));
         case Type::kEnum:
             if (const auto word = parse_word(field, text); !word) return word.error();
             return Node::text(std::string(text));
-        case Type::kAddress: return address(field, text);
-        case Type::kPrefix: return prefix(text);
-        case Type::kInterface: return interface(field, text);
-        case Type::kMac: return mac(field, text);
-        default: break;
+        case Type::kAddress:
+            return address(field, text);
+        case Type::kPrefix:
+            return prefix(text);
+        case Type::kInterface:
+            return interface(field, text);
+        case Type::kMac:
+            return mac(field, text);
+        default:
+            break;
     }
     const bool numeric = field.type == Type::kInteger || !units_of(field.type).empty();
     return numeric ? number(field, text) : unexpected(text, expectation_of(field));

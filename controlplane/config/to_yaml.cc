@@ -33,21 +33,33 @@ std::string scalar(std::string_view text) {
     std::string out = "\"";
     for (const char c : text) {
         const auto byte = static_cast<uint8_t>(c);
-        if (c == '"' || c == '\\') (out += '\\') += c;
-        else if (byte < 0x20 || byte == 0x7f) out += fmt::format("\\x{:02x}", byte);
-        else out += c;
+        if (c == '"' || c == '\\')
+            (out += '\\') += c;
+        else if (byte < 0x20 || byte == 0x7f)
+            out += fmt::format("\\x{:02x}", byte);
+        else
+            out += c;
     }
     return out + '"';
 }
 
 std::string scalar_of(const Node& value, const Field& field) {
     switch (field.type) {
-        case Type::kBool: return value.as_bool() ? "true" : "false";
-        case Type::kText: case Type::kName: case Type::kEnum: return scalar(value.as_text());
-        case Type::kAddress: return scalar(value.as_address().to_string());
-        case Type::kPrefix: case Type::kInterface: return scalar(value.as_prefix().to_string());
-        case Type::kMac: return value.as_mac().to_string();
-        default: return format_quantity(field.type, value.as_integer());
+        case Type::kBool:
+            return value.as_bool() ? "true" : "false";
+        case Type::kText:
+        case Type::kName:
+        case Type::kEnum:
+            return scalar(value.as_text());
+        case Type::kAddress:
+            return scalar(value.as_address().to_string());
+        case Type::kPrefix:
+        case Type::kInterface:
+            return scalar(value.as_prefix().to_string());
+        case Type::kMac:
+            return value.as_mac().to_string();
+        default:
+            return format_quantity(field.type, value.as_integer());
     }
 }
 
@@ -83,14 +95,22 @@ class Writer {
     void member(std::string_view name, const Node& value, const Field& field, size_t indent) {
         out_.append(indent, ' ').append(scalar(name)) += ':';
         switch (field.type) {
-            case Type::kMap: return nested(value, *field.nested, indent + kIndent);
-            case Type::kList: return maps(value, *field.nested, indent + kIndent);
-            case Type::kStages: return stage_list(value, indent + kIndent);
-            case Type::kSets: return sets(value, field, indent + kIndent);
-            case Type::kPrefixSet: case Type::kInterfaceSet: case Type::kPortSet:
-            case Type::kNameSet: case Type::kEnumSet:
+            case Type::kMap:
+                return nested(value, *field.nested, indent + kIndent);
+            case Type::kList:
+                return maps(value, *field.nested, indent + kIndent);
+            case Type::kStages:
+                return stage_list(value, indent + kIndent);
+            case Type::kSets:
+                return sets(value, field, indent + kIndent);
+            case Type::kPrefixSet:
+            case Type::kInterfaceSet:
+            case Type::kPortSet:
+            case Type::kNameSet:
+            case Type::kEnumSet:
                 return scalars(scalars_of(value, field.type, field), indent + kIndent);
-            default: (out_ += ' ').append(scalar_of(value, field)) += '\n';
+            default:
+                (out_ += ' ').append(scalar_of(value, field)) += '\n';
         }
     }
     /// After "name:": the map below it, or "{}" beside it.
@@ -107,8 +127,10 @@ class Writer {
         for (const Node& item : list.items()) {
             const size_t start = out_.size();
             members(item, schema, indent + kIndent);
-            if (out_.size() == start) out_.append(indent, ' ') += "- {}\n";
-            else out_[start + indent] = '-';
+            if (out_.size() == start)
+                out_.append(indent, ' ') += "- {}\n";
+            else
+                out_[start + indent] = '-';
         }
     }
     void stage_list(const Node& list, size_t indent) {
@@ -132,8 +154,10 @@ class Writer {
     }
     /// One item beside the key, more below it.
     void scalars(const std::vector<std::string>& items, size_t indent) {
-        if (items.empty()) out_ += " []\n";
-        else if (items.size() == 1) (out_ += ' ').append(items.front()) += '\n';
+        if (items.empty())
+            out_ += " []\n";
+        else if (items.size() == 1)
+            (out_ += ' ').append(items.front()) += '\n';
         else {
             out_ += '\n';
             for (const std::string& item : items)

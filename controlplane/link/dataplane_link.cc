@@ -129,7 +129,7 @@ void DataplaneLink::take_reply(uint64_t id, model::Reply reply) {
     open.done(std::move(reply));
 }
 
-void DataplaneLink::post(uint64_t id, std::string bytes, milliseconds timeout, Done done) {
+void DataplaneLink::post(uint64_t id, const std::string& bytes, milliseconds timeout, Done done) {
     if (!fd_) return done(Error{problem_});
     if (Status queued = writer_.queue(bytes); !queued) return done(queued.error());
     const auto timer = loop_.after(timeout, [this, id, timeout] {

@@ -42,7 +42,7 @@ class Supervisor {
     std::vector<std::string> command_;
     std::function<void(const std::string&)> died_;
     std::function<void()> gone_;
-    pid_t pid_ = 0;      // 0: none
+    pid_t pid_ = 0;  // 0: none
     bool child_ = false;
     UniqueFd pidfd_;
     EventLoop::TimerId timer_ = EventLoop::kNoTimer;

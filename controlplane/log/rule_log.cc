@@ -109,8 +109,10 @@ void RuleLog::tell_losses(uint64_t generation) {
     if (lost == 0) return;
     const uint64_t failed = counts_.failed;
     write(Json{{"generation", generation}, {"lost", lost}}.dump());
-    if (counts_.failed == failed) told_ += lost;
-    else --counts_.failed;  // the notice itself is no decision
+    if (counts_.failed == failed)
+        told_ += lost;
+    else
+        --counts_.failed;  // the notice itself is no decision
 }
 
 void RuleLog::take(const model::RuleLog& record, Clock::time_point now) {

@@ -24,8 +24,8 @@ class RuleLog {
     struct Counts {
         uint64_t written = 0;
         uint64_t beyond_rate = 0;
-        uint64_t in_rings = 0;   ///< lost between the workers and here
-        uint64_t failed = 0;     ///< not written: disk full and the like
+        uint64_t in_rings = 0;  ///< lost between the workers and here
+        uint64_t failed = 0;    ///< not written: disk full and the like
         [[nodiscard]] uint64_t lost() const { return beyond_rate + in_rings + failed; }
     };
 

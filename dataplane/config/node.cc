@@ -11,7 +11,8 @@ namespace {
 constexpr size_t kPrefixBytes = 17, kPortRangeBytes = 4;
 
 Prefix decode_prefix(const char* at) {
-    return Prefix{IpAddress::v6(reinterpret_cast<const uint8_t*>(at)), static_cast<uint8_t>(at[16])};
+    return Prefix{IpAddress::v6(reinterpret_cast<const uint8_t*>(at)),
+                  static_cast<uint8_t>(at[16])};
 }
 
 bool prefixes_valid(const std::string& blob) {
@@ -31,56 +32,81 @@ bool ports_valid(const std::string& blob) {
 
 Node::Kind kind_of(Type type) {
     switch (type) {
-        case Type::kBool: case Type::kInteger: case Type::kEnumSet: case Type::kDuration:
-        case Type::kSize: case Type::kRate: case Type::kPacketRate:
+        case Type::kBool:
+        case Type::kInteger:
+        case Type::kEnumSet:
+        case Type::kDuration:
+        case Type::kSize:
+        case Type::kRate:
+        case Type::kPacketRate:
             return Node::Kind::kInteger;
-        case Type::kText: case Type::kName: case Type::kEnum:
+        case Type::kText:
+        case Type::kName:
+        case Type::kEnum:
             return Node::Kind::kText;
-        case Type::kNameSet: case Type::kList: case Type::kStages:
+        case Type::kNameSet:
+        case Type::kList:
+        case Type::kStages:
             return Node::Kind::kList;
-        case Type::kMap: case Type::kSets:
+        case Type::kMap:
+        case Type::kSets:
             return Node::Kind::kMap;
         default:
             return Node::Kind::kBlob;
     }
 }
 
-Status scalar_conforms(const Node& value, const Field& field) {
-    const auto wrong = [&](std::string_view what) {
-        return Error{fmt::format("{}: {}", field.name, what)};
-    };
-    const std::string& blob = value.as_blob();
-    switch (field.type) {
-        case Type::kBool:
-            if (value.as_integer() != 0 && value.as_integer() != 1) return wrong("not a boolean");
-            break;
-        case Type::kEnum:
-            if (std::ranges::find(field.words, blob) == field.words.end())
-                return wrong("not one of the words");
-            break;
-        case Type::kEnumSet:
-            if (value.as_integer() < 0 || value.as_integer() >> field.words.size() != 0)
-                return wrong("not a set of the words");
-            break;
-        case Type::kAddress: if (blob.size() != 16) return wrong("not an address"); break;
-        case Type::kMac: if (blob.size() != 6) return wrong("not a MAC address"); break;
+/// What is wrong with bytes that should be a value of `type`; empty: nothing.
+std::string_view blob_fault(Type type, const std::string& blob) {
+    switch (type) {
+        case Type::kAddress:
+            return blob.size() == 16 ? "" : "not an address";
+        case Type::kMac:
+            return blob.size() == 6 ? "" : "not a MAC address";
         case Type::kPrefix:
         case Type::kInterface:
-            if (blob.size() != kPrefixBytes || !prefixes_valid(blob)) return wrong("not a prefix");
-            break;
+            return blob.size() == kPrefixBytes && prefixes_valid(blob) ? "" : "not a prefix";
         case Type::kInterfaceSet:
-        case Type::kPrefixSet: if (!prefixes_valid(blob)) return wrong("not a prefix set"); break;
-        case Type::kPortSet: if (!ports_valid(blob)) return wrong("not a port set"); break;
-        case Type::kNameSet:
-            for (const Node& n : value.items())
-                if (n.kind() != Node::Kind::kText) return wrong("not a list of names");
-            break;
-        default: break;
+        case Type::kPrefixSet:
+            return prefixes_valid(blob) ? "" : "not a prefix set";
+        case Type::kPortSet:
+            return ports_valid(blob) ? "" : "not a port set";
+        default:
+            return "";
     }
-    if (value.kind() == Node::Kind::kInteger &&
-        (value.as_integer() < field.minimum || value.as_integer() > field.maximum))
-        return wrong(fmt::format("{} is outside {} to {}", value.as_integer(), field.minimum,
-                                 field.maximum));
+}
+
+std::string_view fault(const Node& value, const Field& field) {
+    const int64_t n = value.as_integer();
+    switch (field.type) {
+        case Type::kBool:
+            return n == 0 || n == 1 ? "" : "not a boolean";
+        case Type::kEnum:
+            return std::ranges::find(field.words, value.as_text()) != field.words.end()
+                       ? ""
+                       : "not one of the words";
+        case Type::kEnumSet:
+            return n >= 0 && (field.words.size() >= 63 || n >> field.words.size() == 0)
+                       ? ""
+                       : "not a set of the words";
+        case Type::kNameSet:
+            return std::ranges::all_of(
+                       value.items(),
+                       [](const Node& item) { return item.kind() == Node::Kind::kText; })
+                       ? ""
+                       : "not a list of names";
+        default:
+            return blob_fault(field.type, value.as_blob());
+    }
+}
+
+Status scalar_conforms(const Node& value, const Field& field) {
+    if (const std::string_view what = fault(value, field); !what.empty())
+        return Error{fmt::format("{}: {}", field.name, what)};
+    const int64_t n = value.as_integer();
+    if (value.kind() == Node::Kind::kInteger && (n < field.minimum || n > field.maximum))
+        return Error{
+            fmt::format("{}: {} is outside {} to {}", field.name, n, field.minimum, field.maximum)};
     return ok_status();
 }
 
@@ -91,7 +117,8 @@ Status stages_conform(const Node& list, StageSchemas stages) {
         const auto& [name, config] = stage.members().front();
         const Schema* schema = stages == nullptr ? nullptr : stages(name);
         if (schema == nullptr) return Error{fmt::format("pipeline: no stage '{}'", name)};
-        if (auto s = conforms(config, *schema, stages); !s) return std::move(s.error()).within(name);
+        if (auto s = conforms(config, *schema, stages); !s)
+            return std::move(s.error()).within(name);
     }
     return ok_status();
 }
@@ -120,7 +147,10 @@ Status field_conforms(const Node& value, const Field& field, StageSchemas stages
 
 void Node::set(std::string_view name, Node value) {
     for (auto& [key, old] : members_)
-        if (key == name) { old = std::move(value); return; }
+        if (key == name) {
+            old = std::move(value);
+            return;
+        }
     members_.emplace_back(std::string(name), std::move(value));
 }
 
@@ -198,11 +228,11 @@ std::string Node::encode(const std::vector<PortRange>& set) {
 }
 
 Status conforms(const Node& tree, const Schema& schema, StageSchemas stages) {
-    if (tree.kind() != Node::Kind::kMap)
-        return Error{fmt::format("{}: is not a map", schema.name)};
+    if (tree.kind() != Node::Kind::kMap) return Error{fmt::format("{}: is not a map", schema.name)};
     for (const auto& [name, value] : tree.members()) {
         const Field* field = schema.find(name);
-        if (field == nullptr) return Error{fmt::format("{}: unknown member '{}'", schema.name, name)};
+        if (field == nullptr)
+            return Error{fmt::format("{}: unknown member '{}'", schema.name, name)};
         if (auto s = field_conforms(value, *field, stages); !s)
             return std::move(s.error()).within(std::string(schema.name));
     }

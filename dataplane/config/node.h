@@ -25,9 +25,21 @@ class Node {
     using Member = std::pair<std::string, Node>;
 
     Node() = default;
-    static Node integer(int64_t v) { Node n(Kind::kInteger); n.integer_ = v; return n; }
-    static Node text(std::string v) { Node n(Kind::kText); n.bytes_ = std::move(v); return n; }
-    static Node blob(std::string v) { Node n(Kind::kBlob); n.bytes_ = std::move(v); return n; }
+    static Node integer(int64_t v) {
+        Node n(Kind::kInteger);
+        n.integer_ = v;
+        return n;
+    }
+    static Node text(std::string v) {
+        Node n(Kind::kText);
+        n.bytes_ = std::move(v);
+        return n;
+    }
+    static Node blob(std::string v) {
+        Node n(Kind::kBlob);
+        n.bytes_ = std::move(v);
+        return n;
+    }
     static Node list() { return Node(Kind::kList); }
     static Node map() { return Node(Kind::kMap); }
 
@@ -38,11 +50,11 @@ class Node {
     /// Text or blob bytes; empty for other kinds.
     [[nodiscard]] const std::string& as_text() const { return bytes_; }
     [[nodiscard]] const std::string& as_blob() const { return bytes_; }
-    [[nodiscard]] IpAddress as_address() const;            ///< of a kAddress, kPrefix, kInterface
-    [[nodiscard]] Prefix as_prefix() const;                ///< of a kPrefix, kInterface
+    [[nodiscard]] IpAddress as_address() const;  ///< of a kAddress, kPrefix, kInterface
+    [[nodiscard]] Prefix as_prefix() const;      ///< of a kPrefix, kInterface
     [[nodiscard]] MacAddress as_mac() const;
-    [[nodiscard]] std::vector<Prefix> as_prefixes() const; ///< of a kPrefixSet
-    [[nodiscard]] std::vector<PortRange> as_ports() const; ///< of a kPortSet
+    [[nodiscard]] std::vector<Prefix> as_prefixes() const;  ///< of a kPrefixSet
+    [[nodiscard]] std::vector<PortRange> as_ports() const;  ///< of a kPortSet
     [[nodiscard]] std::vector<std::string> as_names() const;
 
     /// List items.
@@ -58,8 +70,8 @@ class Node {
     [[nodiscard]] bool has(std::string_view name) const { return !(*this)[name].is_null(); }
     bool operator==(const Node&) const = default;
 
-    static std::string encode(const Prefix& p);                  ///< 17 bytes
-    static std::string encode(const std::vector<Prefix>& set);   ///< 17 bytes each
+    static std::string encode(const Prefix& p);                    ///< 17 bytes
+    static std::string encode(const std::vector<Prefix>& set);     ///< 17 bytes each
     static std::string encode(const std::vector<PortRange>& set);  ///< 4 bytes each
 
   private:

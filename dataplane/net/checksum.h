@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The Internet checksum (RFC 1071): a one's complement sum of 16-bit words. It does not care about byte
-// order as long as all words are taken alike, so sums here are of words in host registers.
+// The Internet checksum (RFC 1071): a one's complement sum of 16-bit words. It does not care about
+// byte order as long as all words are taken alike, so sums here are of words in host registers.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -11,20 +11,41 @@
 namespace ravelin::net {
 
 enum EtherType : uint16_t {
-    kEtherIpv4 = 0x0800, kEtherArp = 0x0806, kEtherVlan = 0x8100, kEtherQinq = 0x88a8,
-    kEtherIpv6 = 0x86dd, kEtherLldp = 0x88cc, kEtherFirstType = 0x0600,  // below: an 802.3 length
+    kEtherIpv4 = 0x0800,
+    kEtherArp = 0x0806,
+    kEtherVlan = 0x8100,
+    kEtherQinq = 0x88a8,
+    kEtherIpv6 = 0x86dd,
+    kEtherLldp = 0x88cc,
+    kEtherFirstType = 0x0600,  // below: an 802.3 length
 };
 
 enum Protocol : uint8_t {
-    kHopByHop = 0, kIcmp = 1, kIgmp = 2, kTcp = 6, kUdp = 17, kRouting = 43, kFragment = 44,
-    kEsp = 50, kAh = 51, kIcmpv6 = 58, kNoNext = 59, kDestinationOptions = 60, kSctp = 132,
+    kHopByHop = 0,
+    kIcmp = 1,
+    kIgmp = 2,
+    kTcp = 6,
+    kUdp = 17,
+    kRouting = 43,
+    kFragment = 44,
+    kEsp = 50,
+    kAh = 51,
+    kIcmpv6 = 58,
+    kNoNext = 59,
+    kDestinationOptions = 60,
+    kSctp = 132,
     kMobility = 135,
 };
 
 enum TcpFlag : uint8_t { kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32 };
 
-struct Ethernet { MacAddress destination, source; be16 type; };
-struct VlanTag { be16 tci, type; };
+struct Ethernet {
+    MacAddress destination, source;
+    be16 type;
+};
+struct VlanTag {
+    be16 tci, type;
+};
 struct Ipv4 {
     uint8_t version_ihl, tos;
     be16 total_length, id, fragment;  // fragment: 0x4000 DF, 0x2000 MF, 0x1fff offset in 8 bytes
@@ -39,8 +60,14 @@ struct Ipv6 {
     uint8_t next_header, hop_limit;
     std::array<uint8_t, 16> source, destination;
 };
-struct Ipv6Extension { uint8_t next_header, length; };  // length in 8 bytes beyond the first 8
-struct Ipv6Fragment { uint8_t next_header, reserved; be16 offset_more; be32 id; };
+struct Ipv6Extension {
+    uint8_t next_header, length;
+};  // length in 8 bytes beyond the first 8
+struct Ipv6Fragment {
+    uint8_t next_header, reserved;
+    be16 offset_more;
+    be32 id;
+};
 struct Tcp {
     be16 source_port, destination_port;
     be32 sequence, acknowledgement;
@@ -48,8 +75,14 @@ struct Tcp {
     be16 window, checksum, urgent;
     [[nodiscard]] unsigned header_length() const { return (data_offset >> 4) * 4u; }
 };
-struct Udp { be16 source_port, destination_port, length, checksum; };
-struct Icmp { uint8_t type, code; be16 checksum; be16 id, sequence; };  // id, sequence: echo
+struct Udp {
+    be16 source_port, destination_port, length, checksum;
+};
+struct Icmp {
+    uint8_t type, code;
+    be16 checksum;
+    be16 id, sequence;
+};  // id, sequence: echo
 struct Arp {
     be16 hardware, protocol;
     uint8_t hardware_length, protocol_length;
@@ -59,7 +92,12 @@ struct Arp {
     MacAddress target_mac;
     be32 target_ip;
 };
-struct NeighbourMessage { uint8_t type, code; be16 checksum; be32 flags; std::array<uint8_t, 16> target; };
+struct NeighbourMessage {
+    uint8_t type, code;
+    be16 checksum;
+    be32 flags;
+    std::array<uint8_t, 16> target;
+};
 
 static_assert(sizeof(Ethernet) == 14 && sizeof(VlanTag) == 4 && sizeof(Ipv4) == 20);
 static_assert(sizeof(Ipv6) == 40 && sizeof(Ipv6Fragment) == 8 && sizeof(Tcp) == 20);

@@ -24,7 +24,9 @@ constexpr unsigned kQuoteBytes = 128;  // well above the 8 that RFC 792 asks for
 
 Bytes tcp_options(const PacketSpec& spec) {
     Bytes out;
-    if (spec.mss) append(out, Bytes{2, 4, static_cast<uint8_t>(*spec.mss >> 8), static_cast<uint8_t>(*spec.mss)});
+    if (spec.mss)
+        append(out,
+               Bytes{2, 4, static_cast<uint8_t>(*spec.mss >> 8), static_cast<uint8_t>(*spec.mss)});
     if (spec.sack_permitted) append(out, Bytes{1, 1, 4, 2});
     if (spec.window_scale) append(out, Bytes{1, 3, 3, *spec.window_scale});
     return out;
@@ -79,7 +81,8 @@ Bytes build_icmp(const PacketSpec& spec) {
     if (spec.kind == Kind::kIcmp6 && spec.type >= kRouterSolicit && spec.type <= kNeighbourAdvert) {
         append(out, neighbour_body(spec));
     } else if (!spec.quoted.empty() || spec.mtu != 0) {
-        // ICMPv4 keeps the MTU in the low half of the word (RFC 1191 section 4), ICMPv6 in all of it.
+        // ICMPv4 keeps the MTU in the low half of the word (RFC 1191 section 4), ICMPv6 in all of
+        // it.
         append(out, be32(spec.mtu));
         Bytes quote = spec.quoted.empty() ? Bytes{} : build_ip(spec.quoted.front());
         quote.resize(std::min<size_t>(quote.size(), kQuoteBytes));
@@ -92,17 +95,17 @@ Bytes build_icmp(const PacketSpec& spec) {
     return out;
 }
 
-size_t checksum_offset(Kind kind) {
-    return kind == Kind::kTcp ? 16 : kind == Kind::kUdp ? 6 : 2;
-}
+size_t checksum_offset(Kind kind) { return kind == Kind::kTcp ? 16 : kind == Kind::kUdp ? 6 : 2; }
 
 void fill_checksum(Bytes& upper, const PacketSpec& spec, uint8_t protocol) {
     const size_t at = checksum_offset(spec.kind);
     uint64_t sum = 0;
     if (spec.kind != Kind::kIcmp)
-        sum = pseudo_header_sum(spec.source, spec.destination, protocol, static_cast<uint32_t>(upper.size()));
-    be16 value = spec.partial_checksum ? be16::from_raw(checksum_fold(sum))
-                                       : checksum_finish(checksum_add(sum, upper.data(), upper.size()));
+        sum = pseudo_header_sum(spec.source, spec.destination, protocol,
+                                static_cast<uint32_t>(upper.size()));
+    be16 value = spec.partial_checksum
+                     ? be16::from_raw(checksum_fold(sum))
+                     : checksum_finish(checksum_add(sum, upper.data(), upper.size()));
     // UDP: zero means none, so a sum of zero is sent as all ones (RFC 768).
     if (spec.kind == Kind::kUdp && value.host() == 0) value = be16(0xffff);
     if (spec.bad_checksum) value = be16(static_cast<uint16_t>(value.host() ^ 0x5555));
@@ -112,19 +115,25 @@ void fill_checksum(Bytes& upper, const PacketSpec& spec, uint8_t protocol) {
 
 uint8_t protocol_of(const PacketSpec& spec) {
     switch (spec.kind) {
-        case Kind::kTcp: return kTcp;
-        case Kind::kUdp: return kUdp;
-        case Kind::kIcmp: return kIcmp;
-        case Kind::kIcmp6: return kIcmpv6;
-        default: return spec.protocol;
+        case Kind::kTcp:
+            return kTcp;
+        case Kind::kUdp:
+            return kUdp;
+        case Kind::kIcmp:
+            return kIcmp;
+        case Kind::kIcmp6:
+            return kIcmpv6;
+        default:
+            return spec.protocol;
     }
 }
 
 Bytes build_upper(const PacketSpec& spec) {
     // A later fragment has no transport header: its payload is all there is.
     if (spec.kind == Kind::kIp || spec.fragment.value_or(0) != 0) return spec.payload;
-    Bytes upper = spec.kind == Kind::kTcp ? build_tcp(spec)
-                : spec.kind == Kind::kUdp ? build_udp(spec) : build_icmp(spec);
+    Bytes upper = spec.kind == Kind::kTcp   ? build_tcp(spec)
+                  : spec.kind == Kind::kUdp ? build_udp(spec)
+                                            : build_icmp(spec);
     fill_checksum(upper, spec, protocol_of(spec));
     return upper;
 }
@@ -156,9 +165,12 @@ Bytes build_ipv4(const PacketSpec& spec, const Bytes& upper) {
 
 /// One extension header of 8 bytes (AH: 16), filled with a PadN option where it has options.
 Bytes extension(const PacketSpec& spec, uint8_t protocol, uint8_t next) {
-    if (protocol == kAh) return Bytes{next, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0};  // RFC 4302
-    if (protocol == kRouting) return Bytes{next, 0, static_cast<uint8_t>(spec.routing_zero ? 0 : 4), 0, 0, 0, 0, 0};
-    if (protocol == kHopByHop && spec.router_alert) return Bytes{next, 0, 5, 2, 0, 0, 1, 0};  // RFC 2711
+    if (protocol == kAh)
+        return Bytes{next, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0};  // RFC 4302
+    if (protocol == kRouting)
+        return Bytes{next, 0, static_cast<uint8_t>(spec.routing_zero ? 0 : 4), 0, 0, 0, 0, 0};
+    if (protocol == kHopByHop && spec.router_alert)
+        return Bytes{next, 0, 5, 2, 0, 0, 1, 0};  // RFC 2711
     return Bytes{next, 0, 1, 4, 0, 0, 0, 0};
 }
 
@@ -168,7 +180,8 @@ Bytes build_ipv6(const PacketSpec& spec, const Bytes& upper) {
     if (spec.fragment || spec.mf) {
         Ipv6Fragment fragment{};
         fragment.next_header = next;
-        fragment.offset_more = be16(static_cast<uint16_t>((spec.fragment.value_or(0) & 0xfff8) | (spec.mf ? 1 : 0)));
+        fragment.offset_more =
+            be16(static_cast<uint16_t>((spec.fragment.value_or(0) & 0xfff8) | (spec.mf ? 1 : 0)));
         fragment.id = be32(spec.id);
         const auto* at = reinterpret_cast<const uint8_t*>(&fragment);
         body.insert(body.begin(), at, at + sizeof fragment);
@@ -183,7 +196,8 @@ Bytes build_ipv6(const PacketSpec& spec, const Bytes& upper) {
     ip.version_class_flow = be32(0x60000000u | uint32_t{spec.tos} << 20);
     ip.payload_length = be16(static_cast<uint16_t>(body.size()));
     ip.next_header = next;
-    const bool discovery = spec.kind == Kind::kIcmp6 && spec.type >= kRouterSolicit && spec.type <= 137;
+    const bool discovery =
+        spec.kind == Kind::kIcmp6 && spec.type >= kRouterSolicit && spec.type <= 137;
     ip.hop_limit = spec.ttl.value_or(discovery ? 255 : 64);  // RFC 4861 section 6.1.1
     ip.source = spec.source.bytes;
     ip.destination = spec.destination.bytes;
@@ -254,9 +268,12 @@ Bytes build_ip(const PacketSpec& spec) {
 Bytes build_frame(const PacketSpec& spec, const PacketTextDefaults& defaults) {
     Bytes out;
     if (spec.kind != Kind::kRaw) append_ethernet(out, spec, defaults);
-    if (spec.kind == Kind::kArp) append(out, build_arp(spec, defaults));
-    else if (spec.kind == Kind::kRaw || spec.kind == Kind::kEther) append(out, spec.payload);
-    else append(out, build_ip(spec));
+    if (spec.kind == Kind::kArp)
+        append(out, build_arp(spec, defaults));
+    else if (spec.kind == Kind::kRaw || spec.kind == Kind::kEther)
+        append(out, spec.payload);
+    else
+        append(out, build_ip(spec));
     out.resize(out.size() + spec.pad);
     for (const PacketSpec::Poke& poke : spec.pokes)
         for (size_t i = 0; i < poke.bytes.size() && poke.offset + i < out.size(); ++i)

@@ -9,8 +9,7 @@
 #include "dataplane/net/packet_describe.h"
 #include "dataplane/net/packet_spec.h"
 
-namespace ravelin {
-namespace net {
+namespace ravelin::net {
 namespace {
 
 using View = std::span<const uint8_t>;
@@ -22,11 +21,6 @@ std::string hex(View bytes) {
     std::string out;
     for (const uint8_t b : bytes) out += fmt::format("{:02x}", b);
     return out;
-}
-
-std::string endpoint(const IpAddress& address, uint16_t port) {
-    if (address.is_v4()) return fmt::format("{}:{}", address.to_string(), port);
-    return fmt::format("[{}]:{}", address.to_string(), port);
 }
 
 }  // namespace
@@ -65,13 +59,17 @@ void Describer::tcp_options(View options) {
 
 bool Describer::tcp(View bytes) {
     const auto* tcp = at<Tcp>(bytes, 0);
-    if (tcp == nullptr || tcp->header_length() < sizeof(Tcp) || tcp->header_length() > bytes.size()) return false;
-    begin("tcp", endpoint(ip_.source, tcp->source_port.host()), endpoint(ip_.destination, tcp->destination_port.host()));
+    if (tcp == nullptr || tcp->header_length() < sizeof(Tcp) || tcp->header_length() > bytes.size())
+        return false;
+    begin("tcp", endpoint(ip_.source, tcp->source_port.host()),
+          endpoint(ip_.destination, tcp->destination_port.host()));
     std::string flags;
     for (const TcpFlagName& name : kTcpFlagNames)
         if ((tcp->flags & name.bit) != 0) (flags += flags.empty() ? "" : ",").append(name.name);
     if (!flags.empty()) add("{}", flags);
-    if (!summary()) add("seq={} ack={} win={}", tcp->sequence.host(), tcp->acknowledgement.host(), tcp->window.host());
+    if (!summary())
+        add("seq={} ack={} win={}", tcp->sequence.host(), tcp->acknowledgement.host(),
+            tcp->window.host());
     tcp_options(bytes.subspan(sizeof(Tcp), tcp->header_length() - sizeof(Tcp)));
     payload(bytes.subspan(tcp->header_length()));
     upper_checksum(bytes, tcp->checksum, kTcp);
@@ -81,16 +79,20 @@ bool Describer::tcp(View bytes) {
 bool Describer::udp(View bytes) {
     const auto* udp = at<Udp>(bytes, 0);
     if (udp == nullptr) return false;
-    begin("udp", endpoint(ip_.source, udp->source_port.host()), endpoint(ip_.destination, udp->destination_port.host()));
+    begin("udp", endpoint(ip_.source, udp->source_port.host()),
+          endpoint(ip_.destination, udp->destination_port.host()));
     payload(bytes.subspan(sizeof(Udp)));
-    if (udp->checksum.host() == 0) add("no-checksum");
-    else upper_checksum(bytes, udp->checksum, kUdp);
+    if (udp->checksum.host() == 0)
+        add("no-checksum");
+    else
+        upper_checksum(bytes, udp->checksum, kUdp);
     return true;
 }
 
 void Describer::upper_checksum(View bytes, be16 found, uint8_t protocol) {
     if (ip_.more || quoted_) return;  // the rest of what it covers is elsewhere
-    const uint64_t pseudo = pseudo_header_sum(ip_.source, ip_.destination, protocol, static_cast<uint32_t>(bytes.size()));
+    const uint64_t pseudo = pseudo_header_sum(ip_.source, ip_.destination, protocol,
+                                              static_cast<uint32_t>(bytes.size()));
     checksum(found, checksum_add(pseudo, bytes.data(), bytes.size()), pseudo);
 }
 
@@ -122,12 +124,18 @@ bool Describer::icmp(View bytes, bool v6) {
     const auto* icmp = at<Icmp>(bytes, 0);
     if (icmp == nullptr) return false;
     begin(v6 ? "icmp6" : "icmp", ip_.source.to_string(), ip_.destination.to_string());
-    const std::span<const IcmpName> names = v6 ? std::span<const IcmpName>(kIcmp6Names) : std::span<const IcmpName>(kIcmp4Names);
+    const std::span<const IcmpName> names =
+        v6 ? std::span<const IcmpName>(kIcmp6Names) : std::span<const IcmpName>(kIcmp4Names);
     const auto name = std::ranges::find(names, icmp->type, &IcmpName::type);
-    if (name == names.end()) add("type={} code={}", icmp->type, icmp->code);
-    else if (icmp->code == 0) add("{}", name->name);
-    else add("{}/{}", name->name, icmp->code);
-    const bool error = v6 ? icmp->type < 128 : icmp->type == 3 || icmp->type == 5 || icmp->type == 11 || icmp->type == 12;
+    if (name == names.end())
+        add("type={} code={}", icmp->type, icmp->code);
+    else if (icmp->code == 0)
+        add("{}", name->name);
+    else
+        add("{}/{}", name->name, icmp->code);
+    const bool error =
+        v6 ? icmp->type < 128
+           : icmp->type == 3 || icmp->type == 5 || icmp->type == 11 || icmp->type == 12;
     if (v6 && neighbour(bytes, icmp->type)) {
     } else if (error) {
         const uint32_t word = uint32_t{icmp->id.host()} << 16 | icmp->sequence.host();
@@ -137,8 +145,10 @@ bool Describer::icmp(View bytes, bool v6) {
         add("id={} seq={}", icmp->id.host(), icmp->sequence.host());
         payload(bytes.subspan(sizeof(Icmp)));
     }
-    if (v6) upper_checksum(bytes, icmp->checksum, kIcmpv6);
-    else if (!ip_.more && !quoted_) checksum(icmp->checksum, checksum_add(0, bytes.data(), bytes.size()), 0);
+    if (v6)
+        upper_checksum(bytes, icmp->checksum, kIcmpv6);
+    else if (!ip_.more && !quoted_)
+        checksum(icmp->checksum, checksum_add(0, bytes.data(), bytes.size()), 0);
     return true;
 }
 
@@ -151,8 +161,10 @@ void Describer::quote(View bytes) {
 
 void Describer::ip_fields() {
     if (!ip_.extensions.empty()) add("{}", ip_.extensions);
-    if (ip_.fragmented && ip_.offset != 0) add("frag={}", ip_.offset);
-    else if (ip_.fragmented && !ip_.source.is_v4() && !ip_.more) add("frag=0");
+    if (ip_.fragmented && ip_.offset != 0)
+        add("frag={}", ip_.offset);
+    else if (ip_.fragmented && !ip_.source.is_v4() && !ip_.more)
+        add("frag=0");
     if (ip_.more) add("mf");
     if (ip_.options) add("options");
     if (ip_.router_alert) add("router-alert");
@@ -168,10 +180,14 @@ bool Describer::upper(View bytes) {
     const size_t before = out_.size();
     bool known = false;
     if (!ip_.fragmented || ip_.offset == 0) {
-        if (ip_.protocol == kTcp) known = tcp(bytes);
-        else if (ip_.protocol == kUdp) known = udp(bytes);
-        else if (ip_.protocol == kIcmp && ip_.source.is_v4()) known = icmp(bytes, false);
-        else if (ip_.protocol == kIcmpv6 && !ip_.source.is_v4()) known = icmp(bytes, true);
+        if (ip_.protocol == kTcp)
+            known = tcp(bytes);
+        else if (ip_.protocol == kUdp)
+            known = udp(bytes);
+        else if (ip_.protocol == kIcmp && ip_.source.is_v4())
+            known = icmp(bytes, false);
+        else if (ip_.protocol == kIcmpv6 && !ip_.source.is_v4())
+            known = icmp(bytes, true);
     }
     if (!known) {
         out_.resize(before);
@@ -185,13 +201,20 @@ bool Describer::upper(View bytes) {
 
 bool Describer::ipv4(View bytes) {
     const auto* ip = at<Ipv4>(bytes, 0);
-    if (ip == nullptr || ip->header_length() < sizeof(Ipv4) || ip->header_length() > bytes.size()) return false;
+    if (ip == nullptr || ip->header_length() < sizeof(Ipv4) || ip->header_length() > bytes.size())
+        return false;
     const size_t total = ip->total_length.host(), header = ip->header_length();
     if (total < header || (total > bytes.size() && !quoted_)) return false;
     const uint16_t fragment = ip->fragment.host();
-    ip_ = {.source = v4(ip->source), .destination = v4(ip->destination), .protocol = ip->protocol,
-           .ttl = ip->ttl, .tos = ip->tos, .id = ip->id.host(), .offset = (fragment & 0x1fffu) * 8u,
-           .fragmented = (fragment & 0x3fff) != 0, .more = (fragment & 0x2000) != 0,
+    ip_ = {.source = v4(ip->source),
+           .destination = v4(ip->destination),
+           .protocol = ip->protocol,
+           .ttl = ip->ttl,
+           .tos = ip->tos,
+           .id = ip->id.host(),
+           .offset = (fragment & 0x1fffu) * 8u,
+           .fragmented = (fragment & 0x3fff) != 0,
+           .more = (fragment & 0x2000) != 0,
            .dont_fragment = (fragment & 0x4000) != 0};
     const View options = bytes.subspan(sizeof(Ipv4), header - sizeof(Ipv4));
     ip_.router_alert = !options.empty() && options[0] == 148;
@@ -233,14 +256,17 @@ bool Describer::ipv6(View bytes) {
     if (ip == nullptr) return false;
     const size_t total = sizeof(Ipv6) + ip->payload_length.host();
     if (total > bytes.size() && !quoted_) return false;
-    ip_ = {.source = IpAddress::v6(ip->source.data()), .destination = IpAddress::v6(ip->destination.data()),
-           .ttl = ip->hop_limit, .tos = static_cast<uint8_t>(ip->version_class_flow.host() >> 20)};
+    ip_ = {.source = IpAddress::v6(ip->source.data()),
+           .destination = IpAddress::v6(ip->destination.data()),
+           .ttl = ip->hop_limit,
+           .tos = static_cast<uint8_t>(ip->version_class_flow.host() >> 20)};
     trailing_ = total < bytes.size() ? bytes.size() - total : 0;
     const View packet = bytes.first(std::min(total, bytes.size()));
     size_t offset = sizeof(Ipv6);
     uint8_t next = ip->next_header;
     const auto is_extension = [](uint8_t p) {
-        return p == kFragment || std::ranges::find(kExtensionNames, p, &ExtensionName::protocol) != kExtensionNames.end();
+        return p == kFragment || std::ranges::find(kExtensionNames, p, &ExtensionName::protocol) !=
+                                     kExtensionNames.end();
     };
     for (unsigned i = 0; i < kMostHeaders && is_extension(next) && ip_.offset == 0; ++i)
         if (!extension(packet, offset, next)) return false;
@@ -256,14 +282,18 @@ bool Describer::ip(View bytes) {
 
 bool Describer::arp(View bytes) {
     const auto* arp = at<Arp>(bytes, 0);
-    if (arp == nullptr || arp->hardware.host() != 1 || arp->protocol.host() != kEtherIpv4) return false;
-    const std::string sender = v4(arp->sender_ip).to_string(), target = v4(arp->target_ip).to_string();
-    if (arp->operation.host() == 1) add("arp who-has {} tell {}", target, sender);
-    else if (arp->operation.host() == 2) add("arp {} is-at {} to {}", sender, arp->sender_mac.to_string(), target);
-    else return false;
+    if (arp == nullptr || arp->hardware.host() != 1 || arp->protocol.host() != kEtherIpv4)
+        return false;
+    const std::string sender = v4(arp->sender_ip).to_string(),
+                      target = v4(arp->target_ip).to_string();
+    if (arp->operation.host() == 1)
+        add("arp who-has {} tell {}", target, sender);
+    else if (arp->operation.host() == 2)
+        add("arp {} is-at {} to {}", sender, arp->sender_mac.to_string(), target);
+    else
+        return false;
     trailing_ = bytes.size() - sizeof(Arp);
     return true;
 }
 
-}  // namespace net
-}  // namespace ravelin
+}  // namespace ravelin::net

@@ -16,7 +16,8 @@ class Describer {
   public:
     using View = std::span<const uint8_t>;
     /// `quoted`: an ICMP error's quote, which may be cut short.
-    explicit Describer(PacketDetail detail, bool quoted = false) : detail_(detail), quoted_(quoted) {}
+    explicit Describer(PacketDetail detail, bool quoted = false)
+        : detail_(detail), quoted_(quoted) {}
 
     /// False where the bytes are no whole packet; text() is then without meaning.
     bool ip(View bytes);

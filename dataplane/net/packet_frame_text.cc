@@ -27,7 +27,8 @@ struct Link {
 Link read_link(std::span<const uint8_t> frame, uint16_t type) {
     Link link{.type = type, .tags = {}};
     const bool service = type == net::kEtherQinq;
-    for (size_t i = 0; i < kMostTags && (link.type == net::kEtherVlan || (i == 0 && service)); ++i) {
+    for (size_t i = 0; i < kMostTags && (link.type == net::kEtherVlan || (i == 0 && service));
+         ++i) {
         const auto* tag = Describer::at<net::VlanTag>(frame, link.offset);
         if (tag == nullptr) break;
         link.tags += fmt::format("{}{}", i == 0 ? "vlan=" : ",", tag->tci.host());
@@ -52,13 +53,15 @@ std::string describe_frame(std::span<const uint8_t> frame, PacketDetail detail) 
     if (!link.tags.empty()) out.add("{}", link.tags);
     if (known) {
         out.add("{}", text.text());
-        if (detail == PacketDetail::kFull && text.trailing() != 0) out.add("pad={}", text.trailing());
+        if (detail == PacketDetail::kFull && text.trailing() != 0)
+            out.add("pad={}", text.trailing());
     } else {
         out.add("ether=0x{:04x}", link.type);
         out.payload(body);
     }
     if (detail == PacketDetail::kFull)
-        out.add("src-mac={} dst-mac={}", ethernet->source.to_string(), ethernet->destination.to_string());
+        out.add("src-mac={} dst-mac={}", ethernet->source.to_string(),
+                ethernet->destination.to_string());
     return out.text();
 }
 

@@ -22,9 +22,13 @@ struct Word {
 };
 
 template <typename T>
-struct Unwrapped { using type = T; };
+struct Unwrapped {
+    using type = T;
+};
 template <typename T>
-struct Unwrapped<std::optional<T>> { using type = T; };
+struct Unwrapped<std::optional<T>> {
+    using type = T;
+};
 
 /// Reads a number into a member of any unsigned type.
 template <auto Member>
@@ -116,27 +120,52 @@ Status add_poke(PacketSpec& spec, const Token& token) {
 
 using S = PacketSpec;
 constexpr Option kOptions[]{
-    {"in", set_port}, {"vlan", set_vlans}, {"src-mac", set_mac<&S::source_mac>},
-    {"dst-mac", set_mac<&S::destination_mac>}, {"lladdr", set_mac<&S::link_address>},
-    {"ttl", set_number<&S::ttl>}, {"tos", set_number<&S::tos>}, {"id", set_id},
-    {"ip-id", set_number<&S::id>}, {"frag", set_number<&S::fragment>}, {"proto", set_number<&S::protocol>},
-    {"seq", set_number<&S::sequence>}, {"ack", set_number<&S::acknowledgement>},
-    {"win", set_number<&S::window>}, {"mss", set_number<&S::mss>},
-    {"wscale", set_number<&S::window_scale>}, {"type", set_type}, {"code", set_number<&S::code>},
-    {"mtu", set_number<&S::mtu>}, {"target", set_target}, {"len", set_length}, {"data", set_text},
-    {"hex", set_hex}, {"pad", set_number<&S::pad>}, {"cut", set_number<&S::cut>}, {"poke", add_poke},
+    {"in", set_port},
+    {"vlan", set_vlans},
+    {"src-mac", set_mac<&S::source_mac>},
+    {"dst-mac", set_mac<&S::destination_mac>},
+    {"lladdr", set_mac<&S::link_address>},
+    {"ttl", set_number<&S::ttl>},
+    {"tos", set_number<&S::tos>},
+    {"id", set_id},
+    {"ip-id", set_number<&S::id>},
+    {"frag", set_number<&S::fragment>},
+    {"proto", set_number<&S::protocol>},
+    {"seq", set_number<&S::sequence>},
+    {"ack", set_number<&S::acknowledgement>},
+    {"win", set_number<&S::window>},
+    {"mss", set_number<&S::mss>},
+    {"wscale", set_number<&S::window_scale>},
+    {"type", set_type},
+    {"code", set_number<&S::code>},
+    {"mtu", set_number<&S::mtu>},
+    {"target", set_target},
+    {"len", set_length},
+    {"data", set_text},
+    {"hex", set_hex},
+    {"pad", set_number<&S::pad>},
+    {"cut", set_number<&S::cut>},
+    {"poke", add_poke},
 };
 
 template <bool S::*Member>
-void set_true(S& spec) { spec.*Member = true; }
+void set_true(S& spec) {
+    spec.*Member = true;
+}
 
 constexpr Word kWords[]{
-    {"df", set_true<&S::df>}, {"mf", set_true<&S::mf>}, {"options", set_true<&S::options>},
-    {"router-alert", set_true<&S::router_alert>}, {"sack-permitted", set_true<&S::sack_permitted>},
-    {"bad-checksum", set_true<&S::bad_checksum>}, {"no-checksum", set_true<&S::no_checksum>},
+    {"df", set_true<&S::df>},
+    {"mf", set_true<&S::mf>},
+    {"options", set_true<&S::options>},
+    {"router-alert", set_true<&S::router_alert>},
+    {"sack-permitted", set_true<&S::sack_permitted>},
+    {"bad-checksum", set_true<&S::bad_checksum>},
+    {"no-checksum", set_true<&S::no_checksum>},
     {"bad-ip-checksum", set_true<&S::bad_ip_checksum>},
-    {"partial-checksum", set_true<&S::partial_checksum>}, {"solicited", set_true<&S::solicited>},
-    {"override", set_true<&S::override_flag>}, {"router", set_true<&S::router>},
+    {"partial-checksum", set_true<&S::partial_checksum>},
+    {"solicited", set_true<&S::solicited>},
+    {"override", set_true<&S::override_flag>},
+    {"router", set_true<&S::router>},
     {"qinq", set_true<&S::service_tag>},
 };
 
@@ -191,7 +220,8 @@ Status apply_option(PacketSpec& spec, const Token& token) {
     for (const Option& option : kOptions)
         if (option.name == token.key()) return option.set(spec, token);
     std::string known;
-    for (const Option& option : kOptions) (known += known.empty() ? "" : " ").append(option.name) += "=";
+    for (const Option& option : kOptions)
+        (known += known.empty() ? "" : " ").append(option.name) += "=";
     return unexpected(token, "one of " + known);
 }
 

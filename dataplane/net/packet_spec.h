@@ -24,7 +24,7 @@ struct PacketSpec {
     std::string port;
     std::optional<MacAddress> source_mac, destination_mac, link_address;
     std::vector<uint16_t> vlans;
-    bool service_tag = false;            ///< outer tag is 0x88a8
+    bool service_tag = false;  ///< outer tag is 0x88a8
     bool has_endpoints = false;
     IpAddress source, destination;
     uint16_t source_port = 0, destination_port = 0;
@@ -34,9 +34,9 @@ struct PacketSpec {
     uint8_t tos = 0;
     uint32_t id = 0;
     bool df = false, mf = false, options = false, router_alert = false;
-    std::optional<uint16_t> fragment;    ///< bytes
-    std::vector<uint8_t> extensions;     ///< IPv6 headers by number, in order
-    bool routing_zero = false;           ///< the routing header is type 0 (RFC 5095)
+    std::optional<uint16_t> fragment;  ///< bytes
+    std::vector<uint8_t> extensions;   ///< IPv6 headers by number, in order
+    bool routing_zero = false;         ///< the routing header is type 0 (RFC 5095)
     // TCP
     uint8_t flags = 0;
     uint32_t sequence = 0, acknowledgement = 0;  // sequence: also of ICMP echo
@@ -52,11 +52,12 @@ struct PacketSpec {
     bool solicited = false, override_flag = false, router = false;
     IpAddress target;
     bool arp_reply = false;
-    std::vector<PacketSpec> quoted;      ///< none or one
+    std::vector<PacketSpec> quoted;  ///< none or one
     uint16_t ethertype = 0;
     std::vector<uint8_t> payload;
     // Deliberate damage
-    bool bad_checksum = false, bad_ip_checksum = false, no_checksum = false, partial_checksum = false;
+    bool bad_checksum = false, bad_ip_checksum = false, no_checksum = false,
+         partial_checksum = false;
     size_t pad = 0;
     std::optional<size_t> cut;
     std::vector<Poke> pokes;
@@ -68,13 +69,20 @@ struct IcmpName {
     uint8_t type;
 };
 inline constexpr std::array kIcmp4Names{
-    IcmpName{"echo-request", 8}, IcmpName{"echo-reply", 0}, IcmpName{"unreachable", 3},
-    IcmpName{"redirect", 5}, IcmpName{"time-exceeded", 11}, IcmpName{"parameter-problem", 12}};
+    IcmpName{"echo-request", 8}, IcmpName{"echo-reply", 0},     IcmpName{"unreachable", 3},
+    IcmpName{"redirect", 5},     IcmpName{"time-exceeded", 11}, IcmpName{"parameter-problem", 12}};
 inline constexpr std::array kIcmp6Names{
-    IcmpName{"echo-request", 128}, IcmpName{"echo-reply", 129}, IcmpName{"unreachable", 1},
-    IcmpName{"packet-too-big", 2}, IcmpName{"time-exceeded", 3}, IcmpName{"parameter-problem", 4},
-    IcmpName{"rs", 133}, IcmpName{"ra", 134}, IcmpName{"ns", 135}, IcmpName{"na", 136}};
-enum Icmp6Type : uint8_t { kRouterSolicit = 133, kRouterAdvert = 134, kNeighbourSolicit = 135, kNeighbourAdvert = 136 };
+    IcmpName{"echo-request", 128}, IcmpName{"echo-reply", 129},
+    IcmpName{"unreachable", 1},    IcmpName{"packet-too-big", 2},
+    IcmpName{"time-exceeded", 3},  IcmpName{"parameter-problem", 4},
+    IcmpName{"rs", 133},           IcmpName{"ra", 134},
+    IcmpName{"ns", 135},           IcmpName{"na", 136}};
+enum Icmp6Type : uint8_t {
+    kRouterSolicit = 133,
+    kRouterAdvert = 134,
+    kNeighbourSolicit = 135,
+    kNeighbourAdvert = 136
+};
 struct ExtensionName {
     std::string_view name;
     uint8_t protocol;
@@ -87,8 +95,9 @@ struct TcpFlagName {
     uint8_t bit;
 };
 inline constexpr std::array kTcpFlagNames{TcpFlagName{"syn", kSyn}, TcpFlagName{"ack", kAck},
-    TcpFlagName{"fin", kFin}, TcpFlagName{"rst", kRst}, TcpFlagName{"psh", kPsh},
-    TcpFlagName{"urg", kUrg}, TcpFlagName{"ece", 64}, TcpFlagName{"cwr", 128}};
+                                          TcpFlagName{"fin", kFin}, TcpFlagName{"rst", kRst},
+                                          TcpFlagName{"psh", kPsh}, TcpFlagName{"urg", kUrg},
+                                          TcpFlagName{"ece", 64},   TcpFlagName{"cwr", 128}};
 
 /// Byte i of a payload nobody specified.
 constexpr uint8_t payload_pattern(size_t i) { return static_cast<uint8_t>(i); }

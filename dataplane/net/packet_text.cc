@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The grammar: [option=...]* protocol endpoint > endpoint [option=... | word]*, ARP's sentences, and
-// the quoted packet of an ICMP error in parentheses.
+// The grammar: [option=...]* protocol endpoint > endpoint [option=... | word]*, ARP's sentences,
+// and the quoted packet of an ICMP error in parentheses.
 #include "dataplane/net/packet_text.h"
 
 #include "dataplane/limits.h"
@@ -20,8 +20,8 @@ struct KindName {
     std::string_view name;
     Kind kind;
 };
-constexpr KindName kKinds[]{{"tcp", Kind::kTcp}, {"udp", Kind::kUdp}, {"icmp", Kind::kIcmp},
-                            {"icmp6", Kind::kIcmp6}, {"ip", Kind::kIp}, {"arp", Kind::kArp}};
+constexpr KindName kKinds[]{{"tcp", Kind::kTcp},     {"udp", Kind::kUdp}, {"icmp", Kind::kIcmp},
+                            {"icmp6", Kind::kIcmp6}, {"ip", Kind::kIp},   {"arp", Kind::kArp}};
 constexpr std::string_view kExpectedKind = "tcp, udp, icmp, icmp6, ip, arp, raw=HEX or ether=TYPE";
 constexpr unsigned kMaxQuotes = 3;  // an error about an error is already wrong
 
@@ -63,11 +63,13 @@ class Parser {
     }
 
     Status link_layer(PacketSpec& spec, const Token& token) {
-        if (spec.kind != Kind::kUnset || !token.has_value()) return unexpected(token, kExpectedKind);
+        if (spec.kind != Kind::kUnset || !token.has_value())
+            return unexpected(token, kExpectedKind);
         if (token.key() == "raw") {
             auto bytes = net::hex_bytes(token, token.value());
             if (!bytes) return bytes.error();
-            if (bytes->size() > limits::kMaxFrame) return unexpected(token, "no more than a jumbo frame");
+            if (bytes->size() > limits::kMaxFrame)
+                return unexpected(token, "no more than a jumbo frame");
             spec.kind = Kind::kRaw;
             spec.payload = std::move(*bytes);
             return ok_status();
@@ -97,10 +99,12 @@ class Parser {
         return ok_status();
     }
 
-    static Status endpoint(const PacketSpec& spec, const Token& token, IpAddress& address, uint16_t& port) {
+    static Status endpoint(const PacketSpec& spec, const Token& token, IpAddress& address,
+                           uint16_t& port) {
         const bool has_ports = spec.kind == Kind::kTcp || spec.kind == Kind::kUdp;
-        const std::string_view expected = has_ports ? "an endpoint like 192.0.2.1:80 or [2001:db8::1]:80"
-                                                    : "an IPv4 or IPv6 address";
+        const std::string_view expected = has_ports
+                                              ? "an endpoint like 192.0.2.1:80 or [2001:db8::1]:80"
+                                              : "an IPv4 or IPv6 address";
         std::string_view host = token.text;
         if (auto whole = IpAddress::parse(host); whole) {  // ports may go unsaid in fragments
             address = *whole;
@@ -163,7 +167,8 @@ class Parser {
     }
 
     Status quote(PacketSpec& spec, const Token& token, unsigned depth) {
-        if (depth == kMaxQuotes) return unexpected(token, "no more than three quotes in each other");
+        if (depth == kMaxQuotes)
+            return unexpected(token, "no more than three quotes in each other");
         if (auto s = keyword("("); !s) return s;
         auto inner = packet(depth + 1);
         if (!inner) return inner.error();
@@ -176,12 +181,17 @@ class Parser {
     Status complete(PacketSpec& spec) {
         const bool link = spec.kind == Kind::kRaw || spec.kind == Kind::kEther;
         if (spec.kind == Kind::kUnset) return unexpected(peek(), kExpectedKind);
-        if (!link && !spec.has_endpoints) return unexpected(peek(), "endpoints like 192.0.2.1 > 192.0.2.2");
+        if (!link && !spec.has_endpoints)
+            return unexpected(peek(), "endpoints like 192.0.2.1 > 192.0.2.2");
         const bool v4 = spec.source.is_v4();
-        if (spec.kind == Kind::kIcmp && !v4) return unexpected(peek(), "IPv4 addresses; icmp6 takes IPv6");
-        if (spec.kind == Kind::kIcmp6 && v4) return unexpected(peek(), "IPv6 addresses; icmp takes IPv4");
-        if (v4 && !spec.extensions.empty()) return unexpected(peek(), "extension headers only with IPv6");
-        if (spec.fragment.value_or(0) % 8 != 0) return unexpected(peek(), "frag= in multiples of 8");
+        if (spec.kind == Kind::kIcmp && !v4)
+            return unexpected(peek(), "IPv4 addresses; icmp6 takes IPv6");
+        if (spec.kind == Kind::kIcmp6 && v4)
+            return unexpected(peek(), "IPv6 addresses; icmp takes IPv4");
+        if (v4 && !spec.extensions.empty())
+            return unexpected(peek(), "extension headers only with IPv6");
+        if (spec.fragment.value_or(0) % 8 != 0)
+            return unexpected(peek(), "frag= in multiples of 8");
         return ok_status();
     }
 
@@ -199,9 +209,11 @@ Result<ParsedPacket> parse_packet_text(std::string_view text, const PacketTextDe
     auto spec = parser.packet(0);
     if (!spec) return spec.error();
     if (!parser.done()) return unexpected(parser.peek(), "the end");
-    ParsedPacket out{spec->port.empty() ? defaults.port : spec->port, net::build_frame(*spec, defaults)};
+    ParsedPacket out{spec->port.empty() ? defaults.port : spec->port,
+                     net::build_frame(*spec, defaults)};
     if (out.frame.size() > limits::kMaxFrame)
-        return Error{"the frame has " + std::to_string(out.frame.size()) + " bytes, more than a jumbo frame"};
+        return Error{"the frame has " + std::to_string(out.frame.size()) +
+                     " bytes, more than a jumbo frame"};
     return out;
 }
 

@@ -25,10 +25,10 @@ struct PacketTextDefaults {
         std::string port;
         MacAddress mac;
     };
-    std::string port;                                       ///< without in=
-    MacAddress source_mac{{0x02, 0, 0, 0, 0, 0xfe}};        ///< without src-mac=
-    MacAddress destination_mac{{0x02, 0, 0, 0, 0x01, 0}};   ///< unicast to a port not listed
-    std::vector<PortMac> port_macs;                         ///< unicast frames go to their port's
+    std::string port;                                      ///< without in=
+    MacAddress source_mac{{0x02, 0, 0, 0, 0, 0xfe}};       ///< without src-mac=
+    MacAddress destination_mac{{0x02, 0, 0, 0, 0x01, 0}};  ///< unicast to a port not listed
+    std::vector<PortMac> port_macs;                        ///< unicast frames go to their port's
 };
 
 struct ParsedPacket {
@@ -46,6 +46,7 @@ enum class PacketDetail : uint8_t {
 };
 
 /// The text of a frame, without in=. Never fails: what it does not understand is hex.
-std::string describe_frame(std::span<const uint8_t> frame, PacketDetail detail = PacketDetail::kFull);
+std::string describe_frame(std::span<const uint8_t> frame,
+                           PacketDetail detail = PacketDetail::kFull);
 
 }  // namespace ravelin

@@ -29,8 +29,10 @@ Result<std::vector<Token>> split_words(std::string_view text) {
             continue;
         }
         if (word.text.empty()) word.at = i + 1;
-        if (c == '"' && (quoted || word.has_value())) quoted = !quoted;
-        else word.text += c;
+        if (c == '"' && (quoted || word.has_value()))
+            quoted = !quoted;
+        else
+            word.text += c;
     }
     if (quoted) return unexpected(word, "a closing quote");
     close();
@@ -54,7 +56,8 @@ Result<std::vector<uint8_t>> hex_bytes(const Token& token, std::string_view digi
         uint8_t byte = 0;
         const char* at = digits.data() + i;
         const auto [end, status] = std::from_chars(at, at + 2, byte, 16);
-        if (status != std::errc{} || end != at + 2) return unexpected(token, "pairs of hexadecimal digits");
+        if (status != std::errc{} || end != at + 2)
+            return unexpected(token, "pairs of hexadecimal digits");
         out.push_back(byte);
     }
     if (digits.size() % 2 != 0) return unexpected(token, "pairs of hexadecimal digits");

@@ -15,9 +15,13 @@ struct Token {
     std::string text;
     size_t at = 0;  ///< position of its first character; the first is 1
     /// The part before '=', or all of it.
-    [[nodiscard]] std::string_view key() const { return std::string_view(text).substr(0, text.find('=')); }
+    [[nodiscard]] std::string_view key() const {
+        return std::string_view(text).substr(0, text.find('='));
+    }
     /// The part behind '='.
-    [[nodiscard]] std::string_view value() const { return std::string_view(text).substr(text.find('=') + 1); }
+    [[nodiscard]] std::string_view value() const {
+        return std::string_view(text).substr(text.find('=') + 1);
+    }
     [[nodiscard]] bool has_value() const { return text.find('=') != std::string::npos; }
 };
 

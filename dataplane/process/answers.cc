@@ -90,7 +90,8 @@ void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
     };
     for (const auto& step : store.current()->steps)
         if (const size_t bytes = step.policy->memory_bytes(); bytes != 0)
-            if (auto* row = add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes);
+            if (auto* row =
+                    add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes);
                 const auto* routes = dynamic_cast<const RoutePolicy*>(step.policy.get()))
                 row->set_entries(routes->size());
     for (const auto& worker : store.appliance()->workers()) {
@@ -163,8 +164,8 @@ void delete_flows(const PolicyStore& store, const std::string& address, model::R
 }
 
 void neighbours(const PolicyStore& store, model::Reply& reply) {
-    static constexpr std::array<const char*, 8> kStates{"none",  "incomplete", "reachable", "stale",
-                                                        "delay", "probing",    "failed",    "permanent"};
+    static constexpr std::array<const char*, 8> kStates{
+        "none", "incomplete", "reachable", "stale", "delay", "probing", "failed", "permanent"};
     const Describer describer(*store.current(), store.appliance()->specs());
     const uint32_t now = Now::read().ms;
     for (const NeighbourView& n : store.appliance()->neighbours().list()) {
@@ -183,7 +184,8 @@ void routes(const PolicyStore& store, const model::RouteLookup& request, model::
     const Describer describer(*store.current(), store.appliance()->specs());
     std::vector<RouteView> views;
     if (request.address().size() == 16)
-        views.push_back(policy->lookup(IpAddress::v6(reinterpret_cast<const uint8_t*>(request.address().data()))));
+        views.push_back(policy->lookup(
+            IpAddress::v6(reinterpret_cast<const uint8_t*>(request.address().data()))));
     else
         views = policy->list(request.list_limit());
     reply.set_total(policy->size());
@@ -199,14 +201,15 @@ void routes(const PolicyStore& store, const model::RouteLookup& request, model::
 void explain(const PolicyStore& store, const model::Explain& request, model::Reply& reply) {
     const PolicySnapshot& policy = *store.current();
     PortId port = kNoPort;
-    for (PortId p = 0; p < policy.ports.size(); ++p)
-        if (policy.ports[p].name == request.port()) port = p;
+    for (size_t p = 0; p < policy.ports.size(); ++p)
+        if (policy.ports[p].name == request.port()) port = static_cast<PortId>(p);
     if (port == kNoPort) return reply.set_error(fmt::format("no port '{}'", request.port()));
     const Appliance& box = *store.appliance();
     // The first run finds the owner; only its flow table knows the flow.
     ExplainCommand first(request.frame(), port, box.specs().size());
     ExplainCommand owner(request.frame(), port, box.specs().size());
-    if (!box.workers()[0]->execute(first) || !first.ran()) return reply.set_error("the frame could not be run");
+    if (!box.workers()[0]->execute(first) || !first.ran())
+        return reply.set_error("the frame could not be run");
     ExplainCommand& told = first.owner() == 0 ? first : owner;
     if (&told == &owner && (!box.workers()[first.owner()]->execute(owner) || !owner.ran()))
         return reply.set_error(fmt::format("worker {} does not answer", first.owner()));
@@ -222,10 +225,34 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
     out.set_out_port(describer.port(told.meta().out_port));
     out.set_flow(Describer::summary(told.meta()));
     if (const auto* routes = policy_of<RoutePolicy>(policy, "route"))
-        if (const RouteView view = routes->lookup(told.meta().destination); view.hop.kind != RouteKind::kNone) {
+        if (const RouteView view = routes->lookup(told.meta().destination);
+            view.hop.kind != RouteKind::kNone) {
             out.set_route(view.prefix.to_string());
             out.set_next_hop(via(view.hop));
         }
+}
+
+bool look(const PolicyStore& store, const model::ToDataplane& request, model::Reply& reply) {
+    using Kind = model::ToDataplane::RequestCase;
+    switch (request.request_case()) {
+        case Kind::kFlows:
+            flows(store, request.flows().limit(), reply);
+            return true;
+        case Kind::kDeleteFlows:
+            delete_flows(store, request.delete_flows().address(), reply);
+            return true;
+        case Kind::kNeighbours:
+            neighbours(store, reply);
+            return true;
+        case Kind::kRoute:
+            routes(store, request.route(), reply);
+            return true;
+        case Kind::kExplain:
+            explain(store, request.explain(), reply);
+            return true;
+        default:
+            return false;
+    }
 }
 
 }  // namespace ravelin::answers

@@ -7,6 +7,9 @@
 namespace ravelin::answers {
 
 void status(const PolicyStore& store, uint64_t started_unix_ms, model::DataplaneStatus& out);
+/// Answers a request that only looks (or deletes flows), by one of those below; false: it is
+/// another kind. Needs a policy in force.
+bool look(const PolicyStore& store, const model::ToDataplane& request, model::Reply& reply);
 /// Up to `limit` flows over all workers; `total` counts them all.
 void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply);
 /// Deletes every flow with `address` (16 bytes) at either end; `total` counts them.

@@ -20,7 +20,8 @@
 namespace ravelin {
 namespace {
 
-constexpr std::array<std::string_view, 5> kFixedPortMembers{"name", "device", "mtu", "mac", "queues"};
+constexpr std::array<std::string_view, 5> kFixedPortMembers{"name", "device", "mtu", "mac",
+                                                            "queues"};
 
 /// The members that only a restart changes.
 config::Node fixed_members(const config::Node& config) {
@@ -40,12 +41,14 @@ config::Node fixed_members(const config::Node& config) {
 
 uint32_t largest_mtu(const config::Node& config) {
     int64_t mtu = 0;
-    for (const config::Node& port : config["ports"].items()) mtu = std::max(mtu, port["mtu"].as_integer());
+    for (const config::Node& port : config["ports"].items())
+        mtu = std::max(mtu, port["mtu"].as_integer());
     return static_cast<uint32_t>(mtu);
 }
 
 uint64_t pool_bytes(const config::Node& config) {
-    const uint64_t buffer = sizeof(rte_mbuf) + sizeof(PacketMeta) + buffer_room(largest_mtu(config)) + 128;
+    const uint64_t buffer =
+        sizeof(rte_mbuf) + sizeof(PacketMeta) + buffer_room(largest_mtu(config)) + 128;
     return buffer * static_cast<uint64_t>(config["workers"]["buffers"].as_integer()) *
            static_cast<uint64_t>(config["workers"]["count"].as_integer()) * 9 / 8;
 }
@@ -77,7 +80,8 @@ Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config,
     std::unique_ptr<Appliance> box(new Appliance(clock));
     box->booted_ = fixed_members(config);
     box->worker_count_ = static_cast<unsigned>(config["workers"]["count"].as_integer());
-    for (const auto step : {&Appliance::start_environment, &Appliance::make_pools, &Appliance::open_ports})
+    for (const auto step :
+         {&Appliance::start_environment, &Appliance::make_pools, &Appliance::open_ports})
         if (auto s = (box.get()->*step)(); !s) return std::move(s.error());
     if (auto s = box->share_hash_secret(run_dir); !s) return std::move(s.error());
     if (auto s = box->make_counters(run_dir); !s) return std::move(s.error());
@@ -103,17 +107,21 @@ Status Appliance::accepts(const config::Node& config) const {
     const config::Node fixed = fixed_members(config);
     for (const std::string_view member : {"mode", "workers"})
         if (fixed[member] != booted_[member])
-            return Error{fmt::format("{}: cannot change while the data plane runs; restart it to apply this", member)};
+            return Error{fmt::format(
+                "{}: cannot change while the data plane runs; restart it to apply this", member)};
     const auto& now = fixed["ports"].items();
     const auto& then = booted_["ports"].items();
     if (now.size() != then.size())
-        return Error{fmt::format("ports: {} are configured and {} are running; restart the data plane to change that",
-                                 now.size(), then.size())};
+        return Error{fmt::format(
+            "ports: {} are configured and {} are running; restart the data plane to change that",
+            now.size(), then.size())};
     for (size_t i = 0; i < now.size(); ++i)
         for (const std::string_view member : kFixedPortMembers)
             if (now[i][member] != then[i][member])
-                return Error{fmt::format("ports[{}].{}: cannot change while the data plane runs; restart it to apply this",
-                                         i, member)};
+                return Error{
+                    fmt::format("ports[{}].{}: cannot change while the data plane runs; restart it "
+                                "to apply this",
+                                i, member)};
     return ok_status();
 }
 
@@ -138,10 +146,11 @@ Status Appliance::make_pools() {
     const auto buffers = static_cast<unsigned>(booted_["workers"]["buffers"].as_integer());
     const auto room = static_cast<uint16_t>(buffer_room(largest_mtu(booted_)));
     for (unsigned w = 0; w < worker_count_; ++w) {
-        rte_mempool* pool = rte_pktmbuf_pool_create(fmt::format("buffers{}", w).c_str(), buffers, 256,
-                                                    sizeof(PacketMeta), room, SOCKET_ID_ANY);
+        rte_mempool* pool = rte_pktmbuf_pool_create(fmt::format("buffers{}", w).c_str(), buffers,
+                                                    256, sizeof(PacketMeta), room, SOCKET_ID_ANY);
         if (pool == nullptr)
-            return Error{fmt::format("workers.buffers: no memory for {} buffers of {} bytes", buffers, room)};
+            return Error{fmt::format("workers.buffers: no memory for {} buffers of {} bytes",
+                                     buffers, room)};
         pools_.push_back(pool);
     }
     return ok_status();
@@ -150,9 +159,13 @@ Status Appliance::make_pools() {
 Status Appliance::open_ports() {
     const bool wire = booted_["mode"].as_text() == "wire";
     for (const config::Node& port : booted_["ports"].items()) {
-        PortConfig c{.name = port["name"].as_text(), .device = port["device"].as_text(),
-                     .mtu = static_cast<uint32_t>(port["mtu"].as_integer()), .mac = std::nullopt,
-                     .queues = port.has("queues") ? static_cast<unsigned>(port["queues"].as_integer()) : worker_count_,
+        PortConfig c{.name = port["name"].as_text(),
+                     .device = port["device"].as_text(),
+                     .mtu = static_cast<uint32_t>(port["mtu"].as_integer()),
+                     .mac = std::nullopt,
+                     .queues = port.has("queues")
+                                   ? static_cast<unsigned>(port["queues"].as_integer())
+                                   : worker_count_,
                      .promiscuous = wire};
         // A kernel interface spreads frames over sockets by its own hash: one queue, steered by us.
         if (!port.has("queues") && pci_address_of(c.device).empty()) c.queues = 1;
@@ -171,10 +184,11 @@ Status Appliance::make_counters(const std::string& run_dir) {
     specs_ = counter_specs(names);
     counters_path_ = run_dir + "/counters";
     unlink(counters_path_.c_str());  // readers of the old one notice by its inode
-    auto segment = SharedSegment::open(counters_path_, CounterSegment::bytes_for(specs_.size(), worker_count_, limits::kMaxRules));
+    auto segment = SharedSegment::open(
+        counters_path_, CounterSegment::bytes_for(specs_.size(), worker_count_, limits::kMaxRules));
     if (!segment) return std::move(segment.error());
-    counters_ = std::make_unique<CounterSegment>(segment->data(), specs_, worker_count_, limits::kMaxRules,
-                                                 unix_ns() / 1'000'000);
+    counters_ = std::make_unique<CounterSegment>(segment->data(), specs_, worker_count_,
+                                                 limits::kMaxRules, unix_ns() / 1'000'000);
     segments_.push_back(std::move(*segment));
     return ok_status();
 }
@@ -193,15 +207,17 @@ Status Appliance::share_hash_secret(const std::string& run_dir) {
     return ok_status();
 }
 
-Result<std::unique_ptr<FlowTable>> Appliance::make_flow_table(const std::string& path, uint32_t capacity) {
+Result<std::unique_ptr<FlowTable>> Appliance::make_flow_table(const std::string& path,
+                                                              uint32_t capacity) {
     auto segment = SharedSegment::open(path, FlowTable::bytes_for(capacity));
     if (!segment) return std::move(segment.error());
     const uint32_t now = clock_().ms;
     AdoptReport report;
-    auto table = segment->created()
-                     ? Result<FlowTable>(Error{""})
-                     : FlowTable::adopt(segment->data(), segment->size(), capacity, boot_tag(), now, report);
-    if (!table) table = FlowTable::create(segment->data(), segment->size(), capacity, boot_tag(), now);
+    auto table = segment->created() ? Result<FlowTable>(Error{""})
+                                    : FlowTable::adopt(segment->data(), segment->size(), capacity,
+                                                       boot_tag(), now, report);
+    if (!table)
+        table = FlowTable::create(segment->data(), segment->size(), capacity, boot_tag(), now);
     if (!table) return std::move(table.error()).within(path);
     facts_.adopted_flows += report.adopted;
     facts_.damaged_flows += report.invalid + report.duplicate;
@@ -213,28 +229,37 @@ Status Appliance::make_workers(const std::string& run_dir) {
     const auto workers = static_cast<WorkerId>(worker_count_);
     const config::Node& settings = booted_["workers"];
     const std::vector<int> cpus = cpus_of(booted_);
-    const bool rss = std::ranges::all_of(ports_, [&](const auto& p) {
-        return p->symmetric_rss() && p->rx_queues() == workers;
-    });
+    const bool rss = std::ranges::all_of(
+        ports_, [&](const auto& p) { return p->symmetric_rss() && p->rx_queues() == workers; });
     neighbours_ = std::make_unique<NeighbourTable>();
     handoffs_ = std::make_unique<HandoffMatrix>(workers);
     for (WorkerId w = 0; w < workers; ++w) {
         const uint64_t adopted_before = facts_.adopted_flows;
-        auto flows = make_flow_table(fmt::format("{}/flows.{}", run_dir, w), static_cast<uint32_t>(settings["flows"].as_integer()));
+        auto flows = make_flow_table(fmt::format("{}/flows.{}", run_dir, w),
+                                     static_cast<uint32_t>(settings["flows"].as_integer()));
         if (!flows) return std::move(flows.error());
-        WorkerSetup setup{.id = w, .cpu = cpus.empty() ? -1 : cpus[w % cpus.size()],
-                          .adaptive = settings["poll"].as_text() != "busy", .software_steering = workers > 1 && !rss,
+        WorkerSetup setup{.id = w,
+                          .cpu = cpus.empty() ? -1 : cpus[w % cpus.size()],
+                          .adaptive = settings["poll"].as_text() != "busy",
+                          .software_steering = workers > 1 && !rss,
                           .clock = clock_,
-                          .policy = &slot, .counters = counters_->worker(w), .flows = std::move(*flows),
-                          .neighbours = neighbours_.get(), .pool = pools_[w], .handoffs = handoffs_.get(),
-                          .queues = {}, .routes = {}};
+                          .policy = &slot,
+                          .counters = counters_->worker(w),
+                          .flows = std::move(*flows),
+                          .neighbours = neighbours_.get(),
+                          .pool = pools_[w],
+                          .handoffs = handoffs_.get(),
+                          .queues = {},
+                          .routes = {}};
         setup.counters.add(kFlowsAdopted, facts_.adopted_flows - adopted_before);
-        for (PortId p = 0; p < ports_.size(); ++p) {
+        for (size_t p = 0; p < ports_.size(); ++p) {
             const Port& port = *ports_[p];
             for (uint16_t q = 0; q < port.rx_queues(); ++q)
-                if ((p + q) % workers == w) setup.queues.push_back({port.device(), q, p});
+                if ((p + q) % workers == w)
+                    setup.queues.push_back({port.device(), q, static_cast<PortId>(p)});
             const auto queue = static_cast<uint16_t>(w % port.tx_queues());
-            setup.routes.push_back({port.device(), queue, static_cast<WorkerId>(w < port.tx_queues() ? w : queue)});
+            setup.routes.push_back(
+                {port.device(), queue, static_cast<WorkerId>(w < port.tx_queues() ? w : queue)});
         }
         workers_.push_back(std::make_unique<Worker>(std::move(setup)));
     }

@@ -21,9 +21,9 @@ namespace ravelin {
 
 struct BootFacts {
     bool hugepages = false;
-    std::string warning;        ///< empty, or why a default was not to be had
+    std::string warning;  ///< empty, or why a default was not to be had
     uint64_t adopted_flows = 0;
-    uint64_t damaged_flows = 0; ///< entries a crash left invalid
+    uint64_t damaged_flows = 0;  ///< entries a crash left invalid
 };
 
 class Appliance {
@@ -62,7 +62,7 @@ class Appliance {
     Result<std::unique_ptr<FlowTable>> make_flow_table(const std::string& path, uint32_t capacity);
 
     Clock clock_;
-    config::Node booted_;               // the fixed members, to compare with
+    config::Node booted_;  // the fixed members, to compare with
     unsigned worker_count_ = 1;
     BootFacts facts_;
     PortFacts port_facts_;

@@ -24,7 +24,8 @@ namespace {
 // a log or trace is read at.
 constexpr int kEventPeriodMs = 10;
 constexpr unsigned kEventsPerTurn = 512;
-constexpr size_t kMostQueued = 16u << 20;  // a control plane that does not read loses events, not us
+constexpr size_t kMostQueued = 16u
+                               << 20;  // a control plane that does not read loses events, not us
 
 /// Sets or clears the watch of a worker, on that worker.
 class SetWatch final : public Command {
@@ -144,12 +145,22 @@ void ControlServer::answer(const model::ToDataplane& request, model::Reply& repl
                 outcome = Error{fmt::format("protocol version {}; this data plane speaks {}",
                                             request.hello().version(), model::kProtocolVersion)};
             break;
-        case Kind::kApply: return apply(request.apply(), reply);
-        case Kind::kConfirm: outcome = store_.confirm(request.confirm().generation()); break;
-        case Kind::kRollback: outcome = store_.roll_back(); break;
-        case Kind::kStatus: break;
-        case Kind::kUnwatch: unwatch(); break;
-        case Kind::REQUEST_NOT_SET: outcome = Error{"not a request this data plane knows"}; break;
+        case Kind::kApply:
+            return apply(request.apply(), reply);
+        case Kind::kConfirm:
+            outcome = store_.confirm(request.confirm().generation());
+            break;
+        case Kind::kRollback:
+            outcome = store_.roll_back();
+            break;
+        case Kind::kStatus:
+            break;
+        case Kind::kUnwatch:
+            unwatch();
+            break;
+        case Kind::REQUEST_NOT_SET:
+            outcome = Error{"not a request this data plane knows"};
+            break;
         default:
             if (!booted) outcome = Error{"no policy is in force yet"};
     }
@@ -158,11 +169,7 @@ void ControlServer::answer(const model::ToDataplane& request, model::Reply& repl
     } else if (booted) {
         if (request.has_trace()) return watch(request.trace(), false, reply);
         if (request.has_capture()) return watch(request.capture(), true, reply);
-        if (request.has_flows()) return answers::flows(store_, request.flows().limit(), reply);
-        if (request.has_delete_flows()) return answers::delete_flows(store_, request.delete_flows().address(), reply);
-        if (request.has_neighbours()) return answers::neighbours(store_, reply);
-        if (request.has_route()) return answers::routes(store_, request.route(), reply);
-        if (request.has_explain()) return answers::explain(store_, request.explain(), reply);
+        if (answers::look(store_, request, reply)) return;
     }
     answers::status(store_, started_unix_ms_, *reply.mutable_status());
 }
@@ -183,8 +190,8 @@ void ControlServer::watch(const model::Watch& request, bool capture, model::Repl
     auto spec = std::make_unique<WatchSpec>();
     const std::vector<uint64_t> packed(request.filter().begin(), request.filter().end());
     const PolicySnapshot& policy = *store_.current();
-    for (PortId p = 0; p < policy.ports.size(); ++p)
-        if (policy.ports[p].name == request.port()) spec->port = p;
+    for (size_t p = 0; p < policy.ports.size(); ++p)
+        if (policy.ports[p].name == request.port()) spec->port = static_cast<PortId>(p);
     if (!request.port().empty() && spec->port == kNoPort)
         return reply.set_error(fmt::format("no port '{}'", request.port()));
     if (packed.size() > 4096 || !WatchSpec::decode(packed, spec->filter))
@@ -197,7 +204,8 @@ void ControlServer::watch(const model::Watch& request, bool capture, model::Repl
     watch_ = std::move(spec);
     for (const auto& worker : store_.appliance()->workers()) {
         SetWatch set(watch_.get());
-        if (!worker->execute(set)) reply.set_error(fmt::format("worker {} does not answer", worker->id()));
+        if (!worker->execute(set))
+            reply.set_error(fmt::format("worker {} does not answer", worker->id()));
     }
 }
 
@@ -215,8 +223,10 @@ void ControlServer::drain_events() {
     if (store_.current() == nullptr) return;
     for (const auto& worker : store_.appliance()->workers())
         worker->events().drain(kEventsPerTurn, [this](const uint8_t* record, size_t length) {
-            if (client_ < 0 || writer_.pending() > kMostQueued) ++events_dropped_;
-            else carry(record, length);
+            if (client_ < 0 || writer_.pending() > kMostQueued)
+                ++events_dropped_;
+            else
+                carry(record, length);
         });
     traces_.expire(unix_ns(), [this](const auto& story) { tell(story); });
     if (client_ >= 0 && !writer_.empty() && !writer_.flush(client_)) drop_client();
@@ -237,7 +247,8 @@ void ControlServer::carry(const uint8_t* record, size_t length) {
         TraceRecord trace;
         std::memcpy(&trace, record, sizeof trace);
         const bool last = trace.verdict == Verdict::kDrop || trace.stage == TraceRecord::kLeft;
-        return traces_.add(describer.trace(trace), last, [this](const auto& story) { tell(story); });
+        return traces_.add(describer.trace(trace), last,
+                           [this](const auto& story) { tell(story); });
     } else if (kind == EventKind::kRuleLog && length == sizeof(RuleLogRecord)) {
         RuleLogRecord log;
         std::memcpy(&log, record, sizeof log);

@@ -21,7 +21,8 @@ class ControlServer {
     ControlServer(const ControlServer&) = delete;
     ControlServer& operator=(const ControlServer&) = delete;
 
-    /// Takes the run directory (one data plane each) and binds `<run_dir>/dataplane.sock`, mode 0600.
+    /// Takes the run directory (one data plane each) and binds `<run_dir>/dataplane.sock`, mode
+    /// 0600.
     Status listen();
     /// Serves until `stop_fd` is readable. 0: asked to stop; 3: the first policy could not be
     /// booted, and EAL starts once a process.

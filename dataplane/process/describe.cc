@@ -9,12 +9,6 @@
 namespace ravelin {
 namespace {
 
-std::string endpoint(const IpAddress& address, uint16_t port, bool with_port) {
-    if (!with_port) return address.to_string();
-    if (address.is_v4()) return fmt::format("{}:{}", address.to_string(), port);
-    return fmt::format("[{}]:{}", address.to_string(), port);
-}
-
 std::string tcp_flags(uint8_t flags) {
     static constexpr const char* kNames[] = {"fin", "syn", "rst", "psh", "ack", "urg"};
     std::string out;
@@ -53,44 +47,60 @@ std::string Describer::reason(DropCode code) const {
 
 std::string Describer::verdict(Verdict v) {
     switch (v) {
-        case Verdict::kPass: return "pass";
-        case Verdict::kDrop: return "drop";
-        case Verdict::kConsumed: return "consumed";
+        case Verdict::kPass:
+            return "pass";
+        case Verdict::kDrop:
+            return "drop";
+        case Verdict::kConsumed:
+            return "consumed";
     }
     return "";
 }
 
 std::string Describer::protocol(const PacketMeta& meta) {
     if (meta.has(PacketMeta::kArp)) return "arp";
-    if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return fmt::format("ether-{:#06x}", meta.ethertype);
+    if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6))
+        return fmt::format("ether-{:#06x}", meta.ethertype);
     switch (meta.protocol) {
-        case net::kTcp: return "tcp";
-        case net::kUdp: return "udp";
-        case net::kIcmp: return "icmp";
-        case net::kIcmpv6: return "icmp6";
-        default: return fmt::format("ip-{}", meta.protocol);
+        case net::kTcp:
+            return "tcp";
+        case net::kUdp:
+            return "udp";
+        case net::kIcmp:
+            return "icmp";
+        case net::kIcmpv6:
+            return "icmp6";
+        default:
+            return fmt::format("ip-{}", meta.protocol);
     }
 }
 
 std::string Describer::summary(const PacketMeta& meta) {
     if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return protocol(meta);
     const bool ports = meta.has(PacketMeta::kPorts) && !meta.has(PacketMeta::kEcho);
-    std::string text = fmt::format("{} {} > {}", protocol(meta), endpoint(meta.source, meta.source_port, ports),
-                                   endpoint(meta.destination, meta.destination_port, ports));
-    if (meta.protocol == net::kTcp && !meta.has(PacketMeta::kLaterFragment)) text += " " + tcp_flags(meta.tcp_flags);
+    std::string text = fmt::format(
+        "{} {} > {}", protocol(meta),
+        ports ? endpoint(meta.source, meta.source_port) : meta.source.to_string(),
+        ports ? endpoint(meta.destination, meta.destination_port) : meta.destination.to_string());
+    if (meta.protocol == net::kTcp && !meta.has(PacketMeta::kLaterFragment))
+        text += " " + tcp_flags(meta.tcp_flags);
     if (meta.protocol == net::kIcmp || meta.protocol == net::kIcmpv6)
         text += fmt::format(" type {} code {}", meta.icmp_type, meta.icmp_code);
-    if (meta.has(PacketMeta::kFragment)) text += fmt::format(" fragment at {}", meta.fragment_offset);
+    if (meta.has(PacketMeta::kFragment))
+        text += fmt::format(" fragment at {}", meta.fragment_offset);
     return text + fmt::format(" len {}", meta.l3_total);
 }
 
 std::string Describer::detail(const std::string& stage, const PacketMeta& meta) const {
-    if (stage == "parse" || stage == "receive") return stage == "parse" ? summary(meta) : "port " + port(meta.in_port);
+    if (stage == "parse" || stage == "receive")
+        return stage == "parse" ? summary(meta) : "port " + port(meta.in_port);
     if (stage == "steer") return fmt::format("hash {:08x}", meta.hash);
     if (stage == "firewall") {
-        static constexpr const char* kStates[] = {"", "new", "established", "related", "invalid", "untracked"};
+        static constexpr const char* kStates[] = {"",        "new",     "established",
+                                                  "related", "invalid", "untracked"};
         const char* state = meta.flow_state < 6 ? kStates[meta.flow_state] : "";
-        return fmt::format("rule {} state {}", rule(meta.rule).empty() ? "-" : rule(meta.rule), *state ? state : "-");
+        return fmt::format("rule {} state {}", rule(meta.rule).empty() ? "-" : rule(meta.rule),
+                           *state ? state : "-");
     }
     const std::string out = port(meta.out_port);
     return out.empty() ? "no way out" : "out " + out;
@@ -100,7 +110,8 @@ model::Step Describer::step(const TraceRecord& record) const {
     model::Step step;
     step.set_stage(stage_name(record.stage));
     step.set_verdict(verdict(record.verdict));
-    step.set_detail(record.verdict == Verdict::kDrop ? reason(record.reason) : detail(step.stage(), record.meta));
+    step.set_detail(record.verdict == Verdict::kDrop ? reason(record.reason)
+                                                     : detail(step.stage(), record.meta));
     return step;
 }
 

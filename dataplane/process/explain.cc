@@ -8,7 +8,10 @@
 namespace ravelin {
 
 ExplainCommand::ExplainCommand(std::string frame, PortId port, size_t counter_count)
-    : frame_(std::move(frame)), port_(port), scratch_(counter_count), scratch_rules_(limits::kMaxRules) {}
+    : frame_(std::move(frame)),
+      port_(port),
+      scratch_(counter_count),
+      scratch_rules_(limits::kMaxRules) {}
 
 void ExplainCommand::run(Worker& worker) noexcept {
     WorkerContext context = worker.context();
@@ -40,7 +43,8 @@ void ExplainCommand::run(Worker& worker) noexcept {
 void ExplainCommand::collect() {
     events_.drain(64, [this](const uint8_t* record, size_t length) {
         TraceRecord copy;
-        if (length == sizeof copy) std::memcpy(&copy, record, sizeof copy), records_.push_back(copy);
+        if (length == sizeof copy)
+            std::memcpy(&copy, record, sizeof copy), records_.push_back(copy);
     });
 }
 

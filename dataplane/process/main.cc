@@ -28,10 +28,12 @@ int stop_signals() {
 }  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app{"Ravelin's data plane. Started by ravelin-controlplane --supervise or by systemd.\n"
-                 "Example: ravelin-dataplane --run-dir /run/ravelin"};
+    CLI::App app{
+        "Ravelin's data plane. Started by ravelin-controlplane --supervise or by systemd.\n"
+        "Example: ravelin-dataplane --run-dir /run/ravelin"};
     std::string run_dir = "/run/ravelin";
-    app.add_option("--run-dir", run_dir, "Directory of the control socket and the shared segments")->capture_default_str();
+    app.add_option("--run-dir", run_dir, "Directory of the control socket and the shared segments")
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
 
     const int stop_fd = stop_signals();

@@ -47,11 +47,14 @@ Status memory_suffices(const config::Node& config) {
 
 }  // namespace
 
-Status PolicyStore::apply(uint64_t generation, config::Node config, uint32_t confirm_ms, const Now& now) {
+Status PolicyStore::apply(uint64_t generation, config::Node config, uint32_t confirm_ms,
+                          const Now& now) {
     if (deadline_ns_ != 0)
-        return Error{fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
-                                 current_->generation)};
-    if (auto s = config::conforms(config, model::kConfigSchema, StageRegistry::schema_of); !s) return s;
+        return Error{
+            fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
+                        current_->generation)};
+    if (auto s = config::conforms(config, model::kConfigSchema, StageRegistry::schema_of); !s)
+        return s;
     if (auto s = memory_suffices(config); !s) return s;
     const bool boots = appliance_ == nullptr;
     if (boots) {
@@ -61,7 +64,7 @@ Status PolicyStore::apply(uint64_t generation, config::Node config, uint32_t con
     } else if (auto s = appliance_->accepts(config); !s) {
         return s;
     }
-    auto policy = build_policy(generation, std::move(config), appliance_->port_facts(), current_.get());
+    auto policy = build_policy(generation, config, appliance_->port_facts(), current_.get());
     if (!policy) {
         if (boots) appliance_.reset();
         return std::move(policy.error());
@@ -78,8 +81,10 @@ Status PolicyStore::apply(uint64_t generation, config::Node config, uint32_t con
     }
     previous_ = std::exchange(current_, std::move(*policy));
     rolled_back_from_ = 0;
-    if (confirm_ms != 0) deadline_ns_ = now.ns + uint64_t{confirm_ms} * 1'000'000;
-    else previous_.reset();
+    if (confirm_ms != 0)
+        deadline_ns_ = now.ns + uint64_t{confirm_ms} * 1'000'000;
+    else
+        previous_.reset();
     return ok_status();
 }
 
@@ -123,7 +128,8 @@ bool PolicyStore::expire(const Now& now) {
 
 uint32_t PolicyStore::confirm_remaining_ms(const Now& now) const {
     if (deadline_ns_ == 0) return 0;
-    return now.ns >= deadline_ns_ ? 1 : static_cast<uint32_t>((deadline_ns_ - now.ns) / 1'000'000 + 1);
+    return now.ns >= deadline_ns_ ? 1
+                                  : static_cast<uint32_t>((deadline_ns_ - now.ns) / 1'000'000 + 1);
 }
 
 }  // namespace ravelin

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// TraceAssembler: workers record one stage at a time, and a packet may change worker on its way; the
-// operator wants one story a packet. Control thread only.
+// TraceAssembler: workers record one stage at a time, and a packet may change worker on its way;
+// the operator wants one story a packet. Control thread only.
 #pragma once
 #include <cstdint>
 #include <iterator>
@@ -22,10 +22,14 @@ class TraceAssembler {
     template <typename Tell>
     void add(const model::TraceEvent& event, bool last, Tell&& tell) {
         auto [at, fresh] = stories_.try_emplace(event.packet());
-        if (fresh) at->second = event;
-        else join(at->second, event);
-        if (last) finish(at, tell);
-        else if (stories_.size() > kMost) finish(stories_.begin(), tell);
+        if (fresh)
+            at->second = event;
+        else
+            join(at->second, event);
+        if (last)
+            finish(at, tell);
+        else if (stories_.size() > kMost)
+            finish(stories_.begin(), tell);
     }
     /// Tells stories that have had no record for kPatienceNs.
     template <typename Tell>

@@ -21,8 +21,7 @@ FlowKey key_of(uint32_t n) {
 struct Filled {
     explicit Filled(uint32_t flows)
         : memory(std::aligned_alloc(64, FlowTable::bytes_for(flows))),
-          table(std::move(
-              *FlowTable::create(memory, FlowTable::bytes_for(flows), flows, 1))) {
+          table(std::move(*FlowTable::create(memory, FlowTable::bytes_for(flows), flows, 1))) {
         for (uint32_t n = 0; n < flows; ++n) {
             const FlowKey key = key_of(n);
             table.insert(key, key.hash(), 0);
@@ -87,8 +86,8 @@ void adopt(benchmark::State& state) {
     Filled f(static_cast<uint32_t>(state.range(0)));
     AdoptReport report;
     for (auto _ : state)
-        benchmark::DoNotOptimize(FlowTable::adopt(f.memory, f.table.memory_bytes(),
-                                                  f.table.capacity(), 1, 1, report));
+        benchmark::DoNotOptimize(
+            FlowTable::adopt(f.memory, f.table.memory_bytes(), f.table.capacity(), 1, 1, report));
 }
 BENCHMARK(adopt)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
 

@@ -124,8 +124,8 @@ Status FrameWriter::queue(std::string_view frame) {
 Result<bool> FrameWriter::flush(int fd) {
     while (!queue_.empty()) {
         const std::string& front = queue_.front();
-        const ssize_t n = ::send(fd, front.data() + sent_, front.size() - sent_,
-                                 MSG_NOSIGNAL | MSG_DONTWAIT);
+        const ssize_t n =
+            ::send(fd, front.data() + sent_, front.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && would_block()) return false;
         if (n < 0) return errno_error("send");

@@ -38,7 +38,7 @@ class FrameReader {
     void finish_body();
 
     uint32_t max_;
-    uint32_t length_ = 0;      // of the frame being read, once its header is whole
+    uint32_t length_ = 0;  // of the frame being read, once its header is whole
     unsigned header_bytes_ = 0;
     bool lost_ = false;
     uint8_t header_[kFrameHeader] = {};

@@ -51,12 +51,18 @@ Result<config::Node> decode_at(const Node& in, unsigned depth) {
     if (depth >= kMaxTreeDepth)
         return Error{fmt::format("tree: deeper than {} levels", kMaxTreeDepth)};
     switch (in.value_case()) {
-        case Node::kInteger: return config::Node::integer(in.integer());
-        case Node::kText: return config::Node::text(in.text());
-        case Node::kBlob: return config::Node::blob(in.blob());
-        case Node::kList: return decode_list(in.list(), depth + 1);
-        case Node::kMap: return decode_map(in.map(), depth + 1);
-        case Node::VALUE_NOT_SET: break;
+        case Node::kInteger:
+            return config::Node::integer(in.integer());
+        case Node::kText:
+            return config::Node::text(in.text());
+        case Node::kBlob:
+            return config::Node::blob(in.blob());
+        case Node::kList:
+            return decode_list(in.list(), depth + 1);
+        case Node::kMap:
+            return decode_map(in.map(), depth + 1);
+        case Node::VALUE_NOT_SET:
+            break;
     }
     return Error{"tree: a value of no known kind"};
 }
@@ -65,10 +71,18 @@ Result<config::Node> decode_at(const Node& in, unsigned depth) {
 
 void encode(const config::Node& tree, Node& out) {
     switch (tree.kind()) {
-        case Kind::kNull: out.clear_value(); break;
-        case Kind::kInteger: out.set_integer(tree.as_integer()); break;
-        case Kind::kText: out.set_text(tree.as_text()); break;
-        case Kind::kBlob: out.set_blob(tree.as_blob()); break;
+        case Kind::kNull:
+            out.clear_value();
+            break;
+        case Kind::kInteger:
+            out.set_integer(tree.as_integer());
+            break;
+        case Kind::kText:
+            out.set_text(tree.as_text());
+            break;
+        case Kind::kBlob:
+            out.set_blob(tree.as_blob());
+            break;
         case Kind::kList: {
             List& list = *out.mutable_list();
             for (const config::Node& item : tree.items()) encode(item, *list.add_items());

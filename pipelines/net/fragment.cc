@@ -29,8 +29,9 @@ unsigned send_fragments(rte_mbuf* frame, uint32_t l3_total, uint32_t mtu, PortId
     unsigned n = 0;
     for (uint32_t at = 0; at < payload; at += step) {
         const uint32_t length = std::min(step, payload - at);
-        rte_mbuf* piece = n == kMostPieces ? nullptr
-                                           : rte_pktmbuf_copy(frame, context.pool, kHeaders + at, length);
+        rte_mbuf* piece = n == kMostPieces
+                              ? nullptr
+                              : rte_pktmbuf_copy(frame, context.pool, kHeaders + at, length);
         auto* out = piece == nullptr ? nullptr : rte_pktmbuf_prepend(piece, kHeaders);
         if (out == nullptr) {
             rte_pktmbuf_free(piece);
@@ -40,7 +41,8 @@ unsigned send_fragments(rte_mbuf* frame, uint32_t l3_total, uint32_t mtu, PortId
         }
         const bool last = at + length == payload;
         ip.total_length = be16(static_cast<uint16_t>(sizeof ip + length));
-        ip.fragment = be16(static_cast<uint16_t>(((first & kOffset) + at / 8) | (last ? first & kMore : kMore)));
+        ip.fragment = be16(
+            static_cast<uint16_t>(((first & kOffset) + at / 8) | (last ? first & kMore : kMore)));
         net::set_header_checksum(ip);
         std::memcpy(head + sizeof(net::Ethernet), &ip, sizeof ip);
         std::memcpy(out, head, kHeaders);

@@ -31,7 +31,10 @@ rte_mbuf* trim_front(rte_mbuf* frame, uint32_t n) noexcept {
 
 /// Offset of the checksum within the transport header; 0 for a protocol without one.
 constexpr unsigned checksum_offset(uint8_t protocol) {
-    return protocol == kTcp ? 16 : protocol == kUdp ? 6 : protocol == kIcmp || protocol == kIcmpv6 ? 2 : 0;
+    return protocol == kTcp                           ? 16
+           : protocol == kUdp                         ? 6
+           : protocol == kIcmp || protocol == kIcmpv6 ? 2
+                                                      : 0;
 }
 
 bool is_tcp_or_udp(const PacketMeta& meta) noexcept {
@@ -50,7 +53,8 @@ bool sum_upper(const Packet& packet, const PacketMeta& meta, uint16_t& folded) n
             continue;
         }
         const uint32_t n = std::min<uint32_t>(left, part->data_len - skip);
-        const uint16_t piece = checksum_fold(checksum_add(0, rte_pktmbuf_mtod_offset(part, const uint8_t*, skip), n));
+        const uint16_t piece =
+            checksum_fold(checksum_add(0, rte_pktmbuf_mtod_offset(part, const uint8_t*, skip), n));
         sum += done % 2 == 0 ? piece : __builtin_bswap16(piece);  // RFC 1071 section 2 (B)
         skip = 0;
         done += n;
@@ -68,7 +72,8 @@ uint64_t pseudo_sum(const PacketMeta& meta) noexcept {
 
 bool upper_checksum_holds(const Packet& packet, const PacketMeta& meta) noexcept {
     const unsigned offset = checksum_offset(meta.protocol);
-    if (offset == 0 || meta.has(PacketMeta::kFragment)) return true;  // of fragments only the host can tell
+    if (offset == 0 || meta.has(PacketMeta::kFragment))
+        return true;  // of fragments only the host can tell
     const auto* field = packet.at<be16>(meta.l4_offset + offset);
     if (field == nullptr) return true;
     // RFC 768: zero is no checksum; RFC 8200 section 8.1 forbids that over IPv6.

@@ -32,7 +32,8 @@ bool one_host(const IpAddress& a) {
 rte_mbuf* new_frame(const Packet& packet, const PacketMeta& meta, const WorkerContext& context) {
     const uint32_t l2 = wire(context) ? meta.l3_offset : uint32_t{sizeof(net::Ethernet)};
     const uint8_t* from = packet.bytes(0, meta.l3_offset);
-    rte_mbuf* frame = from == nullptr || l2 < sizeof(net::Ethernet) ? nullptr : rte_pktmbuf_alloc(context.pool);
+    rte_mbuf* frame =
+        from == nullptr || l2 < sizeof(net::Ethernet) ? nullptr : rte_pktmbuf_alloc(context.pool);
     if (frame == nullptr) return nullptr;
     auto* out = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(frame, static_cast<uint16_t>(l2)));
     std::memcpy(out, from, l2);
@@ -84,7 +85,8 @@ bool icmp_error_allowed(const PacketMeta& m, IcmpError error) noexcept {
     constexpr uint8_t kRedirectV4 = 5, kRedirectV6 = 137;
     if (m.protocol == net::kIcmp && m.has(F::kIpv4))
         if (m.icmp_type == 3 || m.icmp_type == 4 || m.icmp_type == kRedirectV4 ||
-            m.icmp_type == 11 || m.icmp_type == 12) return false;
+            m.icmp_type == 11 || m.icmp_type == 12)
+            return false;
     if (m.protocol == net::kIcmpv6 && m.has(F::kIpv6))
         if (m.icmp_type < 128 || m.icmp_type == kRedirectV6) return false;
     if (!one_host(m.source)) return false;
@@ -95,8 +97,8 @@ bool icmp_error_allowed(const PacketMeta& m, IcmpError error) noexcept {
 IpAddress link_local_of(const MacAddress& mac) noexcept {
     const auto& m = mac.bytes;
     IpAddress a;
-    a.bytes = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(m[0] ^ 2), m[1], m[2], 0xff,
-               0xfe, m[3], m[4], m[5]};
+    a.bytes = {0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<uint8_t>(m[0] ^ 2),
+               m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
     return a;
 }
 
@@ -139,14 +141,16 @@ rte_mbuf* build_icmp_error(const Packet& packet, const PacketMeta& meta, IcmpErr
                            uint32_t mtu, const WorkerContext& context) noexcept {
     const bool v4 = meta.source.is_v4();
     IpAddress from = meta.destination;
-    if (!wire(context) && !source_address(*context.policy, meta.in_port, meta.source, from)) return nullptr;
+    if (!wire(context) && !source_address(*context.policy, meta.in_port, meta.source, from))
+        return nullptr;
     const uint32_t room = v4 ? kLargestV4 - sizeof(net::Ipv4) - sizeof(net::Icmp)
                              : kLargestV6 - sizeof(net::Ipv6) - sizeof(net::Icmp);
     if (packet.length() <= meta.l3_offset) return nullptr;
     const uint32_t quoted = std::min({meta.l3_total, room, packet.length() - meta.l3_offset});
     rte_mbuf* frame = new_frame(packet, meta, context);
     if (frame == nullptr) return nullptr;
-    add_ip(frame, from, meta.source, v4 ? net::kIcmp : net::kIcmpv6, sizeof(net::Icmp) + quoted, v4 ? kControlTos : 0);
+    add_ip(frame, from, meta.source, v4 ? net::kIcmp : net::kIcmpv6, sizeof(net::Icmp) + quoted,
+           v4 ? kControlTos : 0);
     const auto length = static_cast<uint16_t>(sizeof(net::Icmp) + quoted);
     auto* icmp = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(frame, length));
     if (icmp == nullptr) {
@@ -160,7 +164,8 @@ rte_mbuf* build_icmp_error(const Packet& packet, const PacketMeta& meta, IcmpErr
     std::memcpy(icmp + 4, &word, 4);
     const void* quote = rte_pktmbuf_read(packet.frame(), meta.l3_offset, quoted, icmp + 8);
     if (quote != icmp + 8) std::memcpy(icmp + 8, quote, quoted);
-    const uint64_t pseudo = v4 ? 0 : net::pseudo_header_sum(from, meta.source, net::kIcmpv6, length);
+    const uint64_t pseudo =
+        v4 ? 0 : net::pseudo_header_sum(from, meta.source, net::kIcmpv6, length);
     const be16 sum = net::checksum_finish(net::checksum_add(pseudo, icmp, length));
     std::memcpy(icmp + 2, &sum, 2);
     return frame;
@@ -170,7 +175,8 @@ rte_mbuf* build_tcp_reset(const Packet& packet, const PacketMeta& meta,
                           const WorkerContext& context) noexcept {
     using F = PacketMeta;
     const auto* tcp = packet.at<net::Tcp>(meta.l4_offset);
-    const bool answered = meta.protocol == net::kTcp && !meta.has(F::kFragment | F::kLocalOrigin | F::kL2Multicast) &&
+    const bool answered = meta.protocol == net::kTcp &&
+                          !meta.has(F::kFragment | F::kLocalOrigin | F::kL2Multicast) &&
                           one_host(meta.source) && one_host(meta.destination);
     if (!answered || tcp == nullptr || (tcp->flags & net::kRst) != 0) return nullptr;
     rte_mbuf* frame = new_frame(packet, meta, context);
@@ -183,11 +189,13 @@ rte_mbuf* build_tcp_reset(const Packet& packet, const PacketMeta& meta,
     if ((tcp->flags & net::kAck) != 0) {
         reset.sequence = tcp->acknowledgement;
     } else {
-        const uint32_t flags = ((tcp->flags & net::kSyn) != 0 ? 1u : 0u) + ((tcp->flags & net::kFin) != 0 ? 1u : 0u);
+        const uint32_t flags =
+            ((tcp->flags & net::kSyn) != 0 ? 1u : 0u) + ((tcp->flags & net::kFin) != 0 ? 1u : 0u);
         reset.acknowledgement = be32(tcp->sequence.host() + meta.payload_length + flags);
         reset.flags |= net::kAck;
     }
-    const uint64_t pseudo = net::pseudo_header_sum(meta.destination, meta.source, net::kTcp, sizeof reset);
+    const uint64_t pseudo =
+        net::pseudo_header_sum(meta.destination, meta.source, net::kTcp, sizeof reset);
     reset.checksum = net::checksum_finish(net::checksum_add(pseudo, &reset, sizeof reset));
     add_ip(frame, meta.destination, meta.source, net::kTcp, sizeof reset, 0);
     std::memcpy(rte_pktmbuf_append(frame, sizeof reset), &reset, sizeof reset);

@@ -13,8 +13,13 @@ namespace ravelin {
 
 /// What to tell the sender; the codes of both families follow from it.
 enum class IcmpError : uint8_t {
-    kNetUnreachable, kHostUnreachable, kProtocolUnreachable, kPortUnreachable, kAdminProhibited,
-    kTimeExceeded, kTooBig,
+    kNetUnreachable,
+    kHostUnreachable,
+    kProtocolUnreachable,
+    kPortUnreachable,
+    kAdminProhibited,
+    kTimeExceeded,
+    kTooBig,
 };
 
 /// Whether an error about this packet may be sent at all: RFC 1122 section 3.2.2, RFC 1812 section
@@ -25,7 +30,8 @@ bool icmp_error_allowed(const PacketMeta& meta, IcmpError error) noexcept;
 
 /// The finished error frame, or null (no buffer, or no address to send it from). It quotes what
 /// fits 576 bytes (RFC 1812 section 4.3.2.3) or 1,280 (RFC 4443 section 2.4). Router mode: from an
-/// address of the receiving port. Wire mode: from the packet's destination, MACs swapped, tags kept.
+/// address of the receiving port. Wire mode: from the packet's destination, MACs swapped, tags
+/// kept.
 rte_mbuf* build_icmp_error(const Packet& packet, const PacketMeta& meta, IcmpError error,
                            uint32_t mtu, const WorkerContext& context) noexcept;
 

@@ -12,14 +12,40 @@ namespace ravelin::net {
 
 /// Why a frame is refused. Order as in kParseDrops.
 enum class ParseDrop : uint8_t {
-    kTruncated, kNoBuffer, kVlanDepth, kOtherMac, kSourceMac, kArpMalformed,
-    kIpVersion, kIpHeader, kIpLength, kIpChecksum, kIpOptions, kSourceRoute,
-    kJumbogram, kExtensionLength, kExtensionOrder, kTooManyExtensions, kRoutingHeader0,
-    kFragmentTiny, kFragmentMalformed, kFragmentOverflow,
-    kLoopback, kSourceMulticast, kSourceBroadcast, kSourceReserved, kSourceUnspecified,
-    kDestinationUnspecified, kMappedAddress, kLand,
-    kTcpHeader, kUdpLength, kIcmpHeader, kBadL4Checksum,
-    kCount, kNone,
+    kTruncated,
+    kNoBuffer,
+    kVlanDepth,
+    kOtherMac,
+    kSourceMac,
+    kArpMalformed,
+    kIpVersion,
+    kIpHeader,
+    kIpLength,
+    kIpChecksum,
+    kIpOptions,
+    kSourceRoute,
+    kJumbogram,
+    kExtensionLength,
+    kExtensionOrder,
+    kTooManyExtensions,
+    kRoutingHeader0,
+    kFragmentTiny,
+    kFragmentMalformed,
+    kFragmentOverflow,
+    kLoopback,
+    kSourceMulticast,
+    kSourceBroadcast,
+    kSourceReserved,
+    kSourceUnspecified,
+    kDestinationUnspecified,
+    kMappedAddress,
+    kLand,
+    kTcpHeader,
+    kUdpLength,
+    kIcmpHeader,
+    kBadL4Checksum,
+    kCount,
+    kNone,
 };
 
 inline constexpr std::array<CounterDecl, static_cast<size_t>(ParseDrop::kCount)> kParseDrops{{
@@ -37,19 +63,26 @@ inline constexpr std::array<CounterDecl, static_cast<size_t>(ParseDrop::kCount)>
     {"source_route", "IPv4 source routing options (RFC 7126 sections 4.3 and 4.4)."},
     {"jumbogram", "IPv6 packets above 65,575 bytes (RFC 2675), which Ethernet cannot carry."},
     {"extension_length", "IPv6 extension headers that end beyond the packet."},
-    {"extension_order", "IPv6 hop-by-hop options that do not come first, or a second fragment header."},
+    {"extension_order",
+     "IPv6 hop-by-hop options that do not come first, or a second fragment header."},
     {"too_many_extensions", "IPv6 packets with more than eight extension headers."},
     {"routing_header_0", "IPv6 routing header type 0, a traffic amplifier (RFC 5095)."},
-    {"fragment_tiny", "First fragments without the whole transport header, or fragments that would overwrite it (RFC 1858, RFC 3128, RFC 7112)."},
+    {"fragment_tiny",
+     "First fragments without the whole transport header, or fragments that would overwrite it "
+     "(RFC 1858, RFC 3128, RFC 7112)."},
     {"fragment_malformed", "Fragments that are empty, or not last and no multiple of 8 bytes."},
     {"fragment_overflow", "Fragments that end beyond 65,535 bytes: the ping of death."},
-    {"loopback", "Packets from or to a loopback address, which may not be on a wire (RFC 1122 section 3.2.1.3)."},
+    {"loopback",
+     "Packets from or to a loopback address, which may not be on a wire (RFC 1122 section "
+     "3.2.1.3)."},
     {"source_multicast", "Packets from a multicast address."},
     {"source_broadcast", "Packets from the broadcast address."},
     {"source_reserved", "Packets from the reserved 240.0.0.0/4 (RFC 1112 section 4)."},
     {"source_unspecified", "Packets from no address, other than DHCP, IGMP and address detection."},
     {"destination_unspecified", "Packets to no address."},
-    {"mapped_address", "IPv6 packets with an IPv4-mapped address, which may not be on a wire (RFC 4942 section 2.2)."},
+    {"mapped_address",
+     "IPv6 packets with an IPv4-mapped address, which may not be on a wire (RFC 4942 section "
+     "2.2)."},
     {"land", "Packets from an address to itself."},
     {"tcp_header", "TCP headers below 20 bytes or beyond the packet."},
     {"udp_length", "UDP lengths below 8 bytes or beyond the packet."},
@@ -60,7 +93,7 @@ inline constexpr std::array<CounterDecl, static_cast<size_t>(ParseDrop::kCount)>
 /// What a frame is parsed against.
 struct ParseInput {
     MacAddress port_mac;
-    bool router = true;   ///< frames for other MACs and Ethernet padding are of no use here
+    bool router = true;  ///< frames for other MACs and Ethernet padding are of no use here
 };
 
 /// Link layer and everything above. `meta` has in_port, watch_id and the engine's flags only.

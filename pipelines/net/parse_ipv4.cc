@@ -7,8 +7,8 @@
 namespace ravelin::net {
 namespace {
 
-constexpr uint8_t kEndOfOptions = 0, kNoOperation = 1, kLooseSourceRoute = 131, kStrictSourceRoute = 137,
-                  kRouterAlertOption = 148;
+constexpr uint8_t kEndOfOptions = 0, kNoOperation = 1, kLooseSourceRoute = 131,
+                  kStrictSourceRoute = 137, kRouterAlertOption = 148;
 constexpr unsigned kMostBytes = 65535;
 constexpr unsigned kTcpHeaderBytes = 20;
 
@@ -19,8 +19,10 @@ ParseDrop parse_options(const uint8_t* options, unsigned length, PacketMeta& met
             ++at;
             continue;
         }
-        if (at + 1 >= length || options[at + 1] < 2 || at + options[at + 1] > length) return ParseDrop::kIpOptions;
-        if (options[at] == kLooseSourceRoute || options[at] == kStrictSourceRoute) return ParseDrop::kSourceRoute;
+        if (at + 1 >= length || options[at + 1] < 2 || at + options[at + 1] > length)
+            return ParseDrop::kIpOptions;
+        if (options[at] == kLooseSourceRoute || options[at] == kStrictSourceRoute)
+            return ParseDrop::kSourceRoute;
         if (options[at] == kRouterAlertOption) meta.flags |= PacketMeta::kRouterAlert;
         at += options[at + 1];
     }
@@ -73,7 +75,9 @@ ParseDrop parse_ipv4(const Packet& packet, PacketMeta& meta) noexcept {
     fill(*ip, meta);
     if (header > sizeof *ip) {
         const unsigned options = header - static_cast<unsigned>(sizeof *ip);
-        if (const ParseDrop d = parse_options(bytes + sizeof *ip, options, meta); d != ParseDrop::kNone) return d;
+        if (const ParseDrop d = parse_options(bytes + sizeof *ip, options, meta);
+            d != ParseDrop::kNone)
+            return d;
     }
     return parse_fragment(ip->fragment.host(), meta);
 }

@@ -23,7 +23,8 @@ ParseDrop parse_hop_by_hop(const uint8_t* header, unsigned length, PacketMeta& m
             ++at;
             continue;
         }
-        if (at + 1 >= length || at + 2 + header[at + 1] > length) return ParseDrop::kExtensionLength;
+        if (at + 1 >= length || at + 2 + header[at + 1] > length)
+            return ParseDrop::kExtensionLength;
         if (header[at] == kJumboOption) return ParseDrop::kJumbogram;
         if (header[at] == kRouterAlertOption) meta.flags |= PacketMeta::kRouterAlert;
         at += 2u + header[at + 1];
@@ -41,7 +42,8 @@ ParseDrop parse_fragment(const Packet& packet, PacketMeta& meta, Chain& chain) n
     chain.next = fragment->next_header;
     meta.fragment_id = fragment->id.host();
     const bool more = (fragment->offset_more.host() & 1) != 0;
-    const unsigned offset = fragment->offset_more.host() & 0xfff8u, bytes = chain.end - chain.offset;
+    const unsigned offset = fragment->offset_more.host() & 0xfff8u,
+                   bytes = chain.end - chain.offset;
     if (!more && offset == 0) return ParseDrop::kNone;  // atomic: a whole packet (RFC 6946)
     meta.flags |= PacketMeta::kFragment;
     meta.fragment_offset = static_cast<uint16_t>(offset);
@@ -56,21 +58,23 @@ ParseDrop skip_header(const Packet& packet, PacketMeta& meta, Chain& chain) noex
     const auto* header = packet.at<Ipv6Extension>(chain.offset);
     if (chain.offset + sizeof *header > chain.end) return ParseDrop::kExtensionLength;
     if (header == nullptr) return ParseDrop::kTruncated;
-    const unsigned length = chain.next == kAh ? (header->length + 2u) * 4 : (header->length + 1u) * 8;
+    const unsigned length =
+        chain.next == kAh ? (header->length + 2u) * 4 : (header->length + 1u) * 8;
     if (chain.offset + length > chain.end) return ParseDrop::kExtensionLength;
     const uint8_t* bytes = packet.bytes(chain.offset, length);
     if (bytes == nullptr) return ParseDrop::kTruncated;
     if (chain.next == kRouting && bytes[2] == 0) return ParseDrop::kRoutingHeader0;
     if (chain.next == kHopByHop)
-        if (const ParseDrop d = parse_hop_by_hop(bytes, length, meta); d != ParseDrop::kNone) return d;
+        if (const ParseDrop d = parse_hop_by_hop(bytes, length, meta); d != ParseDrop::kNone)
+            return d;
     chain.next = header->next_header;
     chain.offset += length;
     return ParseDrop::kNone;
 }
 
 constexpr bool is_extension(uint8_t protocol) {
-    return protocol == kHopByHop || protocol == kRouting || protocol == kFragment || protocol == kAh ||
-           protocol == kDestinationOptions;
+    return protocol == kHopByHop || protocol == kRouting || protocol == kFragment ||
+           protocol == kAh || protocol == kDestinationOptions;
 }
 
 ParseDrop walk(const Packet& packet, PacketMeta& meta, Chain& chain) noexcept {
@@ -88,7 +92,9 @@ ParseDrop walk(const Packet& packet, PacketMeta& meta, Chain& chain) noexcept {
     return ParseDrop::kNone;
 }
 
-bool is_mapped(const std::array<uint8_t, 16>& address) noexcept { return IpAddress{address}.is_v4(); }
+bool is_mapped(const std::array<uint8_t, 16>& address) noexcept {
+    return IpAddress{address}.is_v4();
+}
 
 }  // namespace
 
@@ -107,9 +113,11 @@ ParseDrop parse_ipv6(const Packet& packet, PacketMeta& meta) noexcept {
     meta.tos = static_cast<uint8_t>(first_word >> 20);
     meta.ttl = ip->hop_limit;
     // A payload of zero with options ahead is how RFC 2675 section 2 marks jumbograms.
-    if (ip->payload_length.host() == 0 && ip->next_header == kHopByHop) return ParseDrop::kJumbogram;
+    if (ip->payload_length.host() == 0 && ip->next_header == kHopByHop)
+        return ParseDrop::kJumbogram;
     Chain chain{.offset = meta.l3_offset + static_cast<uint32_t>(sizeof *ip),
-                .end = meta.l3_offset + meta.l3_total, .next = ip->next_header};
+                .end = meta.l3_offset + meta.l3_total,
+                .next = ip->next_header};
     const ParseDrop d = walk(packet, meta, chain);
     meta.l3_length = sizeof *ip;
     meta.protocol = chain.next;

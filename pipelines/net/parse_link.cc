@@ -12,7 +12,7 @@ ParseDrop parse_ethernet(const Packet& packet, PacketMeta& meta, const ParseInpu
     if (ethernet == nullptr) return ParseDrop::kTruncated;
     meta.ethertype = ethernet->type.host();
     meta.l3_offset = sizeof *ethernet;
-    if (meta.has(PacketMeta::kLocalOrigin)) return ParseDrop::kNone;  // addressed on the way out
+    if (meta.has(PacketMeta::kLocalOrigin)) return ParseDrop::kNone;    // addressed on the way out
     if (ethernet->source.is_multicast()) return ParseDrop::kSourceMac;  // IEEE 802.3 section 3.2.3
     if (ethernet->destination.is_multicast()) {
         meta.flags |= PacketMeta::kL2Multicast;
@@ -23,7 +23,9 @@ ParseDrop parse_ethernet(const Packet& packet, PacketMeta& meta, const ParseInpu
     return ParseDrop::kNone;
 }
 
-constexpr bool is_tag(uint16_t ethertype) { return ethertype == kEtherVlan || ethertype == kEtherQinq; }
+constexpr bool is_tag(uint16_t ethertype) {
+    return ethertype == kEtherVlan || ethertype == kEtherQinq;
+}
 
 ParseDrop parse_tags(const Packet& packet, PacketMeta& meta) noexcept {
     while (is_tag(meta.ethertype)) {
@@ -43,8 +45,8 @@ ParseDrop parse_arp(const Packet& packet, PacketMeta& meta) noexcept {
     const auto* arp = packet.at<Arp>(meta.l3_offset);
     if (arp == nullptr) return ParseDrop::kTruncated;
     const uint16_t operation = arp->operation.host();
-    if (arp->hardware.host() != 1 || arp->protocol.host() != kEtherIpv4 || arp->hardware_length != 6 ||
-        arp->protocol_length != 4 || operation < 1 || operation > 2)
+    if (arp->hardware.host() != 1 || arp->protocol.host() != kEtherIpv4 ||
+        arp->hardware_length != 6 || arp->protocol_length != 4 || operation < 1 || operation > 2)
         return ParseDrop::kArpMalformed;
     meta.flags |= PacketMeta::kArp;
     meta.source = IpAddress::v4(arp->sender_ip.host());
@@ -54,7 +56,8 @@ ParseDrop parse_arp(const Packet& packet, PacketMeta& meta) noexcept {
 }
 
 ParseDrop parse_ip(const Packet& packet, PacketMeta& meta) noexcept {
-    const ParseDrop network = meta.ethertype == kEtherIpv4 ? parse_ipv4(packet, meta) : parse_ipv6(packet, meta);
+    const ParseDrop network =
+        meta.ethertype == kEtherIpv4 ? parse_ipv4(packet, meta) : parse_ipv6(packet, meta);
     if (network != ParseDrop::kNone) return network;
     meta.payload_offset = meta.l4_offset;
     meta.payload_length = upper_length(meta);

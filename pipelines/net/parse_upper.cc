@@ -52,15 +52,16 @@ ParseDrop parse_udp(const Packet& packet, PacketMeta& meta) noexcept {
 ParseDrop parse_sctp(const Packet& packet, PacketMeta& meta) noexcept {
     if (upper_length(meta) < kSctpHeader) return cut_short(meta, ParseDrop::kTruncated);
     const auto* ports = packet.at<Udp>(meta.l4_offset);  // the same first four bytes
-    if (ports == nullptr || packet.bytes(meta.l4_offset, kSctpHeader) == nullptr) return ParseDrop::kTruncated;
+    if (ports == nullptr || packet.bytes(meta.l4_offset, kSctpHeader) == nullptr)
+        return ParseDrop::kTruncated;
     set_ports(meta, ports->source_port, ports->destination_port, kSctpHeader);
     return ParseDrop::kNone;
 }
 
 bool quotes(const PacketMeta& meta) noexcept {
     if (meta.protocol == kIcmpv6) return meta.icmp_type < 128;  // RFC 4443 section 2.1
-    return meta.icmp_type == 3 || meta.icmp_type == 4 || meta.icmp_type == 5 || meta.icmp_type == 11 ||
-           meta.icmp_type == 12;
+    return meta.icmp_type == 3 || meta.icmp_type == 4 || meta.icmp_type == 5 ||
+           meta.icmp_type == 11 || meta.icmp_type == 12;
 }
 
 /// Marks an error whose quote is long enough to tell the flow it is about.
@@ -76,7 +77,8 @@ void parse_quote(const Packet& packet, PacketMeta& meta) noexcept {
         const auto* ip = packet.at<Ipv6>(at);
         if (ip == nullptr || ip->version_class_flow.host() >> 28 != 6) return;
     }
-    if (at + header + kQuotedBytes > end || packet.bytes(at, header + kQuotedBytes) == nullptr) return;
+    if (at + header + kQuotedBytes > end || packet.bytes(at, header + kQuotedBytes) == nullptr)
+        return;
     meta.flags |= PacketMeta::kIcmpError;
     meta.inner_offset = static_cast<uint16_t>(at);
 }
@@ -130,13 +132,19 @@ ParseDrop check_ipv6(const PacketMeta& meta) noexcept {
 
 ParseDrop parse_upper(const Packet& packet, PacketMeta& meta) noexcept {
     switch (meta.protocol) {
-        case kTcp: return parse_tcp(packet, meta);
-        case kUdp: return parse_udp(packet, meta);
-        case kSctp: return parse_sctp(packet, meta);
+        case kTcp:
+            return parse_tcp(packet, meta);
+        case kUdp:
+            return parse_udp(packet, meta);
+        case kSctp:
+            return parse_sctp(packet, meta);
         // Each belongs to one family; in the other it is an unknown protocol.
-        case kIcmp: return meta.has(PacketMeta::kIpv4) ? parse_icmp(packet, meta) : ParseDrop::kNone;
-        case kIcmpv6: return meta.has(PacketMeta::kIpv6) ? parse_icmp(packet, meta) : ParseDrop::kNone;
-        default: return ParseDrop::kNone;
+        case kIcmp:
+            return meta.has(PacketMeta::kIpv4) ? parse_icmp(packet, meta) : ParseDrop::kNone;
+        case kIcmpv6:
+            return meta.has(PacketMeta::kIpv6) ? parse_icmp(packet, meta) : ParseDrop::kNone;
+        default:
+            return ParseDrop::kNone;
     }
 }
 

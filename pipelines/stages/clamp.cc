@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // clamp: lowers the maximum segment size that TCP ends announce in SYN and SYN-ACK, for paths whose
-// path MTU discovery fails (RFC 4459 section 3.2). Both modes, anywhere after parse; `auto` needs to
-// stand where the outgoing port is known. Only ever lowers, and adds no option.
+// path MTU discovery fails (RFC 4459 section 3.2). Both modes, anywhere after parse; `auto` needs
+// to stand where the outgoing port is known. Only ever lowers, and adds no option.
 //
 // Config: mss. No drops. Cost: a compare a packet, and an option scan for SYNs.
 #include <algorithm>
@@ -21,9 +21,14 @@ using config::Schema;
 using config::Type;
 
 constexpr std::array kFields{
-    Field{.name = "mss", .type = Type::kText, .help = "Largest segment size let through, in bytes from 88 to 65495; auto: what the MTUs of both ports leave.", .fallback = "auto"},
+    Field{.name = "mss",
+          .type = Type::kText,
+          .help = "Largest segment size let through, in bytes from 88 to 65495; auto: what the "
+                  "MTUs of both ports leave.",
+          .fallback = "auto"},
 };
-constexpr Schema kSchema{"stage clamp", "Limits the TCP segment size that both ends agree on.", kFields};
+constexpr Schema kSchema{"stage clamp", "Limits the TCP segment size that both ends agree on.",
+                         kFields};
 
 enum Counter : unsigned { kClamped };
 constexpr std::array<CounterDecl, 1> kCounters{{
@@ -32,8 +37,8 @@ constexpr std::array<CounterDecl, 1> kCounters{{
 
 constexpr uint8_t kEndOfOptions = 0, kNoOperation = 1, kSegmentSize = 2, kSegmentSizeLength = 4;
 constexpr uint32_t kHeadersV4 = 40, kHeadersV6 = 60;
-constexpr uint32_t kSmallest = 88;     // below, options would leave no room for data
-constexpr uint32_t kLargest = 65495;   // 65,535 less the headers
+constexpr uint32_t kSmallest = 88;    // below, options would leave no room for data
+constexpr uint32_t kLargest = 65495;  // 65,535 less the headers
 
 struct ClampPolicy final : StagePolicy {
     uint32_t mss = 0;  // 0: auto
@@ -70,7 +75,8 @@ void store(uint8_t* tcp, uint32_t at, uint16_t value) {
 
 class Clamp final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& p = static_cast<const ClampPolicy&>(policy);
         unsigned clamped = 0;
         for (unsigned i = 0; i < burst.count; ++i) {
@@ -91,9 +97,11 @@ class Clamp final : public Stage {
         const PortPolicy& in = policy.ports[meta.in_port];
         const PortId out = wire && meta.out_port == kNoPort ? in.wire_peer : meta.out_port;
         if (out >= policy.ports.size()) return 0;
-        return std::min(in.mtu, policy.ports[out].mtu) - (meta.has(PacketMeta::kIpv4) ? kHeadersV4 : kHeadersV6);
+        return std::min(in.mtu, policy.ports[out].mtu) -
+               (meta.has(PacketMeta::kIpv4) ? kHeadersV4 : kHeadersV6);
     }
-    static unsigned lower(const Packet& packet, const PacketMeta& meta, uint32_t most, bool dry_run) {
+    static unsigned lower(const Packet& packet, const PacketMeta& meta, uint32_t most,
+                          bool dry_run) {
         const auto* header = packet.at<net::Tcp>(meta.l4_offset);
         if (header == nullptr || header->header_length() <= sizeof(net::Tcp)) return 0;
         // A header longer than the IP packet is not one; parse says so too.
@@ -114,8 +122,10 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
     auto policy = std::make_shared<ClampPolicy>();
     const std::string& text = node["mss"].as_text();
     if (text != "auto") {
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), policy->mss);
-        if (error != std::errc() || end != text.data() + text.size() || policy->mss < kSmallest || policy->mss > kLargest)
+        const auto [end, error] =
+            std::from_chars(text.data(), text.data() + text.size(), policy->mss);
+        if (error != std::errc() || end != text.data() + text.size() || policy->mss < kSmallest ||
+            policy->mss > kLargest)
             return Error{"mss: found '" + text + "', expected auto or bytes from 88 to 65495"};
     }
     return std::shared_ptr<const StagePolicy>(std::move(policy));
@@ -123,9 +133,13 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Clamp>(); }
 
-constexpr StageDecl kStage{.name = "clamp", .help = "Limits the TCP segment size that both ends agree on.",
-                           .schema = &kSchema, .drops = {}, .counters = kCounters,
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{.name = "clamp",
+                           .help = "Limits the TCP segment size that both ends agree on.",
+                           .schema = &kSchema,
+                           .drops = {},
+                           .counters = kCounters,
+                           .compile = compile,
+                           .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

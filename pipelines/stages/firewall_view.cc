@@ -47,10 +47,8 @@ std::string rule_name(const PolicySnapshot& policy, uint32_t slot) {
     return at != policy.rules.end() ? at->name : std::string();
 }
 
-std::string endpoint(const IpAddress& address, uint16_t port) {
-    if (port == 0) return address.to_string();
-    return address.is_v4() ? fmt::format("{}:{}", address.to_string(), port)
-                           : fmt::format("[{}]:{}", address.to_string(), port);
+std::string end_of(const IpAddress& address, uint16_t port) {
+    return port == 0 ? address.to_string() : endpoint(address, port);
 }
 
 }  // namespace
@@ -78,8 +76,8 @@ FlowView describe(const Flow& flow, const PolicySnapshot& policy, uint32_t now_m
 }
 
 std::string to_string(const FlowView& v) {
-    return fmt::format("{} {} > {} {}, rule {}", v.protocol, endpoint(v.source, v.source_port),
-                       endpoint(v.destination, v.destination_port), v.state,
+    return fmt::format("{} {} > {} {}, rule {}", v.protocol, end_of(v.source, v.source_port),
+                       end_of(v.destination, v.destination_port), v.state,
                        v.rule.empty() ? "none" : v.rule);
 }
 

@@ -3,7 +3,8 @@
 // nothing else, so the rest is refused as a host refuses a closed port (RFC 1122 section 3.2.2.1).
 // Router mode, after neighbour.
 //
-// Config: ping, ping-rate, icmp-rate. Drops: as listed. Cost: a compare a packet for others' packets.
+// Config: ping, ping-rate, icmp-rate. Drops: as listed. Cost: a compare a packet for others'
+// packets.
 #include <array>
 #include <cstring>
 
@@ -20,15 +21,39 @@ using config::Schema;
 using config::Type;
 
 constexpr std::array kFields{
-    Field{.name = "ping", .type = Type::kBool, .help = "Whether the box answers echo requests to its addresses.", .fallback = "true"},
-    Field{.name = "ping-rate", .type = Type::kPacketRate, .help = "Most echo replies a second of each worker.", .fallback = "1000pps", .minimum = 0, .maximum = 10'000'000},
-    Field{.name = "icmp-rate", .type = Type::kPacketRate, .help = "Most unreachable messages a second of each worker; a tenth of it for one sender.", .fallback = "1000pps", .minimum = 0, .maximum = 1'000'000},
+    Field{.name = "ping",
+          .type = Type::kBool,
+          .help = "Whether the box answers echo requests to its addresses.",
+          .fallback = "true"},
+    Field{.name = "ping-rate",
+          .type = Type::kPacketRate,
+          .help = "Most echo replies a second of each worker.",
+          .fallback = "1000pps",
+          .minimum = 0,
+          .maximum = 10'000'000},
+    Field{
+        .name = "icmp-rate",
+        .type = Type::kPacketRate,
+        .help = "Most unreachable messages a second of each worker; a tenth of it for one sender.",
+        .fallback = "1000pps",
+        .minimum = 0,
+        .maximum = 1'000'000},
 };
 constexpr Schema kSchema{"stage local", "Answers pings to the box, refuses the rest.", kFields};
 
-enum Drop : unsigned { kNoService, kFragmentDrop, kPingOff, kPingRate, kPingGroup, kPingBroken, kGroupDrop };
+enum Drop : unsigned {
+    kNoService,
+    kFragmentDrop,
+    kPingOff,
+    kPingRate,
+    kPingGroup,
+    kPingBroken,
+    kGroupDrop
+};
 constexpr std::array<CounterDecl, 7> kDrops{{
-    {"no_service", "Packets to the box that nothing in it serves; answered with an ICMP unreachable or a TCP reset."},
+    {"no_service",
+     "Packets to the box that nothing in it serves; answered with an ICMP unreachable or a TCP "
+     "reset."},
     {"fragment", "Fragments addressed to the box, which does not reassemble."},
     {"ping_off", "Echo requests, which ping: false forbids."},
     {"ping_rate", "Echo requests beyond ping-rate."},
@@ -89,7 +114,8 @@ rte_mbuf* echo_reply(const Packet& packet, const PacketMeta& m, rte_mempool* poo
     rte_mbuf* frame = rte_pktmbuf_copy(packet.frame(), pool, m.l4_offset, length);
     if (frame == nullptr) return nullptr;
     const bool v4 = m.has(PacketMeta::kIpv4);
-    const auto head = static_cast<uint16_t>(sizeof(net::Ethernet) + (v4 ? sizeof(net::Ipv4) : sizeof(net::Ipv6)));
+    const auto head =
+        static_cast<uint16_t>(sizeof(net::Ethernet) + (v4 ? sizeof(net::Ipv4) : sizeof(net::Ipv6)));
     auto* icmp = Packet(frame).at<net::Icmp>(0);
     auto* out = reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(frame, head));
     if (out == nullptr || icmp == nullptr || rte_pktmbuf_pkt_len(frame) != head + length) {
@@ -100,7 +126,8 @@ rte_mbuf* echo_reply(const Packet& packet, const PacketMeta& m, rte_mempool* poo
     icmp->type = v4 ? kReplyV4 : kReplyV6;
     const be16 is(static_cast<uint16_t>(icmp->type << 8 | icmp->code));
     icmp->checksum = net::updated_checksum(icmp->checksum, was.raw(), is.raw());
-    const net::Ethernet reply{ethernet->source, ethernet->destination, be16(v4 ? net::kEtherIpv4 : net::kEtherIpv6)};
+    const net::Ethernet reply{ethernet->source, ethernet->destination,
+                              be16(v4 ? net::kEtherIpv4 : net::kEtherIpv6)};
     std::memcpy(out, &reply, sizeof reply);
     add_ip(out + sizeof reply, m, length);
     return frame;
@@ -108,14 +135,18 @@ rte_mbuf* echo_reply(const Packet& packet, const PacketMeta& m, rte_mempool* poo
 
 class Local final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& p = static_cast<const LocalPolicy&>(policy);
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i) || burst.meta[i].out_port != kLocalPort) continue;
             const PacketMeta& meta = burst.meta[i];
-            if (meta.has(PacketMeta::kFragment)) burst.drop(i, drop(kFragmentDrop));
-            else if (meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6) && is_ping(meta)) pong(burst, i, p, context);
-            else refuse(burst, i, p, context);
+            if (meta.has(PacketMeta::kFragment))
+                burst.drop(i, drop(kFragmentDrop));
+            else if (meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6) && is_ping(meta))
+                pong(burst, i, p, context);
+            else
+                refuse(burst, i, p, context);
         }
     }
 
@@ -126,7 +157,8 @@ class Local final : public Stage {
         if (group || meta.has(PacketMeta::kL2Multicast)) return burst.drop(i, drop(kPingGroup));
         if (!p.ping) return burst.drop(i, drop(kPingOff));
         if (context.dry_run) return burst.consume(i);
-        if (!rate_.take(context.now.ns, p.ping_rate, p.ping_rate / 10 + 8)) return burst.drop(i, drop(kPingRate));
+        if (!rate_.take(context.now.ns, p.ping_rate, p.ping_rate / 10 + 8))
+            return burst.drop(i, drop(kPingRate));
         rte_mbuf* reply = echo_reply(burst.packet(i), meta, context.pool);
         if (reply == nullptr) return burst.drop(i, drop(kPingBroken));
         context.emit(reply, meta.in_port);
@@ -139,14 +171,16 @@ class Local final : public Stage {
         const PacketMeta& meta = burst.meta[i];
         const bool group = static_cast<RouteKind>(meta.route_kind) == RouteKind::kGroup;
         if (group || meta.has(PacketMeta::kL2Multicast)) return burst.drop(i, drop(kGroupDrop));
-        const bool ports = meta.protocol == net::kTcp || meta.protocol == net::kUdp || meta.protocol == net::kSctp;
+        const bool ports =
+            meta.protocol == net::kTcp || meta.protocol == net::kUdp || meta.protocol == net::kSctp;
         // Unknown ICMP is dropped in silence: RFC 1122 section 3.2.2, RFC 4443 section 2.4 (b).
         const bool icmp = meta.protocol == net::kIcmp || meta.protocol == net::kIcmpv6;
         Replies::Outcome outcome = Replies::Outcome::kForbidden;
         if (meta.protocol == net::kTcp) {
             outcome = replies_.reset(burst.packet(i), meta, p.icmp_rate, context);
         } else if (!icmp && meta.protocol != net::kNoNext) {
-            const IcmpError error = ports ? IcmpError::kPortUnreachable : IcmpError::kProtocolUnreachable;
+            const IcmpError error =
+                ports ? IcmpError::kPortUnreachable : IcmpError::kProtocolUnreachable;
             outcome = replies_.icmp(burst.packet(i), meta, error, p.icmp_rate, context);
         }
         if (outcome == Replies::Outcome::kSent) context.counters.add(counter(kIcmpSent));
@@ -157,7 +191,8 @@ class Local final : public Stage {
     RateLimit rate_;
 };
 
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
+                                                   CompileContext& context) {
     if (context.snapshot.mode != PolicySnapshot::Mode::kRouter) return Error{"needs mode: router"};
     if (context.unchanged != nullptr) return context.unchanged;
     auto policy = std::make_shared<LocalPolicy>();
@@ -169,9 +204,13 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Local>(); }
 
-constexpr StageDecl kStage{.name = "local", .help = "Answers pings to the box, refuses the rest.",
-                           .schema = &kSchema, .drops = kDrops, .counters = kCounters,
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{.name = "local",
+                           .help = "Answers pings to the box, refuses the rest.",
+                           .schema = &kSchema,
+                           .drops = kDrops,
+                           .counters = kCounters,
+                           .compile = compile,
+                           .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

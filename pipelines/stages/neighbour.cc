@@ -16,26 +16,12 @@
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
 #include "pipelines/stages/neighbour_messages.h"
+#include "pipelines/stages/neighbour_schema.h"
 
 namespace ravelin {
 namespace {
 
-using config::Field;
-using config::Schema;
-using config::Type;
 namespace timing = neighbour_timing;
-
-constexpr std::array kStaticFields{
-    Field{.name = "port", .type = Type::kName, .help = "The port the neighbour is on.", .required = true},
-    Field{.name = "address", .type = Type::kAddress, .help = "Its IP address.", .required = true},
-    Field{.name = "mac", .type = Type::kMac, .help = "Its MAC address; no message changes it.", .required = true},
-};
-constexpr Schema kStaticSchema{"static neighbour", "A neighbour that is not asked for.", kStaticFields};
-constexpr std::array kFields{
-    Field{.name = "static", .type = Type::kList, .help = "Neighbours whose MAC address is fixed.", .fallback = "[]", .nested = &kStaticSchema},
-    Field{.name = "icmp-rate", .type = Type::kPacketRate, .help = "Most host-unreachable messages a second; a tenth of it for one sender.", .fallback = "1000pps", .minimum = 0, .maximum = 1'000'000},
-};
-constexpr Schema kSchema{"stage neighbour", "Finds the MAC addresses of neighbours and tells them the box's own.", kFields};
 
 constexpr std::array<CounterDecl, 8> kDrops{{
     {"bad_arp", "ARP packets that no correct host sends."},
@@ -58,19 +44,21 @@ constexpr std::array<CounterDecl, 5> kCounters{{
 
 constexpr unsigned kAnnouncementsPerTick = 8;
 constexpr unsigned kTimersPerTick = 64;  // a millisecond: all that can be looked for in 16
-constexpr uint32_t kSweepMs = 1000;  // the whole table is looked at once in this time
-constexpr uint32_t kDefendMs = 10'000;  // RFC 5227 section 2.4 (b): DEFEND_INTERVAL
+constexpr uint32_t kSweepMs = 1000;      // the whole table is looked at once in this time
+constexpr uint32_t kDefendMs = 10'000;   // RFC 5227 section 2.4 (b): DEFEND_INTERVAL
 
 bool past(uint32_t now, uint32_t due) { return static_cast<int32_t>(now - due) >= 0; }
 
 bool is_nd(const PacketMeta& m) {
-    return m.has(PacketMeta::kIpv6) && m.protocol == net::kIcmpv6 && !m.has(PacketMeta::kLaterFragment) &&
-           m.icmp_type >= kRouterSolicitation && m.icmp_type <= kRedirectMessage;
+    return m.has(PacketMeta::kIpv6) && m.protocol == net::kIcmpv6 &&
+           !m.has(PacketMeta::kLaterFragment) && m.icmp_type >= kRouterSolicitation &&
+           m.icmp_type <= kRedirectMessage;
 }
 
 class Neighbour final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& p = static_cast<const NeighbourPolicy&>(policy);
         if (p.serial != serial_ && context.worker == 0 && !context.dry_run) adopt(p, context);
         unsigned taken = 0;
@@ -105,7 +93,8 @@ class Neighbour final : public Stage {
         const NeighbourDrop what = arp ? take_arp(burst.packet(i), meta, context)
                                        : take_nd(burst.packet(i), meta, context);
         if (what == NeighbourDrop::kConflict && arp) defend(burst.packet(i), meta, context);
-        if (what != NeighbourDrop::kHandled) return burst.drop(i, drop(static_cast<unsigned>(what))), 0;
+        if (what != NeighbourDrop::kHandled)
+            return burst.drop(i, drop(static_cast<unsigned>(what))), 0;
         rte_pktmbuf_free(burst.frames[i]);
         burst.consume(i);
         return 1;
@@ -173,8 +162,10 @@ class Neighbour final : public Stage {
         NeighbourTable& table = *context.neighbours;
         const size_t look = std::min<size_t>(kTimersPerTick, table.active().size());
         for (size_t i = 0; i < look && !table.active().empty(); ++i) {
-            // Downwards: what leaves the list is replaced by its last entry, already seen this round.
-            if (timer_at_ == 0 || timer_at_ > table.active().size()) timer_at_ = table.active().size();
+            // Downwards: what leaves the list is replaced by its last entry, already seen this
+            // round.
+            if (timer_at_ == 0 || timer_at_ > table.active().size())
+                timer_at_ = table.active().size();
             const uint32_t slot = table.active()[--timer_at_];
             if (past(context.now.ms, table.timer(slot).due_ms)) expire(slot, policy, context);
         }
@@ -188,7 +179,8 @@ class Neighbour final : public Stage {
                 table.set(slot, NeighbourState::kProbing, context.now.ms);
                 timer.tries = 0;
                 [[fallthrough]];
-            case NeighbourState::kProbing: case NeighbourState::kIncomplete:
+            case NeighbourState::kProbing:
+            case NeighbourState::kIncomplete:
                 if (timer.tries < timing::kTries && view.port < context.policy->ports.size()) {
                     const bool probe = view.state != NeighbourState::kIncomplete;
                     ++timer.tries;
@@ -201,14 +193,16 @@ class Neighbour final : public Stage {
                 table.set(slot, NeighbourState::kFailed, context.now.ms);
                 timer.due_ms = context.now.ms + timing::kFailedFor;
                 return;
-            default: table.erase(slot);
+            default:
+                table.erase(slot);
         }
     }
     void give_up(uint32_t slot, const NeighbourPolicy& policy, WorkerContext& context) {
         while (rte_mbuf* frame = context.neighbours->release(slot)) {
             const PacketMeta meta = *travelling_meta(frame);
-            if (replies_.icmp(Packet(frame), meta, IcmpError::kHostUnreachable, policy.icmp_rate, context) ==
-                Replies::Outcome::kSent) context.counters.add(counter(kIcmpSent));
+            if (replies_.icmp(Packet(frame), meta, IcmpError::kHostUnreachable, policy.icmp_rate,
+                              context) == Replies::Outcome::kSent)
+                context.counters.add(counter(kIcmpSent));
             context.counters.add(drop(static_cast<unsigned>(NeighbourDrop::kUnresolved)));
             rte_pktmbuf_free(frame);
         }
@@ -219,7 +213,8 @@ class Neighbour final : public Stage {
         NeighbourTable& table = *context.neighbours;
         if (swept_ms_ == 0) swept_ms_ = context.now.ms;
         const uint64_t elapsed = std::min(context.now.ms - swept_ms_, kSweepMs);
-        const auto n = static_cast<uint32_t>((table.capacity() * elapsed + kSweepMs - 1) / kSweepMs);
+        const auto n =
+            static_cast<uint32_t>((table.capacity() * elapsed + kSweepMs - 1) / kSweepMs);
         if (n == 0) return;
         swept_ms_ = context.now.ms;
         for (uint32_t i = 0; i < n; ++i, ++sweep_at_) {
@@ -250,9 +245,11 @@ class Neighbour final : public Stage {
     uint32_t timers_ms_ = 0, swept_ms_ = 0, sweep_at_ = 0, defended_ms_ = 0;
 };
 
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
+                                                   CompileContext& context) {
     if (context.snapshot.mode != PolicySnapshot::Mode::kRouter) return Error{"needs mode: router"};
-    if (context.snapshot.steps.empty()) return Error{"stands after route: expected an earlier stage"};
+    if (context.snapshot.steps.empty())
+        return Error{"stands after route: expected an earlier stage"};
     if (context.unchanged != nullptr) return context.unchanged;
     static std::atomic<uint64_t> serial{0};
     auto policy = std::make_shared<NeighbourPolicy>();
@@ -263,19 +260,27 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
         const auto port = std::ranges::find(ports, entry["port"].as_text(), &PortPolicy::name);
         const IpAddress address = entry["address"].as_address();
         if (port == ports.end())
-            return Error{fmt::format("static: {}: no port '{}'", address.to_string(), entry["port"].as_text())};
+            return Error{fmt::format("static: {}: no port '{}'", address.to_string(),
+                                     entry["port"].as_text())};
         if (entry["mac"].as_mac().is_multicast() || address.is_multicast())
-            return Error{fmt::format("static: {}: expected one machine, found a group", address.to_string())};
-        policy->statics.push_back({static_cast<PortId>(port - ports.begin()), address, entry["mac"].as_mac()});
+            return Error{fmt::format("static: {}: expected one machine, found a group",
+                                     address.to_string())};
+        policy->statics.push_back(
+            {static_cast<PortId>(port - ports.begin()), address, entry["mac"].as_mac()});
     }
     return std::shared_ptr<const StagePolicy>(std::move(policy));
 }
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Neighbour>(); }
 
-constexpr StageDecl kStage{.name = "neighbour", .help = "Finds the MAC addresses of neighbours and tells them the box's own.",
-                           .schema = &kSchema, .drops = kDrops, .counters = kCounters,
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{
+    .name = "neighbour",
+    .help = "Finds the MAC addresses of neighbours and tells them the box's own.",
+    .schema = &neighbour_schema::kSchema,
+    .drops = kDrops,
+    .counters = kCounters,
+    .compile = compile,
+    .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

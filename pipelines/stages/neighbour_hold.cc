@@ -16,7 +16,8 @@ Held hold_for_neighbour(rte_mbuf* frame, const PacketMeta& meta, const IpAddress
     const bool asked = slot != NeighbourTable::kNoSlot;
     if (!asked) {
         if (table.active().size() >= neighbour_timing::kMaxUnresolved) return Held::kTooMany;
-        slot = table.insert(meta.out_port, next_hop, {}, NeighbourState::kIncomplete, context.now.ms);
+        slot =
+            table.insert(meta.out_port, next_hop, {}, NeighbourState::kIncomplete, context.now.ms);
         if (slot == NeighbourTable::kNoSlot) return Held::kTooMany;
     } else if (table.at(slot).state == NeighbourState::kFailed) {
         return Held::kUnreachable;
@@ -39,7 +40,8 @@ bool write_ethernet(rte_mbuf* frame, PacketMeta& meta, const MacAddress& source,
         meta.l3_offset = kHead;
         meta.l4_offset = static_cast<uint16_t>(meta.l4_offset - tags);
         meta.payload_offset = static_cast<uint16_t>(meta.payload_offset - tags);
-        meta.inner_offset = static_cast<uint16_t>(meta.inner_offset - (meta.inner_offset != 0 ? tags : 0));
+        meta.inner_offset =
+            static_cast<uint16_t>(meta.inner_offset - (meta.inner_offset != 0 ? tags : 0));
     }
     // Short frames come padded to 60 bytes; the padding is not ours to pass on.
     const uint32_t wanted = kHead + meta.l3_total;
@@ -62,8 +64,10 @@ void send_held(uint32_t slot, WorkerContext& context) noexcept {
             continue;
         }
         const uint32_t mtu = context.policy->ports[to.port].mtu;
-        if (meta.l3_total > mtu) send_fragments(frame, meta.l3_total, mtu, to.port, context);
-        else context.transmit(frame, to.port);
+        if (meta.l3_total > mtu)
+            send_fragments(frame, meta.l3_total, mtu, to.port, context);
+        else
+            context.transmit(frame, to.port);
     }
 }
 

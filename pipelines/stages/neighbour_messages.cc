@@ -10,7 +10,7 @@
 namespace ravelin {
 namespace {
 
-constexpr uint8_t kNdHops = 255;  // RFC 4861 section 7.1: proves that no router passed it on
+constexpr uint8_t kNdHops = 255;       // RFC 4861 section 7.1: proves that no router passed it on
 constexpr uint8_t kEthernetUnits = 1;  // option length in 8 bytes
 
 struct NdFrame {
@@ -40,13 +40,15 @@ bool send(const T& content, PortId port, WorkerContext& context) {
 
 MacAddress group_mac(const IpAddress& group) noexcept {
     const auto& b = group.bytes;
-    if (group.is_v4()) return {{0x01, 0x00, 0x5e, static_cast<uint8_t>(b[13] & 0x7f), b[14], b[15]}};
+    if (group.is_v4())
+        return {{0x01, 0x00, 0x5e, static_cast<uint8_t>(b[13] & 0x7f), b[14], b[15]}};
     return {{0x33, 0x33, b[12], b[13], b[14], b[15]}};
 }
 
 IpAddress solicited_node(const IpAddress& a) noexcept {
     IpAddress group;
-    group.bytes = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, a.bytes[13], a.bytes[14], a.bytes[15]};
+    group.bytes = {0xff, 2, 0, 0, 0,    0,           0,           0,
+                   0,    0, 0, 1, 0xff, a.bytes[13], a.bytes[14], a.bytes[15]};
     return group;
 }
 
@@ -92,17 +94,20 @@ bool send_request(PortId port, const IpAddress& address, const MacAddress* to,
     IpAddress from;
     if (!source_address(*context.policy, port, address, from)) return false;
     if (address.is_v4())
-        return send_arp({kArpRequest, to == nullptr ? kAll : *to, from, address, {}}, port, context);
+        return send_arp({kArpRequest, to == nullptr ? kAll : *to, from, address, {}}, port,
+                        context);
     const IpAddress group = solicited_node(address);
     return send_nd({kSolicitation, 0, to == nullptr ? group_mac(group) : *to, from,
-                    to == nullptr ? group : address, address}, port, context);
+                    to == nullptr ? group : address, address},
+                   port, context);
 }
 
 bool send_announcement(PortId port, const IpAddress& address, WorkerContext& context) noexcept {
     constexpr MacAddress kAll{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
     if (address.is_v4()) return send_arp({kArpRequest, kAll, address, address, {}}, port, context);
     return send_nd({kAdvertisement, kRouterFlag | kOverrideFlag, group_mac(all_nodes()), address,
-                    all_nodes(), address}, port, context);
+                    all_nodes(), address},
+                   port, context);
 }
 
 }  // namespace ravelin

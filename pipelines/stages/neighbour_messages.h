@@ -9,7 +9,8 @@ inline constexpr uint16_t kArpRequest = 1, kArpReply = 2;
 inline constexpr uint8_t kRouterSolicitation = 133, kRouterAdvertisement = 134, kSolicitation = 135,
                          kAdvertisement = 136, kRedirectMessage = 137;
 inline constexpr uint8_t kSourceLinkLayer = 1, kTargetLinkLayer = 2;
-inline constexpr uint32_t kRouterFlag = 1u << 31, kSolicitedFlag = 1u << 30, kOverrideFlag = 1u << 29;
+inline constexpr uint32_t kRouterFlag = 1u << 31, kSolicitedFlag = 1u << 30,
+                          kOverrideFlag = 1u << 29;
 
 struct ArpMessage {
     uint16_t operation;

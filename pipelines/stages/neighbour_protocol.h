@@ -7,13 +7,23 @@ namespace ravelin {
 
 /// Drop names of `neighbour`, in the order it declares them.
 enum class NeighbourDrop : uint8_t {
-    kBadArp, kBadNd, kNotOurs, kOffLink, kConflict, kRouterMessage, kRedirect, kUnresolved, kHandled,
+    kBadArp,
+    kBadNd,
+    kNotOurs,
+    kOffLink,
+    kConflict,
+    kRouterMessage,
+    kRedirect,
+    kUnresolved,
+    kHandled,
 };
 
 /// Reads one ARP packet: answers, learns. kHandled if it was in order.
-NeighbourDrop take_arp(const Packet& packet, const PacketMeta& meta, WorkerContext& context) noexcept;
+NeighbourDrop take_arp(const Packet& packet, const PacketMeta& meta,
+                       WorkerContext& context) noexcept;
 /// The same for ICMPv6 types 133 to 137.
-NeighbourDrop take_nd(const Packet& packet, const PacketMeta& meta, WorkerContext& context) noexcept;
+NeighbourDrop take_nd(const Packet& packet, const PacketMeta& meta,
+                      WorkerContext& context) noexcept;
 
 /// Asks who has `address`: to all, or to `to` alone if given. False if nothing was sent.
 bool send_request(PortId port, const IpAddress& address, const MacAddress* to,

@@ -24,17 +24,24 @@ using net::ParseDrop;
 
 constexpr std::array<std::string_view, 3> kCompletions{"auto", "always", "never"};
 constexpr std::array kFields{
-    Field{.name = "verify-checksums", .type = Type::kBool, .help = "Drop packets with a wrong TCP, UDP or ICMP checksum; hosts do so anyway.", .fallback = "false"},
-    Field{.name = "complete-checksums", .type = Type::kEnum,
-          .help = "Complete TCP and UDP checksums that a sender on the same machine left to its NIC, as veth does; auto does unless the NIC vouches for them.",
-          .fallback = "auto", .words = kCompletions},
+    Field{.name = "verify-checksums",
+          .type = Type::kBool,
+          .help = "Drop packets with a wrong TCP, UDP or ICMP checksum; hosts do so anyway.",
+          .fallback = "false"},
+    Field{.name = "complete-checksums",
+          .type = Type::kEnum,
+          .help = "Complete TCP and UDP checksums that a sender on the same machine left to its "
+                  "NIC, as veth does; auto does unless the NIC vouches for them.",
+          .fallback = "auto",
+          .words = kCompletions},
 };
 constexpr Schema kSchema{"stage parse", "Reads and checks the headers of each frame.", kFields};
 
 enum Counter : unsigned { kPulledUp, kCompleted };
 constexpr std::array<CounterDecl, 2> kCounters{{
     {"pulled_up", "Chained frames whose headers were copied together."},
-    {"checksums_completed", "TCP and UDP checksums completed for a sender that left it to its NIC."},
+    {"checksums_completed",
+     "TCP and UDP checksums completed for a sender that left it to its NIC."},
 }};
 
 enum class Completion : uint8_t { kAuto, kAlways, kNever };
@@ -48,7 +55,9 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
     auto policy = std::make_shared<ParsePolicy>();
     policy->verify = node["verify-checksums"].as_bool();
     const std::string& word = node["complete-checksums"].as_text();
-    policy->complete = word == "always" ? Completion::kAlways : word == "never" ? Completion::kNever : Completion::kAuto;
+    policy->complete = word == "always"  ? Completion::kAlways
+                       : word == "never" ? Completion::kNever
+                                         : Completion::kAuto;
     return std::shared_ptr<const StagePolicy>(std::move(policy));
 }
 
@@ -59,9 +68,11 @@ struct Tally {
 
 class Parse final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& parse = static_cast<const ParsePolicy&>(policy);
-        for (unsigned i = 0; i < burst.count; ++i) rte_prefetch0(rte_pktmbuf_mtod(burst.frames[i], void*));
+        for (unsigned i = 0; i < burst.count; ++i)
+            rte_prefetch0(rte_pktmbuf_mtod(burst.frames[i], void*));
         Tally tally;
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i)) continue;
@@ -74,8 +85,8 @@ class Parse final : public Stage {
     }
 
   private:
-    static ParseDrop one(Burst& burst, unsigned i, const ParsePolicy& policy, WorkerContext& context,
-                         Tally& tally) noexcept {
+    static ParseDrop one(Burst& burst, unsigned i, const ParsePolicy& policy,
+                         WorkerContext& context, Tally& tally) noexcept {
         if (burst.frames[i]->nb_segs > 1) {
             rte_mbuf* whole = net::pull_up(burst.frames[i], context.pool);
             if (whole == nullptr) return ParseDrop::kNoBuffer;
@@ -86,7 +97,8 @@ class Parse final : public Stage {
         meta = fresh(meta);
         const Packet packet = burst.packet(i);
         const net::ParseInput input = input_for(meta, *context.policy);
-        if (const ParseDrop d = net::parse_frame(packet, meta, input); d != ParseDrop::kNone) return d;
+        if (const ParseDrop d = net::parse_frame(packet, meta, input); d != ParseDrop::kNone)
+            return d;
         if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return ParseDrop::kNone;
         if (input.router) trim_padding(packet, meta);
         return checksums(packet, meta, policy, tally);
@@ -99,8 +111,10 @@ class Parse final : public Stage {
         meta.flags = given.flags & (PacketMeta::kLocalOrigin | PacketMeta::kWatched);
         return meta;
     }
-    static net::ParseInput input_for(const PacketMeta& meta, const PolicySnapshot& snapshot) noexcept {
-        net::ParseInput input{.port_mac = {}, .router = snapshot.mode == PolicySnapshot::Mode::kRouter};
+    static net::ParseInput input_for(const PacketMeta& meta,
+                                     const PolicySnapshot& snapshot) noexcept {
+        net::ParseInput input{.port_mac = {},
+                              .router = snapshot.mode == PolicySnapshot::Mode::kRouter};
         if (meta.in_port < snapshot.ports.size()) input.port_mac = snapshot.ports[meta.in_port].mac;
         return input;
     }
@@ -110,27 +124,34 @@ class Parse final : public Stage {
         if (packet.length() == end) return;
         rte_mbuf* frame = packet.frame();
         const uint32_t extra = packet.length() - end;
-        if (extra <= rte_pktmbuf_lastseg(frame)->data_len) rte_pktmbuf_trim(frame, static_cast<uint16_t>(extra));
+        if (extra <= rte_pktmbuf_lastseg(frame)->data_len)
+            rte_pktmbuf_trim(frame, static_cast<uint16_t>(extra));
     }
-    static ParseDrop checksums(const Packet& packet, const PacketMeta& meta, const ParsePolicy& policy,
-                               Tally& tally) noexcept {
+    static ParseDrop checksums(const Packet& packet, const PacketMeta& meta,
+                               const ParsePolicy& policy, Tally& tally) noexcept {
         constexpr uint64_t kUpperMask = RTE_MBUF_F_RX_L4_CKSUM_MASK;
         const bool vouched = (packet.frame()->ol_flags & kUpperMask) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-        const bool look = policy.complete == Completion::kAlways || (policy.complete == Completion::kAuto && !vouched);
+        const bool look = policy.complete == Completion::kAlways ||
+                          (policy.complete == Completion::kAuto && !vouched);
         if (look && net::complete_checksum(packet, meta)) {
             ++tally.completed;
             return ParseDrop::kNone;
         }
         const bool verify = policy.verify && !vouched;
-        return !verify || net::upper_checksum_holds(packet, meta) ? ParseDrop::kNone : ParseDrop::kBadL4Checksum;
+        return !verify || net::upper_checksum_holds(packet, meta) ? ParseDrop::kNone
+                                                                  : ParseDrop::kBadL4Checksum;
     }
 };
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Parse>(); }
 
-constexpr StageDecl kStage{.name = "parse", .help = "Reads and checks the headers of each frame.",
-                           .schema = &kSchema, .drops = net::kParseDrops, .counters = kCounters,
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{.name = "parse",
+                           .help = "Reads and checks the headers of each frame.",
+                           .schema = &kSchema,
+                           .drops = net::kParseDrops,
+                           .counters = kCounters,
+                           .compile = compile,
+                           .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

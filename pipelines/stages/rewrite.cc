@@ -23,24 +23,42 @@ using config::Schema;
 using config::Type;
 
 constexpr std::array kFields{
-    Field{.name = "icmp-rate", .type = Type::kPacketRate, .help = "Most ICMP errors a second of each worker; a tenth of it for one sender.", .fallback = "1000pps", .minimum = 0, .maximum = 1'000'000},
+    Field{.name = "icmp-rate",
+          .type = Type::kPacketRate,
+          .help = "Most ICMP errors a second of each worker; a tenth of it for one sender.",
+          .fallback = "1000pps",
+          .minimum = 0,
+          .maximum = 1'000'000},
 };
-constexpr Schema kSchema{"stage rewrite", "Makes packets ready for the next hop, or answers that they cannot go there.", kFields};
+constexpr Schema kSchema{
+    "stage rewrite", "Makes packets ready for the next hop, or answers that they cannot go there.",
+    kFields};
 
 enum Drop : unsigned {
-    kNoRoute, kUnreachable, kProhibited, kTtl, kTooBig, kNonIp, kHoldFull, kTooManyUnresolved, kNeighbourFailed,
-    kStaleRoute, kNoBuffer,
+    kNoRoute,
+    kUnreachable,
+    kProhibited,
+    kTtl,
+    kTooBig,
+    kNonIp,
+    kHoldFull,
+    kTooManyUnresolved,
+    kNeighbourFailed,
+    kStaleRoute,
+    kNoBuffer,
 };
 constexpr std::array<CounterDecl, 11> kDrops{{
     {"no_route", "Packets for which there is no route; answered with network unreachable."},
     {"unreachable", "Packets to a route of kind unreachable; answered with host unreachable."},
-    {"prohibited", "Packets to a route of kind prohibit; answered with administratively prohibited."},
+    {"prohibited",
+     "Packets to a route of kind prohibit; answered with administratively prohibited."},
     {"ttl", "Packets whose hop limit ends here; answered with time exceeded."},
     {"too_big", "Packets above the port's MTU that must not be cut; answered with the MTU."},
     {"non_ip", "Frames of protocols that are not routed."},
     {"hold_full", "Packets beyond those that may wait for a neighbour's answer."},
     {"too_many_unresolved", "Packets to new neighbours while too many are being looked for."},
-    {"neighbour_failed", "Packets to a neighbour that did not answer a moment ago; answered with host unreachable."},
+    {"neighbour_failed",
+     "Packets to a neighbour that did not answer a moment ago; answered with host unreachable."},
     {"stale_route", "Packets handed over whose route has changed meanwhile."},
     {"no_buffer", "Packets not cut because the buffer pool was empty."},
 }};
@@ -72,19 +90,23 @@ void count_hop(const Packet& packet, PacketMeta& meta) {
 
 class Rewrite final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& p = static_cast<const RewritePolicy&>(policy);
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i) || burst.meta[i].out_port == kLocalPort) continue;
-            if (!burst.meta[i].has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) burst.drop(i, drop(kNonIp));
-            else if (may_go(burst, i, p, context)) forward(burst, i, p, context);
+            if (!burst.meta[i].has(PacketMeta::kIpv4 | PacketMeta::kIpv6))
+                burst.drop(i, drop(kNonIp));
+            else if (may_go(burst, i, p, context))
+                forward(burst, i, p, context);
         }
     }
 
   private:
     void refuse(Burst& burst, unsigned i, Drop reason, IcmpError error, const RewritePolicy& p,
                 WorkerContext& context, uint32_t mtu = 0) {
-        const auto outcome = replies_.icmp(burst.packet(i), burst.meta[i], error, p.icmp_rate, context, mtu);
+        const auto outcome =
+            replies_.icmp(burst.packet(i), burst.meta[i], error, p.icmp_rate, context, mtu);
         if (outcome == Replies::Outcome::kSent) context.counters.add(counter(kIcmpSent));
         if (outcome == Replies::Outcome::kLimited) context.counters.add(counter(kIcmpLimited));
         burst.drop(i, drop(reason));
@@ -100,15 +122,21 @@ class Rewrite final : public Stage {
         const bool passing = !meta.has(PacketMeta::kLocalOrigin);
         if (passing && meta.ttl <= 1) return no(kTtl, IcmpError::kTimeExceeded);
         switch (static_cast<RouteKind>(meta.route_kind)) {
-            case RouteKind::kForward: break;
-            case RouteKind::kUnreachable: return no(kUnreachable, IcmpError::kHostUnreachable);
-            case RouteKind::kProhibit: return no(kProhibited, IcmpError::kAdminProhibited);
-            default: return no(kNoRoute, IcmpError::kNetUnreachable);
+            case RouteKind::kForward:
+                break;
+            case RouteKind::kUnreachable:
+                return no(kUnreachable, IcmpError::kHostUnreachable);
+            case RouteKind::kProhibit:
+                return no(kProhibited, IcmpError::kAdminProhibited);
+            default:
+                return no(kNoRoute, IcmpError::kNetUnreachable);
         }
-        if (meta.out_port >= context.policy->ports.size()) return no(kNoRoute, IcmpError::kNetUnreachable);
+        if (meta.out_port >= context.policy->ports.size())
+            return no(kNoRoute, IcmpError::kNetUnreachable);
         const uint32_t mtu = context.policy->ports[meta.out_port].mtu;
         // With options cutting would have to sort them (RFC 791's copied flag): answered instead.
-        const bool whole = meta.has(PacketMeta::kDontFragment | PacketMeta::kIpv6 | PacketMeta::kIpOptions);
+        const bool whole =
+            meta.has(PacketMeta::kDontFragment | PacketMeta::kIpv6 | PacketMeta::kIpOptions);
         if (meta.l3_total > mtu && whole) return no(kTooBig, IcmpError::kTooBig, mtu);
         return true;
     }
@@ -119,7 +147,8 @@ class Rewrite final : public Stage {
         NextHop hop;
         if (meta.next_hop == RoutePolicy::kLookUpAgain) {
             hop = p.route->next_hop(meta.destination);
-            const bool own = meta.has(PacketMeta::kLocalOrigin);  // sent on a link by choice, not by route
+            const bool own =
+                meta.has(PacketMeta::kLocalOrigin);  // sent on a link by choice, not by route
             if (own && (hop.kind != RouteKind::kForward || hop.port != meta.out_port))
                 hop = {RouteKind::kForward, meta.out_port, true, {}};
         } else if (meta.next_hop < p.route->next_hops().size()) {
@@ -146,14 +175,17 @@ class Rewrite final : public Stage {
         if (context.dry_run) return;
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
         const PortPolicy& port = context.policy->ports[meta.out_port];
-        if (!write_ethernet(burst.frames[i], meta, port.mac, to)) return burst.drop(i, drop(kNonIp));
+        if (!write_ethernet(burst.frames[i], meta, port.mac, to))
+            return burst.drop(i, drop(kNonIp));
         if (meta.l3_total <= port.mtu) return;
         burst.consume(i);
-        const bool sent = send_fragments(burst.frames[i], meta.l3_total, port.mtu, meta.out_port, context) != 0;
+        const bool sent =
+            send_fragments(burst.frames[i], meta.l3_total, port.mtu, meta.out_port, context) != 0;
         context.counters.add(sent ? counter(kCut) : drop(kNoBuffer));
     }
 
-    void wait(Burst& burst, unsigned i, const IpAddress& next, const RewritePolicy& p, WorkerContext& context) {
+    void wait(Burst& burst, unsigned i, const IpAddress& next, const RewritePolicy& p,
+              WorkerContext& context) {
         PacketMeta& meta = burst.meta[i];
         const auto view = context.neighbours->view(meta.out_port, next);
         if (view && view->state == NeighbourState::kFailed)
@@ -171,35 +203,46 @@ class Rewrite final : public Stage {
             case Held::kHeld:
                 burst.consume(i);
                 return context.counters.add(counter(kHeldPackets));
-            case Held::kQueueFull: return burst.drop(i, drop(kHoldFull));
-            default: return burst.drop(i, drop(kTooManyUnresolved));
+            case Held::kQueueFull:
+                return burst.drop(i, drop(kHoldFull));
+            default:
+                return burst.drop(i, drop(kTooManyUnresolved));
         }
     }
 
     Replies replies_;
 };
 
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
+                                                   CompileContext& context) {
     if (context.snapshot.mode != PolicySnapshot::Mode::kRouter) return Error{"needs mode: router"};
-    const int route = StageRegistry::get().index("route"), neighbour = StageRegistry::get().index("neighbour");
+    const int route = StageRegistry::get().index("route"),
+              neighbour = StageRegistry::get().index("neighbour");
     auto policy = std::make_shared<RewritePolicy>();
     bool asks = false;
     for (const auto& step : context.snapshot.steps) {
-        if (step.stage == route) policy->route = std::static_pointer_cast<const RoutePolicy>(step.policy);
+        if (step.stage == route)
+            policy->route = std::static_pointer_cast<const RoutePolicy>(step.policy);
         asks |= step.stage == neighbour;
         policy->before = step.stage;
     }
     if (policy->route == nullptr || !asks)
-        return Error{"found no route and neighbour before it; expected both earlier in the pipeline"};
+        return Error{
+            "found no route and neighbour before it; expected both earlier in the pipeline"};
     policy->icmp_rate = static_cast<uint32_t>(node["icmp-rate"].as_integer());
     return std::shared_ptr<const StagePolicy>(std::move(policy));
 }
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Rewrite>(); }
 
-constexpr StageDecl kStage{.name = "rewrite", .help = "Makes packets ready for the next hop, or answers that they cannot go there.",
-                           .schema = &kSchema, .drops = kDrops, .counters = kCounters,
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{
+    .name = "rewrite",
+    .help = "Makes packets ready for the next hop, or answers that they cannot go there.",
+    .schema = &kSchema,
+    .drops = kDrops,
+    .counters = kCounters,
+    .compile = compile,
+    .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

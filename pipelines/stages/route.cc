@@ -19,22 +19,42 @@ using config::Type;
 
 constexpr std::array<std::string_view, 4> kKinds{"forward", "blackhole", "unreachable", "prohibit"};
 constexpr std::array kRouteFields{
-    Field{.name = "to", .type = Type::kPrefixSet, .help = "Destinations; of equal prefixes the later route wins, and connected networks win over all.", .required = true},
-    Field{.name = "via", .type = Type::kAddress, .help = "The next router; on a connected network unless port is given."},
-    Field{.name = "port", .type = Type::kName, .help = "The port packets leave by; without via the destinations are hosts on its link."},
-    Field{.name = "kind", .type = Type::kEnum, .help = "forward; blackhole drops in silence; unreachable and prohibit answer with an ICMP error.", .fallback = "forward", .words = kKinds},
+    Field{.name = "to",
+          .type = Type::kPrefixSet,
+          .help = "Destinations; of equal prefixes the later route wins, and connected networks "
+                  "win over all.",
+          .required = true},
+    Field{.name = "via",
+          .type = Type::kAddress,
+          .help = "The next router; on a connected network unless port is given."},
+    Field{.name = "port",
+          .type = Type::kName,
+          .help = "The port packets leave by; without via the destinations are hosts on its link."},
+    Field{.name = "kind",
+          .type = Type::kEnum,
+          .help = "forward; blackhole drops in silence; unreachable and prohibit answer with an "
+                  "ICMP error.",
+          .fallback = "forward",
+          .words = kKinds},
 };
 constexpr Schema kRouteSchema{"route", "One next hop for a set of destinations.", kRouteFields};
 constexpr std::array kFields{
-    Field{.name = "routes", .type = Type::kList, .help = "Static routes; networks of the ports' addresses are known without.", .fallback = "[]", .nested = &kRouteSchema},
+    Field{.name = "routes",
+          .type = Type::kList,
+          .help = "Static routes; networks of the ports' addresses are known without.",
+          .fallback = "[]",
+          .nested = &kRouteSchema},
 };
-constexpr Schema kSchema{"stage route", "Chooses the port and next hop by destination address.", kFields};
+constexpr Schema kSchema{"stage route", "Chooses the port and next hop by destination address.",
+                         kFields};
 
 enum Drop : unsigned { kMulticastDrop, kLinkLocalDrop, kMartian, kBlackholeDrop, kTagged };
 constexpr std::array<CounterDecl, 5> kDrops{{
     {"multicast", "Packets to groups beyond the link; multicast is not routed."},
     {"link_local", "Packets from or to link-local addresses that would have to be forwarded."},
-    {"martian", "Packets from or to addresses that never stand on a wire: loopback, unspecified, groups as source."},
+    {"martian",
+     "Packets from or to addresses that never stand on a wire: loopback, unspecified, groups as "
+     "source."},
     {"blackhole", "Packets to a route of kind blackhole."},
     {"tagged", "Frames with a VLAN id on a port, which has no VLANs."},
 }};
@@ -68,7 +88,8 @@ bool nowhere(const IpAddress& a) {
 
 class Route final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& routes = static_cast<const RoutePolicy&>(policy);
         unsigned v4[Burst::kCapacity], v6[Burst::kCapacity], n4 = 0, n6 = 0;
         uint32_t hosts[Burst::kCapacity], values[Burst::kCapacity];
@@ -107,7 +128,8 @@ class Route final : public Stage {
         return meta.has(PacketMeta::kLocalOrigin) ? own(meta) : received(burst, i, context);
     }
     static bool own(PacketMeta& meta) {
-        if (meta.out_port != kNoPort && meta.out_port != kLocalPort) return true;  // apply() keeps it
+        if (meta.out_port != kNoPort && meta.out_port != kLocalPort)
+            return true;  // apply() keeps it
         const bool v6_link = !meta.destination.is_v4() && meta.destination.is_link_local();
         if (!meta.destination.is_multicast() && !v6_link) return true;
         go_on_link(meta, meta.in_port);
@@ -120,15 +142,20 @@ class Route final : public Stage {
         if (nowhere(meta.destination) || meta.source.is_multicast() || meta.source.is_loopback())
             return burst.drop(i, drop(kMartian)), false;
         if (meta.destination.is_multicast()) {
-            if (link_scope_group(meta.destination)) go_local(meta, RouteKind::kGroup);
-            else burst.drop(i, drop(kMulticastDrop));
+            if (link_scope_group(meta.destination))
+                go_local(meta, RouteKind::kGroup);
+            else
+                burst.drop(i, drop(kMulticastDrop));
             return false;
         }
-        if (meta.destination == IpAddress::v4(0xffffffff)) return go_local(meta, RouteKind::kGroup), false;
+        if (meta.destination == IpAddress::v4(0xffffffff))
+            return go_local(meta, RouteKind::kGroup), false;
         if (odd_source) return burst.drop(i, drop(kMartian)), false;
         if (meta.destination.is_link_local()) {
-            if (owns(port, meta.destination)) go_local(meta, RouteKind::kLocal);
-            else burst.drop(i, drop(kLinkLocalDrop));
+            if (owns(port, meta.destination))
+                go_local(meta, RouteKind::kLocal);
+            else
+                burst.drop(i, drop(kLinkLocalDrop));
             return false;
         }
         return true;
@@ -149,7 +176,8 @@ class Route final : public Stage {
         if (hop.kind == RouteKind::kBlackhole) return burst.drop(i, drop(kBlackholeDrop)), 0;
         // Own addresses and broadcasts are taken from anywhere; through the box nothing link-local
         // goes (RFC 3927 section 7, RFC 4291 section 2.5.6).
-        if (hop.port != kLocalPort && meta.source.is_link_local() && !meta.has(PacketMeta::kLocalOrigin))
+        if (hop.port != kLocalPort && meta.source.is_link_local() &&
+            !meta.has(PacketMeta::kLocalOrigin))
             return burst.drop(i, drop(kLinkLocalDrop)), 0;
         meta.out_port = hop.port;
         meta.next_hop = value;
@@ -158,7 +186,8 @@ class Route final : public Stage {
     }
 };
 
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
+                                                   CompileContext& context) {
     if (context.snapshot.mode != PolicySnapshot::Mode::kRouter)
         return Error{"needs mode: router; in mode: wire frames leave by wire"};
     if (context.unchanged != nullptr) return context.unchanged;
@@ -169,9 +198,13 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Route>(); }
 
-constexpr StageDecl kStage{.name = "route", .help = "Chooses the port and next hop by destination address.",
-                           .schema = &kSchema, .drops = kDrops, .counters = kCounters,
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{.name = "route",
+                           .help = "Chooses the port and next hop by destination address.",
+                           .schema = &kSchema,
+                           .drops = kDrops,
+                           .counters = kCounters,
+                           .compile = compile,
+                           .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `route` compiles: next hops and the longest-prefix table over them. `rewrite` reads next hops,
-// `ravelin routes` lists and looks up.
+// What `route` compiles: next hops and the longest-prefix table over them. `rewrite` reads next
+// hops, `ravelin routes` lists and looks up.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -13,19 +13,20 @@ namespace ravelin {
 
 /// PacketMeta::route_kind: what is to become of a packet.
 enum class RouteKind : uint8_t {
-    kNone,         ///< no route: network unreachable
+    kNone,  ///< no route: network unreachable
     kForward,
-    kLocal,        ///< one of the box's own addresses
-    kGroup,        ///< broadcast or link-scope multicast: local, and never answered with an error
-    kUnreachable, kProhibit,
-    kBlackhole,    ///< dropped in silence, by route itself
+    kLocal,  ///< one of the box's own addresses
+    kGroup,  ///< broadcast or link-scope multicast: local, and never answered with an error
+    kUnreachable,
+    kProhibit,
+    kBlackhole,  ///< dropped in silence, by route itself
 };
 std::string_view name_of(RouteKind kind);
 
 struct NextHop {
     RouteKind kind = RouteKind::kForward;
     PortId port = kNoPort;
-    bool on_link = true;   ///< the destination itself is the neighbour; else `gateway`
+    bool on_link = true;  ///< the destination itself is the neighbour; else `gateway`
     IpAddress gateway;
     bool operator==(const NextHop&) const = default;
 };
@@ -36,8 +37,8 @@ struct RouteView {
     NextHop hop;
 };
 
-/// Next hop i < ports is "on the link of port i". Memory: the table (Lpm) plus 24 bytes a prefix for
-/// listing: a full Internet table of a million prefixes keeps 25 MB for that.
+/// Next hop i < ports is "on the link of port i". Memory: the table (Lpm) plus 24 bytes a prefix
+/// for listing: a full Internet table of a million prefixes keeps 25 MB for that.
 class RoutePolicy final : public StagePolicy {
   public:
     /// PacketMeta::next_hop of a packet whose next hop has to be looked up again, as it comes from

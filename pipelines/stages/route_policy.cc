@@ -13,7 +13,8 @@ constexpr uint8_t kHostV4 = 32, kHostV6 = 128;
 
 PortId port_named(const PolicySnapshot& snapshot, const std::string& name) {
     const auto found = std::ranges::find(snapshot.ports, name, &PortPolicy::name);
-    return found == snapshot.ports.end() ? kNoPort : static_cast<PortId>(found - snapshot.ports.begin());
+    return found == snapshot.ports.end() ? kNoPort
+                                         : static_cast<PortId>(found - snapshot.ports.begin());
 }
 
 PortId port_of_network(const PolicySnapshot& snapshot, const IpAddress& address) {
@@ -40,19 +41,22 @@ std::string title(const std::vector<Prefix>& to) {
     return fmt::format("routes: to {}{}", to.front().to_string(), more);
 }
 
-Result<NextHop> gateway_hop(const config::Node& route, const PolicySnapshot& snapshot, NextHop hop) {
+Result<NextHop> gateway_hop(const config::Node& route, const PolicySnapshot& snapshot,
+                            NextHop hop) {
     const IpAddress via = hop.gateway = route["via"].as_address();
     hop.on_link = false;
     const std::string text = via.to_string();
     if (via.is_multicast() || via.is_unspecified() || via.is_loopback())
         return Error{fmt::format("via {}: expected the address of one router", text)};
-    if (snapshot.owner_of(via) != kNoPort) return Error{fmt::format("via {}: is an address of this box", text)};
+    if (snapshot.owner_of(via) != kNoPort)
+        return Error{fmt::format("via {}: is an address of this box", text)};
     if (hop.port != kNoPort) return hop;
     if (!via.is_v4() && via.is_link_local())
         return Error{fmt::format("via {}: a link-local router needs `port`", text)};
     hop.port = port_of_network(snapshot, via);
     if (hop.port == kNoPort)
-        return Error{fmt::format("via {}: on no connected network; correct it or give `port`", text)};
+        return Error{
+            fmt::format("via {}: on no connected network; correct it or give `port`", text)};
     return hop;
 }
 
@@ -62,7 +66,8 @@ Result<NextHop> hop_of(const config::Node& route, const PolicySnapshot& snapshot
     const bool has_via = route.has("via"), has_port = !route["port"].as_text().empty();
     if (hop.kind != RouteKind::kForward) {
         if (has_via || has_port)
-            return Error{fmt::format("kind {} takes neither `via` nor `port`", route["kind"].as_text())};
+            return Error{
+                fmt::format("kind {} takes neither `via` nor `port`", route["kind"].as_text())};
         return hop;
     }
     if (has_port) {
@@ -77,7 +82,7 @@ Result<NextHop> hop_of(const config::Node& route, const PolicySnapshot& snapshot
 }  // namespace
 
 std::string_view name_of(RouteKind kind) {
-    constexpr std::array<std::string_view, 7> kNames{"none", "forward", "local", "group",
+    constexpr std::array<std::string_view, 7> kNames{"none",        "forward",  "local",    "group",
                                                      "unreachable", "prohibit", "blackhole"};
     return kNames[static_cast<size_t>(kind)];
 }
@@ -157,7 +162,8 @@ RouteView RoutePolicy::lookup(const IpAddress& address) const {
         const auto bits = static_cast<uint8_t>(length);
         const Prefix wanted{Prefix{address, bits}.first(), bits};
         const auto found = std::ranges::lower_bound(entries_, wanted, {}, &LpmEntry::prefix);
-        if (found != entries_.end() && found->prefix == wanted) return {wanted, hops_[found->value]};
+        if (found != entries_.end() && found->prefix == wanted)
+            return {wanted, hops_[found->value]};
     }
     return {{address, 0}, {RouteKind::kNone, kNoPort, true, {}}};
 }

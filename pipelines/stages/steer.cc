@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// steer: behind parse. Gives each packet the hash of its flow and hands it to the worker that owns the
-// flow, where the NIC's own spreading does not do so. Fragments first go to the worker of their
+// steer: behind parse. Gives each packet the hash of its flow and hands it to the worker that owns
+// the flow, where the NIC's own spreading does not do so. Fragments first go to the worker of their
 // address pair, learn their ports from the first fragment there, then go where their flow is.
 // ICMP errors go where the quoted flow is; ARP and neighbour discovery to worker 0.
 //
 // Config: none. Drops: fragment_no_first, fragment_timeout, fragment_overlap, fragment_table_full.
-// Cost: the hash (three multiplications); for a packet of another worker two cache lines of metadata.
+// Cost: the hash (three multiplications); for a packet of another worker two cache lines of
+// metadata.
 #include "pipelines/stages/steer.h"
 
 #include <array>
@@ -22,10 +23,12 @@ constexpr config::Schema kSchema{"stage steer", "Brings all packets of a flow to
 
 enum Drop : unsigned { kNoFirst, kTimeout, kOverlap, kTableFull };
 constexpr std::array<CounterDecl, 4> kDrops{{
-    {"fragment_no_first", "Fragments that came before their first one when too many were held already."},
+    {"fragment_no_first",
+     "Fragments that came before their first one when too many were held already."},
     {"fragment_timeout", "Held fragments whose first one did not come within 30 seconds."},
     {"fragment_overlap", "Fragments of a datagram in which two overlap (RFC 5722)."},
-    {"fragment_table_full", "Fragments of more datagrams, or with more gaps, than can be followed."},
+    {"fragment_table_full",
+     "Fragments of more datagrams, or with more gaps, than can be followed."},
 }};
 enum Counter : unsigned { kHandedOverCount, kHeldCount };
 constexpr std::array<CounterDecl, 2> kCounters{{
@@ -34,8 +37,8 @@ constexpr std::array<CounterDecl, 2> kCounters{{
 }};
 
 struct SteerPolicy final : StagePolicy {
-    uint16_t self = 0;       ///< resume here: steering is done
-    uint16_t before = 0;     ///< resume here: steer again
+    uint16_t self = 0;    ///< resume here: steering is done
+    uint16_t before = 0;  ///< resume here: steer again
 };
 
 Result<std::shared_ptr<const StagePolicy>> compile(const config::Node&, CompileContext& context) {
@@ -48,7 +51,8 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node&, CompileC
 
 class Steer final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& steer = static_cast<const SteerPolicy&>(policy);
         handed_over_ = held_ = 0;
         for (unsigned i = 0; i < burst.count; ++i) {
@@ -56,8 +60,10 @@ class Steer final : public Stage {
             PacketMeta& meta = burst.meta[i];
             set_hash(burst.packet(i), meta);
             if (context.dry_run || meta.has(PacketMeta::kLocalOrigin)) continue;
-            if (meta.has(PacketMeta::kFragment)) fragment(burst, i, steer, context);
-            else hand_over(burst, i, steer.self, context);
+            if (meta.has(PacketMeta::kFragment))
+                fragment(burst, i, steer, context);
+            else
+                hand_over(burst, i, steer.self, context);
         }
         if (handed_over_ != 0) context.counters.add(counter(kHandedOverCount), handed_over_);
         if (held_ != 0) context.counters.add(counter(kHeldCount), held_);
@@ -69,7 +75,9 @@ class Steer final : public Stage {
     }
 
   private:
-    static bool spreads(const WorkerContext& context) { return context.workers > 1 && context.software_steering; }
+    static bool spreads(const WorkerContext& context) {
+        return context.workers > 1 && context.software_steering;
+    }
 
     void hand_over(Burst& burst, unsigned i, uint16_t resume, WorkerContext& context) noexcept {
         if (!spreads(context)) return;
@@ -80,7 +88,8 @@ class Steer final : public Stage {
         ++handed_over_;
     }
 
-    void fragment(Burst& burst, unsigned i, const SteerPolicy& steer, WorkerContext& context) noexcept {
+    void fragment(Burst& burst, unsigned i, const SteerPolicy& steer,
+                  WorkerContext& context) noexcept {
         PacketMeta& meta = burst.meta[i];
         if (const WorkerId meeting = meeting_worker(meta, context); meeting != context.worker) {
             context.handoff->send(meeting, burst.frames[i], meta, steer.before);
@@ -94,8 +103,10 @@ class Steer final : public Stage {
         if (judge(burst, i, answer)) hand_over(burst, i, steer.self, context);
         const bool spoiled = answer == FragmentTable::Answer::kOverlap;
         for (unsigned k = 0; k < released.count; ++k) {
-            if (spoiled) rte_pktmbuf_free(released.frames[k]);
-            else release(released.frames[k], steer, context);
+            if (spoiled)
+                rte_pktmbuf_free(released.frames[k]);
+            else
+                release(released.frames[k], steer, context);
         }
         if (spoiled && released.count != 0) context.counters.add(drop(kOverlap), released.count);
     }
@@ -103,11 +114,22 @@ class Steer final : public Stage {
     /// False when the fragment has left the burst. Otherwise its hash is now that of its flow.
     bool judge(Burst& burst, unsigned i, FragmentTable::Answer answer) noexcept {
         switch (answer) {
-            case FragmentTable::Answer::kPass: set_hash(burst.packet(i), burst.meta[i]); return true;
-            case FragmentTable::Answer::kHeld: burst.consume(i); ++held_; return false;
-            case FragmentTable::Answer::kOverlap: burst.drop(i, drop(kOverlap)); return false;
-            case FragmentTable::Answer::kFull: burst.drop(i, drop(kTableFull)); return false;
-            case FragmentTable::Answer::kNoFirst: burst.drop(i, drop(kNoFirst)); return false;
+            case FragmentTable::Answer::kPass:
+                set_hash(burst.packet(i), burst.meta[i]);
+                return true;
+            case FragmentTable::Answer::kHeld:
+                burst.consume(i);
+                ++held_;
+                return false;
+            case FragmentTable::Answer::kOverlap:
+                burst.drop(i, drop(kOverlap));
+                return false;
+            case FragmentTable::Answer::kFull:
+                burst.drop(i, drop(kTableFull));
+                return false;
+            case FragmentTable::Answer::kNoFirst:
+                burst.drop(i, drop(kNoFirst));
+                return false;
         }
         return false;
     }
@@ -122,7 +144,8 @@ class Steer final : public Stage {
 
     // A burst has no room for frames that were held: they take the way of frames handed over, to
     // this very worker too.
-    static void release(rte_mbuf* frame, const SteerPolicy& steer, WorkerContext& context) noexcept {
+    static void release(rte_mbuf* frame, const SteerPolicy& steer,
+                        WorkerContext& context) noexcept {
         PacketMeta meta = *travelling_meta(frame);
         set_hash(Packet(frame), meta);
         const WorkerId owner = spreads(context) ? owner_of(meta, context.workers) : context.worker;
@@ -135,9 +158,13 @@ class Steer final : public Stage {
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Steer>(); }
 
-constexpr StageDecl kStage{.name = "steer", .help = "Brings all packets of a flow to one worker.",
-                           .schema = &kSchema, .drops = kDrops, .counters = kCounters,
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{.name = "steer",
+                           .help = "Brings all packets of a flow to one worker.",
+                           .schema = &kSchema,
+                           .drops = kDrops,
+                           .counters = kCounters,
+                           .compile = compile,
+                           .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -10,14 +10,18 @@ FragmentTable::~FragmentTable() {
 }
 
 bool FragmentTable::matches(const Entry& e, const PacketMeta& m) noexcept {
-    return e.used && e.id == m.fragment_id && e.source == m.source && e.destination == m.destination &&
-           (e.protocol == m.protocol || m.has(PacketMeta::kIpv6));  // RFC 8200 4.5: no protocol in the key
+    return e.used && e.id == m.fragment_id && e.source == m.source &&
+           e.destination == m.destination &&
+           (e.protocol == m.protocol ||
+            m.has(PacketMeta::kIpv6));  // RFC 8200 4.5: no protocol in the key
 }
 
 FragmentTable::Entry* FragmentTable::find(const PacketMeta& meta, uint32_t now_ms) noexcept {
     bool ignored = false;
-    const auto low = static_cast<uint16_t>(meta.fragment_id), high = static_cast<uint16_t>(meta.fragment_id >> 16);
-    const uint32_t hash = FlowKey::make(meta.source, meta.destination, low, high, 0, 0, ignored).hash();
+    const auto low = static_cast<uint16_t>(meta.fragment_id),
+               high = static_cast<uint16_t>(meta.fragment_id >> 16);
+    const uint32_t hash =
+        FlowKey::make(meta.source, meta.destination, low, high, 0, 0, ignored).hash();
     Entry* const set = &entries_[size_t{hash % kSets} * kWays];
     Entry* unused = nullptr;
     for (unsigned i = 0; i < kWays; ++i) {
@@ -39,14 +43,16 @@ FragmentTable::Entry* FragmentTable::find(const PacketMeta& meta, uint32_t now_m
 /// take one.
 FragmentTable::Answer FragmentTable::cover(Entry& e, Range range) noexcept {
     for (unsigned i = 0; i < e.ranges; ++i)
-        if (range.start < e.covered[i].end && e.covered[i].start < range.end) return Answer::kOverlap;
+        if (range.start < e.covered[i].end && e.covered[i].start < range.end)
+            return Answer::kOverlap;
     for (unsigned i = 0; i < e.ranges;) {
         const Range other = e.covered[i];
         if (other.end != range.start && other.start != range.end) {
             ++i;
             continue;
         }
-        range = {other.start < range.start ? other.start : range.start, other.end > range.end ? other.end : range.end};
+        range = {other.start < range.start ? other.start : range.start,
+                 other.end > range.end ? other.end : range.end};
         e.covered[i] = e.covered[--e.ranges];
     }
     if (e.ranges == kRanges) return Answer::kFull;
@@ -61,7 +67,8 @@ void FragmentTable::release(Entry& entry, Released& released) noexcept {
     entry.held = 0;
 }
 
-FragmentTable::Answer FragmentTable::hold(Entry& entry, rte_mbuf* frame, const PacketMeta& meta) noexcept {
+FragmentTable::Answer FragmentTable::hold(Entry& entry, rte_mbuf* frame,
+                                          const PacketMeta& meta) noexcept {
     if (entry.held == kHeldPerDatagram || held_ == kHeldInAll) return Answer::kNoFirst;
     *travelling_meta(frame) = meta;
     entry.frames[entry.held++] = frame;

@@ -11,11 +11,13 @@ namespace ravelin {
 
 class FragmentTable {
   public:
-    static constexpr unsigned kSets = 256, kWays = 4;   ///< 1024 datagrams; a set is one address pair's luck
-    static constexpr unsigned kRanges = 16;             ///< gaps a datagram may have at a time
+    static constexpr unsigned kSets = 256,
+                              kWays = 4;     ///< 1024 datagrams; a set is one address pair's luck
+    static constexpr unsigned kRanges = 16;  ///< gaps a datagram may have at a time
     static constexpr unsigned kHeldPerDatagram = 4, kHeldInAll = 256;
-    static constexpr uint32_t kTimeoutMs = 30'000;      ///< RFC 791 section 3.2 says 15 s, RFC 8200 60 s
-    static constexpr unsigned kExpirePerTick = 16;      ///< a whole round in 64 turns
+    static constexpr uint32_t kTimeoutMs =
+        30'000;  ///< RFC 791 section 3.2 says 15 s, RFC 8200 60 s
+    static constexpr unsigned kExpirePerTick = 16;  ///< a whole round in 64 turns
 
     enum class Answer : uint8_t { kPass, kHeld, kOverlap, kFull, kNoFirst };
     struct Released {
@@ -29,13 +31,16 @@ class FragmentTable {
     ~FragmentTable();
 
     /// Judges one fragment and gives it the ports of its datagram. kHeld: the frame is taken.
-    /// `released`: frames held for it, for the caller to take: to send on kPass, to drop on kOverlap.
+    /// `released`: frames held for it, for the caller to take: to send on kPass, to drop on
+    /// kOverlap.
     Answer take(rte_mbuf* frame, PacketMeta& meta, uint32_t now_ms, Released& released) noexcept;
     /// Forgets old datagrams, a bounded number a call; frees and returns how many held frames died.
     unsigned expire(uint32_t now_ms) noexcept;
 
   private:
-    struct Range { uint32_t start, end; };
+    struct Range {
+        uint32_t start, end;
+    };
     struct Entry {
         IpAddress source, destination;
         uint32_t id = 0, created_ms = 0;

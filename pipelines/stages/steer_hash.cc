@@ -17,7 +17,8 @@ constexpr uint8_t kFirstDiscovery = 133, kLastDiscovery = 137;
 
 /// Ports of the quoted transport header; for echo the identifier twice, as parse does.
 void quoted_ports(const Packet& packet, uint32_t offset, Tuple& tuple) noexcept {
-    if (tuple.protocol == net::kTcp || tuple.protocol == net::kUdp || tuple.protocol == net::kSctp) {
+    if (tuple.protocol == net::kTcp || tuple.protocol == net::kUdp ||
+        tuple.protocol == net::kSctp) {
         if (const auto* udp = packet.at<net::Udp>(offset); udp != nullptr) {
             tuple.source_port = udp->source_port.host();
             tuple.destination_port = udp->destination_port.host();
@@ -36,8 +37,10 @@ Tuple quoted_tuple(const Packet& packet, const PacketMeta& meta) noexcept {
     if (meta.has(PacketMeta::kIpv4)) {
         const auto* ip = packet.at<net::Ipv4>(meta.inner_offset);
         if (ip == nullptr) return tuple;
-        tuple = {IpAddress::v4(ip->source.host()), IpAddress::v4(ip->destination.host()), 0, 0, ip->protocol};
-        if ((ip->fragment.host() & 0x1fff) == 0) quoted_ports(packet, meta.inner_offset + ip->header_length(), tuple);
+        tuple = {IpAddress::v4(ip->source.host()), IpAddress::v4(ip->destination.host()), 0, 0,
+                 ip->protocol};
+        if ((ip->fragment.host() & 0x1fff) == 0)
+            quoted_ports(packet, meta.inner_offset + ip->header_length(), tuple);
         return tuple;
     }
     const auto* ip = packet.at<net::Ipv6>(meta.inner_offset);
@@ -79,12 +82,16 @@ void set_hash(const Packet& packet, PacketMeta& meta) noexcept {
     bool swapped = false;
     if (meta.has(PacketMeta::kIcmpError)) {
         const Tuple t = quoted_tuple(packet, meta);
-        meta.hash = FlowKey::make(t.source, t.destination, t.source_port, t.destination_port, t.protocol, 0, swapped).hash();
+        meta.hash = FlowKey::make(t.source, t.destination, t.source_port, t.destination_port,
+                                  t.protocol, 0, swapped)
+                        .hash();
         return;
     }
     const bool ports = meta.has(PacketMeta::kPorts);
-    meta.hash = FlowKey::make(meta.source, meta.destination, ports ? meta.source_port : uint16_t{0},
-                              ports ? meta.destination_port : uint16_t{0}, meta.protocol, 0, swapped).hash();
+    meta.hash =
+        FlowKey::make(meta.source, meta.destination, ports ? meta.source_port : uint16_t{0},
+                      ports ? meta.destination_port : uint16_t{0}, meta.protocol, 0, swapped)
+            .hash();
     meta.flags |= PacketMeta::kHashed | (swapped ? PacketMeta::kSwapped : 0u);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// wire: the end of a transparent pipeline. A frame leaves, unchanged, on the other port of its pair.
-// What is no IP is judged here by its ethertype, since no rule of the firewall sees it: ARP, STP and
-// LLDP pass by default, as through a cable; protocols nobody named are dropped.
+// wire: the end of a transparent pipeline. A frame leaves, unchanged, on the other port of its
+// pair. What is no IP is judged here by its ethertype, since no rule of the firewall sees it: ARP,
+// STP and LLDP pass by default, as through a cable; protocols nobody named are dropped.
 //
 // Config: ethertypes (arp, lldp, stp, other: accept | drop), untagged (accept | drop), vlans
 // (allowed outer VLAN ids; absent: every one).
@@ -26,20 +26,55 @@ constexpr uint8_t kLlcSpanningTree = 0x42;
 
 constexpr std::array<std::string_view, 2> kDecisions{"accept", "drop"};
 constexpr std::array kEthertypeFields{
-    Field{.name = "arp", .type = Type::kEnum, .help = "ARP; without it IPv4 hosts do not find each other.", .fallback = "accept", .words = kDecisions},
-    Field{.name = "lldp", .type = Type::kEnum, .help = "Link layer discovery (0x88cc).", .fallback = "accept", .words = kDecisions},
-    Field{.name = "stp", .type = Type::kEnum, .help = "Spanning tree; a bridge that does not hear it cannot see a loop.", .fallback = "accept", .words = kDecisions},
-    Field{.name = "other", .type = Type::kEnum, .help = "Every other protocol that is not IP.", .fallback = "drop", .words = kDecisions},
+    Field{.name = "arp",
+          .type = Type::kEnum,
+          .help = "ARP; without it IPv4 hosts do not find each other.",
+          .fallback = "accept",
+          .words = kDecisions},
+    Field{.name = "lldp",
+          .type = Type::kEnum,
+          .help = "Link layer discovery (0x88cc).",
+          .fallback = "accept",
+          .words = kDecisions},
+    Field{.name = "stp",
+          .type = Type::kEnum,
+          .help = "Spanning tree; a bridge that does not hear it cannot see a loop.",
+          .fallback = "accept",
+          .words = kDecisions},
+    Field{.name = "other",
+          .type = Type::kEnum,
+          .help = "Every other protocol that is not IP.",
+          .fallback = "drop",
+          .words = kDecisions},
 };
 constexpr Schema kEthertypeSchema{"ethertypes", "What passes beside IP.", kEthertypeFields};
 constexpr std::array kFields{
-    Field{.name = "ethertypes", .type = Type::kMap, .help = "What passes beside IP.", .fallback = "{}", .nested = &kEthertypeSchema},
-    Field{.name = "untagged", .type = Type::kEnum, .help = "Frames without a VLAN tag.", .fallback = "accept", .words = kDecisions},
-    Field{.name = "vlans", .type = Type::kPortSet, .help = "Outer VLAN ids that may pass, 0 to 4094; default: every one."},
+    Field{.name = "ethertypes",
+          .type = Type::kMap,
+          .help = "What passes beside IP.",
+          .fallback = "{}",
+          .nested = &kEthertypeSchema},
+    Field{.name = "untagged",
+          .type = Type::kEnum,
+          .help = "Frames without a VLAN tag.",
+          .fallback = "accept",
+          .words = kDecisions},
+    Field{.name = "vlans",
+          .type = Type::kPortSet,
+          .help = "Outer VLAN ids that may pass, 0 to 4094; default: every one."},
 };
-constexpr Schema kSchema{"stage wire", "Sends each frame out of the other port of its pair.", kFields};
+constexpr Schema kSchema{"stage wire", "Sends each frame out of the other port of its pair.",
+                         kFields};
 
-enum Drop : int { kAccepted = -1, kArpDrop, kLldpDrop, kStpDrop, kEthertypeDrop, kVlanDrop, kUntaggedDrop };
+enum Drop : int {
+    kAccepted = -1,
+    kArpDrop,
+    kLldpDrop,
+    kStpDrop,
+    kEthertypeDrop,
+    kVlanDrop,
+    kUntaggedDrop
+};
 constexpr std::array<CounterDecl, 6> kDrops{{
     {"arp", "ARP frames, which ethertypes.arp forbids."},
     {"lldp", "LLDP frames, which ethertypes.lldp forbids."},
@@ -54,7 +89,8 @@ struct WirePolicy final : StagePolicy {
     std::bitset<kVlanIds> vlans;
 };
 
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext& context) {
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
+                                                   CompileContext& context) {
     if (context.snapshot.mode != PolicySnapshot::Mode::kWire)
         return Error{"needs mode: wire; in mode: router packets leave by route"};
     const auto accepts = [](const config::Node& n) { return n.as_text() == "accept"; };
@@ -68,7 +104,8 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
     if (!node.has("vlans")) policy->vlans.set();
     for (const config::PortRange range : node["vlans"].as_ports()) {
         if (range.high > kVlanIds - 2)
-            return Error{"vlans: found " + std::to_string(range.high) + ", expected ids up to 4094"};
+            return Error{"vlans: found " + std::to_string(range.high) +
+                         ", expected ids up to 4094"};
         for (unsigned id = range.low; id <= range.high; ++id) policy->vlans.set(id);
     }
     return std::shared_ptr<const StagePolicy>(std::move(policy));
@@ -76,7 +113,8 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, Com
 
 class Wire final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext& context) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& wire = static_cast<const WirePolicy&>(policy);
         const auto& ports = context.policy->ports;
         for (unsigned i = 0; i < burst.count; ++i) {
@@ -87,8 +125,10 @@ class Wire final : public Stage {
                 continue;
             }
             // A frame of the box itself (a reset) leaves where it was told to.
-            if (meta.has(PacketMeta::kLocalOrigin)) meta.out_port = meta.in_port;
-            else if (meta.in_port < ports.size()) meta.out_port = ports[meta.in_port].wire_peer;
+            if (meta.has(PacketMeta::kLocalOrigin))
+                meta.out_port = meta.in_port;
+            else if (meta.in_port < ports.size())
+                meta.out_port = ports[meta.in_port].wire_peer;
         }
     }
 
@@ -114,9 +154,13 @@ class Wire final : public Stage {
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Wire>(); }
 
-constexpr StageDecl kStage{.name = "wire", .help = "Sends each frame out of the other port of its pair.",
-                           .schema = &kSchema, .drops = kDrops, .counters = {},
-                           .compile = compile, .create = create};
+constexpr StageDecl kStage{.name = "wire",
+                           .help = "Sends each frame out of the other port of its pair.",
+                           .schema = &kSchema,
+                           .drops = kDrops,
+                           .counters = {},
+                           .compile = compile,
+                           .create = create};
 REGISTER_STAGE(kStage);
 
 }  // namespace

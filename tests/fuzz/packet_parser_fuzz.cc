@@ -16,7 +16,9 @@ namespace {
 using namespace ravelin;
 
 void check(const Packet& packet, const PacketMeta& meta) {
-    const auto must = [](bool ok) { if (!ok) std::abort(); };
+    const auto must = [](bool ok) {
+        if (!ok) std::abort();
+    };
     if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return;
     must(meta.l3_offset + meta.l3_total <= packet.length());
     must(meta.l4_offset <= meta.l3_offset + meta.l3_total);
@@ -35,11 +37,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const size_t cut = data[0];
     rte_mbuf* frame = cut == 0 || cut > bytes.size() ? ravelin::test::exact_frame(bytes)
                                                      : ravelin::test::segmented_frame(bytes, {cut});
-    if (rte_mbuf* whole = frame->nb_segs > 1 ? net::pull_up(frame, pool) : frame; whole != nullptr) frame = whole;
+    if (rte_mbuf* whole = frame->nb_segs > 1 ? net::pull_up(frame, pool) : frame; whole != nullptr)
+        frame = whole;
     const Packet packet(frame);
     PacketMeta meta;
     bool taken = false;
-    if (net::parse_frame(packet, meta, {.port_mac = {}, .router = false}) == net::ParseDrop::kNone) {
+    if (net::parse_frame(packet, meta, {.port_mac = {}, .router = false}) ==
+        net::ParseDrop::kNone) {
         check(packet, meta);
         (void)net::complete_checksum(packet, meta);
         (void)net::upper_checksum_holds(packet, meta);

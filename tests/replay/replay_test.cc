@@ -59,8 +59,10 @@ std::vector<Bytes> frames_of(const std::string& path, bool for_router) {
         Bytes frame(head + body);
         if (!ethernet) std::copy_n(kEthernet.begin(), head, frame.begin());
         std::copy_n(data, body, frame.begin() + static_cast<long>(head));
-        if (!ethernet && frame.size() > 14 && frame[14] >> 4 == 6) frame[12] = 0x86, frame[13] = 0xdd;
-        if (for_router && frame.size() >= 6 && (frame[0] & 1) == 0) std::copy_n(kEthernet.begin(), 6, frame.begin());
+        if (!ethernet && frame.size() > 14 && frame[14] >> 4 == 6)
+            frame[12] = 0x86, frame[13] = 0xdd;
+        if (for_router && frame.size() >= 6 && (frame[0] & 1) == 0)
+            std::copy_n(kEthernet.begin(), 6, frame.begin());
         frames.push_back(std::move(frame));
     }
     pcap_close(capture);
@@ -72,14 +74,16 @@ std::vector<std::string> captures() {
     const auto root = data_path("pcap");
     if (!root) return paths;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(*root))
-        if (entry.path().extension().string().starts_with(".pcap") || entry.path().extension() == ".cap")
+        if (entry.path().extension().string().starts_with(".pcap") ||
+            entry.path().extension() == ".cap")
             paths.push_back(entry.path().string());
     std::ranges::sort(paths);
     return paths;
 }
 
 /// What came in must have gone out, been dropped by name, or been taken by a stage.
-void expect_balance(const StageFixture& box, uint64_t received, uint64_t sent, const std::string& path) {
+void expect_balance(const StageFixture& box, uint64_t received, uint64_t sent,
+                    const std::string& path) {
     uint64_t dropped = 0;
     for (const auto& [name, n] : box.drops()) dropped += n;
     const uint64_t in = received + box.counter("pipeline.emitted");

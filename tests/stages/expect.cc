@@ -11,8 +11,8 @@ namespace ravelin::test {
 namespace {
 
 // Nobody would notice these in what a test does not mention.
-constexpr std::string_view kNeverSilent[] = {"vlan", "qinq", "frag", "mf", "bad-checksum",
-                                             "bad-ip-checksum", "partial-checksum"};
+constexpr std::string_view kNeverSilent[] = {
+    "vlan", "qinq", "frag", "mf", "bad-checksum", "bad-ip-checksum", "partial-checksum"};
 
 bool is_flag(std::string_view word) {
     return std::ranges::any_of(net::kTcpFlagNames, [&](const auto& f) { return f.name == word; });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One name in five places: the YAML key, kStage.name, the file, the test folder, the counter prefix.
+// One name in five places: the YAML key, kStage.name, the file, the test folder, the counter
+// prefix.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -41,7 +42,8 @@ TEST(StageNames, CountersAndDropsAreNamedAndExplained) {
     const auto specs = counter_specs({"lan"});
     for (const StageDecl* stage : StageRegistry::get().stages()) {
         for (const CounterDecl& drop : stage->drops) {
-            const std::string full = "drop." + std::string(stage->name) + "." + std::string(drop.name);
+            const std::string full =
+                "drop." + std::string(stage->name) + "." + std::string(drop.name);
             EXPECT_EQ(std::ranges::count(specs, full, &CounterSpec::name), 1) << full;
         }
         for (const CounterDecl& counter : stage->counters) {

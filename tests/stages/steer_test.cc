@@ -32,7 +32,9 @@ TEST(Steer, SendsBothDirectionsAndErrorsToOneWorkerAndUsesAll) {
         const std::string a = "10.0.0.1:" + std::to_string(port), b = "192.0.2.7:80";
         const std::string there = place(stages, "tcp " + a + " > " + b + " syn");
         EXPECT_EQ(place(stages, "tcp " + b + " > " + a + " syn,ack"), there);
-        EXPECT_EQ(place(stages, "icmp 10.9.9.9 > 10.0.0.1 unreachable/1 quoting (tcp " + a + " > " + b + ")"), there);
+        EXPECT_EQ(place(stages, "icmp 10.9.9.9 > 10.0.0.1 unreachable/1 quoting (tcp " + a + " > " +
+                                    b + ")"),
+                  there);
         places.insert(there);
     }
     EXPECT_EQ(places, (std::set<std::string>{"wan", "worker1", "worker2", "worker3"}));
@@ -54,7 +56,8 @@ TEST(Steer, SendsFragmentsWhereTheirFlowIs) {
         const std::string b = "10.0.1." + std::to_string(host);
         const std::string flow = place(stages, "udp 10.0.0.1:7 > " + b + ":9 len=8");
         const std::string first = place(stages, "udp 10.0.0.1:7 > " + b + ":9 mf id=5 len=8");
-        const std::string later = place(stages, "ip proto=17 10.0.0.1 > " + b + " frag=16 id=5 len=8");
+        const std::string later =
+            place(stages, "ip proto=17 10.0.0.1 > " + b + " frag=16 id=5 len=8");
         EXPECT_EQ(first, later) << "they meet at one worker";
         // Where this worker is where they meet, it sends them on to the owner itself.
         followed += first == flow;
@@ -66,7 +69,8 @@ TEST(Steer, LeavesEverythingWhereItIsWhenTheNicSpreads) {
     StageFixture stages(kConfig);
     stages.context().software_steering = false;
     for (int port = 1; port <= 16; ++port)
-        EXPECT_EQ(place(stages, "tcp 10.0.0.1:" + std::to_string(port) + " > 192.0.2.7:80 syn"), "wan");
+        EXPECT_EQ(place(stages, "tcp 10.0.0.1:" + std::to_string(port) + " > 192.0.2.7:80 syn"),
+                  "wan");
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ inline std::string edge_yaml(
            "  - parse: {}\n"
            "  - route: {routes: [{to: 0.0.0.0/0, via: 192.0.2.254}]}\n"
            "  - firewall:\n"
-           "      rules:\n" + rules +
-           "control: {metrics: \"off\"}\n";
+           "      rules:\n" +
+           rules + "control: {metrics: \"off\"}\n";
 }
 
 }  // namespace ravelin::test

@@ -23,8 +23,9 @@ void release(void* buffer, void* shared) {
 
 rte_mempool* test_eal() {
     static rte_mempool* pool = [] {
-        const char* args[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m", "192",
-                              "-l", "0", "--log-level", "error"};
+        const char* args[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+                              "-m",   "192",       "-l",          "0",        "--log-level",
+                              "error"};
         if (rte_eal_init(sizeof args / sizeof *args, const_cast<char**>(args)) < 0) {
             std::fprintf(stderr, "EAL did not start\n");
             std::abort();
@@ -44,7 +45,8 @@ rte_mbuf* exact_frame(const Bytes& bytes) {
     rte_mbuf_ext_refcnt_set(shared, 1);
     void* buffer = std::malloc(bytes.empty() ? 1 : bytes.size());
     if (!bytes.empty()) std::memcpy(buffer, bytes.data(), bytes.size());
-    rte_pktmbuf_attach_extbuf(frame, buffer, RTE_BAD_IOVA, static_cast<uint16_t>(bytes.size()), shared);
+    rte_pktmbuf_attach_extbuf(frame, buffer, RTE_BAD_IOVA, static_cast<uint16_t>(bytes.size()),
+                              shared);
     frame->data_off = 0;
     frame->data_len = static_cast<uint16_t>(bytes.size());
     frame->pkt_len = static_cast<uint32_t>(bytes.size());
@@ -56,9 +58,12 @@ rte_mbuf* segmented_frame(const Bytes& bytes, const std::vector<size_t>& cuts) {
     size_t from = 0;
     for (size_t i = 0; i <= cuts.size(); ++i) {
         const size_t to = i < cuts.size() ? cuts[i] : bytes.size();
-        rte_mbuf* part = exact_frame(Bytes(bytes.begin() + static_cast<long>(from), bytes.begin() + static_cast<long>(to)));
-        if (head == nullptr) head = part;
-        else if (rte_pktmbuf_chain(head, part) != 0) std::abort();
+        rte_mbuf* part = exact_frame(
+            Bytes(bytes.begin() + static_cast<long>(from), bytes.begin() + static_cast<long>(to)));
+        if (head == nullptr)
+            head = part;
+        else if (rte_pktmbuf_chain(head, part) != 0)
+            std::abort();
         from = to;
     }
     return head;

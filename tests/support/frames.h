@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Frames for tests: each stands in a heap buffer of exactly its size, so that AddressSanitizer sees a
-// read of one byte too many. Needs EAL (test_eal()).
+// Frames for tests: each stands in a heap buffer of exactly its size, so that AddressSanitizer sees
+// a read of one byte too many. Needs EAL (test_eal()).
 #pragma once
 #include <rte_mbuf.h>
 #include <rte_mempool.h>

@@ -35,8 +35,8 @@ void must(bool ok, const char* what) {
 Device make_device() {
     static unsigned made = 0;
     const std::string name = "ring" + std::to_string(made++);
-    rte_ring* ring = rte_ring_create(name.c_str(), kRingSlots, SOCKET_ID_ANY,
-                                     RING_F_SP_ENQ | RING_F_SC_DEQ);
+    rte_ring* ring =
+        rte_ring_create(name.c_str(), kRingSlots, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
     must(ring != nullptr, "rte_ring_create");
     const int id = rte_eth_from_rings(name.c_str(), &ring, 1, &ring, 1, 0);
     must(id >= 0, "rte_eth_from_rings");

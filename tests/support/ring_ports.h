@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ethernet devices that are rings in this process: what is sent stays in a ring until a test takes it.
+// Ethernet devices that are rings in this process: what is sent stays in a ring until a test takes
+// it.
 #pragma once
 #include <rte_mbuf.h>
 #include <rte_ring.h>

@@ -20,9 +20,9 @@ using test::Json;
 
 struct CrashCase {
     const char* step;
-    const char* method;       // what crashes
-    uint64_t in_force;        // afterwards
-    const char* state;        // of generation 2
+    const char* method;  // what crashes
+    uint64_t in_force;   // afterwards
+    const char* state;   // of generation 2
 };
 
 std::ostream& operator<<(std::ostream& out, const CrashCase& c) {
@@ -71,7 +71,7 @@ TEST_P(ChangeCrash, LeavesOneGenerationInForceEverywhere) {
     }
     process_->kill();
     process_->start(c.step);
-    const Json told = method == "apply" ? run("apply", 0, edge_yaml(""))
+    const Json told = method == "apply"           ? run("apply", 0, edge_yaml(""))
                       : method == "apply-confirm" ? run("apply", 60000, edge_yaml(""))
                                                   : run(method, 0, "");
     ASSERT_EQ(process_->wait(), SIGKILL) << told;
@@ -93,24 +93,25 @@ TEST_P(ChangeCrash, LeavesOneGenerationInForceEverywhere) {
     EXPECT_TRUE(client.call("apply", {{"text", edge_yaml()}}).contains("result"));
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryStep, ChangeCrash, ::testing::Values(
-    CrashCase{"history", "apply", 1, "none"},
-    CrashCase{"intent", "apply", 1, "aborted"},
-    CrashCase{"applied", "apply", 2, "committed"},
-    CrashCase{"committed", "apply", 2, "committed"},
-    CrashCase{"acknowledged", "apply", 2, "committed"},
-    CrashCase{"intent", "apply-confirm", 1, "aborted"},
-    CrashCase{"applied", "apply-confirm", 2, "provisional"},
-    CrashCase{"provisional", "apply-confirm", 2, "provisional"},
-    CrashCase{"acknowledged", "apply-confirm", 2, "provisional"},
-    CrashCase{"confirming", "confirm", 2, "provisional"},
-    CrashCase{"confirmed", "confirm", 2, "committed"},
-    CrashCase{"committed", "confirm", 2, "committed"},
-    CrashCase{"acknowledged", "confirm", 2, "committed"},
-    CrashCase{"rolling-back", "rollback", 2, "provisional"},
-    CrashCase{"rolled-back", "rollback", 1, "rolled back"},
-    CrashCase{"recorded", "rollback", 1, "rolled back"},
-    CrashCase{"acknowledged", "rollback", 1, "rolled back"}));
+INSTANTIATE_TEST_SUITE_P(
+    EveryStep, ChangeCrash,
+    ::testing::Values(CrashCase{"history", "apply", 1, "none"},
+                      CrashCase{"intent", "apply", 1, "aborted"},
+                      CrashCase{"applied", "apply", 2, "committed"},
+                      CrashCase{"committed", "apply", 2, "committed"},
+                      CrashCase{"acknowledged", "apply", 2, "committed"},
+                      CrashCase{"intent", "apply-confirm", 1, "aborted"},
+                      CrashCase{"applied", "apply-confirm", 2, "provisional"},
+                      CrashCase{"provisional", "apply-confirm", 2, "provisional"},
+                      CrashCase{"acknowledged", "apply-confirm", 2, "provisional"},
+                      CrashCase{"confirming", "confirm", 2, "provisional"},
+                      CrashCase{"confirmed", "confirm", 2, "committed"},
+                      CrashCase{"committed", "confirm", 2, "committed"},
+                      CrashCase{"acknowledged", "confirm", 2, "committed"},
+                      CrashCase{"rolling-back", "rollback", 2, "provisional"},
+                      CrashCase{"rolled-back", "rollback", 1, "rolled back"},
+                      CrashCase{"recorded", "rollback", 1, "rolled back"},
+                      CrashCase{"acknowledged", "rollback", 1, "rolled back"}));
 
 }  // namespace
 }  // namespace ravelin::control

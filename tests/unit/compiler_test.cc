@@ -11,12 +11,12 @@
 namespace ravelin::control {
 namespace {
 
+using test::edge_yaml;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
-using test::edge_yaml;
 
 std::string replaced(std::string text, const std::string& what, const std::string& with) {
     const size_t at = text.find(what);
@@ -106,12 +106,14 @@ std::string diff_of(const std::string& before, const std::string& after) {
 TEST(Diff, IsEmptyForOnePolicy) { EXPECT_EQ(diff_of(edge_yaml(), edge_yaml()), ""); }
 
 TEST(Diff, NamesRulesThatCameWentChangedAndMoved) {
-    const std::string before = edge_yaml("        - {name: a, action: accept}\n"
-                                         "        - {name: b, action: drop, protocol: udp}\n"
-                                         "        - {name: c, action: drop, protocol: tcp}\n");
-    const std::string after = edge_yaml("        - {name: c, action: reject, protocol: tcp}\n"
-                                        "        - {name: d, action: drop, from: 10.0.0.0/8}\n"
-                                        "        - {name: a, action: accept}\n");
+    const std::string before = edge_yaml(
+        "        - {name: a, action: accept}\n"
+        "        - {name: b, action: drop, protocol: udp}\n"
+        "        - {name: c, action: drop, protocol: tcp}\n");
+    const std::string after = edge_yaml(
+        "        - {name: c, action: reject, protocol: tcp}\n"
+        "        - {name: d, action: drop, from: 10.0.0.0/8}\n"
+        "        - {name: a, action: accept}\n");
     const std::string text = diff_of(before, after);
     EXPECT_THAT(text, HasSubstr("~ pipeline.firewall.rules.c.action: drop -> reject\n"));
     EXPECT_THAT(

@@ -26,7 +26,9 @@ class Counters : public ::testing::Test {
     void write(size_t bytes) const {
         std::ofstream(path_, std::ios::binary).write(memory_.get(), static_cast<long>(bytes));
     }
-    struct Free { void operator()(char* p) const { std::free(p); } };
+    struct Free {
+        void operator()(char* p) const { std::free(p); }
+    };
     std::vector<CounterSpec> specs_{{"drop.parse.truncated", "Too short.", CounterKind::kCounter},
                                     {"flows.entries", "Flows.", CounterKind::kGauge}};
     size_t bytes_;

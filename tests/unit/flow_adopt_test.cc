@@ -137,8 +137,10 @@ TEST(FlowAdopt, SurvivesRandomCorruption) {
         for (int i = 0; i < 20; ++i) {
             const uint32_t n = static_cast<uint32_t>(random()) % 400;
             Flow* f = t.find(n);
-            if (f == nullptr) f = t.insert(n, round);
-            else if (n % 3 == 0) t.table.remove(*f), f = nullptr;
+            if (f == nullptr)
+                f = t.insert(n, round);
+            else if (n % 3 == 0)
+                t.table.remove(*f), f = nullptr;
             if (f != nullptr && n % 2 == 0) t.table.prove(*f);
         }
         if (t.table.size() == kCapacity) t.table.remove(*t.table.oldest_unproven());
@@ -198,9 +200,8 @@ TEST(FlowAdopt, SurvivesSigkillAtAnyMoment) {
         EXPECT_EQ(report.invalid + report.duplicate, 0u) << "a half-written entry was marked";
         adopted += report.adopted;
         uint32_t cursor = 0;
-        table->for_each(cursor, kCapacity, [](Flow& f) {
-            EXPECT_TRUE(f.rule == 0 || f.rule == f.key.hash());
-        });
+        table->for_each(cursor, kCapacity,
+                        [](Flow& f) { EXPECT_TRUE(f.rule == 0 || f.rule == f.key.hash()); });
         expect_sound(*table, report, 1);
     }
     EXPECT_GT(adopted, 1000u);

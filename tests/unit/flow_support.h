@@ -30,8 +30,8 @@ inline FlowKey key_of(uint32_t n, uint8_t protocol = 17) {
 struct TableOf {
     explicit TableOf(uint32_t capacity, uint32_t now_ms = 0)
         : memory(memory_for(capacity)),
-          table(std::move(*FlowTable::create(memory.get(), FlowTable::bytes_for(capacity),
-                                             capacity, kBootTag, now_ms))) {}
+          table(std::move(*FlowTable::create(memory.get(), FlowTable::bytes_for(capacity), capacity,
+                                             kBootTag, now_ms))) {}
     Flow* insert(uint32_t n, uint32_t now_ms = 0) {
         const FlowKey key = key_of(n);
         return table.insert(key, key.hash(), now_ms);

@@ -137,8 +137,10 @@ TEST(FlowTable, ExpiryIsExactToATick) {
                 const bool there = t.find(it->first) != nullptr;
                 ASSERT_TRUE(there || at >= it->second) << at << " " << it->second;
                 ASSERT_FALSE(there && at >= it->second + FlowTable::kTickMs);
-                if (there) ++it;
-                else it = deadline.erase(it);
+                if (there)
+                    ++it;
+                else
+                    it = deadline.erase(it);
             }
             if (at % 10'000 != 0) at += 400;  // keep the oracle's scans few
         }
@@ -169,7 +171,8 @@ TEST(FlowTable, ForEachVisitsAllInPieces) {
     while (t.table.for_each(cursor, 7, [&](Flow& f) {
         ++seen;
         if (seen % 2 == 0) t.table.remove(f);
-    })) {}
+    })) {
+    }
     EXPECT_EQ(seen, 60u);
     EXPECT_EQ(t.table.size(), 30u);
 }
@@ -193,8 +196,8 @@ TEST_P(FlowTableModel, AgreesWithOracle) {
     Model model;
     std::mt19937 random(GetParam());
     uint32_t now = 0xfffff000;
-    t.table = std::move(*FlowTable::create(t.memory.get(), FlowTable::bytes_for(kCapacity),
-                                           kCapacity, 1, now));
+    t.table = std::move(
+        *FlowTable::create(t.memory.get(), FlowTable::bytes_for(kCapacity), kCapacity, 1, now));
     const auto forget = [&](uint32_t n) {
         if (!model.flows.at(n).proven) model.unproven.remove(n);
         model.flows.erase(n);

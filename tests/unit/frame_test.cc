@@ -61,7 +61,8 @@ TEST(FrameReader, KeepsAnUnfinishedFrameToItself) {
 
 TEST(FrameReader, RefusesAnOversizeFrameForGood) {
     FrameReader reader(10);
-    EXPECT_THAT(reader.feed(bytes_of(framed("12345678901"))).error().message, HasSubstr("11 bytes"));
+    EXPECT_THAT(reader.feed(bytes_of(framed("12345678901"))).error().message,
+                HasSubstr("11 bytes"));
     EXPECT_FALSE(reader.feed(bytes_of(framed("fine"))).ok());
     EXPECT_EQ(reader.next(), std::nullopt);
 }

@@ -18,7 +18,8 @@ constexpr size_t kL2 = 14;
 // 16-bit words, most significant byte first, as RFC 1071 section 4.1 writes it.
 uint16_t plain_sum(const Bytes& b) {
     uint32_t sum = 0;
-    for (size_t i = 0; i < b.size(); i += 2) sum += static_cast<uint32_t>(b[i] << 8 | (i + 1 < b.size() ? b[i + 1] : 0));
+    for (size_t i = 0; i < b.size(); i += 2)
+        sum += static_cast<uint32_t>(b[i] << 8 | (i + 1 < b.size() ? b[i + 1] : 0));
     while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
     return static_cast<uint16_t>(~sum);
 }
@@ -33,7 +34,8 @@ uint16_t transport_sum(const Bytes& f) {
     const bool v4 = f[kL2] >> 4 == 4;
     const size_t l4 = kL2 + (v4 ? 20 : 40), length = f.size() - l4;
     Bytes all = v4 ? part(f, kL2 + 12, kL2 + 20) : part(f, kL2 + 8, kL2 + 40);
-    for (const size_t v : {length >> 8, length & 0xff, size_t{0}}) all.push_back(static_cast<uint8_t>(v));
+    for (const size_t v : {length >> 8, length & 0xff, size_t{0}})
+        all.push_back(static_cast<uint8_t>(v));
     all.push_back(v4 ? f[kL2 + 9] : f[kL2 + 6]);
     const Bytes body = part(f, l4, f.size());
     all.insert(all.end(), body.begin(), body.end());
@@ -64,7 +66,20 @@ class IcmpErrors : public testing::Test {
         meta_.l3_total = length;
         meta_.protocol = protocol;
         meta_.in_port = 0;
-        bytes_ = {2, 0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 9, static_cast<uint8_t>(v4 ? 8 : 0x86), static_cast<uint8_t>(v4 ? 0 : 0xdd)};
+        bytes_ = {2,
+                  0,
+                  0,
+                  0,
+                  1,
+                  0,
+                  2,
+                  0,
+                  0,
+                  0,
+                  0,
+                  9,
+                  static_cast<uint8_t>(v4 ? 8 : 0x86),
+                  static_cast<uint8_t>(v4 ? 0 : 0xdd)};
         for (uint32_t i = 0; i < length; ++i) bytes_.push_back(static_cast<uint8_t>(i));
     }
     Bytes error(IcmpError e, uint32_t mtu = 0) {
@@ -146,7 +161,8 @@ TEST_F(IcmpErrors, ComeFromTheReceivingPortsAddress) {
     packet("fe80::9", "2001:db8:1::5", 17, 100);
     f = error(IcmpError::kTimeExceeded);
     EXPECT_EQ(word(f, kL2 + 8), 0xfe800000u);
-    EXPECT_EQ(word(f, kL2 + 16), 0x000000ffu);  // EUI-64 of 02:00:00:00:01:00, its local bit flipped
+    EXPECT_EQ(word(f, kL2 + 16),
+              0x000000ffu);  // EUI-64 of 02:00:00:00:01:00, its local bit flipped
 }
 
 TEST_F(IcmpErrors, OnAWireComeFromTheDestinationWithTheTagKept) {
@@ -165,12 +181,14 @@ TEST_F(IcmpErrors, AreNotSentWhereTheStandardsForbid) {
     const auto allowed = [&] { return icmp_error_allowed(meta_, IcmpError::kTimeExceeded); };
     packet("10.0.0.9", "203.0.113.5", 17, 100);
     EXPECT_TRUE(allowed());
-    for (const uint32_t flag : {F::kIcmpError, F::kLaterFragment, F::kL2Multicast, F::kLocalOrigin}) {
+    for (const uint32_t flag :
+         {F::kIcmpError, F::kLaterFragment, F::kL2Multicast, F::kLocalOrigin}) {
         packet("10.0.0.9", "203.0.113.5", 17, 100);
         meta_.flags |= flag;
         EXPECT_FALSE(allowed()) << flag;
     }
-    for (const char* source : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "0.1.2.3"}) {
+    for (const char* source :
+         {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1", "0.1.2.3"}) {
         packet(source, "203.0.113.5", 17, 100);
         EXPECT_FALSE(allowed()) << source;
     }
@@ -188,7 +206,8 @@ TEST_F(IcmpErrors, AreNotSentAboutErrorsAndRedirectsButAboutPings) {
     for (const int type : {3, 4, 5, 11, 12, 0, 8, 13}) {
         packet("10.0.0.9", "203.0.113.5", 1, 100);
         meta_.icmp_type = static_cast<uint8_t>(type);
-        EXPECT_EQ(icmp_error_allowed(meta_, IcmpError::kTimeExceeded), type == 0 || type == 8 || type == 13);
+        EXPECT_EQ(icmp_error_allowed(meta_, IcmpError::kTimeExceeded),
+                  type == 0 || type == 8 || type == 13);
     }
     for (const int type : {1, 2, 3, 4, 127, 137, 128, 129}) {
         packet("2001:db8::9", "2001:db8::5", 58, 100);
@@ -208,7 +227,8 @@ TEST_F(IcmpErrors, ResetOfASegmentWithAckTakesItsNumber) {
     packet("10.0.0.9", "203.0.113.5", 6, 40);
     const Bytes f = reset(net::kAck | net::kPsh, 1000, 77, 12);
     ASSERT_EQ(f.size(), kL2 + 40);
-    EXPECT_EQ(word(f, kL2 + 20), uint32_t{bytes_[kL2 + 22]} << 24 | uint32_t{bytes_[kL2 + 23]} << 16 |
+    EXPECT_EQ(word(f, kL2 + 20), uint32_t{bytes_[kL2 + 22]} << 24 |
+                                     uint32_t{bytes_[kL2 + 23]} << 16 |
                                      uint32_t{bytes_[kL2 + 20]} << 8 | bytes_[kL2 + 21]);
     EXPECT_EQ(word(f, kL2 + 24), 77u);
     EXPECT_EQ(word(f, kL2 + 28), 0u);

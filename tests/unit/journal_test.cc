@@ -40,9 +40,7 @@ std::string describe(const JournalState& s) {
     return out;
 }
 
-TEST(Crc32c, MatchesThePublishedCheckValue) {
-    EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
-}
+TEST(Crc32c, MatchesThePublishedCheckValue) { EXPECT_EQ(crc32c("123456789"), 0xe3069283u); }
 
 TEST(Journal, RemembersEverythingAcrossReopen) {
     FakeDisk disk;

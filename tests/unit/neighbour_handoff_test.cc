@@ -10,11 +10,15 @@ namespace ravelin::test {
 namespace {
 
 const char* const kConfig =
-    "ports: [{name: lan, device: 'null', addresses: 10.0.0.1/24}, {name: wan, device: 'null', addresses: 192.0.2.1/24}]\n"
-    "pipeline: [parse: {}, route: {routes: [{to: 0.0.0.0/0, via: 192.0.2.9}]}, neighbour: {}, local: {}, rewrite: {}]\n";
+    "ports: [{name: lan, device: 'null', addresses: 10.0.0.1/24}, {name: wan, device: 'null', "
+    "addresses: 192.0.2.1/24}]\n"
+    "pipeline: [parse: {}, route: {routes: [{to: 0.0.0.0/0, via: 192.0.2.9}]}, neighbour: {}, "
+    "local: {}, rewrite: {}]\n";
 const char* const kMovedGateway =
-    "ports: [{name: lan, device: 'null', addresses: 10.0.0.1/24}, {name: wan, device: 'null', addresses: 192.0.2.1/24}]\n"
-    "pipeline: [parse: {}, route: {routes: [{to: 9.0.0.0/8, kind: blackhole}, {to: 0.0.0.0/0, via: 192.0.2.8}]},"
+    "ports: [{name: lan, device: 'null', addresses: 10.0.0.1/24}, {name: wan, device: 'null', "
+    "addresses: 192.0.2.1/24}]\n"
+    "pipeline: [parse: {}, route: {routes: [{to: 9.0.0.0/8, kind: blackhole}, {to: 0.0.0.0/0, via: "
+    "192.0.2.8}]},"
     " neighbour: {}, local: {}, rewrite: {}]\n";
 
 Bytes frame(const std::string& text) {
@@ -56,7 +60,9 @@ TEST_F(NeighbourHandoff, WorkerZeroHoldsWhatAnotherCouldNotSend) {
     auto sent = fixture_.sent();
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_NE(describe_frame(sent[0].frame).find("who-has 192.0.2.9"), std::string::npos);
-    on_worker_one("wan", "in=wan src-mac=02:00:00:00:09:09 dst-mac=02:00:00:00:01:01 arp 192.0.2.9 is-at 02:00:00:00:09:09 to 192.0.2.1");
+    on_worker_one("wan",
+                  "in=wan src-mac=02:00:00:00:09:09 dst-mac=02:00:00:00:01:01 arp 192.0.2.9 is-at "
+                  "02:00:00:00:09:09 to 192.0.2.1");
     EXPECT_TRUE(fixture_.sent().empty());
     EXPECT_EQ(resume_on_zero(), 1u);
     sent = fixture_.sent();

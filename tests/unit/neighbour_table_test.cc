@@ -32,7 +32,8 @@ TEST(NeighbourTable, FindsByPortAndAddress) {
 TEST(NeighbourTable, GivesAMacOnlyInStatesThatHaveOne) {
     NeighbourTable table(16);
     const uint32_t slot = table.insert(0, host(1), mac_of(2), State::kIncomplete, 0);
-    for (const State s : {State::kReachable, State::kStale, State::kDelay, State::kProbing, State::kPermanent}) {
+    for (const State s :
+         {State::kReachable, State::kStale, State::kDelay, State::kProbing, State::kPermanent}) {
         table.set(slot, s, 0);
         EXPECT_TRUE(table.lookup(0, host(1)).has_value());
     }
@@ -56,7 +57,8 @@ TEST(NeighbourTable, EvictsTheOldestStaleEntryWhenFull) {
     NeighbourTable table(8);
     for (uint32_t i = 0; i < 8; ++i)
         table.insert(0, host(i), mac_of(2), i < 4 ? State::kReachable : State::kStale, 100 - i);
-    EXPECT_NE(table.insert(0, host(100), mac_of(4), State::kReachable, 200), NeighbourTable::kNoSlot);
+    EXPECT_NE(table.insert(0, host(100), mac_of(4), State::kReachable, 200),
+              NeighbourTable::kNoSlot);
     EXPECT_FALSE(table.view(0, host(7)).has_value());
     EXPECT_TRUE(table.view(0, host(6)).has_value());
     EXPECT_EQ(table.evicted(), 1u);
@@ -94,18 +96,21 @@ TEST(NeighbourTable, HoldsFewFramesInOrder) {
     NeighbourTable table(128);
     rte_mbuf frames[NeighbourTable::kHeldFrames + 1];  // only their addresses matter here
     const uint32_t first = table.insert(0, host(0), {}, State::kIncomplete, 0);
-    for (unsigned i = 0; i < NeighbourTable::kHeldPerNeighbour; ++i) EXPECT_TRUE(table.hold(first, &frames[i]));
+    for (unsigned i = 0; i < NeighbourTable::kHeldPerNeighbour; ++i)
+        EXPECT_TRUE(table.hold(first, &frames[i]));
     EXPECT_FALSE(table.hold(first, &frames[8]));
     unsigned held = 8;
     for (uint32_t n = 1; n < 100; ++n) {
         const uint32_t slot = table.insert(0, host(n), {}, State::kIncomplete, 0);
-        for (unsigned i = 0; i < 8 && held < 513; ++i) held += table.hold(slot, &frames[held]) ? 1 : 0;
+        for (unsigned i = 0; i < 8 && held < 513; ++i)
+            held += table.hold(slot, &frames[held]) ? 1 : 0;
     }
     EXPECT_EQ(held, NeighbourTable::kHeldFrames);
     for (unsigned i = 0; i < 8; ++i) EXPECT_EQ(table.release(first), &frames[i]);
     EXPECT_EQ(table.release(first), nullptr);
     for (uint32_t n = 1; n < 100; ++n)
-        while (table.release(table.find(0, host(n))) != nullptr) {}
+        while (table.release(table.find(0, host(n))) != nullptr) {
+        }
 }
 
 // Run it under ThreadSanitizer too. A reader must see the MAC that belongs to the key, or none.
@@ -120,10 +125,12 @@ TEST(NeighbourTable, NeverShowsAReaderATornOrForeignMac) {
                 if (const auto mac = table.lookup(0, host(i))) {
                     seen.fetch_add(1, std::memory_order_relaxed);
                     const uint8_t base = mac->bytes[0];
-                    if (*mac != mac_of(base) || base % kHosts != i) wrong.fetch_add(1, std::memory_order_relaxed);
+                    if (*mac != mac_of(base) || base % kHosts != i)
+                        wrong.fetch_add(1, std::memory_order_relaxed);
                 }
             for (const NeighbourView& v : table.list())
-                if (v.mac.bytes[0] % kHosts != v.address.bytes[15]) wrong.fetch_add(1, std::memory_order_relaxed);
+                if (v.mac.bytes[0] % kHosts != v.address.bytes[15])
+                    wrong.fetch_add(1, std::memory_order_relaxed);
         }
     };
     std::vector<std::jthread> readers;
@@ -134,9 +141,12 @@ TEST(NeighbourTable, NeverShowsAReaderATornOrForeignMac) {
         const uint32_t n = (random >> 8) % kHosts;
         const MacAddress mac = mac_of(static_cast<uint8_t>(n + kHosts * ((random >> 20) % 8)));
         const uint32_t slot = table.find(0, host(n));
-        if (slot == NeighbourTable::kNoSlot) table.insert(0, host(n), mac, State::kStale, turn);
-        else if ((random >> 28) == 0) table.erase(slot);
-        else table.set(slot, mac, State::kStale, turn);
+        if (slot == NeighbourTable::kNoSlot)
+            table.insert(0, host(n), mac, State::kStale, turn);
+        else if ((random >> 28) == 0)
+            table.erase(slot);
+        else
+            table.set(slot, mac, State::kStale, turn);
     }
     stop = true;
     readers.clear();

@@ -21,11 +21,13 @@ const RoutePolicy& routes_of(StageFixture& fixture) {
 std::string config_with(const std::string& routes) {
     return "ports: [{name: lan, device: 'null', addresses: [10.0.0.1/24, '2001:db8::1/64']},"
            " {name: wan, device: 'null', addresses: 192.0.2.1/24}]\n"
-           "pipeline: [parse: {}, route: {routes: [" + routes + "]}]\n";
+           "pipeline: [parse: {}, route: {routes: [" +
+           routes + "]}]\n";
 }
 
 TEST(RouteTable, ListsAndLooksUp) {
-    StageFixture fixture(config_with("{to: 0.0.0.0/0, via: 192.0.2.9}, {to: 8.0.0.0/8, kind: blackhole}"));
+    StageFixture fixture(
+        config_with("{to: 0.0.0.0/0, via: 192.0.2.9}, {to: 8.0.0.0/8, kind: blackhole}"));
     const RoutePolicy& routes = routes_of(fixture);
     EXPECT_EQ(routes.list(1000).size(), routes.size());
     EXPECT_EQ(routes.list(3).size(), 3u);

@@ -78,8 +78,10 @@ TEST(ByteRing, TwoThreadsSeeEveryRecordIntact) {
         uint8_t body[200];
         for (uint32_t i = 0; i < kRecords;) {
             std::memset(body, static_cast<int>(i & 0xff), sizeof body);
-            if (ring.push(&i, sizeof i, body, i % sizeof body)) ++i;
-            else std::this_thread::yield();
+            if (ring.push(&i, sizeof i, body, i % sizeof body))
+                ++i;
+            else
+                std::this_thread::yield();
         }
     });
     uint32_t expected = 0;

@@ -48,8 +48,11 @@ struct Endpoint {
         const uint32_t offer = static_cast<uint32_t>(random()) % (window + 1);
         promised = std::max(promised, received + offer);
         const uint32_t raw = (promised - received) >> scale;
-        TcpSegment s{.seq = isn + offset, .ack = peer_isn + received, .payload_len = length,
-                     .window = static_cast<uint16_t>(raw), .flags = kTcpAck};
+        TcpSegment s{.seq = isn + offset,
+                     .ack = peer_isn + received,
+                     .payload_len = length,
+                     .window = static_cast<uint16_t>(raw),
+                     .flags = kTcpAck};
         if (offset + length == kTotal + 1 && (length > 0 || next == kTotal + 2)) s.flags |= kTcpFin;
         return s;
     }
@@ -111,10 +114,13 @@ TEST_P(TcpEndpoints, NoHonestSegmentIsRefused) {
     const auto w1 = static_cast<uint16_t>(ends[1].window);
     tcp_track(flow, Direction::originator,
               {.seq = c_isn, .window = w0, .flags = kTcpSyn, .wscale = shift});
-    tcp_track(flow, Direction::responder, {.seq = s_isn, .ack = c_isn + 1, .window = w1,
-                                           .flags = kTcpSyn | kTcpAck, .wscale = shift});
-    tcp_track(flow, Direction::originator,
-              {.seq = c_isn + 1, .ack = s_isn + 1, .flags = kTcpAck});
+    tcp_track(flow, Direction::responder,
+              {.seq = s_isn,
+               .ack = c_isn + 1,
+               .window = w1,
+               .flags = kTcpSyn | kTcpAck,
+               .wscale = shift});
+    tcp_track(flow, Direction::originator, {.seq = c_isn + 1, .ack = s_isn + 1, .flags = kTcpAck});
     ASSERT_EQ(flow.state, FlowState::tcp_established);
 
     std::array<Wire, 2> before;  // sender to tracker

@@ -15,7 +15,11 @@ using S = FlowState;
 
 TcpSegment seg(uint16_t flags, uint32_t seq, uint32_t ack = 0, uint32_t len = 0,
                uint16_t window = 1000, int8_t wscale = -1) {
-    return {.seq = seq, .ack = ack, .payload_len = len, .window = window, .flags = flags,
+    return {.seq = seq,
+            .ack = ack,
+            .payload_len = len,
+            .window = window,
+            .flags = flags,
             .wscale = wscale};
 }
 
@@ -94,9 +98,9 @@ TEST_F(TcpTracker, SimultaneousOpen) {
 }
 
 TEST_F(TcpTracker, ImpossibleFlags) {
-    for (const int f : {0, +kTcpFin, kTcpFin | kTcpPsh | kTcpUrg, kTcpSyn | kTcpFin,
-                        kTcpSyn | kTcpRst, kTcpFin | kTcpRst | kTcpAck, +kTcpUrg, +kTcpPsh,
-                        kTcpSyn | kTcpFin | kTcpAck, 0xff})
+    for (const int f :
+         {0, +kTcpFin, kTcpFin | kTcpPsh | kTcpUrg, kTcpSyn | kTcpFin, kTcpSyn | kTcpRst,
+          kTcpFin | kTcpRst | kTcpAck, +kTcpUrg, +kTcpPsh, kTcpSyn | kTcpFin | kTcpAck, 0xff})
         EXPECT_EQ(send(O, static_cast<uint16_t>(f), kC), V::invalid_flags) << f;
     EXPECT_EQ(flow_.state, S::none);
     EXPECT_EQ(send(O, kTcpSyn | kTcpEce | kTcpCwr, kC), V::new_ok);
@@ -154,10 +158,10 @@ TEST_F(TcpTracker, ResetOnlyAtTheExactNumber) {
     Flow other = flow_;
     EXPECT_EQ(tcp_track(other, R, seg(kTcpRst, kS + 601)), V::ok);  // its last byte
     EXPECT_EQ(other.state, S::tcp_closed);
-    EXPECT_EQ(flow_.state, S::tcp_established);                     // the dry run left no trace
-    EXPECT_EQ(send(R, kTcpRst | kTcpAck, kS + 1, kC + 1), V::ok);   // what the client awaits
+    EXPECT_EQ(flow_.state, S::tcp_established);                    // the dry run left no trace
+    EXPECT_EQ(send(R, kTcpRst | kTcpAck, kS + 1, kC + 1), V::ok);  // what the client awaits
     EXPECT_EQ(flow_.state, S::tcp_closed);
-    EXPECT_EQ(send(O, kTcpAck, kC + 1, kS + 601, 10), V::ok);       // was on the way
+    EXPECT_EQ(send(O, kTcpAck, kC + 1, kS + 601, 10), V::ok);  // was on the way
     EXPECT_EQ(send(O, kTcpAck, kC + 5000, kS + 601, 10), V::out_of_window);
     EXPECT_EQ(flow_.state, S::tcp_closed);
     EXPECT_EQ(send(O, kTcpSyn, 99), V::reuse);
@@ -237,7 +241,7 @@ TEST_F(TcpTracker, KeepAliveAndZeroWindowProbe) {
 TEST_F(TcpTracker, ScalesOnlyIfBothOffer) {
     establish(7, 5);
     EXPECT_EQ(flow_.window_scale[0], 7);
-    EXPECT_EQ(send(O, kTcpAck, kC + 1, kS + 1), V::ok);            // 1000 << 7
+    EXPECT_EQ(send(O, kTcpAck, kC + 1, kS + 1), V::ok);  // 1000 << 7
     EXPECT_EQ(send(R, kTcpAck, kS + 1, kC + 1, 128'000), V::ok);
     EXPECT_EQ(send(R, kTcpAck, kS + 128'001, kC + 1, 2), V::out_of_window);
     flow_ = {};

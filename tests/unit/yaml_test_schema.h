@@ -13,8 +13,12 @@ inline constexpr std::array<std::string_view, 3> kActions{"allow", "deny", "rese
 inline constexpr std::array<std::string_view, 3> kStates{"new", "established", "related"};
 inline constexpr std::array kPortFields{
     Field{.name = "name", .type = Type::kName, .help = "Its name.", .required = true},
-    Field{.name = "mtu", .type = Type::kSize, .help = "Largest frame.", .fallback = "1500B",
-          .minimum = 64, .maximum = 9000},
+    Field{.name = "mtu",
+          .type = Type::kSize,
+          .help = "Largest frame.",
+          .fallback = "1500B",
+          .minimum = 64,
+          .maximum = 9000},
     Field{.name = "address", .type = Type::kInterface, .help = "Own address."},
     Field{.name = "extra", .type = Type::kInterfaceSet, .help = "More addresses."},
     Field{.name = "mac", .type = Type::kMac, .help = "Own MAC."},
@@ -23,32 +27,52 @@ inline constexpr std::array kPortFields{
 };
 inline constexpr Schema kPort{"port", "One NIC.", kPortFields};
 inline constexpr std::array kRuleFields{
-    Field{.name = "action", .type = Type::kEnum, .help = "What to do.", .fallback = "allow",
+    Field{.name = "action",
+          .type = Type::kEnum,
+          .help = "What to do.",
+          .fallback = "allow",
           .words = kActions},
-    Field{.name = "protocol", .type = Type::kInteger, .help = "IP protocol.", .minimum = 0,
+    Field{.name = "protocol",
+          .type = Type::kInteger,
+          .help = "IP protocol.",
+          .minimum = 0,
           .maximum = 255},
     Field{.name = "source", .type = Type::kPrefixSet, .help = "From."},
     Field{.name = "ports", .type = Type::kPortSet, .help = "Destination ports."},
-    Field{.name = "state", .type = Type::kEnumSet, .help = "Connection states.",
-          .fallback = "[new, established]", .words = kStates},
+    Field{.name = "state",
+          .type = Type::kEnumSet,
+          .help = "Connection states.",
+          .fallback = "[new, established]",
+          .words = kStates},
     Field{.name = "inputs", .type = Type::kNameSet, .help = "Ports it came in by."},
     Field{.name = "log", .type = Type::kBool, .help = "Log it.", .fallback = "false"},
 };
 inline constexpr Schema kRule{"rule", "One rule.", kRuleFields};
 inline constexpr std::array kFirewallFields{
-    Field{.name = "rules", .type = Type::kList, .help = "In order.", .fallback = "[]",
+    Field{.name = "rules",
+          .type = Type::kList,
+          .help = "In order.",
+          .fallback = "[]",
           .nested = &kRule},
-    Field{.name = "idle", .type = Type::kDuration, .help = "Until forgotten.", .fallback = "5m",
+    Field{.name = "idle",
+          .type = Type::kDuration,
+          .help = "Until forgotten.",
+          .fallback = "5m",
           .minimum = 1'000'000'000},
 };
 inline constexpr Schema kFirewall{"stage firewall", "Filters.", kFirewallFields};
-inline constexpr std::array kPoliceFields{
-    Field{.name = "limit", .type = Type::kPacketRate, .help = "Packets.", .required = true,
-          .maximum = 1'000'000}};
+inline constexpr std::array kPoliceFields{Field{.name = "limit",
+                                                .type = Type::kPacketRate,
+                                                .help = "Packets.",
+                                                .required = true,
+                                                .maximum = 1'000'000}};
 inline constexpr Schema kPolice{"stage police", "Limits.", kPoliceFields};
 inline constexpr Schema kParse{"stage parse", "Reads headers.", {}};
 inline constexpr std::array kLimitFields{
-    Field{.name = "flows", .type = Type::kInteger, .help = "Table size.", .fallback = "1000",
+    Field{.name = "flows",
+          .type = Type::kInteger,
+          .help = "Table size.",
+          .fallback = "1000",
           .minimum = 1},
     Field{.name = "server", .type = Type::kAddress, .help = "Peer."},
     Field{.name = "network", .type = Type::kPrefix, .help = "Home."},
@@ -57,7 +81,10 @@ inline constexpr Schema kLimits{"limits", "Bounds.", kLimitFields};
 inline constexpr std::array kTopFields{
     Field{.name = "sets", .type = Type::kSets, .help = "Named sets."},
     Field{.name = "ports", .type = Type::kList, .help = "NICs.", .nested = &kPort},
-    Field{.name = "limits", .type = Type::kMap, .help = "Bounds.", .fallback = "{}",
+    Field{.name = "limits",
+          .type = Type::kMap,
+          .help = "Bounds.",
+          .fallback = "{}",
           .nested = &kLimits},
     Field{.name = "pipeline", .type = Type::kStages, .help = "Stages in order."},
 };
