@@ -23,8 +23,7 @@ constexpr const char* kSamples[] = {
     "udp 10.0.0.1:53 > 10.0.0.2:5353 len=300",
     "icmp 10.0.0.1 > 10.0.0.2 echo-request id=7 seq=1 len=12",
     "icmp 10.0.0.1 > 10.0.0.2 unreachable/4 mtu=1400 quoting (tcp 10.0.0.2:1 > 10.9.9.9:2 len=8)",
-    "icmp6 2001:db8::1 > 2001:db8::2 packet-too-big mtu=1280 quoting (udp [2001:db8::2]:1 > "
-    "[2001:db8::9]:2)",
+    "icmp6 fd00::1 > fd00::2 packet-too-big mtu=1280 quoting (udp [fd00::2]:1 > [fd00::9]:2)",
     "icmp6 fe80::1 > ff02::1:ff00:2 ns target=fe80::2 lladdr=02:00:00:00:00:09",
     "ip proto=132 10.0.0.1 > 10.0.0.2 len=16",
     "ip proto=47 10.0.0.1 > 10.0.0.2 len=20",
