@@ -31,14 +31,14 @@ constexpr std::array kVdevs{Vdev{"af_packet:", "net_af_packet"}, Vdev{"af_xdp:",
                             Vdev{"tap:", "net_tap"}, Vdev{"memif:", "net_memif"},
                             Vdev{"pcap:", "net_pcap"}};
 
+// The ring's frame holds the kernel's header (about 80 bytes) and the frame, and must not exceed
+// the buffer; a block is whole pages.
 std::string packet_socket_arguments(const std::string& interface, const PortConfig& config) {
-    // The ring's frame holds the kernel's header (about 80 bytes) and the frame; a block is whole
-    // pages.
-    uint32_t frame = 2048;
-    while (frame < config.mtu + kL2Overhead + 128) frame *= 2;
-    const uint32_t block = std::max(frame, 4096u);
-    return fmt::format("iface={},framesz={},blocksz={},framecnt=4096,qpairs={}", interface, frame,
-                       block, config.queues);
+    const uint32_t needed = (config.mtu + kL2Overhead + 128 + 15) / 16 * 16;
+    const uint32_t frame = std::max(needed, 2048u), block = (frame + 4095) / 4096 * 4096;
+    const unsigned frames = frame > 2048 ? 1024 : 4096;
+    return fmt::format("iface={},framesz={},blocksz={},framecnt={},qpairs={}", interface, frame,
+                       block, frames, config.queues);
 }
 
 /// DPDK's device name and arguments for a device string.
@@ -70,7 +70,7 @@ std::string pci_address_of(std::string_view device) {
 }
 
 uint32_t buffer_room(uint32_t mtu) {
-    const uint32_t frame = mtu + kL2Overhead;
+    const uint32_t frame = mtu + kL2Overhead + 256;  // what drivers round up to
     return RTE_PKTMBUF_HEADROOM + std::max<uint32_t>(2048, (frame + 127) / 128 * 128);
 }
 
