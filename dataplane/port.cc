@@ -31,14 +31,18 @@ constexpr std::array kVdevs{Vdev{"af_packet:", "net_af_packet"}, Vdev{"af_xdp:",
                             Vdev{"tap:", "net_tap"}, Vdev{"memif:", "net_memif"},
                             Vdev{"pcap:", "net_pcap"}};
 
-// The ring's frame holds the kernel's header (about 80 bytes) and the frame, and must not exceed
-// the buffer; a block is whole pages.
+// Bytes of a packet socket's ring frame: the kernel's header (about 80) and the frame. The driver
+// takes frames to lie without gaps, so that one longer than a page must be whole pages; and it
+// wants buffers as long as they are.
+uint32_t ring_frame(uint32_t mtu) {
+    const uint32_t needed = mtu + kL2Overhead + 128;
+    return needed <= 2048 ? 2048 : (needed + 4095) / 4096 * 4096;
+}
+
 std::string packet_socket_arguments(const std::string& interface, const PortConfig& config) {
-    const uint32_t needed = (config.mtu + kL2Overhead + 128 + 15) / 16 * 16;
-    const uint32_t frame = std::max(needed, 2048u), block = (frame + 4095) / 4096 * 4096;
-    const unsigned frames = frame > 2048 ? 1024 : 4096;
+    const uint32_t frame = ring_frame(config.mtu), block = std::max(frame, 4096u);
     return fmt::format("iface={},framesz={},blocksz={},framecnt={},qpairs={}", interface, frame,
-                       block, frames, config.queues);
+                       block, frame > 2048 ? 1024 : 4096, config.queues);
 }
 
 /// DPDK's device name and arguments for a device string.
@@ -69,10 +73,7 @@ std::string pci_address_of(std::string_view device) {
     return is_pci(head) ? std::string(head) : std::string();
 }
 
-uint32_t buffer_room(uint32_t mtu) {
-    const uint32_t frame = mtu + kL2Overhead + 256;  // what drivers round up to
-    return RTE_PKTMBUF_HEADROOM + std::max<uint32_t>(2048, (frame + 127) / 128 * 128);
-}
+uint32_t buffer_room(uint32_t mtu) { return RTE_PKTMBUF_HEADROOM + ring_frame(mtu); }
 
 Result<std::unique_ptr<Port>> Port::open(const PortConfig& config, PortId id,
                                          std::span<rte_mempool* const> pools) {
