@@ -66,6 +66,19 @@ bool is_pci(std::string_view device) {
            device.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
 }
 
+/// Asks for receive queues by symmetric hash; false: the device cannot.
+bool spread_by_rss(const rte_eth_dev_info& info, std::span<uint8_t> key, rte_eth_conf& conf) {
+    const uint64_t hash =
+        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    if (hash == 0) return false;
+    conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+    conf.rx_adv_conf.rss_conf = {
+        .rss_key = key.data(),
+        .rss_key_len = info.hash_key_size != 0 ? info.hash_key_size : uint8_t{40},
+        .rss_hf = hash};
+    return true;
+}
+
 }  // namespace
 
 std::string pci_address_of(std::string_view device) {
@@ -112,17 +125,8 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
     rx_queues_ = std::max<uint16_t>(1, std::min(wanted, info.max_rx_queues));
     tx_queues_ = std::max<uint16_t>(1, std::min(wanted, info.max_tx_queues));
     rte_eth_conf conf{};
-    auto key = kSymmetricKey;
-    const uint64_t hash =
-        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-    if (rx_queues_ > 1 && hash != 0) {
-        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf = {
-            .rss_key = key.data(),
-            .rss_key_len = info.hash_key_size != 0 ? info.hash_key_size : uint8_t{40},
-            .rss_hf = hash};
-        symmetric_rss_ = true;
-    }
+    auto key = kSymmetricKey;  // the driver copies it while it configures
+    symmetric_rss_ = rx_queues_ > 1 && spread_by_rss(info, key, conf);
     conf.rxmode.mtu = config_.mtu;
     if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)
         conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;

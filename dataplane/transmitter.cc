@@ -50,8 +50,8 @@ void Transmitter::take_emitted(Burst& burst) noexcept {
 }
 
 void Transmitter::flush(WorkerContext& context) noexcept {
-    for (PortId port = 0; port < queues_.size(); ++port)
-        if (queues_[port].count != 0) flush(port, context);
+    for (size_t port = 0; port < queues_.size(); ++port)
+        if (queues_[port].count != 0) flush(static_cast<PortId>(port), context);
 }
 
 void Transmitter::flush(PortId port, WorkerContext& context) noexcept {

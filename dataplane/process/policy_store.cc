@@ -47,7 +47,7 @@ Status memory_suffices(const config::Node& config) {
 
 }  // namespace
 
-Status PolicyStore::apply(uint64_t generation, config::Node config, uint32_t confirm_ms,
+Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
                           const Now& now) {
     if (deadline_ns_ != 0)
         return Error{

@@ -19,7 +19,8 @@ class PolicyStore {
     /// Builds `config` as `generation` and swaps it in; every worker has left the old one when
     /// this returns. The first call boots the appliance. `confirm_ms` > 0: rolled back by
     /// expire() unless confirmed in time. On any error the old generation stays, whole.
-    Status apply(uint64_t generation, config::Node config, uint32_t confirm_ms, const Now& now);
+    Status apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
+                 const Now& now);
     /// Makes the provisional generation final.
     Status confirm(uint64_t generation);
     /// Back to the generation before, while the one in force is provisional.

@@ -15,6 +15,8 @@ std::string_view state_name(uint8_t state) {
 
 std::string_view action_name(Action action) { return kActionWords[static_cast<size_t>(action)]; }
 
+// A table, not logic.
+// NOLINTNEXTLINE(readability-function-size)
 std::span<const BuiltinRule> builtin_rules() {
     static const std::array<BuiltinRule, 6> rules{{
         {kArpRule, "ARP, which never leaves its link.", {}, {}, 0, 0, true},

@@ -114,10 +114,23 @@ def system(step: Step) -> Counts:
     """Both processes between real hosts in network namespaces."""
     if not step.build(step.build_dir()):
         return Counts(failed=1)
-    xml = ROOT / f"{step.prefix}-logs" / "system.xml"
+    first = pytest(step, "system")
+    if not first.failed:
+        return first
+    # The machine itself stalls for milliseconds to seconds: what failed gets one more chance, and
+    # the log keeps both runs.
+    second = pytest(step, "system-again", "--last-failed")
+    print(f"    {first.failed} system tests failed; of these passed on their own: {second.passed}")
+    return Counts(first.passed + second.passed, second.failed or first.failed - second.passed,
+                  first.skipped)
+
+
+def pytest(step: Step, name: str, *options: str) -> Counts:
+    xml = ROOT / f"{step.prefix}-logs" / f"{name}.xml"
     xml.unlink(missing_ok=True)
-    good = step.run("/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-ra",
-                    "--durations=10", f"--junit-xml={xml}", "tests/system",
+    good = step.run("/usr/bin/python3", "-m", "pytest", "-o",
+                    f"cache_dir={ROOT / f'{step.prefix}-logs' / 'pytest-cache'}", "-ra",
+                    "--durations=10", f"--junit-xml={xml}", *options, "tests/system",
                     env={"RAVELIN_BUILD": str(ROOT / step.build_dir()), "PYTHONDONTWRITEBYTECODE": "1"})
     return counts.of_junit(xml, good)
 
