@@ -17,7 +17,7 @@
 namespace ravelin::answers {
 namespace {
 
-constexpr uint32_t kSlice = 4096;  // flow slots a command looks at: about 50 us of a worker's time
+constexpr uint32_t kSlice = 4096;  // flow slots a command looks at between two bursts
 
 /// Copies the flows of one slice of a worker's table, or deletes those of an address.
 class FlowSlice final : public Command {

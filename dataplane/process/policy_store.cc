@@ -36,8 +36,8 @@ uint64_t blob_bytes(const config::Node& node) {
     return bytes;
 }
 
-/// Tables take at most about twenty times their configuration (measured: classifier 18x, LPM 6x
-/// plus its 64 MiB root), and running out of memory half-way must not kill the packets.
+/// A generous estimate, not a measurement: running out of memory half-way must not kill the
+/// packets. 160 MiB covers the largest root tables; the rest grows with the configuration.
 Status memory_suffices(const config::Node& config) {
     const uint64_t needed = 20 * blob_bytes(config) + (160u << 20), there = available_bytes();
     if (there == 0 || needed <= there) return ok_status();
