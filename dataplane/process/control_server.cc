@@ -176,7 +176,7 @@ void ControlServer::answer(const model::ToDataplane& request, model::Reply& repl
 
 void ControlServer::apply(const model::Apply& request, model::Reply& reply) {
     auto config = model::decode(request.policy().config());
-    Status outcome = config ? store_.apply(request.policy().generation(), std::move(*config),
+    Status outcome = config ? store_.apply(request.policy().generation(), *config,
                                            request.confirm_ms(), Now::read())
                             : Status(std::move(config.error()));
     if (!outcome) {
