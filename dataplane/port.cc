@@ -9,6 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
+
+#include "dataplane/rss.h"
 
 namespace ravelin {
 namespace {
@@ -16,13 +19,7 @@ namespace {
 constexpr uint16_t kDescriptors = 1024;
 constexpr uint32_t kL2Overhead = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN + RTE_ETHER_CRC_LEN;
 
-/// A repeated 16-bit pattern makes the Toeplitz hash symmetric: swapping source and destination
-/// gives the same queue (Woo and Park, 2012).
-constexpr auto kSymmetricKey = [] {
-    std::array<uint8_t, 52> key{};
-    for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
-    return key;
-}();
+constexpr uint16_t kUsualRedirection = 128;  // entries, where a driver does not say
 
 struct Vdev {
     std::string_view prefix, driver;
@@ -70,13 +67,26 @@ bool is_pci(std::string_view device) {
 bool spread_by_rss(const rte_eth_dev_info& info, std::span<uint8_t> key, rte_eth_conf& conf) {
     const uint64_t hash =
         info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
-    if (hash == 0) return false;
+    if (hash == 0 || info.hash_key_size > key.size()) return false;
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
     conf.rx_adv_conf.rss_conf = {
         .rss_key = key.data(),
         .rss_key_len = info.hash_key_size != 0 ? info.hash_key_size : uint8_t{40},
         .rss_hf = hash};
     return true;
+}
+
+/// Entry i of the redirection table to queue i modulo queues, which most drivers do unasked; one
+/// that refuses is believed to.
+void redirect(uint16_t device, uint16_t entries, uint16_t queues) {
+    std::vector<rte_eth_rss_reta_entry64> table((entries + RTE_ETH_RETA_GROUP_SIZE - 1) /
+                                                RTE_ETH_RETA_GROUP_SIZE);
+    for (uint16_t i = 0; i < entries; ++i) {
+        rte_eth_rss_reta_entry64& group = table[i / RTE_ETH_RETA_GROUP_SIZE];
+        group.mask |= uint64_t{1} << (i % RTE_ETH_RETA_GROUP_SIZE);
+        group.reta[i % RTE_ETH_RETA_GROUP_SIZE] = i % queues;
+    }
+    rte_eth_dev_rss_reta_update(device, table.data(), entries);
 }
 
 }  // namespace
@@ -125,8 +135,11 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
     rx_queues_ = std::max<uint16_t>(1, std::min(wanted, info.max_rx_queues));
     tx_queues_ = std::max<uint16_t>(1, std::min(wanted, info.max_tx_queues));
     rte_eth_conf conf{};
-    auto key = kSymmetricKey;  // the driver copies it while it configures
-    symmetric_rss_ = rx_queues_ > 1 && spread_by_rss(info, key, conf);
+    auto key = rss::kKey;  // the driver copies it while it configures
+    const bool asked =
+        config_.rss == PortConfig::Rss::kAuto && rx_queues_ > 1 && spread_by_rss(info, key, conf);
+    if (asked || config_.rss == PortConfig::Rss::kDevice)
+        rss_entries_ = info.reta_size != 0 ? info.reta_size : kUsualRedirection;
     conf.rxmode.mtu = config_.mtu;
     if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)
         conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
@@ -148,6 +161,11 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
         if (rte_eth_dev_default_mac_addr_set(device_, &mac) != 0) config_.promiscuous = true;
     }
     if (rte_eth_dev_start(device_) != 0) return Error{"does not start"};
+    if (asked) {
+        // Some drivers take the key only now, most took it with the configuration.
+        rte_eth_dev_rss_hash_update(device_, &conf.rx_adv_conf.rss_conf);
+        redirect(device_, rss_entries_, rx_queues_);
+    }
     accept_frames();
     return ok_status();
 }

@@ -20,7 +20,10 @@ struct PortConfig {
     std::string device;   ///< af_packet:IFACE, ... as in pipelines/model/schema.h, or a DPDK name
     uint32_t mtu = 1500;  ///< bytes of L3
     std::optional<MacAddress> mac;
-    unsigned queues = 1;       ///< wanted; the device may have fewer
+    unsigned queues = 1;  ///< wanted; the device may have fewer
+    /// kAuto: symmetric RSS where the driver has it; kOff: never; kDevice: the device is set up for
+    /// it already (dataplane/rss.h), though its driver cannot tell.
+    enum class Rss : uint8_t { kAuto, kOff, kDevice } rss = Rss::kAuto;
     bool promiscuous = false;  ///< wire mode takes frames for any MAC
 };
 
@@ -41,8 +44,9 @@ class Port {
     [[nodiscard]] uint16_t device() const { return device_; }
     [[nodiscard]] uint16_t rx_queues() const { return rx_queues_; }
     [[nodiscard]] uint16_t tx_queues() const { return tx_queues_; }
-    /// Both directions of a flow arrive on the same queue.
-    [[nodiscard]] bool symmetric_rss() const { return symmetric_rss_; }
+    /// Entries of the redirection table by which the device spreads flows over its queues with
+    /// both directions on the same one; 0: it does not.
+    [[nodiscard]] uint16_t rss_entries() const { return rss_entries_; }
     [[nodiscard]] MacAddress mac() const;
     [[nodiscard]] bool link_up() const;
 
@@ -54,7 +58,7 @@ class Port {
     PortConfig config_;
     uint16_t device_;
     uint16_t rx_queues_ = 1, tx_queues_ = 1;
-    bool symmetric_rss_ = false;
+    uint16_t rss_entries_ = 0;
     bool created_ = false;  // by open(), not found
 };
 

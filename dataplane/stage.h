@@ -48,7 +48,9 @@ struct WorkerContext {
     ByteRing* events = nullptr;   ///< to the control thread
     Handoff* handoff = nullptr;   ///< to other workers
     Transmitter* transmitter = nullptr;
-    bool software_steering = true;  ///< false: every port's RSS is symmetric already
+    /// Entries of the NICs' redirection tables, where every port spreads flows over the workers by
+    /// symmetric RSS (dataplane/rss.h); 0: they do not, steer spreads by the hash of the flow.
+    uint16_t rss_entries = 0;
     /// explain: decide as always, but change nothing: no flow, no counter, no reply, no hold.
     bool dry_run = false;
 

@@ -48,7 +48,7 @@ Worker::Worker(WorkerSetup setup)
     context_.events = &events_;
     context_.handoff = &handoff_;
     context_.transmitter = &transmitter_;
-    context_.software_steering = setup.software_steering;
+    context_.rss_entries = setup.rss_entries;
 }
 
 Worker::~Worker() {

@@ -40,7 +40,7 @@ struct WorkerSetup {
     WorkerId id = 0;
     int cpu = -1;  ///< -1: not pinned
     bool adaptive = true;
-    bool software_steering = true;
+    uint16_t rss_entries = 0;
     Clock clock = &Now::read;
     const PolicySlot* policy = nullptr;
     WorkerCounters counters;

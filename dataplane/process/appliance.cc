@@ -20,8 +20,8 @@
 namespace ravelin {
 namespace {
 
-constexpr std::array<std::string_view, 5> kFixedPortMembers{"name", "device", "mtu", "mac",
-                                                            "queues"};
+constexpr std::array<std::string_view, 6> kFixedPortMembers{"name", "device", "mtu",
+                                                            "mac",  "queues", "rss"};
 
 /// The members that only a restart changes.
 config::Node fixed_members(const config::Node& config) {
@@ -61,6 +61,12 @@ uint64_t boot_tag() {
         std::fclose(f);
     }
     return std::hash<std::string_view>{}(id);
+}
+
+PortConfig::Rss rss_of(std::string_view word) {
+    return word == "off"      ? PortConfig::Rss::kOff
+           : word == "device" ? PortConfig::Rss::kDevice
+                              : PortConfig::Rss::kAuto;
 }
 
 std::vector<int> cpus_of(const config::Node& config) {
@@ -170,6 +176,7 @@ Status Appliance::open_ports() {
         // A kernel interface spreads frames over sockets by its own hash: one queue, steered by us.
         if (!port.has("queues") && pci_address_of(c.device).empty()) c.queues = 1;
         if (port.has("mac")) c.mac = port["mac"].as_mac();
+        c.rss = rss_of(port["rss"].as_text());
         auto opened = Port::open(c, static_cast<PortId>(ports_.size()), pools_);
         if (!opened) return std::move(opened.error());
         port_facts_.macs.push_back((*opened)->mac());
@@ -229,8 +236,9 @@ Status Appliance::make_workers(const std::string& run_dir) {
     const auto workers = static_cast<WorkerId>(worker_count_);
     const config::Node& settings = booted_["workers"];
     const std::vector<int> cpus = cpus_of(booted_);
-    const bool rss = std::ranges::all_of(
-        ports_, [&](const auto& p) { return p->symmetric_rss() && p->rx_queues() == workers; });
+    const bool rss = workers > 1 && std::ranges::all_of(ports_, [&](const auto& p) {
+                         return p->rss_entries() != 0 && p->rx_queues() == workers;
+                     });
     neighbours_ = std::make_unique<NeighbourTable>();
     handoffs_ = std::make_unique<HandoffMatrix>(workers);
     for (WorkerId w = 0; w < workers; ++w) {
@@ -241,7 +249,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
         WorkerSetup setup{.id = w,
                           .cpu = cpus.empty() ? -1 : cpus[w % cpus.size()],
                           .adaptive = settings["poll"].as_text() != "busy",
-                          .software_steering = workers > 1 && !rss,
+                          .rss_entries = rss ? ports_[0]->rss_entries() : uint16_t{0},
                           .clock = clock_,
                           .policy = &slot,
                           .counters = counters_->worker(w),
@@ -255,7 +263,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
         for (size_t p = 0; p < ports_.size(); ++p) {
             const Port& port = *ports_[p];
             for (uint16_t q = 0; q < port.rx_queues(); ++q)
-                if ((p + q) % workers == w)
+                if ((rss ? q : p + q) % workers == w)
                     setup.queues.push_back({port.device(), q, static_cast<PortId>(p)});
             const auto queue = static_cast<uint16_t>(w % port.tx_queues());
             setup.routes.push_back(

@@ -34,7 +34,7 @@ void ExplainCommand::run(Worker& worker) noexcept {
     meta_ = burst_->meta[0];
     verdict_ = burst_->verdicts[0];
     reason_ = verdict_ == Verdict::kDrop ? burst_->reasons[0] : DropCode{0};
-    owner_ = owner_of(meta_, context.workers);
+    owner_ = owner_of(burst_->packet(0), meta_, context);
     generation_ = context.policy->generation;
     rte_pktmbuf_free(burst_->frames[0]);
     ran_ = true;

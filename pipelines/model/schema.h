@@ -17,6 +17,8 @@ inline constexpr std::array<std::string_view, 2> kModes{"router", "wire"};
 inline constexpr std::array<std::string_view, 2> kPolls{"busy", "adaptive"};
 inline constexpr std::array<std::string_view, 3> kHugepages{"auto", "on", "off"};
 
+inline constexpr std::array<std::string_view, 3> kRss{"auto", "off", "device"};
+
 inline constexpr std::array kWorkerFields{
     Field{.name = "count",
           .type = Type::kInteger,
@@ -88,6 +90,13 @@ inline constexpr std::array kPortFields{
                   "device has them.",
           .minimum = 1,
           .maximum = limits::kMaxWorkers},
+    Field{.name = "rss",
+          .type = Type::kEnum,
+          .help = "Who spreads flows over the queues: auto has the NIC do it where its driver can, "
+                  "off never; device says that it is set up already (Toeplitz, key 6d5a repeated, "
+                  "entry i to queue i modulo queues), as ethtool does below af_xdp.",
+          .fallback = "auto",
+          .words = kRss},
 };
 inline constexpr Schema kPortSchema{"port", "One network device.", kPortFields};
 

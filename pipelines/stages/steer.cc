@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // steer: behind parse. Gives each packet the hash of its flow and hands it to the worker that owns
-// the flow, where the NIC's own spreading does not do so. Fragments first go to the worker of their
+// the flow, if the NIC has not chosen it already. Fragments first go to the worker of their
 // address pair, learn their ports from the first fragment there, then go where their flow is.
 // ICMP errors go where the quoted flow is; ARP and neighbour discovery to worker 0.
 //
@@ -75,13 +75,9 @@ class Steer final : public Stage {
     }
 
   private:
-    static bool spreads(const WorkerContext& context) {
-        return context.workers > 1 && context.software_steering;
-    }
-
     void hand_over(Burst& burst, unsigned i, uint16_t resume, WorkerContext& context) noexcept {
-        if (!spreads(context)) return;
-        const WorkerId owner = owner_of(burst.meta[i], context.workers);
+        if (context.workers == 1) return;
+        const WorkerId owner = owner_of(burst.packet(i), burst.meta[i], context);
         if (owner == context.worker) return;
         context.handoff->send(owner, burst.frames[i], burst.meta[i], resume);
         burst.consume(i);
@@ -134,22 +130,13 @@ class Steer final : public Stage {
         return false;
     }
 
-    /// Where all fragments between two addresses meet; order of addresses does not matter.
-    static WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) noexcept {
-        if (!spreads(context)) return context.worker;
-        uint64_t mixed = (meta.source.high() ^ meta.destination.high()) * 0x9e3779b97f4a7c15;
-        mixed = (mixed ^ meta.source.low() ^ meta.destination.low()) * 0xbf58476d1ce4e5b9;
-        return static_cast<WorkerId>((mixed >> 32) % context.workers);
-    }
-
     // A burst has no room for frames that were held: they take the way of frames handed over, to
     // this very worker too.
     static void release(rte_mbuf* frame, const SteerPolicy& steer,
                         WorkerContext& context) noexcept {
         PacketMeta meta = *travelling_meta(frame);
         set_hash(Packet(frame), meta);
-        const WorkerId owner = spreads(context) ? owner_of(meta, context.workers) : context.worker;
-        context.handoff->send(owner, frame, meta, steer.self);
+        context.handoff->send(owner_of(Packet(frame), meta, context), frame, meta, steer.self);
     }
 
     FragmentTable fragments_;

@@ -2,13 +2,18 @@
 // Which worker a packet belongs to: every packet of a flow, in both directions, to the same one.
 #pragma once
 #include "dataplane/packet.h"
+#include "dataplane/stage.h"
 
 namespace ravelin {
 
 /// Neighbour tables have a single writer: ARP and neighbour discovery (RFC 4861) go to worker 0.
 bool is_neighbour_traffic(const PacketMeta& meta) noexcept;
-/// The worker a packet that steer has hashed belongs to.
-WorkerId owner_of(const PacketMeta& meta, WorkerId workers) noexcept;
+/// The worker a packet that steer has hashed belongs to. Where NICs spread flows it is the one they
+/// would choose, so that a packet they knew how to spread is there already.
+WorkerId owner_of(const Packet& packet, const PacketMeta& meta,
+                  const WorkerContext& context) noexcept;
+/// Where the fragments between two addresses meet. A NIC sends them there.
+WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) noexcept;
 /// Fills hash, kHashed and kSwapped. An ICMP error hashes as the flow it quotes, without kHashed,
 /// since that is not the hash of its own key; a fragment without known ports by its addresses.
 void set_hash(const Packet& packet, PacketMeta& meta) noexcept;

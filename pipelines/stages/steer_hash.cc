@@ -2,6 +2,7 @@
 // The hash of steer: of the flow key without zone, so that tagged replies to untagged packets meet.
 #include "dataplane/flow.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/rss.h"
 #include "pipelines/stages/steer.h"
 
 namespace ravelin {
@@ -50,6 +51,22 @@ Tuple quoted_tuple(const Packet& packet, const PacketMeta& meta) noexcept {
     return tuple;
 }
 
+/// As the flow key sees it; without ports while they are unknown.
+Tuple tuple_of(const PacketMeta& meta) noexcept {
+    const bool ports = meta.has(PacketMeta::kPorts);
+    return {meta.source, meta.destination, ports ? meta.source_port : uint16_t{0},
+            ports ? meta.destination_port : uint16_t{0}, meta.protocol};
+}
+
+/// Where a NIC sends a whole packet of this tuple: ports count only for TCP and UDP.
+WorkerId queue_of(const Tuple& t, const WorkerContext& context) noexcept {
+    const bool ports = t.protocol == net::kTcp || t.protocol == net::kUdp;
+    const uint32_t hash =
+        rss::toeplitz(t.source, t.destination, ports ? t.source_port : uint16_t{0},
+                      ports ? t.destination_port : uint16_t{0});
+    return static_cast<WorkerId>(hash % context.rss_entries % context.workers);
+}
+
 uint32_t mac_hash(const Packet& packet) noexcept {
     const auto* ethernet = packet.at<net::Ethernet>(0);
     if (ethernet == nullptr) return 0;
@@ -70,8 +87,21 @@ bool is_neighbour_traffic(const PacketMeta& meta) noexcept {
            meta.icmp_type >= kFirstDiscovery && meta.icmp_type <= kLastDiscovery;
 }
 
-WorkerId owner_of(const PacketMeta& meta, WorkerId workers) noexcept {
-    return is_neighbour_traffic(meta) ? WorkerId{0} : static_cast<WorkerId>(meta.hash % workers);
+WorkerId owner_of(const Packet& packet, const PacketMeta& meta,
+                  const WorkerContext& context) noexcept {
+    if (is_neighbour_traffic(meta)) return 0;
+    if (context.rss_entries == 0 || !meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6))
+        return static_cast<WorkerId>(meta.hash % context.workers);
+    return queue_of(meta.has(PacketMeta::kIcmpError) ? quoted_tuple(packet, meta) : tuple_of(meta),
+                    context);
+}
+
+WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) noexcept {
+    if (context.rss_entries != 0)
+        return queue_of({.source = meta.source, .destination = meta.destination}, context);
+    uint64_t mixed = (meta.source.high() ^ meta.destination.high()) * 0x9e3779b97f4a7c15;
+    mixed = (mixed ^ meta.source.low() ^ meta.destination.low()) * 0xbf58476d1ce4e5b9;
+    return static_cast<WorkerId>((mixed >> 32) % context.workers);
 }
 
 void set_hash(const Packet& packet, PacketMeta& meta) noexcept {
@@ -79,20 +109,13 @@ void set_hash(const Packet& packet, PacketMeta& meta) noexcept {
         meta.hash = mac_hash(packet);
         return;
     }
+    const bool quotes = meta.has(PacketMeta::kIcmpError);
+    const Tuple t = quotes ? quoted_tuple(packet, meta) : tuple_of(meta);
     bool swapped = false;
-    if (meta.has(PacketMeta::kIcmpError)) {
-        const Tuple t = quoted_tuple(packet, meta);
-        meta.hash = FlowKey::make(t.source, t.destination, t.source_port, t.destination_port,
-                                  t.protocol, 0, swapped)
-                        .hash();
-        return;
-    }
-    const bool ports = meta.has(PacketMeta::kPorts);
-    meta.hash =
-        FlowKey::make(meta.source, meta.destination, ports ? meta.source_port : uint16_t{0},
-                      ports ? meta.destination_port : uint16_t{0}, meta.protocol, 0, swapped)
-            .hash();
-    meta.flags |= PacketMeta::kHashed | (swapped ? PacketMeta::kSwapped : 0u);
+    meta.hash = FlowKey::make(t.source, t.destination, t.source_port, t.destination_port,
+                              t.protocol, 0, swapped)
+                    .hash();
+    if (!quotes) meta.flags |= PacketMeta::kHashed | (swapped ? PacketMeta::kSwapped : 0u);
 }
 
 }  // namespace ravelin

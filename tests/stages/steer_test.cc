@@ -65,13 +65,5 @@ TEST(Steer, SendsFragmentsWhereTheirFlowIs) {
     EXPECT_GE(followed, 10u);
 }
 
-TEST(Steer, LeavesEverythingWhereItIsWhenTheNicSpreads) {
-    StageFixture stages(kConfig);
-    stages.context().software_steering = false;
-    for (int port = 1; port <= 16; ++port)
-        EXPECT_EQ(place(stages, "tcp 10.0.0.1:" + std::to_string(port) + " > 192.0.2.7:80 syn"),
-                  "wan");
-}
-
 }  // namespace
 }  // namespace ravelin::test

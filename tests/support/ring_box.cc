@@ -61,7 +61,8 @@ RingBox::Lane RingBox::make_lane(const std::string& name) {
     return lane;
 }
 
-RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock) {
+RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock,
+                 unsigned rx_queues) {
     EalOptions options;
     options.hugepages = EalOptions::Hugepages::kOff;
     options.memory_bytes = 320u << 20;
@@ -70,13 +71,17 @@ RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock 
     char scratch[] = "/tmp/ravelin-ringbox-XXXXXX";
     run_dir_ = mkdtemp(scratch);
     for (const std::string& port : ports) {
-        Wire wire{"net_ring_" + port, make_lane("in_" + port), {}};
-        std::vector<rte_ring*> out;
+        Wire wire{"net_ring_" + port, {}, {}};
+        std::vector<rte_ring*> into, out;
+        for (unsigned q = 0; q < rx_queues; ++q) {
+            wire.into.push_back(make_lane(fmt::format("in{}_{}", q, port)));
+            into.push_back(wire.into.back().ring);
+        }
         for (unsigned w = 0; w < workers; ++w) {
             wire.out.push_back(make_lane(fmt::format("out{}_{}", w, port)));
             out.push_back(wire.out.back().ring);
         }
-        if (rte_eth_from_rings(port.c_str(), &wire.into.ring, 1, out.data(), workers, 0) < 0)
+        if (rte_eth_from_rings(port.c_str(), into.data(), rx_queues, out.data(), workers, 0) < 0)
             std::abort();
         wires_.push_back(std::move(wire));
     }
@@ -88,11 +93,11 @@ RingBox::~RingBox() {
     store_.reset();
     for (Wire& wire : wires_) {
         rte_vdev_uninit(wire.device.c_str());
-        wire.out.push_back(std::move(wire.into));
-        for (Lane& lane : wire.out) {
-            rte_ring_free(lane.ring);
-            rte_free(const_cast<rte_eth_rxtx_callback*>(lane.callback));
-        }
+        for (auto* lanes : {&wire.into, &wire.out})
+            for (Lane& lane : *lanes) {
+                rte_ring_free(lane.ring);
+                rte_free(const_cast<rte_eth_rxtx_callback*>(lane.callback));
+            }
     }
     std::filesystem::remove_all(run_dir_);
 }
@@ -117,8 +122,10 @@ void RingBox::watch_lanes() {
     watched_ = true;
     for (size_t p = 0; p < wires_.size(); ++p) {
         const Port& port = *store_->appliance()->ports()[p];
-        Lane& into = wires_[p].into;
-        into.callback = rte_eth_add_rx_callback(port.device(), 0, came_in, into.order.get());
+        for (uint16_t q = 0; q < port.rx_queues(); ++q) {
+            Lane& into = wires_[p].into[q];
+            into.callback = rte_eth_add_rx_callback(port.device(), q, came_in, into.order.get());
+        }
         for (uint16_t q = 0; q < port.tx_queues(); ++q) {
             Lane& out = wires_[p].out[q];
             out.callback = rte_eth_add_tx_callback(port.device(), q, goes_out, out.order.get());
@@ -135,21 +142,23 @@ void RingBox::forget_lanes() {
     if (!watched_) return;
     for (size_t p = 0; p < wires_.size(); ++p) {
         const uint16_t device = store_->appliance()->ports()[p]->device();
-        rte_eth_remove_rx_callback(device, 0, wires_[p].into.callback);
+        for (uint16_t q = 0; q < wires_[p].into.size(); ++q)
+            if (const auto* callback = wires_[p].into[q].callback)
+                rte_eth_remove_rx_callback(device, q, callback);
         for (uint16_t q = 0; q < wires_[p].out.size(); ++q)
             if (const auto* callback = wires_[p].out[q].callback)
                 rte_eth_remove_tx_callback(device, q, callback);
     }
 }
 
-void RingBox::send(size_t port, rte_mbuf* frame) {
-    Lane& into = wires_[port].into;
+void RingBox::send(size_t port, rte_mbuf* frame, size_t queue) {
+    Lane& into = wires_[port].into[queue];
     pass(into.order.get());
     while (rte_ring_sp_enqueue(into.ring, frame) != 0) std::this_thread::yield();
 }
 
 void RingBox::send(size_t port, std::span<rte_mbuf* const> frames) {
-    Lane& into = wires_[port].into;
+    Lane& into = wires_[port].into[0];
     pass(into.order.get());
     const auto n = static_cast<unsigned>(frames.size());
     if (rte_ring_sp_enqueue_bulk(into.ring, reinterpret_cast<void* const*>(frames.data()), n,

@@ -19,9 +19,10 @@ namespace ravelin::test {
 
 class RingBox {
   public:
-    /// `ports` are names; the configuration's device of port NAME must be `net_ring_NAME`. One
-    /// receive ring a port, and one transmit ring a worker.
-    RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock = &Now::read);
+    /// `ports` are names; the configuration's device of port NAME must be `net_ring_NAME`. Each
+    /// port has `rx_queues` receive rings and one transmit ring a worker.
+    RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock = &Now::read,
+            unsigned rx_queues = 1);
     ~RingBox();
     RingBox(const RingBox&) = delete;
     RingBox& operator=(const RingBox&) = delete;
@@ -33,8 +34,8 @@ class RingBox {
     PolicyStore& store() { return *store_; }
     [[nodiscard]] const PolicyStore& store() const { return *store_; }
 
-    /// Puts a frame on the wire into `port`; waits while its ring is full.
-    void send(size_t port, rte_mbuf* frame);
+    /// Puts a frame on the wire into `port`, for one of its queues; waits while the ring is full.
+    void send(size_t port, rte_mbuf* frame, size_t queue = 0);
     /// Puts frames on the wire that arrive together; there must be room.
     void send(size_t port, std::span<rte_mbuf* const> frames);
     /// Frames the port sent, up to 64 of each worker; the caller frees them.
@@ -63,7 +64,7 @@ class RingBox {
     };
     struct Wire {
         std::string device;
-        Lane into;
+        std::vector<Lane> into;  // one a receive queue
         std::vector<Lane> out;
     };
     static Lane make_lane(const std::string& name);
