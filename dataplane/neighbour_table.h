@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "dataplane/address.h"
+#include "dataplane/limits.h"
 #include "dataplane/verdict.h"
 
 namespace ravelin {
@@ -67,6 +68,16 @@ class NeighbourTable {
     [[nodiscard]] uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
     [[nodiscard]] uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
+    /// Whether the port is known to have no link: nobody on it can be reached.
+    [[nodiscard]] bool link_down(PortId port) const noexcept {
+        return port < 64 && (links_down_.load(std::memory_order_relaxed) >> port & 1) != 0;
+    }
+    /// Control thread only: bit p stands for port p.
+    void set_links_down(uint64_t ports) noexcept {
+        if (links_down_.load(std::memory_order_relaxed) != ports)
+            links_down_.store(ports, std::memory_order_relaxed);
+    }
+
     // Worker 0 only.
 
     [[nodiscard]] uint32_t find(PortId port, const IpAddress& address) const noexcept;
@@ -116,6 +127,8 @@ class NeighbourTable {
     std::array<Held, kHeldFrames> held_;
     uint16_t free_held_ = 0;
     std::atomic<uint64_t> evicted_{0}, refused_{0};
+    alignas(64) std::atomic<uint64_t> links_down_{0};  // the control thread's
 };
+static_assert(limits::kMaxPorts <= 64, "one bit a port");
 
 }  // namespace ravelin

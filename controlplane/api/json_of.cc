@@ -81,7 +81,8 @@ Json json_of(const model::NeighbourRecord& n) {
 }
 
 Json json_of(const model::RouteRecord& r) {
-    return {{"prefix", r.prefix()}, {"via", r.via()}, {"port", r.port()}, {"kind", r.kind()}};
+    return {{"prefix", r.prefix()}, {"via", r.via()},       {"port", r.port()},
+            {"kind", r.kind()},     {"weight", r.weight()}, {"state", r.state()}};
 }
 
 Json json_of(const model::PortStatus& p) {

@@ -109,12 +109,21 @@ ExitCode routes(const Context& context, const Routes& options) {
     const Json& found = list(answer, "routes");
     if (!options.address.empty() && found.empty())
         throw Failure(kFailed, options.address + ": no route");
-    Table table({{"PREFIX"}, {"VIA"}, {"PORT"}, {"KIND"}});
-    for (const Json& r : found)
-        table.add({text(r, "prefix"), text(r, "via"), text(r, "port"), text(r, "kind")});
+    Table table({{"PREFIX"}, {"VIA"}, {"PORT"}, {"KIND"}, {"WEIGHT", Align::kRight}, {"STATE"}});
+    size_t shown = 0;
+    std::string last;
+    for (const Json& r : found) {
+        if (std::string prefix = text(r, "prefix"); shown == 0 || prefix != last) {
+            ++shown;
+            last = std::move(prefix);
+        }
+        const uint64_t weight = number(r, "weight");
+        table.add({text(r, "prefix"), text(r, "via"), text(r, "port"), text(r, "kind"),
+                   weight == 0 ? "" : std::to_string(weight), text(r, "state")});
+    }
     context.print(table);
-    if (options.address.empty() && number(answer, "total") > found.size())
-        context.print(fmt::format("{} of {} routes; --limit shows more\n", found.size(),
+    if (options.address.empty() && number(answer, "total") > shown)
+        context.print(fmt::format("{} of {} routes; --limit shows more\n", shown,
                                   grouped(number(answer, "total"))));
     return kOk;
 }

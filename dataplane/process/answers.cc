@@ -67,18 +67,20 @@ void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& rep
     out.set_in_port(view.in_port);
 }
 
-template <typename Policy>
-const Policy* policy_of(const PolicySnapshot& snapshot, std::string_view stage) {
-    const int index = StageRegistry::get().index(stage);
-    for (const auto& step : snapshot.steps)
-        if (step.stage == index) return dynamic_cast<const Policy*>(step.policy.get());
-    return nullptr;
-}
-
-/// The gateway, "on link", or empty where nothing is forwarded.
-std::string via(const NextHop& hop) {
-    if (hop.kind != RouteKind::kForward) return "";
-    return hop.on_link ? "on link" : hop.gateway.to_string();
+// One line for each next hop.
+void add_route(const RouteView& view, const RoutePolicy& policy, const NeighbourTable& neighbours,
+               const Describer& describer, model::Reply& reply) {
+    const auto members = policy.next_hops().members(view.value);
+    for (const auto& [hop, weight] : members) {
+        model::RouteRecord& out = *reply.add_routes();
+        out.set_prefix(view.prefix.to_string());
+        out.set_via(Describer::via(hop));
+        out.set_port(describer.port(hop.port));
+        out.set_kind(std::string(name_of(hop.kind)));
+        if (members.size() == 1) continue;
+        out.set_weight(weight);
+        out.set_state(NextHops::reachable(hop, neighbours) ? "up" : "down");
+    }
 }
 
 void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
@@ -189,13 +191,8 @@ void routes(const PolicyStore& store, const model::RouteLookup& request, model::
     else
         views = policy->list(request.list_limit());
     reply.set_total(policy->size());
-    for (const RouteView& view : views) {
-        model::RouteRecord& out = *reply.add_routes();
-        if (view.hop.kind != RouteKind::kNone) out.set_prefix(view.prefix.to_string());
-        out.set_via(via(view.hop));
-        out.set_port(describer.port(view.hop.port));
-        out.set_kind(std::string(name_of(view.hop.kind)));
-    }
+    for (const RouteView& view : views)
+        add_route(view, *policy, store.appliance()->neighbours(), describer, reply);
 }
 
 void explain(const PolicyStore& store, const model::Explain& request, model::Reply& reply) {
@@ -228,7 +225,8 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
         if (const RouteView view = routes->lookup(told.meta().destination);
             view.hop.kind != RouteKind::kNone) {
             out.set_route(view.prefix.to_string());
-            out.set_next_hop(via(view.hop));
+            const std::string chosen = describer.via(told.meta());
+            out.set_next_hop(chosen.empty() ? Describer::via(view.hop) : chosen);
         }
 }
 

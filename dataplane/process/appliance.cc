@@ -109,6 +109,13 @@ void Appliance::start() {
     for (auto& worker : workers_) worker->start();
 }
 
+void Appliance::note_links() noexcept {
+    uint64_t down = 0;
+    for (size_t p = 0; p < ports_.size(); ++p)
+        if (!ports_[p]->link_up()) down |= uint64_t{1} << p;
+    neighbours_->set_links_down(down);
+}
+
 Status Appliance::accepts(const config::Node& config) const {
     const config::Node fixed = fixed_members(config);
     for (const std::string_view member : {"mode", "workers"})

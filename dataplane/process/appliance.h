@@ -42,6 +42,9 @@ class Appliance {
     /// what was booted, naming the member.
     [[nodiscard]] Status accepts(const config::Node& config) const;
 
+    /// Control thread, now and then: tells the workers which ports have no link.
+    void note_links() noexcept;
+
     PolicySlot slot{nullptr};
     [[nodiscard]] const PortFacts& port_facts() const { return port_facts_; }
     [[nodiscard]] const BootFacts& facts() const { return facts_; }

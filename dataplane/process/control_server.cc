@@ -89,6 +89,11 @@ int ControlServer::run(int stop_fd) {
             if (store_.expire(Now::read()))
                 notify("rolled_back", "not confirmed in time", generation);
         }
+        if (const Now now = Now::read();
+            store_.appliance() != nullptr && now.ms - links_ms_ >= 100) {
+            links_ms_ = now.ms;
+            store_.appliance()->note_links();
+        }
         drain_events();
         if (boot_failed_ && writer_.empty()) return 3;
     }

@@ -52,6 +52,7 @@ class ControlServer {
     TraceAssembler traces_;
     std::unique_ptr<WatchSpec> watch_;  // workers read it while set
     uint64_t events_dropped_ = 0;       // because the control plane did not read
+    uint32_t links_ms_ = 0;             // when the ports' links were looked at
     bool boot_failed_ = false;
 };
 

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "dataplane/net/headers.h"
-#include "dataplane/stage.h"
+#include "pipelines/stages/route.h"
 
 namespace ravelin {
 namespace {
@@ -29,6 +29,18 @@ std::string stage_name(uint16_t stage) {
 std::string Describer::port(PortId id) const {
     if (id == kLocalPort) return "local";
     return id < policy_.ports.size() ? policy_.ports[id].name : "";
+}
+
+std::string Describer::via(const NextHop& hop) {
+    if (hop.kind != RouteKind::kForward) return "";
+    return hop.on_link ? "on link" : hop.gateway.to_string();
+}
+
+std::string Describer::via(const PacketMeta& meta) const {
+    const auto* routes = policy_of<RoutePolicy>(policy_, "route");
+    if (routes == nullptr || meta.next_hop >= routes->next_hops().size()) return "";
+    const NextHop& hop = routes->next_hops()[meta.next_hop];
+    return hop.port == meta.out_port ? via(hop) : "";
 }
 
 std::string Describer::rule(uint32_t index) const {
@@ -103,7 +115,9 @@ std::string Describer::detail(const std::string& stage, const PacketMeta& meta) 
                            *state ? state : "-");
     }
     const std::string out = port(meta.out_port);
-    return out.empty() ? "no way out" : "out " + out;
+    if (out.empty()) return "no way out";
+    const std::string next = stage == "route" ? via(meta) : "";
+    return next.empty() ? "out " + out : fmt::format("out {} via {}", out, next);
 }
 
 model::Step Describer::step(const TraceRecord& record) const {

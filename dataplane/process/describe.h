@@ -8,8 +8,19 @@
 #include "dataplane/counters.h"
 #include "dataplane/events.h"
 #include "dataplane/snapshot.h"
+#include "dataplane/stage.h"
+#include "pipelines/stages/route_next_hops.h"
 
 namespace ravelin {
+
+/// The policy of `stage` in `snapshot`, or null.
+template <typename Policy>
+const Policy* policy_of(const PolicySnapshot& snapshot, std::string_view stage) {
+    const int index = StageRegistry::get().index(stage);
+    for (const auto& step : snapshot.steps)
+        if (step.stage == index) return dynamic_cast<const Policy*>(step.policy.get());
+    return nullptr;
+}
 
 /// Names that the records hold as numbers. Lives for one call.
 class Describer {
@@ -20,6 +31,10 @@ class Describer {
     [[nodiscard]] std::string port(PortId id) const;       ///< name, "local", or empty
     [[nodiscard]] std::string rule(uint32_t index) const;  ///< name, or empty
     [[nodiscard]] std::string action(uint32_t index) const;
+    /// The gateway, "on link", or empty for what is not forwarded.
+    [[nodiscard]] static std::string via(const NextHop& hop);
+    /// The same of the next hop a packet was given; empty if it has none yet.
+    [[nodiscard]] std::string via(const PacketMeta& meta) const;
     /// "parse.truncated" of the counter "drop.parse.truncated".
     [[nodiscard]] std::string reason(DropCode code) const;
     [[nodiscard]] static std::string verdict(Verdict v);

@@ -45,6 +45,10 @@ enum class Held : uint8_t {
 Held hold_for_neighbour(rte_mbuf* frame, const PacketMeta& meta, const IpAddress& next_hop,
                         WorkerContext& context) noexcept;
 
+/// Worker 0 only: asks for the MAC of an address that nobody looks for yet; its slot, or kNoSlot
+/// while too many are being looked for.
+uint32_t ask_for_neighbour(PortId port, const IpAddress& address, WorkerContext& context) noexcept;
+
 /// Writes the Ethernet header in front of the IP packet, dropping tags and padding; `meta` follows.
 /// False if the frame is not what meta says.
 bool write_ethernet(rte_mbuf* frame, PacketMeta& meta, const MacAddress& source,

@@ -9,26 +9,27 @@
 
 namespace ravelin {
 
+uint32_t ask_for_neighbour(PortId port, const IpAddress& address, WorkerContext& context) noexcept {
+    NeighbourTable& table = *context.neighbours;
+    uint32_t slot = table.find(port, address);
+    if (slot != NeighbourTable::kNoSlot) return slot;
+    if (table.active().size() >= neighbour_timing::kMaxUnresolved) return NeighbourTable::kNoSlot;
+    slot = table.insert(port, address, {}, NeighbourState::kIncomplete, context.now.ms);
+    if (slot == NeighbourTable::kNoSlot) return slot;
+    table.timer(slot) = {context.now.ms + neighbour_timing::kRetransmit, 1};
+    send_request(port, address, nullptr, context);
+    return slot;
+}
+
 Held hold_for_neighbour(rte_mbuf* frame, const PacketMeta& meta, const IpAddress& next_hop,
                         WorkerContext& context) noexcept {
     NeighbourTable& table = *context.neighbours;
-    uint32_t slot = table.find(meta.out_port, next_hop);
-    const bool asked = slot != NeighbourTable::kNoSlot;
-    if (!asked) {
-        if (table.active().size() >= neighbour_timing::kMaxUnresolved) return Held::kTooMany;
-        slot =
-            table.insert(meta.out_port, next_hop, {}, NeighbourState::kIncomplete, context.now.ms);
-        if (slot == NeighbourTable::kNoSlot) return Held::kTooMany;
-    } else if (table.at(slot).state == NeighbourState::kFailed) {
-        return Held::kUnreachable;
-    }
-    const bool held = table.hold(slot, frame);
-    if (held) *travelling_meta(frame) = meta;
-    if (!asked) {
-        table.timer(slot) = {context.now.ms + neighbour_timing::kRetransmit, 1};
-        send_request(meta.out_port, next_hop, nullptr, context);
-    }
-    return held ? Held::kHeld : Held::kQueueFull;
+    const uint32_t slot = ask_for_neighbour(meta.out_port, next_hop, context);
+    if (slot == NeighbourTable::kNoSlot) return Held::kTooMany;
+    if (table.at(slot).state == NeighbourState::kFailed) return Held::kUnreachable;
+    if (!table.hold(slot, frame)) return Held::kQueueFull;
+    *travelling_meta(frame) = meta;
+    return Held::kHeld;
 }
 
 bool write_ethernet(rte_mbuf* frame, PacketMeta& meta, const MacAddress& source,

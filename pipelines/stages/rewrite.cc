@@ -142,15 +142,16 @@ class Rewrite final : public Stage {
     }
 
     // The address whose MAC the frame is to carry; false (and dropped) if its route is gone.
-    bool next_hop_of(Burst& burst, unsigned i, const RewritePolicy& p, IpAddress& out) {
+    bool next_hop_of(Burst& burst, unsigned i, const RewritePolicy& p, const WorkerContext& context,
+                     IpAddress& out) {
         const PacketMeta& meta = burst.meta[i];
-        NextHop hop;
+        NextHop hop{.kind = RouteKind::kNone, .gateway = {}};
         if (meta.next_hop == RoutePolicy::kLookUpAgain) {
-            hop = p.route->next_hop(meta.destination);
+            if (const NextHop* found = p.route->next_hop(meta, context)) hop = *found;
             const bool own =
                 meta.has(PacketMeta::kLocalOrigin);  // sent on a link by choice, not by route
             if (own && (hop.kind != RouteKind::kForward || hop.port != meta.out_port))
-                hop = {RouteKind::kForward, meta.out_port, true, {}};
+                hop = {.port = meta.out_port, .gateway = {}};
         } else if (meta.next_hop < p.route->next_hops().size()) {
             hop = p.route->next_hops()[meta.next_hop];
         }
@@ -163,7 +164,7 @@ class Rewrite final : public Stage {
     void forward(Burst& burst, unsigned i, const RewritePolicy& p, WorkerContext& context) {
         PacketMeta& meta = burst.meta[i];
         IpAddress next;
-        if (!next_hop_of(burst, i, p, next)) return;
+        if (!next_hop_of(burst, i, p, context, next)) return;
         MacAddress to;
         if (meta.destination.is_multicast()) {
             to = group_mac(meta.destination);

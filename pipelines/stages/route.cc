@@ -7,46 +7,15 @@
 // Config: routes. Drops: as listed. Cost: one table read per packet, misses of a burst overlapped.
 #include "pipelines/stages/route.h"
 
+#include "dataplane/neighbour_table.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/stages/neighbour.h"
+#include "pipelines/stages/route_schema.h"
+#include "pipelines/stages/steer.h"
 
 namespace ravelin {
 namespace {
-
-using config::Field;
-using config::Schema;
-using config::Type;
-
-constexpr std::array<std::string_view, 4> kKinds{"forward", "blackhole", "unreachable", "prohibit"};
-constexpr std::array kRouteFields{
-    Field{.name = "to",
-          .type = Type::kPrefixSet,
-          .help = "Destinations; of equal prefixes the later route wins, and connected networks "
-                  "win over all.",
-          .required = true},
-    Field{.name = "via",
-          .type = Type::kAddress,
-          .help = "The next router; on a connected network unless port is given."},
-    Field{.name = "port",
-          .type = Type::kName,
-          .help = "The port packets leave by; without via the destinations are hosts on its link."},
-    Field{.name = "kind",
-          .type = Type::kEnum,
-          .help = "forward; blackhole drops in silence; unreachable and prohibit answer with an "
-                  "ICMP error.",
-          .fallback = "forward",
-          .words = kKinds},
-};
-constexpr Schema kRouteSchema{"route", "One next hop for a set of destinations.", kRouteFields};
-constexpr std::array kFields{
-    Field{.name = "routes",
-          .type = Type::kList,
-          .help = "Static routes; networks of the ports' addresses are known without.",
-          .fallback = "[]",
-          .nested = &kRouteSchema},
-};
-constexpr Schema kSchema{"stage route", "Chooses the port and next hop by destination address.",
-                         kFields};
 
 enum Drop : unsigned { kMulticastDrop, kLinkLocalDrop, kMartian, kBlackholeDrop, kTagged };
 constexpr std::array<CounterDecl, 5> kDrops{{
@@ -63,6 +32,8 @@ constexpr std::array<CounterDecl, 1> kCounters{{
     {"no_route", "Packets for which there is no route."},
 }};
 
+constexpr uint32_t kWatchRoundMs = 1000;
+constexpr unsigned kWatchedAMs = 16;
 constexpr uint16_t kVlanMask = 0x0fff;  // id 0 is a priority tag only: untagged traffic
 
 void go_local(PacketMeta& meta, RouteKind kind) {
@@ -107,10 +78,17 @@ class Route final : public Stage {
         }
         unsigned without = 0;
         if (n4 != 0) routes.table().lookup_v4_burst(hosts, values, n4);
-        for (unsigned k = 0; k < n4; ++k) without += apply(burst, v4[k], values[k], routes);
+        for (unsigned k = 0; k < n4; ++k)
+            without += apply(burst, v4[k], values[k], routes, context);
         if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
-        for (unsigned k = 0; k < n6; ++k) without += apply(burst, v6[k], values[k], routes);
+        for (unsigned k = 0; k < n6; ++k)
+            without += apply(burst, v6[k], values[k], routes, context);
         if (without != 0) context.counters.add(counter(kNoRoute), without);
+    }
+    void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
+        const auto& routes = static_cast<const RoutePolicy&>(policy);
+        if (routes.next_hops().watched().empty() || context.worker != 0) return;
+        watch(routes.next_hops(), context);
     }
 
   private:
@@ -161,9 +139,14 @@ class Route final : public Stage {
         return true;
     }
     // 1 if there is no route.
-    unsigned apply(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes) const {
+    unsigned apply(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes,
+                   const WorkerContext& context) const {
         PacketMeta& meta = burst.meta[i];
         const bool preset = meta.has(PacketMeta::kLocalOrigin) && meta.out_port != kNoPort;
+        if (value >= NextHops::kGroup && value < Lpm::kNoRoute) {
+            hash_flow(burst.packet(i), meta);
+            value = routes.next_hops().choose(value, meta.hash, context);
+        }
         if (value >= routes.next_hops().size()) {
             if (preset) return go_on_link(meta, meta.out_port), 0;
             meta.out_port = kNoPort;
@@ -184,6 +167,37 @@ class Route final : public Stage {
         meta.route_kind = static_cast<uint8_t>(hop.kind);
         return 0;
     }
+    // steer has done so where it is in the pipeline. Without it only first fragments have ports,
+    // and the pieces of a packet had better take one way.
+    static void hash_flow(const Packet& packet, PacketMeta& meta) {
+        if (meta.hash != 0) return;
+        if (!meta.has(PacketMeta::kFragment)) return set_hash(packet, meta);
+        const uint32_t flags = meta.flags;
+        meta.flags &= ~uint32_t{PacketMeta::kPorts};
+        set_hash(packet, meta);
+        meta.flags = flags;  // not the hash of the flow's key
+    }
+    // Sees that the gateways of groups are known: a lookup asks worker 0 to verify a stale one,
+    // who is not known is asked for. Each once a second, a few each millisecond.
+    void watch(const NextHops& hops, WorkerContext& context) {
+        if (context.now.ms == watched_ms_) return;
+        watched_ms_ = context.now.ms;
+        const auto watched = hops.watched();
+        if (watch_at_ >= watched.size()) {
+            if (context.now.ms - round_ms_ < kWatchRoundMs && round_ms_ != 0) return;
+            round_ms_ = context.now.ms;
+            watch_at_ = 0;
+        }
+        for (unsigned n = 0; n < kWatchedAMs && watch_at_ < watched.size(); ++n) {
+            const NextHop& hop = hops[watched[watch_at_++]];
+            const NeighbourTable& table = *context.neighbours;
+            if (!table.link_down(hop.port) && !table.lookup(hop.port, hop.gateway))
+                ask_for_neighbour(hop.port, hop.gateway, context);
+        }
+    }
+
+    size_t watch_at_ = 0;
+    uint32_t watched_ms_ = 0, round_ms_ = 0;
 };
 
 Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
@@ -200,7 +214,7 @@ std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Rout
 
 constexpr StageDecl kStage{.name = "route",
                            .help = "Chooses the port and next hop by destination address.",
-                           .schema = &kSchema,
+                           .schema = &route_schema::kSchema,
                            .drops = kDrops,
                            .counters = kCounters,
                            .compile = compile,

@@ -5,35 +5,12 @@
 #include <algorithm>
 
 #include "pipelines/stages/route.h"
+#include "pipelines/stages/route_reader.h"
 
 namespace ravelin {
 namespace {
 
 constexpr uint8_t kHostV4 = 32, kHostV6 = 128;
-
-PortId port_named(const PolicySnapshot& snapshot, const std::string& name) {
-    const auto found = std::ranges::find(snapshot.ports, name, &PortPolicy::name);
-    return found == snapshot.ports.end() ? kNoPort
-                                         : static_cast<PortId>(found - snapshot.ports.begin());
-}
-
-PortId port_of_network(const PolicySnapshot& snapshot, const IpAddress& address) {
-    PortId best = kNoPort;
-    unsigned longest = 0;
-    for (size_t i = 0; i < snapshot.ports.size(); ++i)
-        for (const Prefix& own : snapshot.ports[i].addresses)
-            if (own.contains(address) && own.length >= longest) {
-                longest = own.length;
-                best = static_cast<PortId>(i);
-            }
-    return best;
-}
-
-RouteKind kind_of(const std::string& word) {
-    if (word == "blackhole") return RouteKind::kBlackhole;
-    if (word == "unreachable") return RouteKind::kUnreachable;
-    return word == "prohibit" ? RouteKind::kProhibit : RouteKind::kForward;
-}
 
 std::string title(const std::vector<Prefix>& to) {
     if (to.empty()) return "routes: a route to nothing";
@@ -41,82 +18,45 @@ std::string title(const std::vector<Prefix>& to) {
     return fmt::format("routes: to {}{}", to.front().to_string(), more);
 }
 
-Result<NextHop> gateway_hop(const config::Node& route, const PolicySnapshot& snapshot,
-                            NextHop hop) {
-    const IpAddress via = hop.gateway = route["via"].as_address();
-    hop.on_link = false;
-    const std::string text = via.to_string();
-    if (via.is_multicast() || via.is_unspecified() || via.is_loopback())
-        return Error{fmt::format("via {}: expected the address of one router", text)};
-    if (snapshot.owner_of(via) != kNoPort)
-        return Error{fmt::format("via {}: is an address of this box", text)};
-    if (hop.port != kNoPort) return hop;
-    if (!via.is_v4() && via.is_link_local())
-        return Error{fmt::format("via {}: a link-local router needs `port`", text)};
-    hop.port = port_of_network(snapshot, via);
-    if (hop.port == kNoPort)
-        return Error{
-            fmt::format("via {}: on no connected network; correct it or give `port`", text)};
-    return hop;
-}
-
-Result<NextHop> hop_of(const config::Node& route, const PolicySnapshot& snapshot) {
-    NextHop hop;
-    hop.kind = kind_of(route["kind"].as_text());
-    const bool has_via = route.has("via"), has_port = !route["port"].as_text().empty();
-    if (hop.kind != RouteKind::kForward) {
-        if (has_via || has_port)
-            return Error{
-                fmt::format("kind {} takes neither `via` nor `port`", route["kind"].as_text())};
-        return hop;
-    }
-    if (has_port) {
-        hop.port = port_named(snapshot, route["port"].as_text());
-        if (hop.port == kNoPort) return Error{fmt::format("no port '{}'", route["port"].as_text())};
-    }
-    if (has_via) return gateway_hop(route, snapshot, hop);
-    if (!has_port) return Error{"expected `via`, `port`, or another kind than forward"};
-    return hop;
+/// A gateway of the other family than the destinations, if there is one.
+const IpAddress* misfit(const std::vector<WeightedHop>& hops, const Prefix& to) {
+    for (const WeightedHop& h : hops)
+        if (!h.hop.on_link && h.hop.gateway.is_v4() != to.is_v4()) return &h.hop.gateway;
+    return nullptr;
 }
 
 }  // namespace
-
-std::string_view name_of(RouteKind kind) {
-    constexpr std::array<std::string_view, 7> kNames{"none",        "forward",  "local",    "group",
-                                                     "unreachable", "prohibit", "blackhole"};
-    return kNames[static_cast<size_t>(kind)];
-}
 
 struct RoutePolicy::Builder {
     RoutePolicy& policy;
     const PolicySnapshot& snapshot;
 
-    uint32_t add(const NextHop& hop) {
-        policy.hops_.push_back(hop);
-        return static_cast<uint32_t>(policy.hops_.size() - 1);
-    }
+    NextHopsBuilder hops{snapshot.ports.size()};
+
     void route(const IpAddress& address, uint8_t length, uint32_t hop) {
         policy.entries_.push_back({Prefix{Prefix{address, length}.first(), length}, hop});
     }
     Status configured(const config::Node& route_node) {
         const std::vector<Prefix> to = route_node["to"].as_prefixes();
-        auto hop = hop_of(route_node, snapshot);
-        if (!hop) return std::move(hop.error()).within(title(to));
-        const uint32_t index = add(*hop);
-        policy.entries_.reserve(policy.entries_.size() + to.size());
-        for (const Prefix& prefix : to) {
-            if (!hop->on_link && prefix.is_v4() != hop->gateway.is_v4())
+        auto next = read_next_hops(route_node, snapshot);
+        if (!next) return std::move(next.error()).within(title(to));
+        for (const Prefix& prefix : to)
+            if (const IpAddress* gateway = misfit(*next, prefix))
                 return Error{fmt::format("{} via {}: {} is of the other family", title(to),
-                                         hop->gateway.to_string(), prefix.to_string())};
-            route(prefix.address, prefix.length, index);
-        }
+                                         gateway->to_string(), prefix.to_string())};
+        const auto value = hops.add_group(std::move(*next));
+        if (!value) return Error{value.error()}.within(title(to) + ": next-hops");
+        policy.entries_.reserve(policy.entries_.size() + to.size());
+        for (const Prefix& prefix : to) route(prefix.address, prefix.length, *value);
         return ok_status();
     }
     // Added after the configured routes, so that these win over equal ones: connected networks
     // first, then broadcasts, then the box's own addresses.
     void connected() {
-        const uint32_t local = add({RouteKind::kLocal, kLocalPort, true, {}});
-        const uint32_t group = add({RouteKind::kGroup, kLocalPort, true, {}});
+        const uint32_t local =
+            hops.add(NextHop{.kind = RouteKind::kLocal, .port = kLocalPort, .gateway = {}});
+        const uint32_t group =
+            hops.add(NextHop{.kind = RouteKind::kGroup, .port = kLocalPort, .gateway = {}});
         route(IpAddress::v4(0xffffffff), kHostV4, group);
         for (int pass = 0; pass < 3; ++pass)
             for (size_t port = 0; port < snapshot.ports.size(); ++port)
@@ -140,6 +80,7 @@ struct RoutePolicy::Builder {
         auto table = Lpm::build(entries);
         if (!table) return std::move(table.error()).within("routes");
         policy.table_ = std::move(*table);
+        policy.hops_ = std::move(hops).take();
         return ok_status();
     }
 };
@@ -148,8 +89,6 @@ Result<std::shared_ptr<const RoutePolicy>> RoutePolicy::build(const config::Node
                                                               const PolicySnapshot& snapshot) {
     auto policy = std::make_shared<RoutePolicy>();
     Builder builder{*policy, snapshot};
-    for (size_t port = 0; port < snapshot.ports.size(); ++port)
-        builder.add({RouteKind::kForward, static_cast<PortId>(port), true, {}});
     for (const config::Node& route : node["routes"].items())
         if (auto s = builder.configured(route); !s) return std::move(s.error());
     builder.connected();
@@ -157,27 +96,35 @@ Result<std::shared_ptr<const RoutePolicy>> RoutePolicy::build(const config::Node
     return std::shared_ptr<const RoutePolicy>(std::move(policy));
 }
 
+const NextHop* RoutePolicy::next_hop(const PacketMeta& meta,
+                                     const WorkerContext& context) const noexcept {
+    const uint32_t hop = hops_.choose(table_.lookup(meta.destination), meta.hash, context);
+    return hop < hops_.size() ? &hops_[hop] : nullptr;
+}
+
+RouteView RoutePolicy::view(const LpmEntry& entry) const {
+    return {entry.prefix, entry.value, hops_.members(entry.value).front().hop};
+}
+
 RouteView RoutePolicy::lookup(const IpAddress& address) const {
     for (int length = address.is_v4() ? kHostV4 : kHostV6; length >= 0; --length) {
         const auto bits = static_cast<uint8_t>(length);
         const Prefix wanted{Prefix{address, bits}.first(), bits};
         const auto found = std::ranges::lower_bound(entries_, wanted, {}, &LpmEntry::prefix);
-        if (found != entries_.end() && found->prefix == wanted)
-            return {wanted, hops_[found->value]};
+        if (found != entries_.end() && found->prefix == wanted) return view(*found);
     }
-    return {{address, 0}, {RouteKind::kNone, kNoPort, true, {}}};
+    return {.prefix = {address, 0}};
 }
 
 std::vector<RouteView> RoutePolicy::list(size_t limit) const {
     std::vector<RouteView> out;
-    for (size_t i = 0; i < std::min(limit, entries_.size()); ++i)
-        out.push_back({entries_[i].prefix, hops_[entries_[i].value]});
+    for (size_t i = 0; i < std::min(limit, entries_.size()); ++i) out.push_back(view(entries_[i]));
     return out;
 }
 
 size_t RoutePolicy::memory_bytes() const {
     return sizeof *this + table_.memory_bytes() + entries_.capacity() * sizeof(LpmEntry) +
-           hops_.capacity() * sizeof(NextHop);
+           hops_.memory_bytes();
 }
 
 }  // namespace ravelin

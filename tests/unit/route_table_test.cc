@@ -66,12 +66,12 @@ TEST(RouteTable, HoldsTheFullInternetTable) {
     EXPECT_GE(routes.size(), 900'000u);
     for (size_t i = 0; i < v4.size(); i += 97) {
         if (Prefix::parse("10.0.0.0/24")->contains(v4[i].address)) continue;
-        const NextHop hop = routes.next_hop(v4[i].last());
+        const NextHop hop = routes.lookup(v4[i].last()).hop;
         EXPECT_EQ(hop.port, 1) << v4[i].to_string();
         EXPECT_TRUE(v4[i].contains(routes.lookup(v4[i].last()).prefix.address) ||
                     routes.lookup(v4[i].last()).prefix.contains(v4[i].address));
     }
-    EXPECT_EQ(routes.next_hop(IpAddress::v4(0xf0000001)).kind, RouteKind::kNone);
+    EXPECT_EQ(routes.lookup(IpAddress::v4(0xf0000001)).hop.kind, RouteKind::kNone);
     RecordProperty("memory_bytes", static_cast<int>(routes.memory_bytes()));
     std::remove(plain.c_str());
 }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// NextHops: what the values in a route table mean, a next hop or a group of them (ECMP). Immutable
+// once built. A member of a group is passed over while its port has no link or its gateway has no
+// MAC: both are read for each packet, from the word of links and from the neighbour entry that
+// `rewrite` reads next anyway, so nothing is compiled anew when a next hop fails or returns.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "dataplane/stage.h"
+#include "pipelines/tables/resilient_group.h"
+
+namespace ravelin {
+
+/// PacketMeta::route_kind: what is to become of a packet.
+enum class RouteKind : uint8_t {
+    kNone,  ///< no route: network unreachable
+    kForward,
+    kLocal,  ///< one of the box's own addresses
+    kGroup,  ///< broadcast or link-scope multicast: local, and never answered with an error
+    kUnreachable,
+    kProhibit,
+    kBlackhole,  ///< dropped in silence, by route itself
+};
+std::string_view name_of(RouteKind kind);
+
+struct NextHop {
+    RouteKind kind = RouteKind::kForward;
+    bool on_link = true;  ///< the destination itself is the neighbour; else `gateway`
+    PortId port = kNoPort;
+    uint16_t mtu = 0;  ///< bytes of L3 that routes by it carry; 0: as the port
+    IpAddress gateway;
+    auto operator<=>(const NextHop&) const = default;
+};
+
+struct WeightedHop {
+    NextHop hop;
+    uint8_t weight = 1;
+    auto operator<=>(const WeightedHop&) const = default;
+};
+
+class NextHops {
+  public:
+    static constexpr uint32_t kNowhere = UINT32_MAX;  ///< choose(): no such value
+    static constexpr uint32_t kGroup = 1u << 30;      ///< a value from here on is a group
+    static constexpr size_t kMostGroups = 4096;       ///< 2 KiB each
+
+    /// Index of the next hop for a packet of flow `hash`; `value` is a next hop's or a group's.
+    [[nodiscard]] uint32_t choose(uint32_t value, uint32_t hash,
+                                  const WorkerContext& context) const noexcept;
+    /// Whether a packet can be sent there, as far as is known.
+    static bool reachable(const NextHop& hop, const NeighbourTable& neighbours) noexcept;
+
+    [[nodiscard]] size_t size() const { return hops_.size(); }
+    const NextHop& operator[](size_t i) const { return hops_[i]; }
+    /// What `value` stands for, with weights; empty for no value of these.
+    [[nodiscard]] std::vector<WeightedHop> members(uint32_t value) const;
+    /// Next hops with a gateway that groups need to know the state of; index into this.
+    [[nodiscard]] std::span<const uint32_t> watched() const { return watched_; }
+    [[nodiscard]] size_t memory_bytes() const {
+        return hops_.capacity() * sizeof(NextHop) + groups_.capacity() * sizeof(ResilientGroup) +
+               watched_.capacity() * sizeof(uint32_t);
+    }
+
+  private:
+    friend class NextHopsBuilder;
+    std::vector<NextHop> hops_;
+    std::vector<ResilientGroup> groups_;
+    std::vector<uint32_t> watched_;
+};
+
+/// Control thread. Equal next hops and equal groups are one. Next hop i < ports is "on the link of
+/// port i".
+class NextHopsBuilder {
+  public:
+    explicit NextHopsBuilder(size_t ports);
+    uint32_t add(const NextHop& hop);
+    /// Errors: none or more than ResilientGroup takes, one given twice, more than kMostGroups.
+    Result<uint32_t> add_group(std::vector<WeightedHop> members);
+    NextHops take() &&;
+
+  private:
+    NextHops made_;
+    std::map<NextHop, uint32_t> hop_index_;
+    std::map<std::vector<WeightedHop>, uint32_t> group_index_;
+};
+
+}  // namespace ravelin
