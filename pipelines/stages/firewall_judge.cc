@@ -11,8 +11,24 @@
 
 namespace ravelin::firewall {
 
+namespace {
+
+constexpr uint8_t kEchoRequest4 = 8, kEchoRequest6 = 128;
+
+bool is_icmp(const PacketMeta& m) noexcept {
+    return m.protocol == net::kIcmp || m.protocol == net::kIcmpv6;
+}
+bool is_request(const PacketMeta& m) noexcept {
+    return m.icmp_type == (m.protocol == net::kIcmp ? kEchoRequest4 : kEchoRequest6);
+}
+
+}  // namespace
+
 Outcome Judge::judge(Subject& s, Flow* flow) noexcept {
-    if (flow == nullptr) return fresh(s);
+    // Only echo has flows in ICMP; the key of another type is that of echo with identifier 0.
+    const bool other_icmp =
+        is_icmp(*s.meta) && !s.meta->has(PacketMeta::kEcho | PacketMeta::kPorts);
+    if (flow == nullptr || other_icmp) return fresh(s);
     if (flow->expired(context_.now.ms)) {  // the wheel is up to a tick late
         remove(*flow);
         return fresh(s);
@@ -41,8 +57,24 @@ Outcome Judge::known(Subject& s, Flow& flow) noexcept {
     const Direction d = flow.direction(s.swapped);
     if (flow.generation != generation_ && !judge_again(s, flow, d)) return Outcome::kFlowCut;
     if (flow.key.protocol == net::kTcp) return track_tcp(s, flow, d);
+    if (s.meta->has(PacketMeta::kEcho) && is_request(*s.meta) != (d == Direction::originator))
+        return crossed_echo(s, flow, d);
     if (!s.meta->has(PacketMeta::kLaterFragment)) datagram_track(flow, d);
     return accept_known(s, flow, d);
+}
+
+// The responder asks too, under the same identifier: its request is no answer, so the rules decide.
+// Only if they accepted one do the originator's replies belong to anything.
+Outcome Judge::crossed_echo(Subject& s, Flow& flow, Direction d) noexcept {
+    uint8_t& asked = flow.tcp_flags[static_cast<uint8_t>(Direction::responder)];
+    if (d == Direction::originator)
+        return asked != 0 ? accept_known(s, flow, d) : orphan(s, Outcome::kIcmpNoFlow);
+    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
+    if (rule.action == Action::kAccept) {
+        asked = kTcpSynSeen;
+        if (!context_.dry_run) flows_.touch(flow, context_.now.ms, policy_.timeouts.of(flow));
+    }
+    return obey(s, rule, kStateNew);
 }
 
 // By what opened the flow, not by the packet at hand: an answer meets no rule of its own.

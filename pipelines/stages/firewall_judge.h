@@ -73,6 +73,7 @@ class Judge {
     using Rule = CompiledRule;
     // Packets of a flow.
     Outcome known(Subject& s, Flow& flow) noexcept;
+    Outcome crossed_echo(Subject& s, Flow& flow, Direction d) noexcept;
     bool judge_again(Subject& s, Flow& flow, Direction d) noexcept;
     Outcome track_tcp(Subject& s, Flow& flow, Direction d) noexcept;
     Outcome accept_known(Subject& s, Flow& flow, Direction d) noexcept;
