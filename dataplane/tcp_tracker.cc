@@ -215,8 +215,9 @@ class Tracker {
 
     // A SYN without ACK on a connection whose ends have both spoken.
     TcpVerdict later_syn() noexcept {
-        if (f_.state == FlowState::tcp_time_wait)
-            return after(seg_.seq, f_.tcp[s_].end) ? TcpVerdict::reuse : TcpVerdict::challenge_ack;
+        // Whether its number must be higher is for the end to say, which may go by timestamps (RFC
+        // 6191); should it refuse, its plain ACK passes as the answer to the new SYN.
+        if (f_.state == FlowState::tcp_time_wait) return TcpVerdict::reuse;
         const bool repeated = s_ == 0 ? same_syn() : seg_.end() == f_.tcp[1].end;
         if (f_.state == FlowState::tcp_syn_received && repeated) return TcpVerdict::syn_retransmit;
         // RFC 5961 section 4: the end answers with a challenge ACK, whatever the number; if the
