@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The stage cases on one worker without a thread.
+// The stage cases, and the tests beside them, on the box this program is linked with.
 #include <gtest/gtest.h>
 
 #include "tests/stages/stage_case.h"
-#include "tests/support/stage_fixture.h"
-
-namespace ravelin::test {
-namespace {
-
-const Backend kFixture{"fixture", true, [](const std::string& yaml) -> std::unique_ptr<TestBox> {
-                           return std::make_unique<StageFixture>(yaml);
-                       }};
-
-}  // namespace
-}  // namespace ravelin::test
 
 int main(int argc, char** argv) {
     ::testing::InitGoogleTest(&argc, argv);
-    ravelin::test::register_cases(ravelin::test::kFixture);
+    ravelin::test::register_cases(ravelin::test::backend());
     return RUN_ALL_TESTS();
 }

@@ -11,6 +11,7 @@
 #include "controlplane/config/quantity.h"
 #include "dataplane/net/packet_text.h"
 #include "tests/stages/sent.h"
+#include "tests/support/box_test.h"
 
 namespace ravelin::test {
 namespace {
@@ -64,10 +65,15 @@ Counts difference(const Counts& now, const Counts& before) {
     return out;
 }
 
+std::unique_ptr<TestBox> make(const YAML::Node& file, const Backend& backend) {
+    const bool steer = !file["steer"] || file["steer"].as<bool>();
+    return backend.make(config_text(file["config"]), steer);
+}
+
 class Case {
   public:
     Case(const YAML::Node& file, const Backend& backend)
-        : file_(file), backend_(backend), box_(backend.make(config_text(file["config"]))) {}
+        : file_(file), backend_(backend), box_(make(file, backend)) {}
 
     void run() {
         box_->settle();
@@ -99,7 +105,7 @@ class Case {
         std::string port;
         std::vector<Bytes> burst;  // neighbours in the list on one port arrive together
         for (const YAML::Node& text : step["in"]) {
-            auto packet = parse_packet_text(text.as<std::string>(), defaults());
+            auto packet = parse_packet_text(text.as<std::string>(), defaults_of(*box_));
             if (!packet) refuse(text, packet.error().message);
             if (packet->port != port && !burst.empty())
                 box_->receive(port, std::exchange(burst, {}));
@@ -107,14 +113,6 @@ class Case {
             burst.push_back(std::move(packet->frame));
         }
         if (!burst.empty()) box_->receive(port, burst);
-    }
-
-    PacketTextDefaults defaults() {
-        PacketTextDefaults out;
-        for (const PortPolicy& port : box_->policy().ports)
-            out.port_macs.push_back({port.name, port.mac});
-        out.port = out.port_macs.front().port;
-        return out;
     }
 
     Counts rule_hits() {
@@ -142,11 +140,10 @@ class StageCase : public ::testing::Test {
     void TestBody() override {
         SCOPED_TRACE(path_.string());
         const YAML::Node file = YAML::LoadFile(path_.string());
-        only_keys(file, {"about", "config", "boot", "steps", "error", "workers4"});
-        if (const std::string why = reason_to_skip(file); !why.empty()) GTEST_SKIP() << why;
+        only_keys(file, {"about", "config", "boot", "steps", "error", "steer"});
         if (!file["error"]) return Case(file, backend_).run();
         try {
-            const auto refused = backend_.make(config_text(file["config"]));
+            const auto refused = make(file, backend_);
             ADD_FAILURE() << "the configuration was accepted";
         } catch (const std::exception& e) {
             EXPECT_NE(std::string(e.what()).find(file["error"].as<std::string>()),
@@ -156,17 +153,6 @@ class StageCase : public ::testing::Test {
     }
 
   private:
-    /// `BACKEND: skip — REASON` at the top of the file; empty where there is none.
-    std::string reason_to_skip(const YAML::Node& file) const {
-        constexpr std::string_view kSkip = "skip — ";
-        const YAML::Node said = file[backend_.name];
-        if (!said) return {};
-        const auto text = said.as<std::string>();
-        if (!text.starts_with(kSkip) || text.size() == kSkip.size())
-            refuse(said, "found '" + text + "', expected 'skip — REASON'");
-        return text.substr(kSkip.size());
-    }
-
     fs::path path_;
     const Backend& backend_;
 };

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/frames.h"
 
-#include <rte_eal.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "dataplane/eal.h"
 #include "dataplane/packet.h"
+#include "tests/support/seen_pool.h"
 
 namespace ravelin::test {
 namespace {
 
 constexpr unsigned kFrames = 8191;
+constexpr uint64_t kMemory = 320u << 20;  // of a RingBox too
 
 void release(void* buffer, void* shared) {
     std::free(buffer);
@@ -23,13 +24,14 @@ void release(void* buffer, void* shared) {
 
 rte_mempool* test_eal() {
     static rte_mempool* pool = [] {
-        const char* args[] = {"test", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
-                              "-m",   "192",       "-l",          "0",        "--log-level",
-                              "error"};
-        if (rte_eal_init(sizeof args / sizeof *args, const_cast<char**>(args)) < 0) {
-            std::fprintf(stderr, "EAL did not start\n");
+        EalOptions options;
+        options.hugepages = EalOptions::Hugepages::kOff;
+        options.memory_bytes = kMemory;
+        if (const auto started = start_eal(options); !started) {
+            std::fprintf(stderr, "%s\n", started.error().message.c_str());
             std::abort();
         }
+        use_seen_pools();
         return rte_pktmbuf_pool_create("frames", kFrames, 0, sizeof(PacketMeta),
                                        RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     }();

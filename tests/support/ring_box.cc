@@ -13,11 +13,9 @@
 #include <thread>
 
 #include "controlplane/config/yaml_loader.h"
-#include "dataplane/eal.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/stage.h"
 #include "pipelines/model/schema.h"
-#include "tests/support/seen_pool.h"
 
 namespace ravelin::test {
 namespace {
@@ -63,11 +61,7 @@ RingBox::Lane RingBox::make_lane(const std::string& name) {
 
 RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock,
                  unsigned rx_queues) {
-    EalOptions options;
-    options.hugepages = EalOptions::Hugepages::kOff;
-    options.memory_bytes = 320u << 20;
-    if (!start_eal(options)) std::abort();
-    use_seen_pools();
+    test_eal();
     char scratch[] = "/tmp/ravelin-ringbox-XXXXXX";
     run_dir_ = mkdtemp(scratch);
     for (const std::string& port : ports) {

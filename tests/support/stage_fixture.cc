@@ -199,13 +199,13 @@ std::vector<Sent> StageFixture::sent() {
     return out;
 }
 
-uint64_t StageFixture::counter(const std::string& name) const {
+std::vector<uint64_t> StageFixture::per_worker(const std::string& name) const {
     const auto found = std::ranges::find(specs_, name, &CounterSpec::name);
     if (found == specs_.end()) {
         ADD_FAILURE() << "no counter '" << name << "'";
-        return 0;
+        return {0};
     }
-    return context_.counters.get(static_cast<CounterId>(found - specs_.begin()));
+    return {context_.counters.get(static_cast<CounterId>(found - specs_.begin()))};
 }
 
 std::map<std::string, uint64_t> StageFixture::drops() const {

@@ -29,14 +29,16 @@ class StageFixture final : public TestBox {
 
     void apply(const std::string& yaml) override;
     void receive(const std::string& port, const std::vector<Bytes>& frames) override;
-    void receive_mbuf(const std::string& port, rte_mbuf* frame);
+    void receive_mbuf(const std::string& port, rte_mbuf* frame) override;
     void advance(uint64_t ms) override;
     void settle() override;
     std::vector<Sent> sent() override;
-    [[nodiscard]] uint64_t counter(const std::string& name) const override;
+    [[nodiscard]] std::vector<uint64_t> per_worker(const std::string& name) const override;
     [[nodiscard]] std::map<std::string, uint64_t> drops() const override;
     [[nodiscard]] RuleCounter rule(const std::string& name) const override;
     [[nodiscard]] const PolicySnapshot& policy() const override { return *context_.policy; }
+    [[nodiscard]] WorkerId workers() const override { return 1; }
+    void on_workers(const Visit& visit) override { visit(context_, *pipeline_); }
     WorkerContext& context() { return context_; }
     Pipeline& pipeline() { return *pipeline_; }
 

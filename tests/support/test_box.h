@@ -3,12 +3,17 @@
 // worker without a thread, WorkerBox four real ones.
 #pragma once
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <memory>
+#include <numeric>
 #include <string>
 #include <vector>
 
 #include "dataplane/counters.h"
+#include "dataplane/pipeline.h"
 #include "dataplane/snapshot.h"
+#include "dataplane/stage.h"
 #include "tests/support/frames.h"
 
 namespace ravelin::test {
@@ -29,18 +34,40 @@ class TestBox {
     virtual void apply(const std::string& yaml) = 0;
     /// Frames arrive on a port as one burst; returns when nothing is under way any more.
     virtual void receive(const std::string& port, const std::vector<Bytes>& frames) = 0;
+    /// The same with one frame of any shape; takes it.
+    virtual void receive_mbuf(const std::string& port, rte_mbuf* frame) = 0;
     /// Moves time on, with all timers.
     virtual void advance(uint64_t ms) = 0;
     /// Lets the box do what it does by itself, without any time passing.
     virtual void settle() = 0;
     /// What left since the last call, in order per port and worker.
     virtual std::vector<Sent> sent() = 0;
-    /// Counter by full name; one that does not exist is a test failure.
-    [[nodiscard]] virtual uint64_t counter(const std::string& name) const = 0;
+    /// Counter by full name, worker by worker; one that does not exist is a test failure.
+    [[nodiscard]] virtual std::vector<uint64_t> per_worker(const std::string& name) const = 0;
+    /// Sum over workers.
+    [[nodiscard]] uint64_t counter(const std::string& name) const {
+        const auto each = per_worker(name);
+        return std::accumulate(each.begin(), each.end(), uint64_t{0});
+    }
     /// All nonzero "drop." counters without the prefix: {"parse.truncated": 1}.
     [[nodiscard]] virtual std::map<std::string, uint64_t> drops() const = 0;
     [[nodiscard]] virtual RuleCounter rule(const std::string& name) const = 0;
     [[nodiscard]] virtual const PolicySnapshot& policy() const = 0;
+    /// How many there are to share the work, whatever the configuration says.
+    [[nodiscard]] virtual WorkerId workers() const = 0;
+    /// Visits the workers in turn, each on its own thread between two bursts.
+    using Visit = std::function<void(WorkerContext&, Pipeline&)>;
+    virtual void on_workers(const Visit& visit) = 0;
 };
+
+/// The box that tests of this program run on: one_worker.cc or four_workers.cc, by linking.
+struct Backend {
+    std::string name;  ///< of the stage cases
+    bool ordered;      ///< frames leave a port in the order in which they came in
+    /// A box of a configuration, with 1,024 flows a worker; throws the error of one refused.
+    /// `steer`: where several workers need it, it is added.
+    std::unique_ptr<TestBox> (*make)(const std::string& yaml, bool steer);
+};
+const Backend& backend();
 
 }  // namespace ravelin::test

@@ -3,19 +3,15 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <rte_mbuf.h>
 #include <yaml-cpp/yaml.h>
 
-#include <cstring>
 #include <stdexcept>
-
-#include "dataplane/packet.h"
 
 namespace ravelin::test {
 namespace {
 
-constexpr unsigned kWorkers = 4, kFrames = 2047;
-constexpr uint16_t kFrameRoom = 10'240;  // no test frame needs a second segment
+constexpr unsigned kWorkers = 4;
+constexpr size_t kTogether = 512;  // half of what the rings on the way hold
 constexpr uint64_t kStart = 1'000'000'000'000, kNsPerMs = 1'000'000;
 
 std::atomic<uint64_t> clock_ns{kStart};
@@ -38,7 +34,8 @@ YAML::Node steered(const YAML::Node& pipeline) {
 }
 
 /// The configuration as it is for four workers on `devices`.
-std::string for_workers(const std::string& yaml, const std::vector<std::string>& devices) {
+std::string for_workers(const std::string& yaml, bool steer,
+                        const std::vector<std::string>& devices) {
     YAML::Node whole = YAML::Load(yaml);
     whole["workers"] = YAML::Load(fmt::format(
         "{{count: {}, poll: adaptive, hugepages: \"off\", buffers: 1024, flows: 1024}}", kWorkers));
@@ -49,49 +46,57 @@ std::string for_workers(const std::string& yaml, const std::vector<std::string>&
         if (i % 2 != 0) port["queues"] = kWorkers;
         ++i;
     }
-    whole["pipeline"] = steered(whole["pipeline"]);
+    if (steer) whole["pipeline"] = steered(whole["pipeline"]);
     return YAML::Dump(whole);
 }
 
 [[noreturn]] void fail(const std::string& message) { throw std::runtime_error(message); }
 
+class Visitor final : public Command {
+  public:
+    explicit Visitor(const TestBox::Visit& visit) : visit_(visit) {}
+    void run(Worker& worker) noexcept override { visit_(worker.context(), worker.pipeline()); }
+
+  private:
+    const TestBox::Visit& visit_;
+};
+
 }  // namespace
 
-WorkerBox::WorkerBox(const std::string& yaml) {
+WorkerBox::WorkerBox(const std::string& yaml, bool steer) : steer_(steer) {
     static unsigned boxes = 0;
     ++boxes;
     for (size_t i = 0; i < YAML::Load(yaml)["ports"].size(); ++i)
         devices_.push_back(fmt::format("b{}p{}", boxes, i));
     clock_ns = kStart;
     box_ = std::make_unique<RingBox>(devices_, kWorkers, standing_clock);
-    pool_.reset(rte_pktmbuf_pool_create("traffic", kFrames, 0, sizeof(PacketMeta), kFrameRoom,
-                                        SOCKET_ID_ANY));
-    if (pool_ == nullptr) fail("no memory for frames");
     apply(yaml);
 }
 
 void WorkerBox::apply(const std::string& yaml) {
-    if (const Status applied = box_->try_apply(for_workers(yaml, devices_)); !applied)
+    if (const Status applied = box_->try_apply(for_workers(yaml, steer_, devices_)); !applied)
         fail(applied.error().message + "\n" + yaml);
 }
 
-rte_mbuf* WorkerBox::frame_of(const Bytes& bytes) {
-    rte_mbuf* frame = rte_pktmbuf_alloc(pool_.get());
-    if (frame == nullptr) fail("the test's frames are used up");
-    char* at = rte_pktmbuf_append(frame, static_cast<uint16_t>(bytes.size()));
-    if (at == nullptr) fail("a frame of " + std::to_string(bytes.size()) + " bytes");
-    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
-    return frame;
-}
-
-void WorkerBox::receive(const std::string& port, const std::vector<Bytes>& frames) {
+void WorkerBox::arrive(const std::string& port, std::span<rte_mbuf* const> frames) {
     const auto& ports = policy().ports;
     const auto found = std::ranges::find(ports, port, &PortPolicy::name);
     if (found == ports.end()) fail("no port '" + port + "'");
-    std::vector<rte_mbuf*> burst;
-    for (const Bytes& bytes : frames) burst.push_back(frame_of(bytes));
-    box_->send(static_cast<size_t>(found - ports.begin()), burst);
+    box_->send(static_cast<size_t>(found - ports.begin()), frames);
     settle();
+}
+
+void WorkerBox::receive(const std::string& port, const std::vector<Bytes>& frames) {
+    std::vector<rte_mbuf*> together;
+    for (const Bytes& bytes : frames) {
+        together.push_back(exact_frame(bytes));
+        if (together.size() == kTogether) arrive(port, std::exchange(together, {}));
+    }
+    if (!together.empty()) arrive(port, together);
+}
+
+void WorkerBox::receive_mbuf(const std::string& port, rte_mbuf* frame) {
+    arrive(port, {&frame, 1});
 }
 
 void WorkerBox::advance(uint64_t ms) {
@@ -118,11 +123,28 @@ std::vector<Sent> WorkerBox::sent() {
     return out;
 }
 
-uint64_t WorkerBox::counter(const std::string& name) const {
-    if (std::ranges::find(box_->store().appliance()->specs(), name, &CounterSpec::name) ==
-        box_->store().appliance()->specs().end())
+std::vector<uint64_t> WorkerBox::per_worker(const std::string& name) const {
+    const auto& specs = box_->store().appliance()->specs();
+    const auto found = std::ranges::find(specs, name, &CounterSpec::name);
+    std::vector<uint64_t> out(workers());
+    if (found == specs.end())
         ADD_FAILURE() << "no counter '" << name << "'";
-    return box_->counter(name);
+    else
+        for (WorkerId w = 0; w < workers(); ++w)
+            out[w] = box_->store().appliance()->workers()[w]->context().counters.get(
+                static_cast<CounterId>(found - specs.begin()));
+    return out;
+}
+
+WorkerId WorkerBox::workers() const {
+    return static_cast<WorkerId>(box_->store().appliance()->workers().size());
+}
+
+void WorkerBox::on_workers(const Visit& visit) {
+    for (const auto& worker : box_->store().appliance()->workers()) {
+        Visitor visitor(visit);
+        if (!worker->execute(visitor)) fail("a worker does not answer");
+    }
 }
 
 std::map<std::string, uint64_t> WorkerBox::drops() const {

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The firewall stage where YAML does not reach: a full table, logs, dry runs, a flow in words.
+// The firewall stage where YAML does not reach: a full table, logs, dry runs, a flow in words. On
+// one worker and on four; tables, logs and their limits are each worker's own.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "dataplane/events.h"
-#include "dataplane/net/packet_text.h"
 #include "pipelines/stages/firewall_rules.h"
 #include "pipelines/stages/firewall_view.h"
-#include "tests/support/stage_fixture.h"
+#include "tests/support/box_test.h"
 
 namespace ravelin::test {
 namespace {
+
+constexpr uint32_t kCapacity = 1024;  // flows a worker has room for
+
+using Drops = std::map<std::string, uint64_t>;
 
 std::string wire(const std::string& firewall) {
     return "mode: wire\nports: [{name: lan, device: 'null'}, {name: wan, device: 'null'}]\n"
@@ -18,153 +25,175 @@ std::string wire(const std::string& firewall) {
            firewall + "}}]\n";
 }
 const std::string kAccept = wire("rules: [{name: out, action: accept, in: lan}]");
+const std::string kKeep = wire("keep-established: true");
 
-class Firewall : public ::testing::Test {
+class Firewall : public BoxTest {
   protected:
-    void start(const std::string& yaml, uint32_t flows = 1024) {
-        box_ = std::make_unique<StageFixture>(yaml, flows);
-    }
-    void in(const std::string& port, const std::string& text) {
-        box_->receive(port, {frame(port, text)});
-    }
-    static Bytes frame(const std::string& port, const std::string& text) {
-        PacketTextDefaults defaults;
-        defaults.port = port;
-        auto packet = parse_packet_text(text, defaults);
-        EXPECT_TRUE(packet.ok()) << packet.error().message;
-        return packet ? packet->frame : Bytes{};
-    }
-    void udp(unsigned port, bool answered) {
-        const std::string n = std::to_string(port);
-        in("lan", "udp 10.0.0.1:" + n + " > 192.0.2.7:53");
-        if (answered) in("wan", "udp 192.0.2.7:53 > 10.0.0.1:" + n);
+    void open_answered(const OwnedPorts& ports) {
+        ask(ports);
+        reply(ports);
     }
     std::vector<RuleLogRecord> logs() {
         std::vector<RuleLogRecord> out;
-        box_->context().events->drain(100'000, [&](const uint8_t* record, size_t length) {
-            if (length != sizeof(RuleLogRecord)) return;
-            out.emplace_back();
-            std::memcpy(&out.back(), record, length);
+        box_->on_workers([&](WorkerContext& context, Pipeline&) {
+            context.events->drain(100'000, [&](const uint8_t* record, size_t length) {
+                if (length != sizeof(RuleLogRecord)) return;
+                out.emplace_back();
+                std::memcpy(&out.back(), record, length);
+            });
         });
         return out;
     }
-    std::vector<Flow> flows() {
-        std::vector<Flow> out;
-        uint32_t cursor = 0;
-        box_->context().flows->for_each(cursor, 1u << 20, [&](Flow& f) { out.push_back(f); });
-        return out;
-    }
-    std::unique_ptr<StageFixture> box_;
 };
 
 TEST_F(Firewall, AFullTableShedsUnprovenFlowsFirstAndKeepsAnsweredOnes) {
-    start(kAccept, 8);
-    for (unsigned i = 0; i < 4; ++i) udp(100 + i, true);
-    for (unsigned i = 0; i < 50; ++i) udp(200 + i, false);
-    (void)box_->sent();
-    EXPECT_TRUE(box_->drops().empty());
-    for (unsigned i = 0; i < 4; ++i)
-        in("wan", "udp 192.0.2.7:53 > 10.0.0.1:" + std::to_string(100 + i));
-    EXPECT_EQ(box_->sent().size(), 4u);
+    start(kAccept);
+    const auto answered = owned(4, 100);
+    open_answered(answered);
+    EXPECT_EQ(ask(owned(kCapacity + 46, 1000)).size(), size_t{workers()} * (kCapacity + 46));
+    EXPECT_EQ(box_->drops(), Drops{});
+    EXPECT_EQ(reply(answered).size(), size_t{4} * workers());
+    EXPECT_EQ(box_->drops(), Drops{});
     box_->advance(200);
-    EXPECT_EQ(box_->counter("flows.shed"), 46u);
+    EXPECT_EQ(box_->per_worker("flows.shed"), on_each(4 + 46));
+    EXPECT_EQ(box_->per_worker("flows.entries"), on_each(kCapacity));
 }
 
 TEST_F(Firewall, WithoutUnprovenFlowsNewOnesHaveToWait) {
-    start(kAccept, 8);
-    for (unsigned i = 0; i < 8; ++i) udp(100 + i, true);
-    udp(200, false);
-    EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"firewall.flow_table_full", 1}}));
-    EXPECT_EQ(flows().size(), 8u);
+    start(kAccept);
+    const auto answered = owned(kCapacity, 100);
+    open_answered(answered);
+    EXPECT_TRUE(ask(owned(3, 20'000)).empty());
+    EXPECT_EQ(box_->per_worker("drop.firewall.flow_table_full"), on_each(3));
+    EXPECT_EQ(box_->drops(), (Drops{{"firewall.flow_table_full", 3u * workers()}}));
+    EXPECT_EQ(flows().size(), size_t{kCapacity} * workers());
+    EXPECT_EQ(reply(answered).size(), size_t{kCapacity} * workers());
+    // Once the answered ones are too old there is room again.
+    box_->advance(200'000);
+    EXPECT_EQ(ask(owned(3, 20'000)).size(), 3u * workers());
+    EXPECT_EQ(box_->per_worker("flows.expired"), on_each(kCapacity));
 }
 
 // An eviction in the middle of a burst must not leave a later packet with somebody else's flow.
 TEST_F(Firewall, AFloodInOneBurstJudgesEachPacketByItsOwnFlow) {
-    start(kAccept, 4);
-    for (unsigned i = 0; i < 4; ++i) udp(100 + i, false);
-    std::vector<Bytes> burst;
-    for (unsigned i = 0; i < 10; ++i)
-        burst.push_back(
-            frame("lan", "udp 10.0.0.1:" + std::to_string(300 + i) + " > 192.0.2.7:53"));
-    for (unsigned i = 0; i < 4; ++i)
-        burst.push_back(
-            frame("lan", "udp 10.0.0.1:" + std::to_string(100 + i) + " > 192.0.2.7:53"));
-    box_->receive("lan", burst);
-    EXPECT_TRUE(box_->drops().empty());
+    start(kAccept);
+    const auto old = owned(kCapacity, 100), fresh = owned(10, 20'000);
+    ask(old);
+    for (WorkerId w = 0; w < workers(); ++w) {
+        std::vector<std::string> burst = each({fresh[w]}, question);
+        for (unsigned i = 0; i < 4; ++i) burst.push_back(question(old[w][i]));
+        EXPECT_EQ(in("lan", burst).size(), burst.size());
+    }
+    EXPECT_EQ(box_->drops(), Drops{});
     for (const Flow& f : flows()) EXPECT_EQ(f.packets[0], 1u);
-    EXPECT_EQ(box_->rule("out").packets, 18u);
+    EXPECT_EQ(box_->rule("out").packets, workers() * (uint64_t{kCapacity} + 14));
+    box_->advance(200);
+    EXPECT_EQ(box_->per_worker("flows.shed"), on_each(14));
 }
 
 // The table's wheel turns in steps; a flow ends at its time all the same.
 TEST_F(Firewall, AFlowPastItsTimeIsGoneBeforeTheTimerSaysSo) {
     start(kAccept);
-    udp(1, true);
-    (void)box_->sent();
-    box_->context().now.ms += 30'000;
-    in("wan", "udp 192.0.2.7:53 > 10.0.0.1:1");
-    EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"firewall.default", 1}}));
+    const auto ports = owned(2, 100);
+    open_answered(ports);
+    box_->advance(30'000);
+    ASSERT_EQ(flows().size(), size_t{2} * workers()) << "the timer has been here already";
+    EXPECT_TRUE(reply(ports).empty());
+    EXPECT_EQ(box_->per_worker("drop.firewall.default"), on_each(2));
+    EXPECT_TRUE(flows().empty());
+}
+
+TEST_F(Firewall, EveryWorkerCutsItsFlowsOrKeepsThem) {
+    start(kAccept);
+    const auto ports = owned(5, 100), others = owned(5, 1000);
+    open_answered(ports);
+    box_->apply(kKeep);
+    EXPECT_EQ(ask(ports).size(), size_t{5} * workers());
+    EXPECT_EQ(reply(ports).size(), size_t{5} * workers());
+    EXPECT_EQ(box_->per_worker("firewall.kept"), on_each(5));
+    EXPECT_TRUE(ask(others).empty());
+    EXPECT_EQ(box_->per_worker("drop.firewall.default"), on_each(5));
+    box_->apply(wire("default: drop"));
+    EXPECT_TRUE(reply(ports).empty());
+    EXPECT_EQ(box_->per_worker("drop.firewall.flow_cut"), on_each(5));
     EXPECT_TRUE(flows().empty());
 }
 
 TEST_F(Firewall, CountsPacketsAndBytesOfARule) {
     start(kAccept);
-    in("lan", "udp 10.0.0.1:1 > 192.0.2.7:53 len=100");
-    in("wan", "udp 192.0.2.7:53 > 10.0.0.1:1 len=200");
-    EXPECT_EQ(box_->rule("out").packets, 2u);
-    EXPECT_EQ(box_->rule("out").bytes, 28u + 100 + 28 + 200);
+    for (uint16_t port = 1; port <= 8; ++port) {
+        in("lan", question(port) + " len=100");
+        in("wan", answer(port) + " len=200");
+    }
+    EXPECT_EQ(box_->rule("out").packets, 8 * 2u);
+    EXPECT_EQ(box_->rule("out").bytes, 8 * (28u + 100 + 28 + 200));
 }
 
 TEST_F(Firewall, LogsTheFirstPacketOfAFlowAndEveryDeniedOne) {
     start(wire(
         "log-default: true, rules: [{name: out, action: accept, in: lan, log: true, to: 192.0.2.7},"
         "{name: quiet, action: drop, to: 192.0.2.8}]"));
-    udp(1, true);
-    udp(1, true);
+    const auto ports = owned(1, 100);
+    open_answered(ports);
+    open_answered(ports);
     in("lan", "udp 10.0.0.1:1 > 192.0.2.8:9");
     in("wan", "udp 192.0.2.9:1 > 10.0.0.1:9");
-    const auto records = logs();
-    ASSERT_EQ(records.size(), 2u);
-    EXPECT_EQ(records[0].reason, 0);
-    EXPECT_EQ(records[0].meta.flow_state, firewall::kStateNew);
-    const auto& rules = box_->context().policy->rules;
-    EXPECT_EQ(rules.at(records[0].meta.rule).name, "out");
-    EXPECT_NE(records[1].reason, 0);
-    EXPECT_EQ(rules.at(records[1].meta.rule).name, "default");
+    auto records = logs();
+    ASSERT_EQ(records.size(), workers() + 1u);
+    std::ranges::sort(records, {},
+                      [](const auto& r) { return std::pair(r.reason != 0, r.worker); });
+    const auto& rules = box_->policy().rules;
+    for (WorkerId w = 0; w < workers(); ++w) {
+        EXPECT_EQ(records[w].reason, 0);
+        EXPECT_EQ(records[w].worker, w);
+        EXPECT_EQ(records[w].meta.flow_state, firewall::kStateNew);
+        EXPECT_EQ(rules.at(records[w].meta.rule).name, "out");
+    }
+    EXPECT_NE(records.back().reason, 0);
+    EXPECT_EQ(rules.at(records.back().meta.rule).name, "default");
 }
 
 TEST_F(Firewall, CountsLogRecordsThatFindNoRoom) {
+    constexpr uint64_t kEach = 6000;
     start(wire("default: drop, log-default: true"));
-    for (unsigned i = 0; i < 6000; ++i) in("lan", "udp 10.0.0.1:1 > 192.0.2.8:9");
-    const uint64_t lost = box_->counter("worker.events_lost");
-    EXPECT_GT(lost, 0u);
-    EXPECT_EQ(lost + logs().size(), 6000u);
+    EXPECT_TRUE(ask(owned(kEach, 1)).empty());
+    const auto lost = box_->per_worker("worker.events_lost");
+    EXPECT_THAT(lost, ::testing::Each(::testing::Gt(0u)));
+    std::vector<uint64_t> kept(workers());
+    for (const RuleLogRecord& record : logs()) ++kept.at(record.worker);
+    for (WorkerId w = 0; w < workers(); ++w) EXPECT_EQ(lost[w] + kept[w], kEach) << "worker " << w;
+    EXPECT_EQ(box_->per_worker("drop.firewall.default"), on_each(kEach));
 }
 
 TEST_F(Firewall, ADryRunDecidesTheSameAndChangesNothing) {
     start(
         wire("rules: [{name: out, action: accept, in: lan, log: true}, {name: no, action: reject, "
              "log: true}]"));
-    udp(1, true);
+    const auto known = owned(1, 100), fresh = owned(1, 1000);
+    open_answered(known);
     (void)logs();
-    (void)box_->sent();
     const auto before = flows();
-    box_->context().dry_run = true;
-    const auto dry = [&](PortId port, const std::string& text) {
-        auto burst = std::make_unique<Burst>();
-        PacketMeta meta;
-        meta.in_port = port;
-        burst->add(exact_frame(frame("lan", text)), meta);
-        box_->pipeline().run(*burst, box_->context());
-        const Verdict verdict = burst->verdicts[0];
-        rte_pktmbuf_free(burst->frames[0]);
-        return verdict;
-    };
-    EXPECT_EQ(dry(0, "udp 10.0.0.1:1 > 192.0.2.7:53"), Verdict::kPass);
-    EXPECT_EQ(dry(0, "udp 10.0.0.1:2 > 192.0.2.7:53"), Verdict::kPass);
-    EXPECT_EQ(dry(1, "udp 192.0.2.9:1 > 10.0.0.1:9"), Verdict::kDrop);
-    EXPECT_EQ(dry(1, "tcp 192.0.2.9:1 > 10.0.0.1:9 syn"), Verdict::kDrop);
-    box_->context().dry_run = false;
+    box_->on_workers([&](WorkerContext& context, Pipeline& pipeline) {
+        context.dry_run = true;
+        const auto dry = [&](PortId port, const std::string& text) {
+            auto burst = std::make_unique<Burst>();
+            PacketMeta meta;
+            meta.in_port = port;
+            burst->add(exact_frame(frame(text)), meta);
+            pipeline.run(*burst, context);
+            const Verdict verdict = burst->verdicts[0];
+            rte_pktmbuf_free(burst->frames[0]);
+            return verdict;
+        };
+        EXPECT_EQ(dry(0, question(known[context.worker][0])), Verdict::kPass);
+        EXPECT_EQ(dry(0, question(fresh[context.worker][0])), Verdict::kPass);
+        EXPECT_EQ(dry(1, "udp 192.0.2.9:1 > 10.0.0.1:9"), Verdict::kDrop);
+        EXPECT_EQ(dry(1, "tcp 192.0.2.9:1 > 10.0.0.1:9 syn"), Verdict::kDrop);
+        context.dry_run = false;
+    });
+    box_->settle();
     const auto after = flows();
+    ASSERT_EQ(after.size(), size_t{workers()});
     ASSERT_EQ(after.size(), before.size());
     EXPECT_EQ(std::memcmp(after.data(), before.data(), before.size() * sizeof(Flow)), 0);
     EXPECT_TRUE(logs().empty());
@@ -173,12 +202,12 @@ TEST_F(Firewall, ADryRunDecidesTheSameAndChangesNothing) {
 
 TEST_F(Firewall, AnUnchangedPolicyKeepsItsTablesAndItsRuleNames) {
     start(kAccept);
-    const auto first = box_->context().policy->steps.back().policy;
-    const auto names = box_->context().policy->rules.size();
+    const auto first = box_->policy().steps.back().policy;
+    const auto names = box_->policy().rules.size();
     box_->apply(kAccept);
-    EXPECT_EQ(box_->context().policy->steps.back().policy, first);
-    ASSERT_EQ(box_->context().policy->rules.size(), names);
-    EXPECT_EQ(box_->context().policy->rules.back().name, "default");
+    EXPECT_EQ(box_->policy().steps.back().policy, first);
+    ASSERT_EQ(box_->policy().rules.size(), names);
+    EXPECT_EQ(box_->policy().rules.back().name, "default");
 }
 
 TEST_F(Firewall, DescribesAFlowOriginatorFirst) {
@@ -187,7 +216,7 @@ TEST_F(Firewall, DescribesAFlowOriginatorFirst) {
     in("wan", "udp 10.0.0.1:53 > 192.0.2.200:7 len=20");
     const auto all = flows();
     ASSERT_EQ(all.size(), 1u);
-    const auto view = firewall::describe(all[0], *box_->context().policy, box_->context().now.ms);
+    const auto view = firewall::describe(all[0], box_->policy(), all[0].last_seen_ms);
     EXPECT_EQ(firewall::to_string(view), "udp 192.0.2.200:7 > 10.0.0.1:53 replied, rule out");
     EXPECT_EQ(view.in_port, "lan");
     EXPECT_EQ(view.out_port, "wan");
