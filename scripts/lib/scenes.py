@@ -70,7 +70,7 @@ def http(lab, _seconds, scene):
     folder = lab.directory / "www"
     folder.mkdir(exist_ok=True)
     (folder / "page").write_bytes(b"r" * WEB_BYTES)
-    server.serve(f"/usr/bin/python3 -m http.server --bind :: --directory {folder} 80", port=80)
+    server.web(80, folder)
     for who in ("client", "attacker"):
         for target in (server.v4, f"[{server.v6}]"):
             got = lab.hosts[who].run(f"curl -sS -o /dev/null -w %{{size_download}} -m 10 -g "

@@ -166,6 +166,11 @@ class Host(Namespace):
                        f"{self.name}: {commands} listens on {port}")
         return started
 
+    def web(self, port: int, folder="."):
+        """Serves the files of a folder over HTTP."""
+        script = pathlib.Path(__file__).with_name("web.py")
+        return self.serve(f"/usr/bin/python3 {script} {port} {folder}", port=port)
+
 
 def iperf3(client: Host, server: Host, target: str, options: str = "") -> subprocess.Popen:
     """Starts one transfer against a server of its own; JSON on stdout."""

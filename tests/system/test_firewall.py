@@ -27,7 +27,7 @@ def edge(make_lab):
     lab = make_lab()
     lab.client, lab.server = client_and_server(lab)
     lab.attacker = attacker(lab)
-    lab.server.serve("/usr/bin/python3 -m http.server --bind :: 80", port=80, )
+    lab.server.web(80)
     lab.server.serve("nc -lk -p 22", port=22)
     lab.start((ROOT / "configs" / "edge.yaml").read_text())
     return lab

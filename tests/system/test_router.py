@@ -52,7 +52,7 @@ def test_tcp_carries_a_file_unchanged(net, family):
     content = bytes(range(256)) * 8192
     (folder / "file").write_bytes(content)
     port = {"v4": 8081, "v6": 8082}[family]
-    net.server.serve(f"/usr/bin/python3 -m http.server --bind :: --directory {folder} {port}", port=port)
+    net.server.web(port, folder)
     url = f"http://{f'[{target}]' if family == 'v6' else target}:{port}/file"
     net.client.run(f"curl -sSf -g -m 20 -o {folder}/got {url}")
     assert hashlib.sha256((folder / "got").read_bytes()).digest() == hashlib.sha256(content).digest()

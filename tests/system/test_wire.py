@@ -47,7 +47,7 @@ def test_each_host_sees_the_others_own_mac(net):
 
 
 def test_services_are_reached_and_nothing_else(net):
-    net.inside.serve("/usr/bin/python3 -m http.server --bind :: 80", port=80)
+    net.inside.web(80)
     net.inside.serve("nc -lk -p 8080", port=8080)
     net.outside.run("nc -z -w 3 10.9.0.2 80")
     net.outside.run("nc -z -w 3 fd00:9::2 80")
