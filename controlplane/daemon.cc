@@ -102,13 +102,6 @@ Status Daemon::watch_signals() {
 }
 
 void Daemon::start_dataplane() {
-    link_.listen({.connected = [this](const auto& status) { connected(status); },
-                  .lost =
-                      [this](const std::string& why) {
-                          log_warning(why);
-                          flow_.connection_lost();
-                      },
-                  .event = [this](const auto& event) { take_event(event); }});
     if (options_.supervise) {
         std::vector<std::string> command{options_.dataplane, "--run-dir", options_.run_dir};
         command.insert(command.end(), options_.dataplane_arguments.begin(),
@@ -118,16 +111,29 @@ void Daemon::start_dataplane() {
                 link_.drop(how);
                 loop_.after(milliseconds(0), [this] { link_.retry_now(); });
             });
-        // One left by an earlier control plane is adopted once it answered hello.
-        if (!connect_unix(options_.run_dir + "/dataplane.sock")) supervisor_->ensure_running();
     }
+    link_.listen({.connected = [this](const auto& status) { connected(status); },
+                  .lost =
+                      [this](const std::string& why) {
+                          log_warning(why);
+                          flow_.connection_lost();
+                      },
+                  .event = [this](const auto& event) { take_event(event); },
+                  // From the first moment on: one left by an earlier control plane may be dying.
+                  .attached =
+                      [this](Peer peer) {
+                          if (supervisor_) supervisor_->adopt(std::move(peer));
+                      },
+                  .unreachable =
+                      [this] {
+                          if (supervisor_) supervisor_->ensure_running();
+                      }});
     link_.start();
 }
 
 void Daemon::connected(const model::DataplaneStatus& status) {
     log_info(fmt::format("connected to data plane {} with generation {}", status.pid(),
                          status.generation()));
-    if (supervisor_ && status.pid() != 0) supervisor_->adopt(static_cast<pid_t>(status.pid()));
     counters_.set_path(status.counters_path());
     if (std::exchange(dataplane_started_, status.started_unix_ms()) != status.started_unix_ms())
         rule_log_.dataplane_restarted();
@@ -205,8 +211,6 @@ metrics::Snapshot Daemon::metrics_now() const {
 
 void Daemon::refresh_metrics() {
     metrics_.set(metrics_now());
-    // One that was met but died before it said who it is: nobody watches it.
-    if (supervisor_ && !shutting_down_ && !link_.connected()) supervisor_->ensure_running();
     loop_.after(kMetricsPeriod, [this] { refresh_metrics(); });
 }
 

@@ -43,9 +43,14 @@ void DataplaneLink::retry_now() {
 
 void DataplaneLink::connect() {
     auto fd = connect_unix(path_);
-    if (fd) return adopt(std::move(*fd));
+    if (fd) {
+        adopt(std::move(*fd));
+        if (listener_.attached) listener_.attached(peer_of(fd_.get()));
+        return;
+    }
     problem_ = "no connection to the data plane: " + fd.error().message;
     retry_later();
+    if (listener_.unreachable) listener_.unreachable();
 }
 
 void DataplaneLink::retry_later() {

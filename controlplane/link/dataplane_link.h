@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "control.pb.h"
+#include "controlplane/link/peer.h"
 #include "controlplane/loop/event_loop.h"
 #include "controlplane/loop/unique_fd.h"
 #include "pipelines/model/frame.h"
@@ -26,6 +27,8 @@ class DataplaneLink {
         std::function<void(const model::DataplaneStatus&)> connected;  ///< hello was answered
         std::function<void(const std::string& why)> lost;
         std::function<void(const model::FromDataplane&)> event;
+        std::function<void(Peer)> attached = nullptr;  ///< connected; hello is not answered yet
+        std::function<void()> unreachable = nullptr;   ///< nobody listens there
     };
 
     DataplaneLink(EventLoop& loop, std::string socket_path);

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <memory>
+#include <utility>
 
 #include "controlplane/loop/log.h"
 
@@ -58,13 +60,27 @@ void Supervisor::ensure_running() {
     if (pid_ == 0 && !stopping_ && timer_ == EventLoop::kNoTimer) spawn();
 }
 
-void Supervisor::adopt(pid_t pid) {
-    if (pid <= 0 || pid == pid_ || stopping_) return;
+void Supervisor::adopt(Peer peer) {
+    if (!peer.pidfd || peer.pid == pid_ || stopping_) return;
     loop_.cancel(std::exchange(timer_, EventLoop::kNoTimer));
-    if (pidfd_) loop_.forget(pidfd_.get());
+    let_go();
     child_ = false;
-    if (watch(pid))
+    const pid_t pid = peer.pid;
+    if (watch(std::move(peer)))
         log_info(fmt::format("supervising data plane {} that was running already", pid));
+}
+
+/// Watches no more. A child that found another data plane in its place is still reaped.
+void Supervisor::let_go() {
+    if (!pidfd_) return;
+    loop_.forget(pidfd_.get());
+    if (!child_) return pidfd_.reset();
+    const auto fd = std::make_shared<UniqueFd>(std::move(pidfd_));
+    loop_.watch(fd->get(), POLLIN, [&loop = loop_, fd](short) {
+        siginfo_t info{};
+        ::waitid(P_PIDFD, static_cast<id_t>(fd->get()), &info, WEXITED);
+        loop.forget(fd->get());
+    });
 }
 
 void Supervisor::spawn() {
@@ -75,14 +91,14 @@ void Supervisor::spawn() {
     }
     child_ = true;
     started_ = EventLoop::Clock::now();
-    if (watch(pid)) log_info(fmt::format("started data plane {}", pid));
+    if (watch({pid, open_pidfd(pid)})) log_info(fmt::format("started data plane {}", pid));
 }
 
-bool Supervisor::watch(pid_t pid) {
-    pid_ = pid;
-    pidfd_.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+bool Supervisor::watch(Peer peer) {
+    pid_ = peer.pid;
+    pidfd_ = std::move(peer.pidfd);
     if (!pidfd_) {
-        log_error(fmt::format("cannot watch data plane {}: {}", pid, std::strerror(errno)));
+        log_error(fmt::format("cannot watch data plane {}: {}", pid_, std::strerror(errno)));
         pid_ = 0;
         respawn_later();
         return false;

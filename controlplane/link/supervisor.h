@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Supervisor: keeps one data plane process alive where there is no init to do it. Watches it by
-// pidfd, so that one started by an earlier control plane is looked after just the same.
+// pidfd, so that one started by an earlier control plane is looked after just the same, also one
+// that is being killed while we meet it.
 #pragma once
 #include <sys/types.h>
 
@@ -8,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/link/peer.h"
 #include "controlplane/loop/event_loop.h"
-#include "controlplane/loop/unique_fd.h"
 
 namespace ravelin::control {
 
@@ -22,10 +23,11 @@ class Supervisor {
     Supervisor(const Supervisor&) = delete;
     Supervisor& operator=(const Supervisor&) = delete;
 
-    /// Starts the data plane unless one is being watched.
+    /// Nobody listens at the data plane's socket: starts one, unless one is being watched (it has
+    /// not come so far, or not gone so far) or is to be started already.
     void ensure_running();
-    /// Watches a running data plane that this process did not start.
-    void adopt(pid_t pid);
+    /// Watches the data plane that does listen, whoever started it. An unknown one is ignored.
+    void adopt(Peer peer);
     /// No more restarts: SIGTERM, and SIGKILL if it has not gone within two seconds; then `gone`.
     void stop(std::function<void()> gone);
     [[nodiscard]] pid_t pid() const { return pid_; }
@@ -33,7 +35,8 @@ class Supervisor {
 
   private:
     void spawn();
-    bool watch(pid_t pid);
+    bool watch(Peer peer);
+    void let_go();
     void exited();
     [[nodiscard]] std::string reap() const;
     void respawn_later();
