@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "dataplane/net/headers.h"
+#include "dataplane/stage.h"
+#include "pipelines/stages/firewall_rules.h"
 #include "pipelines/stages/route.h"
 
 namespace ravelin {
@@ -108,11 +110,9 @@ std::string Describer::detail(const std::string& stage, const PacketMeta& meta) 
         return stage == "parse" ? summary(meta) : "port " + port(meta.in_port);
     if (stage == "steer") return fmt::format("hash {:08x}", meta.hash);
     if (stage == "firewall") {
-        static constexpr const char* kStates[] = {"",        "new",     "established",
-                                                  "related", "invalid", "untracked"};
-        const char* state = meta.flow_state < 6 ? kStates[meta.flow_state] : "";
+        const std::string_view state = firewall::state_name(meta.flow_state);
         return fmt::format("rule {} state {}", rule(meta.rule).empty() ? "-" : rule(meta.rule),
-                           *state ? state : "-");
+                           state.empty() ? "-" : state);
     }
     const std::string out = port(meta.out_port);
     if (out.empty()) return "no way out";
