@@ -2,12 +2,17 @@
 #include "dataplane/port.h"
 
 #include <fmt/format.h>
+#include <net/if.h>
 #include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <vector>
 
@@ -24,7 +29,8 @@ constexpr uint16_t kUsualRedirection = 128;  // entries, where a driver does not
 struct Vdev {
     std::string_view prefix, driver;
 };
-constexpr std::array kVdevs{Vdev{"af_packet:", "net_af_packet"}, Vdev{"af_xdp:", "net_af_xdp"},
+constexpr std::string_view kPacketSocket = "af_packet:";
+constexpr std::array kVdevs{Vdev{kPacketSocket, "net_af_packet"}, Vdev{"af_xdp:", "net_af_xdp"},
                             Vdev{"tap:", "net_tap"}, Vdev{"memif:", "net_memif"},
                             Vdev{"pcap:", "net_pcap"}};
 
@@ -61,6 +67,33 @@ std::pair<std::string, std::string> dpdk_device(const PortConfig& config, PortId
 bool is_pci(std::string_view device) {
     return device.size() >= 7 && device.substr(0, 12).find('.') != std::string_view::npos &&
            device.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+}
+
+/// The largest MTU that ethdev lets pass for this driver; more is an error on the console. Counted
+/// as ethdev does: a driver that names no MTU adds Ethernet's header and checksum.
+uint32_t admitted_mtu(const rte_eth_dev_info& info) {
+    const bool named = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
+    const uint32_t overhead =
+        named ? info.max_rx_pktlen - info.max_mtu : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+    const uint32_t longest = std::max(info.max_rx_pktlen, overhead) - overhead;
+    return std::min<uint32_t>(longest, info.max_mtu);
+}
+
+/// net_af_packet admits to frames of 1518 bytes, yet carries whatever its ring frames hold. For
+/// what is longer the interface is set here, as the driver does for what is not.
+Status set_interface_mtu(const std::string& interface, uint32_t mtu) {
+    ifreq request{};
+    interface.copy(request.ifr_name, sizeof request.ifr_name - 1);
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const bool known = fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0;
+    const bool right = known && request.ifr_mtu == static_cast<int>(mtu);
+    request.ifr_mtu = static_cast<int>(mtu);
+    const bool set = right || (known && ioctl(fd, SIOCSIFMTU, &request) == 0);
+    const int error = errno;
+    if (fd >= 0) close(fd);
+    if (set) return ok_status();
+    return Error{
+        fmt::format("{} does not take an MTU of {} B: {}", interface, mtu, std::strerror(error))};
 }
 
 /// Asks for receive queues by symmetric hash; false: the device cannot.
@@ -140,20 +173,15 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
         config_.rss == PortConfig::Rss::kAuto && rx_queues_ > 1 && spread_by_rss(info, key, conf);
     if (asked || config_.rss == PortConfig::Rss::kDevice)
         rss_entries_ = info.reta_size != 0 ? info.reta_size : kUsualRedirection;
-    conf.rxmode.mtu = config_.mtu;
+    conf.rxmode.mtu = std::min(config_.mtu, admitted_mtu(info));
     if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)
         conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
     if (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
         conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-    if (info.max_mtu != 0 && config_.mtu > info.max_mtu) conf.rxmode.mtu = info.max_mtu;
-    if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0) {
-        // net_af_packet claims 1518 bytes, yet carries whatever its ring frames hold.
-        conf.rxmode.mtu = RTE_ETHER_MTU;
-        if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0)
-            return Error{fmt::format("cannot be configured with {} queues", rx_queues_)};
-    }
+    if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0)
+        return Error{fmt::format("cannot be configured with {} queues", rx_queues_)};
     if (auto s = set_up_queues(pools); !s) return s;
-    rte_eth_dev_set_mtu(device_, static_cast<uint16_t>(config_.mtu));  // memif and rings know none
+    if (auto s = set_mtu(admitted_mtu(info)); !s) return s;
     if (config_.mac) {
         rte_ether_addr mac;
         std::memcpy(mac.addr_bytes, config_.mac->bytes.data(), 6);
@@ -167,6 +195,14 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
         redirect(device_, rss_entries_, rx_queues_);
     }
     accept_frames();
+    return ok_status();
+}
+
+Status Port::set_mtu(uint32_t admitted) {
+    if (config_.mtu <= admitted)  // memif and rings know none
+        rte_eth_dev_set_mtu(device_, static_cast<uint16_t>(config_.mtu));
+    else if (config_.device.starts_with(kPacketSocket))
+        return set_interface_mtu(config_.device.substr(kPacketSocket.size()), config_.mtu);
     return ok_status();
 }
 

@@ -53,6 +53,7 @@ class Port {
   private:
     Port(const PortConfig& config, uint16_t device) : config_(config), device_(device) {}
     Status configure(std::span<rte_mempool* const> pools);
+    Status set_mtu(uint32_t admitted);
     Status set_up_queues(std::span<rte_mempool* const> pools);
     void accept_frames();
     PortConfig config_;

@@ -135,9 +135,11 @@ def test_every_drop_so_far_has_a_name(net):
 def test_jumbo_frames(make_lab):
     lab = make_lab()
     client, _server = client_and_server(lab, mtu=9000)
+    lab.box.run("ip link set rv-dmz mtu 1500")  # the configuration says what it shall be
     lab.start(router(mtu={"lan": "9000B", "dmz": "9000B"}))
     for target in ("10.0.2.2", "fd00:2::2"):
         client.ping(target, count=3, options="-M do -s 8900")
+    assert "frame size" not in lab.log.read_text(), "an error about what works"
     lab.close()
 
 
