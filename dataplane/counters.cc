@@ -18,8 +18,10 @@ namespace {
 constexpr size_t kLine = 64;
 size_t round_up(size_t n) { return (n + kLine - 1) / kLine * kLine; }
 
+size_t values_bytes(size_t counters) { return round_up(counters * sizeof(uint64_t)); }
+
 size_t block_bytes(size_t counters, unsigned rules) {
-    return round_up(counters * sizeof(uint64_t)) + round_up(rules * sizeof(RuleCounter));
+    return values_bytes(counters) + round_up(rules * sizeof(RuleCounter));
 }
 
 void copy_text(char* to, size_t room, std::string_view from) {
@@ -40,8 +42,9 @@ bool layout_valid(const CounterHeader& h, size_t file_bytes) {
     if (h.workers == 0 || h.workers > 1024 || h.counters > 65536 || h.rules > (1u << 20))
         return false;
     if (h.names_offset != round_up(sizeof h)) return false;
-    if (h.blocks_offset != h.names_offset + round_up(h.counters * sizeof(CounterName)))
+    if (h.control_offset != h.names_offset + round_up(h.counters * sizeof(CounterName)))
         return false;
+    if (h.blocks_offset != h.control_offset + values_bytes(h.counters)) return false;
     if (h.block_bytes != block_bytes(h.counters, h.rules)) return false;
     return h.total_bytes == h.blocks_offset + h.block_bytes * h.workers &&
            h.total_bytes <= file_bytes;
@@ -51,7 +54,7 @@ bool layout_valid(const CounterHeader& h, size_t file_bytes) {
 
 size_t CounterSegment::bytes_for(size_t counters, unsigned workers, unsigned rules) {
     return round_up(sizeof(CounterHeader)) + round_up(counters * sizeof(CounterName)) +
-           workers * block_bytes(counters, rules);
+           values_bytes(counters) + workers * block_bytes(counters, rules);
 }
 
 CounterSegment::CounterSegment(void* memory, std::span<const CounterSpec> specs, unsigned workers,
@@ -62,7 +65,8 @@ CounterSegment::CounterSegment(void* memory, std::span<const CounterSpec> specs,
     header_->counters = static_cast<uint32_t>(specs.size());
     header_->rules = rules;
     header_->names_offset = round_up(sizeof *header_);
-    header_->blocks_offset = header_->names_offset + round_up(specs.size() * sizeof(CounterName));
+    header_->control_offset = header_->names_offset + round_up(specs.size() * sizeof(CounterName));
+    header_->blocks_offset = header_->control_offset + values_bytes(specs.size());
     header_->block_bytes = block_bytes(specs.size(), rules);
     header_->total_bytes = bytes_for(specs.size(), workers, rules);
     header_->started_unix_ms = started_unix_ms;
@@ -80,7 +84,11 @@ CounterSegment::CounterSegment(void* memory, std::span<const CounterSpec> specs,
 WorkerCounters CounterSegment::worker(unsigned index) const {
     const uint64_t block = header_->blocks_offset + header_->block_bytes * index;
     return {at<uint64_t>(header_, block),
-            at<RuleCounter>(header_, block + round_up(header_->counters * sizeof(uint64_t)))};
+            at<RuleCounter>(header_, block + values_bytes(header_->counters))};
+}
+
+WorkerCounters CounterSegment::control() const {
+    return {at<uint64_t>(header_, header_->control_offset), nullptr};
 }
 
 Result<CounterReader> CounterReader::open(const std::string& path) {
@@ -136,13 +144,16 @@ CounterKind CounterReader::kind(size_t counter) const {
 }
 
 uint64_t CounterReader::value(size_t counter, unsigned worker) const {
-    auto* values = at<uint64_t>(header_, header_->blocks_offset + header_->block_bytes * worker);
+    return load(header_->blocks_offset + header_->block_bytes * worker, counter);
+}
+
+uint64_t CounterReader::load(uint64_t values, size_t counter) const {
     // A plain relaxed load; atomic_ref wants a mutable object though nothing is written.
-    return __atomic_load_n(values + counter, __ATOMIC_RELAXED);
+    return __atomic_load_n(at<uint64_t>(header_, values) + counter, __ATOMIC_RELAXED);
 }
 
 uint64_t CounterReader::sum(size_t counter) const {
-    uint64_t total = 0;
+    uint64_t total = load(header_->control_offset, counter);
     for (unsigned w = 0; w < header_->workers; ++w) total += value(counter, w);
     return total;
 }
@@ -156,7 +167,7 @@ uint64_t CounterReader::sum(std::string_view counter) const {
 RuleCounter CounterReader::rule(uint32_t slot) const {
     RuleCounter total{};
     if (slot >= header_->rules) return total;
-    const uint64_t rules_at = round_up(header_->counters * sizeof(uint64_t));
+    const uint64_t rules_at = values_bytes(header_->counters);
     for (unsigned w = 0; w < header_->workers; ++w) {
         const auto* rules =
             at<RuleCounter>(header_, header_->blocks_offset + header_->block_bytes * w + rules_at);

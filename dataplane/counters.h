@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters: one shared-memory segment that the data plane alone writes and the control plane maps
-// read-only. Layout: CounterHeader, CounterName[counters], then per worker a 64-byte-aligned block
-// of uint64 values[counters] followed by RuleCounter[rules]. One writer per cache line; readers sum
-// and never reset.
+// read-only. Layout, each part 64-byte aligned: CounterHeader, CounterName[counters], the control
+// thread's uint64 values[counters], then per worker a block of uint64 values[counters] followed by
+// RuleCounter[rules]. One writer per cache line; readers sum and never reset.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -38,15 +38,15 @@ struct RuleCounter {
 
 struct CounterHeader {
     static constexpr uint64_t kMagic = 0x52564c4e43545253;  // "RVLNCTRS"
-    static constexpr uint32_t kVersion = 1;
+    static constexpr uint32_t kVersion = 2;
     uint64_t magic;
     uint32_t version, workers, counters, rules;
-    uint64_t names_offset, blocks_offset, block_bytes, total_bytes;
+    uint64_t names_offset, control_offset, blocks_offset, block_bytes, total_bytes;
     uint64_t started_unix_ms;
     uint32_t pid, spare;
 };
 
-/// One worker's counters. Writers: that worker only.
+/// One thread's counters. Writers: that worker only, or the control thread only (no rules there).
 class WorkerCounters {
   public:
     WorkerCounters() = default;
@@ -88,6 +88,7 @@ class CounterSegment {
     CounterSegment(void* memory, std::span<const CounterSpec> specs, unsigned workers,
                    unsigned rules, uint64_t started_unix_ms);
     [[nodiscard]] WorkerCounters worker(unsigned index) const;
+    [[nodiscard]] WorkerCounters control() const;
 
   private:
     CounterHeader* header_;
@@ -110,14 +111,16 @@ class CounterReader {
     [[nodiscard]] std::string_view help(size_t counter) const;
     [[nodiscard]] CounterKind kind(size_t counter) const;
     [[nodiscard]] uint64_t value(size_t counter, unsigned worker) const;
+    /// Over all workers and the control thread.
     [[nodiscard]] uint64_t sum(size_t counter) const;
-    /// Sum over workers of the named counter; 0 where there is none.
+    /// The sum of the named counter; 0 where there is none.
     [[nodiscard]] uint64_t sum(std::string_view counter) const;
     [[nodiscard]] RuleCounter rule(uint32_t slot) const;
     [[nodiscard]] bool current(const std::string& path) const;
 
   private:
     CounterReader(void* memory, size_t bytes, uint64_t inode);
+    [[nodiscard]] uint64_t load(uint64_t values, size_t counter) const;
     const CounterHeader* header_ = nullptr;
     size_t bytes_ = 0;
     uint64_t inode_ = 0;

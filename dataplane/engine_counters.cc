@@ -22,6 +22,12 @@ constexpr std::array<Spec, kEngineCounters> kEngine{{
     {"drop.pipeline.no_buffer", "Frames not made because the buffer pool was empty."},
     {"drop.pipeline.emit_full",
      "Frames of the box itself lost because too many were made in one burst."},
+    {"drop.port.rx_missed",
+     "Frames no port received because the receive ring was full: port.NAME.rx_missed of each."},
+    {"drop.port.rx_no_buffer",
+     "Frames no port received because the buffer pool was empty: port.NAME.rx_no_buffer of each."},
+    {"drop.port.rx_errors",
+     "Frames no port received because they were damaged: port.NAME.rx_errors of each."},
     {"pipeline.consumed", "Packets a stage took out of the pipeline: handed over, held, answered."},
     {"pipeline.emitted", "Frames the box itself made."},
     {"pipeline.handed_over", "Packets given to another worker."},
@@ -45,6 +51,9 @@ constexpr std::array<Spec, kPortCounters> kPort{{
     {"rx_bytes", "Bytes received."},
     {"tx_packets", "Packets sent."},
     {"tx_bytes", "Bytes sent."},
+    {"rx_missed", "Frames lost before a worker saw them: the receive ring was full."},
+    {"rx_no_buffer", "Frames lost before a worker saw them: the buffer pool was empty."},
+    {"rx_errors", "Frames lost before a worker saw them: damaged on the wire."},
 }};
 
 }  // namespace

@@ -17,6 +17,9 @@ enum EngineCounter : CounterId {
     kDropTxFull,
     kDropNoBuffer,
     kDropEmitFull,
+    kDropRxMissed,
+    kDropRxNoBuffer,
+    kDropRxErrors,
     kConsumed,
     kEmitted,
     kHandedOver,
@@ -37,7 +40,16 @@ enum EngineCounter : CounterId {
 };
 
 /// Per port, after the engine's: port.<name>.<what>.
-enum PortCounter : CounterId { kRxPackets, kRxBytes, kTxPackets, kTxBytes, kPortCounters };
+enum PortCounter : CounterId {
+    kRxPackets,
+    kRxBytes,
+    kTxPackets,
+    kTxBytes,
+    kRxMissed,  ///< this and the next two: by the control thread (port_loss.h)
+    kRxNoBuffer,
+    kRxErrors,
+    kPortCounters,
+};
 
 inline CounterId port_counter(PortId port, PortCounter which) {
     return static_cast<CounterId>(kEngineCounters + port * kPortCounters + which);

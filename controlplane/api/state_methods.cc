@@ -29,6 +29,23 @@ void ask_status(Services& s, std::function<void(Result<model::DataplaneStatus>)>
     });
 }
 
+constexpr const char* kPortCounters[] = {"rx_packets", "rx_bytes",     "tx_packets", "tx_bytes",
+                                         "rx_missed",  "rx_no_buffer", "rx_errors"};
+
+/// Each port with what it counts.
+Json ports_of(Services& s, const model::DataplaneStatus& status) {
+    const CounterReader* reader = s.counters.reader();
+    Json out = Json::array();
+    for (const model::PortStatus& port : status.ports()) {
+        Json entry = json_of(port);
+        for (const char* what : kPortCounters)
+            entry[what] =
+                reader == nullptr ? 0 : reader->sum(fmt::format("port.{}.{}", port.name(), what));
+        out.push_back(std::move(entry));
+    }
+    return out;
+}
+
 Json status_of(Services& s, const Result<model::DataplaneStatus>& dataplane) {
     const commit::JournalState& journal = s.store.state();
     const RuleLog::Counts& log = s.rule_log.counts();
@@ -48,7 +65,7 @@ Json status_of(Services& s, const Result<model::DataplaneStatus>& dataplane) {
                {"problem", s.rule_log.problem()}}}};
     if (dataplane) {
         out["dataplane"] = json_of(*dataplane);
-        out["ports"] = json_list(dataplane->ports());
+        out["ports"] = ports_of(s, *dataplane);
     } else {
         out["dataplane"] = nullptr;
         out["problem"] = dataplane.error().message;
@@ -115,16 +132,7 @@ void workers(Services& s, const CallPtr& call) {
 
 void ports(Services& s, const CallPtr& call, const Result<model::DataplaneStatus>& status) {
     if (!status) return unavailable(call, status.error().message);
-    const CounterReader* reader = s.counters.reader();
-    Json out = Json::array();
-    for (const model::PortStatus& port : status->ports()) {
-        Json entry = json_of(port);
-        for (const char* what : {"rx_packets", "rx_bytes", "tx_packets", "tx_bytes"})
-            entry[what] =
-                reader == nullptr ? 0 : reader->sum(fmt::format("port.{}.{}", port.name(), what));
-        out.push_back(std::move(entry));
-    }
-    call->result({{"ports", std::move(out)}});
+    call->result({{"ports", ports_of(s, *status)}});
 }
 
 /// Ready: connected, in agreement, and a policy in force.

@@ -56,11 +56,12 @@ void print_ports(const Context& context, const Json& s) {
                  {"LINK"},
                  {"MAC"},
                  {"MTU", Align::kRight},
-                 {"QUEUES", Align::kRight}});
+                 {"QUEUES", Align::kRight},
+                 {"MISSED", Align::kRight}});
     for (const Json& p : list(s, "ports"))
         ports.add({text(p, "name"), text(p, "device"), flag(p, "link_up") ? "up" : "down",
                    text(p, "mac"), fmt::format("{} B", number(p, "mtu")),
-                   std::to_string(number(p, "queues"))});
+                   std::to_string(number(p, "queues")), grouped(number(p, "rx_missed"))});
     if (!ports.empty()) context.print("\n" + ports.text(context.colour));
 }
 

@@ -35,10 +35,12 @@ std::string ports_table(const Rates& r, const Context& context) {
                  {"IN", Align::kRight},
                  {"", Align::kRight},
                  {"OUT", Align::kRight},
-                 {"", Align::kRight}});
+                 {"", Align::kRight},
+                 {"MISSED", Align::kRight}});
     for (const auto& [name, p] : r.ports)
         table.add({name, scaled(p.rx_packets, "pps"), scaled(8 * p.rx_bytes, "bit/s"),
-                   scaled(p.tx_packets, "pps"), scaled(8 * p.tx_bytes, "bit/s")});
+                   scaled(p.tx_packets, "pps"), scaled(8 * p.tx_bytes, "bit/s"),
+                   scaled(p.rx_missed, "pps")});
     return table.text(context.colour) + "\n";
 }
 

@@ -34,7 +34,8 @@ PortCounts port_rates(const PortCounts& before, const PortCounts& now, double se
     return {increase(before.rx_packets, now.rx_packets) / seconds,
             increase(before.rx_bytes, now.rx_bytes) / seconds,
             increase(before.tx_packets, now.tx_packets) / seconds,
-            increase(before.tx_bytes, now.tx_bytes) / seconds};
+            increase(before.tx_bytes, now.tx_bytes) / seconds,
+            increase(before.rx_missed, now.rx_missed) / seconds};
 }
 
 Json to_json(const std::vector<Named>& list) {
@@ -60,7 +61,8 @@ Sample take_sample(Client& client) {
     s.uptime_ms = now > started ? now - started : 0;
     for (const Json& p : list(ports, "ports"))
         s.ports[text(p, "name")] = {real(p, "rx_packets"), real(p, "rx_bytes"),
-                                    real(p, "tx_packets"), real(p, "tx_bytes")};
+                                    real(p, "tx_packets"), real(p, "tx_bytes"),
+                                    real(p, "rx_missed")};
     for (const Json& w : list(workers, "workers")) {
         const Json counters = w.value("counters", Json::object());
         s.workers.push_back({real(counters, "worker.busy_ns"), real(counters, "worker.idle_ns")});
@@ -108,7 +110,8 @@ Json to_json(const Rates& r) {
                          {"rx_pps", p.rx_packets},
                          {"rx_bps", 8 * p.rx_bytes},
                          {"tx_pps", p.tx_packets},
-                         {"tx_bps", 8 * p.tx_bytes}});
+                         {"tx_bps", 8 * p.tx_bytes},
+                         {"rx_missed_pps", p.rx_missed}});
     for (size_t w = 0; w < r.busy.size(); ++w)
         workers.push_back({{"worker", w}, {"busy", r.busy[w]}});
     return {{"generation", r.generation},   {"confirm_remaining_ms", r.confirm_remaining_ms},

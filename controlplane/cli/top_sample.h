@@ -11,7 +11,7 @@
 namespace ravelin::cli {
 
 struct PortCounts {
-    double rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0;
+    double rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0, rx_missed = 0;
 };
 
 struct WorkerCounts {

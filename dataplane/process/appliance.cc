@@ -188,6 +188,7 @@ Status Appliance::open_ports() {
         if (!opened) return std::move(opened.error());
         port_facts_.macs.push_back((*opened)->mac());
         ports_.push_back(std::move(*opened));
+        losses_.emplace_back(ports_.back()->device());
     }
     return ok_status();
 }

@@ -14,6 +14,7 @@
 #include "dataplane/neighbour_table.h"
 #include "dataplane/policy_builder.h"
 #include "dataplane/port.h"
+#include "dataplane/port_loss.h"
 #include "dataplane/shared_segment.h"
 #include "dataplane/worker.h"
 
@@ -44,6 +45,8 @@ class Appliance {
 
     /// Control thread, now and then: tells the workers which ports have no link.
     void note_links() noexcept;
+    /// Brings the counters of what ports lost up to date. Control thread, every second or so.
+    void count_losses() { count_port_losses(losses_, counters_->control()); }
 
     PolicySlot slot{nullptr};
     [[nodiscard]] const PortFacts& port_facts() const { return port_facts_; }
@@ -71,6 +74,7 @@ class Appliance {
     PortFacts port_facts_;
     std::vector<rte_mempool*> pools_;
     std::vector<std::unique_ptr<Port>> ports_;
+    std::vector<PortLossMeter> losses_;
     std::vector<CounterSpec> specs_;
     std::string counters_path_;
     std::vector<SharedSegment> segments_;

@@ -24,6 +24,7 @@ namespace {
 // a log or trace is read at.
 constexpr int kEventPeriodMs = 10;
 constexpr unsigned kEventsPerTurn = 512;
+constexpr uint64_t kLossPeriodNs = 1'000'000'000;  // the kernel's counts are 32 bits wide
 constexpr size_t kMostQueued = 16u
                                << 20;  // a control plane that does not read loses events, not us
 
@@ -95,8 +96,16 @@ int ControlServer::run(int stop_fd) {
             store_.appliance()->note_links();
         }
         drain_events();
+        count_losses();
         if (boot_failed_ && writer_.empty()) return 3;
     }
+}
+
+void ControlServer::count_losses() {
+    const uint64_t now = Now::read().ns;
+    if (store_.current() == nullptr || now < next_loss_count_ns_) return;
+    next_loss_count_ns_ = now + kLossPeriodNs;
+    store_.appliance()->count_losses();
 }
 
 void ControlServer::accept_client() {

@@ -38,6 +38,7 @@ class ControlServer {
     void watch(const model::Watch& request, bool capture, model::Reply& reply);
     void unwatch();
     void drain_events();
+    void count_losses();
     void carry(const uint8_t* record, size_t length);
     void tell(const model::TraceEvent& story);
     void send(const model::FromDataplane& message);
@@ -54,6 +55,7 @@ class ControlServer {
     uint64_t events_dropped_ = 0;       // because the control plane did not read
     uint32_t links_ms_ = 0;             // when the ports' links were looked at
     bool boot_failed_ = false;
+    uint64_t next_loss_count_ns_ = 0;  // CLOCK_MONOTONIC
 };
 
 }  // namespace ravelin

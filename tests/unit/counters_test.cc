@@ -57,6 +57,18 @@ TEST_F(Counters, ReaderSeesNamesAndSumsOverWorkers) {
     EXPECT_EQ(reader->sum("no.such"), 0u);
 }
 
+TEST_F(Counters, TheControlThreadHasABlockOfItsOwn) {
+    segment_->control().set(0, 5);
+    segment_->worker(0).add(0, 2);
+    write(bytes_);
+    const auto reader = CounterReader::open(path_);
+    ASSERT_TRUE(reader.ok()) << reader.error().message;
+    EXPECT_EQ(reader->sum(0), 7u);
+    EXPECT_EQ(reader->value(0, 0), 2u);
+    EXPECT_EQ(reader->value(0, 1), 0u);
+    EXPECT_EQ(reader->rule(0).packets, 0u);
+}
+
 TEST_F(Counters, ReaderRefusesEveryTruncation) {
     for (size_t bytes = 0; bytes < bytes_; bytes += 61) {
         write(bytes);
