@@ -3,9 +3,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,35 +23,16 @@ constexpr milliseconds kSlowestRestart{1000};
 constexpr milliseconds kHealthy{5000};  // after so long a death is not "again"
 constexpr milliseconds kStopGrace{2000};
 
-/// Starts `command` in a session of its own: a Ctrl-C or hang-up of our terminal must not reach a
-/// data plane that is to outlive us.
-int spawn_detached(const std::vector<std::string>& command, pid_t& pid) {
-    std::vector<char*> argv;
-    for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_t attributes;
-    posix_spawnattr_init(&attributes);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
-    const int failed = ::posix_spawn(&pid, argv[0], nullptr, &attributes, argv.data(), environ);
-    posix_spawnattr_destroy(&attributes);
-    return failed;
-}
-
 }  // namespace
 
-Supervisor::Supervisor(EventLoop& loop, std::vector<std::string> command,
+Supervisor::Supervisor(EventLoop& loop, const std::vector<std::string>& command,
                        std::function<void(const std::string&)> died)
-    : loop_(loop), command_(std::move(command)), died_(std::move(died)) {}
+    : loop_(loop), launcher_(command), program_(command.front()), died_(std::move(died)) {}
 
 Supervisor::~Supervisor() {
     loop_.cancel(timer_);
     if (pidfd_) loop_.forget(pidfd_.get());
+    for (const auto& [pid, fd] : left_) loop_.forget(fd.get());
 }
 
 void Supervisor::ensure_running() {
@@ -75,23 +54,24 @@ void Supervisor::let_go() {
     if (!pidfd_) return;
     loop_.forget(pidfd_.get());
     if (!child_) return pidfd_.reset();
-    const auto fd = std::make_shared<UniqueFd>(std::move(pidfd_));
-    loop_.watch(fd->get(), POLLIN, [&loop = loop_, fd](short) {
-        siginfo_t info{};
-        ::waitid(P_PIDFD, static_cast<id_t>(fd->get()), &info, WEXITED);
-        loop.forget(fd->get());
+    const int fd = pidfd_.get();
+    left_.emplace(pid_, std::move(pidfd_));
+    loop_.watch(fd, POLLIN, [this, fd, pid = pid_](short) {
+        (void)launcher_.reap(pid);
+        loop_.forget(fd);
+        left_.erase(pid);
     });
 }
 
 void Supervisor::spawn() {
-    pid_t pid = 0;
-    if (const int failed = spawn_detached(command_, pid); failed != 0) {
-        log_error(fmt::format("{}: cannot start: {}", command_.front(), std::strerror(failed)));
+    const auto pid = launcher_.start();
+    if (!pid) {
+        log_error(fmt::format("{}: cannot start: {}", program_, pid.error().message));
         return respawn_later();
     }
     child_ = true;
     started_ = EventLoop::Clock::now();
-    if (watch({pid, open_pidfd(pid)})) log_info(fmt::format("started data plane {}", pid));
+    if (watch({*pid, open_pidfd(*pid)})) log_info(fmt::format("started data plane {}", *pid));
 }
 
 bool Supervisor::watch(Peer peer) {
@@ -107,13 +87,9 @@ bool Supervisor::watch(Peer peer) {
     return true;
 }
 
-std::string Supervisor::reap() const {
-    siginfo_t info{};
-    if (!child_ || ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) != 0)
-        return fmt::format("data plane {} ended", pid_);
-    if (info.si_code == CLD_EXITED)
-        return fmt::format("data plane {} exited with {}", pid_, info.si_status);
-    return fmt::format("data plane {} was killed by signal {}", pid_, info.si_status);
+std::string Supervisor::reap() {
+    const auto how = child_ ? launcher_.reap(pid_) : Result<std::string>("ended");
+    return fmt::format("data plane {} {}", pid_, how ? *how : "ended");
 }
 
 void Supervisor::exited() {

@@ -6,9 +6,11 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "controlplane/link/launcher.h"
 #include "controlplane/link/peer.h"
 #include "controlplane/loop/event_loop.h"
 
@@ -16,8 +18,9 @@ namespace ravelin::control {
 
 class Supervisor {
   public:
-    /// `command`: program and arguments. `died` hears how, in words, before the restart.
-    Supervisor(EventLoop& loop, std::vector<std::string> command,
+    /// `command`: program and arguments. `died` hears how, in words, before the restart. To be made
+    /// while the process has one thread (Launcher).
+    Supervisor(EventLoop& loop, const std::vector<std::string>& command,
                std::function<void(const std::string& how)> died);
     ~Supervisor();
     Supervisor(const Supervisor&) = delete;
@@ -38,16 +41,18 @@ class Supervisor {
     bool watch(Peer peer);
     void let_go();
     void exited();
-    [[nodiscard]] std::string reap() const;
+    std::string reap();
     void respawn_later();
 
     EventLoop& loop_;
-    std::vector<std::string> command_;
+    Launcher launcher_;
+    std::string program_;
     std::function<void(const std::string&)> died_;
     std::function<void()> gone_;
     pid_t pid_ = 0;  // 0: none
     bool child_ = false;
     UniqueFd pidfd_;
+    std::map<pid_t, UniqueFd> left_;  // children let go of, until they end
     EventLoop::TimerId timer_ = EventLoop::kNoTimer;
     EventLoop::Clock::time_point started_;
     unsigned quick_deaths_ = 0;  // in a row
