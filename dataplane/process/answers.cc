@@ -119,6 +119,7 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
     out.set_workers(static_cast<uint32_t>(box.workers().size()));
     out.set_hugepages(box.facts().hugepages);
     out.set_warning(box.facts().warning);
+    out.set_sandbox(store.sandbox());
     out.set_adopted_flows(box.facts().adopted_flows);
     for (const auto& port : box.ports()) {
         model::PortStatus& p = *out.add_ports();

@@ -72,6 +72,7 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
     if (boots) {
         current_ = std::move(*policy);
         appliance_->slot.store(current_.get());
+        if (confine_) sandbox_ = confine_(config);
         appliance_->start();
         return ok_status();
     }

@@ -2,6 +2,7 @@
 // PolicyStore: the generations this process holds. At most two, plus one under construction: the
 // one in force and, while the one in force awaits confirmation, the one before it.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,13 @@ class PolicyStore {
     /// `clock`: what the workers read the time from.
     explicit PolicyStore(std::string run_dir, Clock clock = &Now::read)
         : run_dir_(std::move(run_dir)), clock_(clock) {}
+
+    /// Called once, when everything is open and before the first worker runs; returns what
+    /// sandbox() tells from then on.
+    void before_workers(std::function<std::string(const config::Node& booted)> confine) {
+        confine_ = std::move(confine);
+    }
+    [[nodiscard]] const std::string& sandbox() const { return sandbox_; }
 
     /// Builds `config` as `generation` and swaps it in; every worker has left the old one when
     /// this returns. The first call boots the appliance. `confirm_ms` > 0: rolled back by
@@ -37,6 +45,8 @@ class PolicyStore {
   private:
     Status publish(const PolicySnapshot* policy);
     std::string run_dir_;
+    std::function<std::string(const config::Node&)> confine_;
+    std::string sandbox_;  // empty: not asked for
     Clock clock_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
     std::vector<std::unique_ptr<PolicySnapshot>> limbo_;  // a worker may still hold these
