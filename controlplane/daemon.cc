@@ -69,12 +69,14 @@ Daemon::Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store)
                 *store_,   compiler_,
                 flow_,     counters_,
                 rule_log_, watches_,
-                unix_ms(), [this] { return supervisor_ ? supervisor_->restarts() : 0u; }},
+                unix_ms(), [this] { return supervisor_ ? supervisor_->restarts() : 0u; },
+                sandbox_},
       server_(loop_) {}
 
 Daemon::~Daemon() { metrics_endpoint_.reset(); }
 
 Status Daemon::start() {
+    if (options_.supervise) make_supervisor();  // forks: before anything makes a thread
     store_->set_slot_reader([this](uint32_t slot) { return counters_.read_slot(slot); });
     flow_.on_change([this] { policy_changed(); });
     add_change_methods(server_, services_);
@@ -86,6 +88,7 @@ Status Daemon::start() {
     policy_changed();
     refresh_metrics();
     start_dataplane();
+    confine();
     return ok_status();
 }
 
@@ -101,17 +104,41 @@ Status Daemon::watch_signals() {
     return ok_status();
 }
 
-void Daemon::start_dataplane() {
-    if (options_.supervise) {
-        std::vector<std::string> command{options_.dataplane, "--run-dir", options_.run_dir};
-        command.insert(command.end(), options_.dataplane_arguments.begin(),
-                       options_.dataplane_arguments.end());
-        supervisor_ =
-            std::make_unique<Supervisor>(loop_, std::move(command), [this](const std::string& how) {
-                link_.drop(how);
-                loop_.after(milliseconds(0), [this] { link_.retry_now(); });
-            });
+void Daemon::make_supervisor() {
+    std::vector<std::string> command{options_.dataplane, "--run-dir", options_.run_dir};
+    if (!options_.sandbox) command.emplace_back("--no-sandbox");
+    command.insert(command.end(), options_.dataplane_arguments.begin(),
+                   options_.dataplane_arguments.end());
+    supervisor_ = std::make_unique<Supervisor>(loop_, command, [this](const std::string& how) {
+        link_.drop(how);
+        loop_.after(milliseconds(0), [this] { link_.retry_now(); });
+    });
+}
+
+/// Everything that takes a privilege has been done: sockets, threads, the launcher. From here on a
+/// configuration that asks for one is refused.
+void Daemon::confine() {
+    if (!options_.sandbox) {
+        sandbox_ = sandbox::off("--no-sandbox").text();
+        return log_warning("sandbox: " + sandbox_);
     }
+    territory_ = {.writable = options_.writable, .readable = options_.readable};
+    territory_.writable.insert(territory_.writable.end(), {options_.state_dir, options_.run_dir});
+    const std::string& log = store_->in_force().tree["control"]["rule-log"].as_text();
+    if (!log.empty()) territory_.writable.push_back(directory_of(log));
+    territory_.readable.emplace_back("/etc/ravelin");
+    if (!options_.config_file.empty())
+        territory_.readable.push_back(directory_of(options_.config_file));
+    const sandbox::Report report = sandbox::enter(confinement(territory_));
+    sandbox_ = report.text();
+    if (report.state == "off") return log_warning("sandbox: " + sandbox_);
+    compiler_.set_gate([this](const config::Node& tree) {
+        return permits(territory_, tree["control"], metrics_address_);
+    });
+    if (report.state != "on") log_warning("sandbox: " + sandbox_);
+}
+
+void Daemon::start_dataplane() {
     link_.listen({.connected = [this](const auto& status) { connected(status); },
                   .lost =
                       [this](const std::string& why) {

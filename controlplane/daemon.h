@@ -6,6 +6,7 @@
 #include <string>
 
 #include "controlplane/api/services.h"
+#include "controlplane/confinement.h"
 #include "controlplane/link/supervisor.h"
 #include "controlplane/metrics/endpoint.h"
 
@@ -20,6 +21,8 @@ struct DaemonOptions {
     std::vector<std::string> dataplane_arguments;  ///< beside --run-dir
     bool leave_dataplane = false;                  ///< on SIGTERM
     bool salvage_journal = false;
+    bool sandbox = true;                          ///< give up privileges after the start
+    std::vector<std::string> readable, writable;  ///< directories beside the usual ones
 };
 
 class Daemon {
@@ -38,7 +41,9 @@ class Daemon {
     Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store);
     Status start();
     Status watch_signals();
+    void make_supervisor();
     void start_dataplane();
+    void confine();
     void connected(const model::DataplaneStatus& status);
     void take_event(const model::FromDataplane& event);
     void policy_changed();
@@ -53,6 +58,8 @@ class Daemon {
     EventLoop loop_;
     std::unique_ptr<PolicyStore> store_;
     Compiler compiler_;
+    Territory territory_;
+    std::string sandbox_;  // what status tells
     DataplaneLink link_;
     ChangeFlow flow_;
     CounterView counters_;

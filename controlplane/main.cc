@@ -34,6 +34,18 @@ std::string reference() {
     return ravelin::config::reference_markdown(ravelin::model::kConfigSchema, stages);
 }
 
+void add_sandbox_options(CLI::App& app, ravelin::control::DaemonOptions& options) {
+    app.add_flag("!--no-sandbox", options.sandbox,
+                 "Keep all privileges, here and in the supervised data plane; for debugging");
+    app.add_option("--readable", options.readable,
+                   "Directory whose prefix files configurations may name, beside the one of "
+                   "--config and /etc/ravelin; may be repeated")
+        ->allow_extra_args(false);
+    app.add_option("--writable", options.writable,
+                   "Directory for a rule log outside of the state directory; may be repeated")
+        ->allow_extra_args(false);
+}
+
 void add_options(CLI::App& app, ravelin::control::DaemonOptions& options, bool& foreground) {
     app.add_option("--config", options.config_file,
                    "YAML to apply if nothing was ever committed in the state directory");
@@ -67,6 +79,7 @@ int main(int argc, char** argv) {
     CLI::App app("Ravelin's control plane: compiles policy, commits it, supervises the data plane.",
                  "ravelin-controlplane");
     add_options(app, options, foreground);
+    add_sandbox_options(app, options);
     bool print_reference = false;
     app.add_flag("--reference", print_reference,
                  "Print the configuration reference (docs/configuration.md) and exit");

@@ -109,6 +109,8 @@ Json json_of(const model::DataplaneStatus& s) {
             {"hugepages", s.hugepages()},
             {"adopted_flows", s.adopted_flows()},
             {"rolled_back_from", s.rolled_back_from()},
+            {"warning", s.warning()},
+            {"sandbox", s.sandbox()},
             {"memory", json_list(s.memory())}};
 }
 

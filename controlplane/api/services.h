@@ -25,6 +25,7 @@ struct Services {
     WatchHub& watches;
     uint64_t started_unix_ms = 0;
     std::function<unsigned()> dataplane_restarts;
+    const std::string& sandbox;  ///< of this process: on, partial (why), off (why)
 };
 
 void add_change_methods(Server& server,

@@ -57,6 +57,7 @@ Json status_of(Services& s, const Result<model::DataplaneStatus>& dataplane) {
              {"ready", s.link.connected() && s.flow.settled()},
              {"started_unix_ms", s.started_unix_ms},
              {"dataplane_restarts", s.dataplane_restarts()},
+             {"sandbox", s.sandbox},
              {"rule_log",
               {{"written", log.written},
                {"beyond_rate", log.beyond_rate},

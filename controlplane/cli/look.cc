@@ -7,6 +7,17 @@
 namespace ravelin::cli {
 namespace {
 
+/// One line where both processes say the same.
+std::string sandboxes(const Json& s) {
+    const std::string control = text(s, "sandbox");
+    const auto dataplane = s.find("dataplane");
+    const std::string data = dataplane != s.end() && dataplane->is_object()
+                                 ? text(*dataplane, "sandbox")
+                                 : std::string();
+    if (control == data || data.empty()) return control;
+    return fmt::format("control plane {}; data plane {}", control, data);
+}
+
 /// One line of `status`: the names in a column.
 void print_fact(const Context& context, const char* name, const std::string& value) {
     context.print(fmt::format("{:<15}{}\n", name, value));
@@ -44,6 +55,8 @@ void print_state(const Context& context, const Json& s) {
     else
         print_fact(context, "data plane",
                    context.paint("down", "31") + ": " + printable(text(s, "problem")));
+    if (const std::string sandbox = sandboxes(s); !sandbox.empty())
+        print_fact(context, "sandbox", printable(sandbox));
     print_fact(context, "generation",
                number(s, "generation") == 0 ? "none yet" : std::to_string(number(s, "generation")));
     if (const uint64_t restarts = number(s, "dataplane_restarts"); restarts > 0)

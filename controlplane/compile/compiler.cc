@@ -131,6 +131,7 @@ Status Compiler::set_slots(Node& tree, const SlotMap& slots) const {
 Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots,
                                   const config::Positions& positions) {
     Compiled out;
+    if (Status s = gate_ ? gate_(tree) : ok_status(); !s) return locate(s.error(), tree, positions);
     if (Status s = set_slots(tree, slots); !s) return locate(s.error(), tree, positions);
     auto trial = build_policy(0, tree, PortFacts{}, trial_.get());
     if (!trial) return locate(trial.error(), tree, positions);

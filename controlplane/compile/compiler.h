@@ -2,6 +2,7 @@
 // Compiler: the operator's text -> what the data plane is sent. Builds the policy for trial with
 // the stages' own compile(), so that what it passes the data plane will not refuse.
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -48,6 +49,9 @@ std::vector<CompiledRule> rules_of(const config::Node& tree);
 
 class Compiler {
   public:
+    /// What else a configuration must pass, as the process can do it now; errors name members.
+    using Gate = std::function<Status(const config::Node& tree)>;
+    void set_gate(Gate gate) { gate_ = std::move(gate); }
     /// `file` stands in messages; {file: ...} is relative to its folder. The error is one line with
     /// its position. Keeps the trial policy, which makes the next compilation cheap.
     Result<Compiled> compile(std::string_view text, const std::string& file, const SlotMap& slots);
@@ -59,6 +63,7 @@ class Compiler {
     Result<Compiled> finish(config::Node tree, const SlotMap& slots,
                             const config::Positions& positions);
 
+    Gate gate_;
     std::unique_ptr<PolicySnapshot> trial_;
 };
 

@@ -34,6 +34,10 @@ Result<Gzip*> open_into(const std::string& path, Gzip& out) {
         return Error{fmt::format("cannot read {}: {}", shown(path), why)};
     };
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == EACCES)
+        return failed(
+            "permission denied; the control plane reads below the directory of its "
+            "--config, /etc/ravelin and each --readable");
     if (fd < 0) return failed(std::strerror(errno));
     struct stat info {};
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
