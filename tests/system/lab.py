@@ -199,6 +199,7 @@ class Lab:
         self.tag = f"rv{os.getpid()}n{next(_serial)}"
         self.hosts = {}
         self.control = None
+        self.options = ["--readable", ROOT.parent / "shared"]  # of the control plane
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"ravelin-{self.tag}-"))
         self.run_dir, self.state_dir = self.directory / "run", self.directory / "state"
         self.run_dir.mkdir()
@@ -245,8 +246,8 @@ class Lab:
         """The control plane alone, which finds a living data plane or starts one."""
         with self.log.open("a") as log:
             self.control = self.box.popen(
-                [binary("ravelin-controlplane"), "--config", self.config, "--run-dir", self.run_dir,
-                 "--state-dir", self.state_dir, "--supervise",
+                [binary("ravelin-controlplane"), *self.options,
+                 "--config", self.config, "--run-dir", self.run_dir, "--state-dir", self.state_dir, "--supervise",
                  "--dataplane", binary("ravelin-dataplane")],
                 stdout=log, stderr=log, env={**os.environ, **environment})
 
