@@ -176,8 +176,8 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
     conf.rxmode.mtu = std::min(config_.mtu, admitted_mtu(info));
     if (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER)
         conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
-    if (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
-        conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    takes_segments_ = (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    if (takes_segments_) conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
     if (rte_eth_dev_configure(device_, rx_queues_, tx_queues_, &conf) != 0)
         return Error{fmt::format("cannot be configured with {} queues", rx_queues_)};
     if (auto s = set_up_queues(pools); !s) return s;

@@ -47,6 +47,8 @@ class Port {
     /// Entries of the redirection table by which the device spreads flows over its queues with
     /// both directions on the same one; 0: it does not.
     [[nodiscard]] uint16_t rss_entries() const { return rss_entries_; }
+    /// Sends frames that lie in several buffers.
+    [[nodiscard]] bool takes_segments() const { return takes_segments_; }
     [[nodiscard]] MacAddress mac() const;
     [[nodiscard]] bool link_up() const;
 
@@ -60,6 +62,7 @@ class Port {
     uint16_t device_;
     uint16_t rx_queues_ = 1, tx_queues_ = 1;
     uint16_t rss_entries_ = 0;
+    bool takes_segments_ = false;
     bool created_ = false;  // by open(), not found
 };
 

@@ -14,7 +14,8 @@ namespace ravelin {
 struct TxRoute {
     uint16_t device = 0;  ///< DPDK port id
     uint16_t queue = 0;
-    WorkerId owner = 0;  ///< the worker that may use this queue
+    WorkerId owner = 0;     ///< the worker that may use this queue
+    bool segments = false;  ///< the device sends frames that lie in several buffers
 };
 
 class Transmitter {
@@ -28,6 +29,7 @@ class Transmitter {
     void emit(rte_mbuf* frame, PortId in_port, WorkerContext& context) noexcept;
     /// Moves up to a burst of emitted frames into `burst`, which must be empty.
     void take_emitted(Burst& burst) noexcept;
+    [[nodiscard]] bool takes_segments(PortId port) const { return routes_[port].segments; }
     [[nodiscard]] bool has_emitted() const { return emitted_count_ != 0; }
     /// Sends what was queued; what a queue refuses is dropped and counted.
     void flush(WorkerContext& context) noexcept;

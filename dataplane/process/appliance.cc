@@ -274,8 +274,9 @@ Status Appliance::make_workers(const std::string& run_dir) {
                 if ((rss ? q : p + q) % workers == w)
                     setup.queues.push_back({port.device(), q, static_cast<PortId>(p)});
             const auto queue = static_cast<uint16_t>(w % port.tx_queues());
-            setup.routes.push_back(
-                {port.device(), queue, static_cast<WorkerId>(w < port.tx_queues() ? w : queue)});
+            setup.routes.push_back({port.device(), queue,
+                                    static_cast<WorkerId>(w < port.tx_queues() ? w : queue),
+                                    port.takes_segments()});
         }
         workers_.push_back(std::make_unique<Worker>(std::move(setup)));
     }

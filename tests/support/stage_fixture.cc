@@ -71,7 +71,7 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
         names.push_back(port["name"].as_text());
         memory_->ports.emplace_back();
         devices_.push_back(memory_->ports.back().device());
-        routes.push_back({.device = devices_.back(), .queue = 0, .owner = 0});
+        routes.push_back({.device = devices_.back(), .queue = 0, .owner = 0, .segments = true});
     }
     specs_ = counter_specs(names);
     memory_->counters = zeroed(CounterSegment::bytes_for(specs_.size(), 1, limits::kMaxRules));
