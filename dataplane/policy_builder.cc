@@ -8,6 +8,11 @@
 namespace ravelin {
 namespace {
 
+ReversePath reverse_path(const std::string& word) {
+    if (word == "strict") return ReversePath::kStrict;
+    return word == "loose" ? ReversePath::kLoose : ReversePath::kOff;
+}
+
 PortId find_port(const PolicySnapshot& snapshot, std::string_view name) {
     for (size_t i = 0; i < snapshot.ports.size(); ++i)
         if (snapshot.ports[i].name == name) return static_cast<PortId>(i);
@@ -22,6 +27,7 @@ Status add_ports(PolicySnapshot& snapshot, const config::Node& ports, const Port
             return Error{fmt::format("ports: two are named '{}'", p.name)};
         p.mtu = static_cast<uint32_t>(port["mtu"].as_integer());
         p.addresses = port["addresses"].as_prefixes();
+        p.rpf = reverse_path(port["rpf"].as_text());
         const size_t index = snapshot.ports.size();
         if (index < facts.macs.size()) p.mac = facts.macs[index];
         snapshot.ports.push_back(std::move(p));

@@ -21,13 +21,21 @@ class StagePolicy {
     [[nodiscard]] virtual size_t memory_bytes() const { return 0; }
 };
 
+/// Which received packets a router takes for forged by their source (RFC 3704).
+enum class ReversePath : uint8_t {
+    kOff,
+    kStrict,  ///< no route to the source leads out of the port that received it
+    kLoose,   ///< no route leads to the source at all
+};
+
 /// A port as policy sees it: names, addresses. The device behind it is Port's.
 struct PortPolicy {
     std::string name;
     MacAddress mac;
     uint32_t mtu = 1500;            ///< bytes of L3
     std::vector<Prefix> addresses;  ///< interface addresses, host bits kept
-    PortId wire_peer = kNoPort;     ///< wire mode: where its frames leave
+    ReversePath rpf = ReversePath::kOff;
+    PortId wire_peer = kNoPort;  ///< wire mode: where its frames leave
     bool operator==(const PortPolicy&) const = default;
 };
 

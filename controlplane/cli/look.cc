@@ -123,17 +123,26 @@ ExitCode routes(const Context& context, const Routes& options) {
     const Json& found = list(answer, "routes");
     if (!options.address.empty() && found.empty())
         throw Failure(kFailed, options.address + ": no route");
-    Table table({{"PREFIX"}, {"VIA"}, {"PORT"}, {"KIND"}, {"WEIGHT", Align::kRight}, {"STATE"}});
+    Table table({{"PREFIX"},
+                 {"VIA"},
+                 {"PORT"},
+                 {"KIND"},
+                 {"WEIGHT", Align::kRight},
+                 {"STATE"},
+                 {"MTU", Align::kRight},
+                 {"TABLE"}});
     size_t shown = 0;
     std::string last;
     for (const Json& r : found) {
-        if (std::string prefix = text(r, "prefix"); shown == 0 || prefix != last) {
+        if (std::string prefix = text(r, "prefix") + text(r, "table");
+            shown == 0 || prefix != last) {
             ++shown;
             last = std::move(prefix);
         }
-        const uint64_t weight = number(r, "weight");
+        const uint64_t weight = number(r, "weight"), mtu = number(r, "mtu");
         table.add({text(r, "prefix"), text(r, "via"), text(r, "port"), text(r, "kind"),
-                   weight == 0 ? "" : std::to_string(weight), text(r, "state")});
+                   weight == 0 ? "" : std::to_string(weight), text(r, "state"),
+                   mtu == 0 ? "" : fmt::format("{} B", mtu), text(r, "table")});
     }
     context.print(table);
     if (options.address.empty() && number(answer, "total") > shown)

@@ -67,6 +67,13 @@ void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& rep
     out.set_in_port(view.in_port);
 }
 
+/// "0.0.0.0/0", "0.0.0.0/0 of table isp2 by rule voip", "by rule voip".
+std::string route_text(const RouteView& view) {
+    if (view.rule.empty()) return view.prefix.to_string();
+    if (view.table.empty()) return fmt::format("by rule {}", view.rule);
+    return fmt::format("{} of table {} by rule {}", view.prefix.to_string(), view.table, view.rule);
+}
+
 // One line for each next hop.
 void add_route(const RouteView& view, const RoutePolicy& policy, const NeighbourTable& neighbours,
                const Describer& describer, model::Reply& reply) {
@@ -77,6 +84,8 @@ void add_route(const RouteView& view, const RoutePolicy& policy, const Neighbour
         out.set_via(Describer::via(hop));
         out.set_port(describer.port(hop.port));
         out.set_kind(std::string(name_of(hop.kind)));
+        out.set_table(std::string(view.table));
+        out.set_mtu(hop.mtu);
         if (members.size() == 1) continue;
         out.set_weight(weight);
         out.set_state(NextHops::reachable(hop, neighbours) ? "up" : "down");
@@ -223,9 +232,8 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
     out.set_out_port(describer.port(told.meta().out_port));
     out.set_flow(Describer::summary(told.meta()));
     if (const auto* routes = policy_of<RoutePolicy>(policy, "route"))
-        if (const RouteView view = routes->lookup(told.meta().destination);
-            view.hop.kind != RouteKind::kNone) {
-            out.set_route(view.prefix.to_string());
+        if (const RouteView view = routes->lookup(told.meta()); view.hop.kind != RouteKind::kNone) {
+            out.set_route(route_text(view));
             const std::string chosen = describer.via(told.meta());
             out.set_next_hop(chosen.empty() ? Describer::via(view.hop) : chosen);
         }

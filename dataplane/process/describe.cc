@@ -11,6 +11,8 @@
 namespace ravelin {
 namespace {
 
+constexpr const char* kOnLink = "on link";
+
 std::string tcp_flags(uint8_t flags) {
     static constexpr const char* kNames[] = {"fin", "syn", "rst", "psh", "ack", "urg"};
     std::string out;
@@ -35,7 +37,7 @@ std::string Describer::port(PortId id) const {
 
 std::string Describer::via(const NextHop& hop) {
     if (hop.kind != RouteKind::kForward) return "";
-    return hop.on_link ? "on link" : hop.gateway.to_string();
+    return hop.on_link ? kOnLink : hop.gateway.to_string();
 }
 
 std::string Describer::via(const PacketMeta& meta) const {
@@ -117,7 +119,8 @@ std::string Describer::detail(const std::string& stage, const PacketMeta& meta) 
     const std::string out = port(meta.out_port);
     if (out.empty()) return "no way out";
     const std::string next = stage == "route" ? via(meta) : "";
-    return next.empty() ? "out " + out : fmt::format("out {} via {}", out, next);
+    if (next.empty()) return "out " + out;
+    return fmt::format("out {} {}{}", out, next == kOnLink ? "" : "via ", next);
 }
 
 model::Step Describer::step(const TraceRecord& record) const {

@@ -57,6 +57,8 @@ inline constexpr std::array kWorkerFields{
 };
 inline constexpr Schema kWorkersSchema{"workers", "The threads that move packets.", kWorkerFields};
 
+inline constexpr std::array<std::string_view, 3> kReversePaths{"off", "strict", "loose"};
+
 inline constexpr std::array kPortFields{
     Field{.name = "name",
           .type = Type::kName,
@@ -81,6 +83,14 @@ inline constexpr std::array kPortFields{
     Field{.name = "mac",
           .type = Type::kMac,
           .help = "MAC address to use instead of the device's own."},
+    Field{.name = "rpf",
+          .type = Type::kEnum,
+          .help =
+              "Reverse-path check of sources (RFC 3704), router mode: strict wants a route back "
+              "by this port, of several next hops any; loose any route but blackhole, "
+              "unreachable and prohibit.",
+          .fallback = "off",
+          .words = kReversePaths},
     Field{.name = "peer",
           .type = Type::kName,
           .help = "Wire mode: the port on the other side; with two ports it goes without saying."},

@@ -41,9 +41,9 @@ enum class Held : uint8_t {
 };
 
 /// Worker 0 only: keeps a packet that is finished but for its Ethernet header, and asks for the MAC
-/// if nobody did. Takes the frame only with kHeld.
+/// if nobody did. `mtu`: what it is cut to if it is longer. Takes the frame only with kHeld.
 Held hold_for_neighbour(rte_mbuf* frame, const PacketMeta& meta, const IpAddress& next_hop,
-                        WorkerContext& context) noexcept;
+                        uint32_t mtu, WorkerContext& context) noexcept;
 
 /// Worker 0 only: asks for the MAC of an address that nobody looks for yet; its slot, or kNoSlot
 /// while too many are being looked for.

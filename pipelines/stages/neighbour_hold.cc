@@ -22,13 +22,14 @@ uint32_t ask_for_neighbour(PortId port, const IpAddress& address, WorkerContext&
 }
 
 Held hold_for_neighbour(rte_mbuf* frame, const PacketMeta& meta, const IpAddress& next_hop,
-                        WorkerContext& context) noexcept {
+                        uint32_t mtu, WorkerContext& context) noexcept {
     NeighbourTable& table = *context.neighbours;
     const uint32_t slot = ask_for_neighbour(meta.out_port, next_hop, context);
     if (slot == NeighbourTable::kNoSlot) return Held::kTooMany;
     if (table.at(slot).state == NeighbourState::kFailed) return Held::kUnreachable;
     if (!table.hold(slot, frame)) return Held::kQueueFull;
     *travelling_meta(frame) = meta;
+    travelling_meta(frame)->next_hop = mtu;  // its way is decided; the index is of a policy
     return Held::kHeld;
 }
 
@@ -64,9 +65,8 @@ void send_held(uint32_t slot, WorkerContext& context) noexcept {
             rte_pktmbuf_free(frame);
             continue;
         }
-        const uint32_t mtu = context.policy->ports[to.port].mtu;
-        if (meta.l3_total > mtu)
-            send_fragments(frame, meta.l3_total, mtu, to.port, context);
+        if (meta.l3_total > meta.next_hop)
+            send_fragments(frame, meta.l3_total, meta.next_hop, to.port, context);
         else
             context.transmit(frame, to.port);
     }

@@ -4,6 +4,7 @@
 // MAC yet waits on worker 0 (neighbour). Redirects are never sent.
 //
 // Config: icmp-rate. Drops: as listed. Cost: one neighbour lookup a packet, two cache lines.
+#include <algorithm>
 #include <array>
 
 #include "dataplane/handoff.h"
@@ -53,7 +54,8 @@ constexpr std::array<CounterDecl, 11> kDrops{{
     {"prohibited",
      "Packets to a route of kind prohibit; answered with administratively prohibited."},
     {"ttl", "Packets whose hop limit ends here; answered with time exceeded."},
-    {"too_big", "Packets above the port's MTU that must not be cut; answered with the MTU."},
+    {"too_big",
+     "Packets above the MTU of their route or port that must not be cut; answered with the MTU."},
     {"non_ip", "Frames of protocols that are not routed."},
     {"hold_full", "Packets beyond those that may wait for a neighbour's answer."},
     {"too_many_unresolved", "Packets to new neighbours while too many are being looked for."},
@@ -67,7 +69,7 @@ constexpr std::array<CounterDecl, 4> kCounters{{
     {"icmp_sent", "ICMP errors sent."},
     {"icmp_limited", "ICMP errors not sent because of icmp-rate."},
     {"held", "Packets that wait or waited for a neighbour's answer."},
-    {"fragmented", "IPv4 packets cut to the port's MTU."},
+    {"fragmented", "IPv4 packets cut to the MTU of their route or port."},
 }};
 
 struct RewritePolicy final : StagePolicy {
@@ -133,19 +135,14 @@ class Rewrite final : public Stage {
         }
         if (meta.out_port >= context.policy->ports.size())
             return no(kNoRoute, IcmpError::kNetUnreachable);
-        const uint32_t mtu = context.policy->ports[meta.out_port].mtu;
-        // With options cutting would have to sort them (RFC 791's copied flag): answered instead.
-        const bool whole =
-            meta.has(PacketMeta::kDontFragment | PacketMeta::kIpv6 | PacketMeta::kIpOptions);
-        if (meta.l3_total > mtu && whole) return no(kTooBig, IcmpError::kTooBig, mtu);
         return true;
     }
 
-    // The address whose MAC the frame is to carry; false (and dropped) if its route is gone.
+    // The packet's way; false (and dropped) if its route is gone.
     bool next_hop_of(Burst& burst, unsigned i, const RewritePolicy& p, const WorkerContext& context,
-                     IpAddress& out) {
+                     NextHop& hop) {
         const PacketMeta& meta = burst.meta[i];
-        NextHop hop{.kind = RouteKind::kNone, .gateway = {}};
+        hop = {.kind = RouteKind::kNone, .gateway = {}};
         if (meta.next_hop == RoutePolicy::kLookUpAgain) {
             if (const NextHop* found = p.route->next_hop(meta, context)) hop = *found;
             const bool own =
@@ -155,37 +152,54 @@ class Rewrite final : public Stage {
         } else if (meta.next_hop < p.route->next_hops().size()) {
             hop = p.route->next_hops()[meta.next_hop];
         }
-        if (hop.kind != RouteKind::kForward || hop.port != meta.out_port)
-            return burst.drop(i, drop(kStaleRoute)), false;
-        out = hop.on_link ? meta.destination : hop.gateway;
+        const bool out = hop.kind == RouteKind::kForward || hop.kind == RouteKind::kBroadcast;
+        if (!out || hop.port != meta.out_port) return burst.drop(i, drop(kStaleRoute)), false;
         return true;
     }
 
     void forward(Burst& burst, unsigned i, const RewritePolicy& p, WorkerContext& context) {
         PacketMeta& meta = burst.meta[i];
-        IpAddress next;
-        if (!next_hop_of(burst, i, p, context, next)) return;
+        NextHop hop;
+        if (!next_hop_of(burst, i, p, context, hop)) return;
+        const PortPolicy& port = context.policy->ports[meta.out_port];
+        const uint32_t mtu = hop.mtu == 0 ? port.mtu : std::min<uint32_t>(hop.mtu, port.mtu);
+        if (meta.l3_total > mtu && meta.has(PacketMeta::kDontFragment | PacketMeta::kIpv6))
+            return refuse(burst, i, kTooBig, IcmpError::kTooBig, p, context, mtu);
+        const IpAddress& next = hop.on_link ? meta.destination : hop.gateway;
         MacAddress to;
         if (meta.destination.is_multicast()) {
             to = group_mac(meta.destination);
+        } else if (hop.kind == RouteKind::kBroadcast) {
+            to.bytes.fill(0xff);
         } else if (const auto known = context.neighbours->lookup(meta.out_port, next)) {
             to = *known;
         } else {
-            return wait(burst, i, next, p, context);
+            return wait(burst, i, next, mtu, p, context);
         }
         if (context.dry_run) return;
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
-        const PortPolicy& port = context.policy->ports[meta.out_port];
         if (!write_ethernet(burst.frames[i], meta, port.mac, to))
             return burst.drop(i, drop(kNonIp));
-        if (meta.l3_total <= port.mtu) return;
+        if (meta.l3_total > mtu) cut(burst, i, mtu, context);
+    }
+
+    void cut(Burst& burst, unsigned i, uint32_t mtu, WorkerContext& context) {
+        const PacketMeta& meta = burst.meta[i];
+        // The pieces leave at once, so what came before them in their flow must go first.
+        for (unsigned j = 0; j < i; ++j) {
+            if (!burst.live(j) || burst.meta[j].hash != meta.hash ||
+                burst.meta[j].out_port != meta.out_port)
+                continue;
+            context.transmit(burst.frames[j], meta.out_port);
+            burst.consume(j);
+        }
         burst.consume(i);
         const bool sent =
-            send_fragments(burst.frames[i], meta.l3_total, port.mtu, meta.out_port, context) != 0;
+            send_fragments(burst.frames[i], meta.l3_total, mtu, meta.out_port, context) != 0;
         context.counters.add(sent ? counter(kCut) : drop(kNoBuffer));
     }
 
-    void wait(Burst& burst, unsigned i, const IpAddress& next, const RewritePolicy& p,
+    void wait(Burst& burst, unsigned i, const IpAddress& next, uint32_t mtu, const RewritePolicy& p,
               WorkerContext& context) {
         PacketMeta& meta = burst.meta[i];
         const auto view = context.neighbours->view(meta.out_port, next);
@@ -200,9 +214,10 @@ class Rewrite final : public Stage {
         }
         // A held packet is finished but for its MACs, so the hop is counted first.
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
-        switch (hold_for_neighbour(burst.frames[i], meta, next, context)) {
+        switch (hold_for_neighbour(burst.frames[i], meta, next, mtu, context)) {
             case Held::kHeld:
                 burst.consume(i);
+                if (meta.l3_total > mtu) context.counters.add(counter(kCut));
                 return context.counters.add(counter(kHeldPackets));
             case Held::kQueueFull:
                 return burst.drop(i, drop(kHoldFull));

@@ -7,33 +7,46 @@
 // Config: routes. Drops: as listed. Cost: one table read per packet, misses of a burst overlapped.
 #include "pipelines/stages/route.h"
 
-#include "dataplane/neighbour_table.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
-#include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/route_schema.h"
+#include "pipelines/stages/route_watch.h"
 #include "pipelines/stages/steer.h"
 
 namespace ravelin {
 namespace {
 
-enum Drop : unsigned { kMulticastDrop, kLinkLocalDrop, kMartian, kBlackholeDrop, kTagged };
-constexpr std::array<CounterDecl, 5> kDrops{{
+enum Drop : unsigned {
+    kMulticastDrop,
+    kLinkLocalDrop,
+    kMartian,
+    kBlackholeDrop,
+    kTagged,
+    kOwnSource,
+    kSpecialSource,
+    kDirectedBroadcast,
+    kRpfStrict,
+    kRpfLoose,
+};
+constexpr std::array<CounterDecl, 10> kDrops{{
     {"multicast", "Packets to groups beyond the link; multicast is not routed."},
     {"link_local", "Packets from or to link-local addresses that would have to be forwarded."},
     {"martian",
-     "Packets from or to addresses that never stand on a wire: loopback, unspecified, groups as "
-     "source."},
+     "Packets from or to addresses that never stand on a wire: loopback, unspecified, 0.0.0.0/8, "
+     "240.0.0.0/4, groups and broadcasts as source."},
     {"blackhole", "Packets to a route of kind blackhole."},
     {"tagged", "Frames with a VLAN id on a port, which has no VLANs."},
+    {"own_source", "Packets from outside with an address of the box as source."},
+    {"special_source", "Packets from blocks that belong to nobody, by special-sources: drop."},
+    {"directed_broadcast", "Packets to the broadcast address of another port's network."},
+    {"rpf_strict", "Packets from a source that no route reaches by the port they came in."},
+    {"rpf_loose", "Packets from a source that no route reaches."},
 }};
 enum Counter : unsigned { kNoRoute };
 constexpr std::array<CounterDecl, 1> kCounters{{
     {"no_route", "Packets for which there is no route."},
 }};
 
-constexpr uint32_t kWatchRoundMs = 1000;
-constexpr unsigned kWatchedAMs = 16;
 constexpr uint16_t kVlanMask = 0x0fff;  // id 0 is a priority tag only: untagged traffic
 
 void go_local(PacketMeta& meta, RouteKind kind) {
@@ -53,20 +66,25 @@ bool link_scope_group(const IpAddress& a) {
     return (a.bytes[1] & 0x0f) == 1 || (a.bytes[1] & 0x0f) == 2;
 }
 
-bool nowhere(const IpAddress& a) {
-    return a.is_unspecified() || a.is_loopback() || (a.is_v4() && a.bytes[12] == 0);
+bool limited_broadcast(const IpAddress& a) { return a == IpAddress::v4(0xffffffff); }
+
+// 0.0.0.0/8 and 240.0.0.0/4, which operators may want to use: RFC 1122 section 3.2.1.3, RFC 1112.
+bool odd(const PacketMeta& meta, const IpAddress& a) {
+    return meta.has(PacketMeta::kIpv4) && (a.bytes[12] == 0 || a.bytes[12] >= 240);
 }
+bool nowhere(const IpAddress& a) { return a.is_unspecified() || a.is_loopback(); }
 
 class Route final : public Stage {
   public:
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
         const auto& routes = static_cast<const RoutePolicy&>(policy);
+        if (routes.checks_sources()) look_up_sources(burst, routes);
         unsigned v4[Burst::kCapacity], v6[Burst::kCapacity], n4 = 0, n6 = 0;
         uint32_t hosts[Burst::kCapacity], values[Burst::kCapacity];
         const IpAddress* addresses[Burst::kCapacity];
         for (unsigned i = 0; i < burst.count; ++i) {
-            if (!burst.live(i) || !by_table(burst, i, context)) continue;
+            if (!burst.live(i) || !by_table(burst, i, routes, context)) continue;
             const PacketMeta& meta = burst.meta[i];
             if (meta.has(PacketMeta::kIpv4)) {
                 hosts[n4] = meta.destination.v4_host();
@@ -78,9 +96,11 @@ class Route final : public Stage {
         }
         unsigned without = 0;
         if (n4 != 0) routes.table().lookup_v4_burst(hosts, values, n4);
+        if (routes.has_rules()) by_rules(burst, v4, values, n4, routes);
         for (unsigned k = 0; k < n4; ++k)
             without += apply(burst, v4[k], values[k], routes, context);
         if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
+        if (routes.has_rules()) by_rules(burst, v6, values, n6, routes);
         for (unsigned k = 0; k < n6; ++k)
             without += apply(burst, v6[k], values[k], routes, context);
         if (without != 0) context.counters.add(counter(kNoRoute), without);
@@ -88,12 +108,13 @@ class Route final : public Stage {
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
         const auto& routes = static_cast<const RoutePolicy&>(policy);
         if (routes.next_hops().watched().empty() || context.worker != 0) return;
-        watch(routes.next_hops(), context);
+        watch_.tick(routes.next_hops(), context);
     }
 
   private:
     // Decides what needs no table; true if it does.
-    bool by_table(Burst& burst, unsigned i, const WorkerContext& context) const {
+    bool by_table(Burst& burst, unsigned i, const RoutePolicy& routes,
+                  const WorkerContext& context) const {
         PacketMeta& meta = burst.meta[i];
         if (!meta.has(PacketMeta::kLocalOrigin)) {
             const bool tagged = (meta.vlan_tags > 0 && (meta.vlan_outer & kVlanMask) != 0) ||
@@ -103,7 +124,7 @@ class Route final : public Stage {
         if (meta.has(PacketMeta::kArp)) return go_local(meta, RouteKind::kGroup), false;
         if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return false;
         if (meta.in_port >= context.policy->ports.size()) return true;
-        return meta.has(PacketMeta::kLocalOrigin) ? own(meta) : received(burst, i, context);
+        return meta.has(PacketMeta::kLocalOrigin) ? own(meta) : received(burst, i, routes, context);
     }
     static bool own(PacketMeta& meta) {
         if (meta.out_port != kNoPort && meta.out_port != kLocalPort)
@@ -113,30 +134,81 @@ class Route final : public Stage {
         go_on_link(meta, meta.in_port);
         return false;
     }
-    bool received(Burst& burst, unsigned i, const WorkerContext& context) const {
+    bool received(Burst& burst, unsigned i, const RoutePolicy& routes,
+                  const WorkerContext& context) const {
         PacketMeta& meta = burst.meta[i];
-        const PortPolicy& port = context.policy->ports[meta.in_port];
-        const bool odd_source = nowhere(meta.source);
-        if (nowhere(meta.destination) || meta.source.is_multicast() || meta.source.is_loopback())
+        const IpAddress &source = meta.source, &destination = meta.destination;
+        if (nowhere(destination) || source.is_multicast() || source.is_loopback())
             return burst.drop(i, drop(kMartian)), false;
-        if (meta.destination.is_multicast()) {
-            if (link_scope_group(meta.destination))
+        if (destination.is_multicast()) {
+            if (link_scope_group(destination))
                 go_local(meta, RouteKind::kGroup);
             else
                 burst.drop(i, drop(kMulticastDrop));
             return false;
         }
-        if (meta.destination == IpAddress::v4(0xffffffff))
-            return go_local(meta, RouteKind::kGroup), false;
-        if (odd_source) return burst.drop(i, drop(kMartian)), false;
-        if (meta.destination.is_link_local()) {
-            if (owns(port, meta.destination))
+        // A host without an address asks for one (RFC 2131): to all, and no further than here.
+        if (limited_broadcast(destination)) return go_local(meta, RouteKind::kGroup), false;
+        const bool out_of_range = odd(meta, source) || odd(meta, destination);
+        if (source.is_unspecified() || limited_broadcast(source) ||
+            (out_of_range && routes.drops_martians()))
+            return burst.drop(i, drop(kMartian)), false;
+        if (destination.is_link_local()) {
+            if (owns(context.policy->ports[meta.in_port], destination))
                 go_local(meta, RouteKind::kLocal);
             else
                 burst.drop(i, drop(kLinkLocalDrop));
             return false;
         }
-        return true;
+        return believable(burst, i, routes, context);
+    }
+    // The source alone, and then whether routes lead back to it.
+    bool believable(Burst& burst, unsigned i, const RoutePolicy& routes,
+                    const WorkerContext& context) const {
+        const PacketMeta& meta = burst.meta[i];
+        const auto own = routes.own().find(meta.source);
+        if (own != OwnAddresses::Kind::kNone) [[unlikely]] {
+            const bool host = own == OwnAddresses::Kind::kHost;
+            return burst.drop(i, drop(host ? kOwnSource : kMartian)), false;
+        }
+        if (routes.drops_special_sources() && is_special_source(meta.source))
+            return burst.drop(i, drop(kSpecialSource)), false;
+        if (!routes.checks_sources()) return true;
+        const ReversePath rpf = context.policy->ports[meta.in_port].rpf;
+        // Link-local sources have no route: they come no further than the box (apply).
+        if (rpf == ReversePath::kOff || meta.source.is_link_local()) return true;
+        const bool strict = rpf == ReversePath::kStrict;
+        const PortId port = strict ? meta.in_port : kNoPort;
+        if (routes.next_hops().forwards(sources_[i], port) || routes.feasible(meta.source, port))
+            return true;
+        return burst.drop(i, drop(strict ? kRpfStrict : kRpfLoose)), false;
+    }
+    // What the main table says of each packet's source, cache misses overlapped.
+    void look_up_sources(const Burst& burst, const RoutePolicy& routes) {
+        unsigned v4[Burst::kCapacity], v6[Burst::kCapacity], n4 = 0, n6 = 0;
+        uint32_t hosts[Burst::kCapacity], values[Burst::kCapacity];
+        const IpAddress* addresses[Burst::kCapacity];
+        for (unsigned i = 0; i < burst.count; ++i) {
+            const PacketMeta& meta = burst.meta[i];
+            sources_[i] = Lpm::kNoRoute;
+            if (meta.has(PacketMeta::kIpv4)) {
+                hosts[n4] = meta.source.v4_host();
+                v4[n4++] = i;
+            } else if (meta.has(PacketMeta::kIpv6)) {
+                addresses[n6] = &meta.source;
+                v6[n6++] = i;
+            }
+        }
+        if (n4 != 0) routes.table().lookup_v4_burst(hosts, values, n4);
+        for (unsigned k = 0; k < n4; ++k) sources_[v4[k]] = values[k];
+        if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
+        for (unsigned k = 0; k < n6; ++k) sources_[v6[k]] = values[k];
+    }
+    static void by_rules(const Burst& burst, const unsigned* which, uint32_t* values, unsigned n,
+                         const RoutePolicy& routes) {
+        for (unsigned k = 0; k < n; ++k)
+            if (const PacketMeta& meta = burst.meta[which[k]]; !meta.has(PacketMeta::kLocalOrigin))
+                values[k] = routes.by_rules(meta, values[k]);
     }
     // 1 if there is no route.
     unsigned apply(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes,
@@ -157,6 +229,7 @@ class Route final : public Stage {
         if (preset && (hop.kind != RouteKind::kForward || hop.port != meta.out_port))
             return go_on_link(meta, meta.out_port), 0;
         if (hop.kind == RouteKind::kBlackhole) return burst.drop(i, drop(kBlackholeDrop)), 0;
+        if (hop.kind == RouteKind::kBroadcast) return broadcast(burst, i, value, routes), 0;
         // Own addresses and broadcasts are taken from anywhere; through the box nothing link-local
         // goes (RFC 3927 section 7, RFC 4291 section 2.5.6).
         if (hop.port != kLocalPort && meta.source.is_link_local() &&
@@ -166,6 +239,19 @@ class Route final : public Stage {
         meta.next_hop = value;
         meta.route_kind = static_cast<uint8_t>(hop.kind);
         return 0;
+    }
+    // To all on a network: of its own port for the box, of another one a directed broadcast.
+    void broadcast(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes) const {
+        PacketMeta& meta = burst.meta[i];
+        const PortId port = routes.next_hops()[value].port;
+        const bool passing = !meta.has(PacketMeta::kLocalOrigin);
+        if (passing && meta.in_port == port) return go_local(meta, RouteKind::kGroup);
+        if (passing && !routes.directs_broadcasts()) return burst.drop(i, drop(kDirectedBroadcast));
+        if (passing && meta.source.is_link_local()) return burst.drop(i, drop(kLinkLocalDrop));
+        meta.out_port = port;
+        meta.next_hop = value;
+        meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
+        meta.flags |= PacketMeta::kL2Multicast;  // nobody is told of errors (RFC 1812 4.3.2.7)
     }
     // steer has done so where it is in the pipeline. Without it only first fragments have ports,
     // and the pieces of a packet had better take one way.
@@ -177,27 +263,9 @@ class Route final : public Stage {
         set_hash(packet, meta);
         meta.flags = flags;  // not the hash of the flow's key
     }
-    // Sees that the gateways of groups are known: a lookup asks worker 0 to verify a stale one,
-    // who is not known is asked for. Each once a second, a few each millisecond.
-    void watch(const NextHops& hops, WorkerContext& context) {
-        if (context.now.ms == watched_ms_) return;
-        watched_ms_ = context.now.ms;
-        const auto watched = hops.watched();
-        if (watch_at_ >= watched.size()) {
-            if (context.now.ms - round_ms_ < kWatchRoundMs && round_ms_ != 0) return;
-            round_ms_ = context.now.ms;
-            watch_at_ = 0;
-        }
-        for (unsigned n = 0; n < kWatchedAMs && watch_at_ < watched.size(); ++n) {
-            const NextHop& hop = hops[watched[watch_at_++]];
-            const NeighbourTable& table = *context.neighbours;
-            if (!table.link_down(hop.port) && !table.lookup(hop.port, hop.gateway))
-                ask_for_neighbour(hop.port, hop.gateway, context);
-        }
-    }
 
-    size_t watch_at_ = 0;
-    uint32_t watched_ms_ = 0, round_ms_ = 0;
+    uint32_t sources_[Burst::kCapacity];  // what look_up_sources found
+    GatewayWatch watch_;
 };
 
 Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,

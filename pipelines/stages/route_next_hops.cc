@@ -20,8 +20,8 @@ uint64_t identity_of(const NextHop& hop) {
 }  // namespace
 
 std::string_view name_of(RouteKind kind) {
-    constexpr std::array<std::string_view, 7> kNames{"none",        "forward",  "local",    "group",
-                                                     "unreachable", "prohibit", "blackhole"};
+    constexpr std::array<std::string_view, 8> kNames{
+        "none", "forward", "local", "group", "unreachable", "prohibit", "blackhole", "broadcast"};
     return kNames[static_cast<size_t>(kind)];
 }
 
@@ -37,6 +37,16 @@ uint32_t NextHops::choose(uint32_t value, uint32_t hash,
     if (value < kGroup || group >= groups_.size()) return kNowhere;
     return groups_[group].pick(
         hash, [&](uint32_t hop) { return reachable(hops_[hop], *context.neighbours); });
+}
+
+bool NextHops::forwards(uint32_t value, PortId port) const noexcept {
+    const auto does = [&](uint32_t i) {
+        return hops_[i].kind == RouteKind::kForward && (port == kNoPort || hops_[i].port == port);
+    };
+    if (value < hops_.size()) return does(value);
+    if (value < kGroup || value - kGroup >= groups_.size()) return false;
+    return std::ranges::any_of(groups_[value - kGroup].members(), does,
+                               &ResilientGroup::Member::value);
 }
 
 std::vector<WeightedHop> NextHops::members(uint32_t value) const {

@@ -24,6 +24,7 @@ enum class RouteKind : uint8_t {
     kUnreachable,
     kProhibit,
     kBlackhole,  ///< dropped in silence, by route itself
+    kBroadcast,  ///< a network's broadcast address: kGroup on its own port, elsewhere directed
 };
 std::string_view name_of(RouteKind kind);
 
@@ -54,6 +55,8 @@ class NextHops {
     /// Whether a packet can be sent there, as far as is known.
     static bool reachable(const NextHop& hop, const NeighbourTable& neighbours) noexcept;
 
+    /// Whether one of the next hops of `value` forwards; by `port`, unless that is kNoPort.
+    [[nodiscard]] bool forwards(uint32_t value, PortId port) const noexcept;
     [[nodiscard]] size_t size() const { return hops_.size(); }
     const NextHop& operator[](size_t i) const { return hops_[i]; }
     /// What `value` stands for, with weights; empty for no value of these.

@@ -50,9 +50,10 @@ Result<NextHop> gateway_hop(const IpAddress& via, const PolicySnapshot& snapshot
     return hop;
 }
 
-// Of a map with via and port; nothing where it has neither.
-Result<NextHop> forward_hop(const config::Node& node, const PolicySnapshot& snapshot) {
-    NextHop hop{.gateway = {}};
+// Of a map with via and port.
+Result<NextHop> forward_hop(const config::Node& node, const PolicySnapshot& snapshot,
+                            uint16_t mtu) {
+    NextHop hop{.mtu = mtu, .gateway = {}};
     const std::string& port = node["port"].as_text();
     if (!port.empty()) {
         hop.port = port_named(snapshot, port);
@@ -69,6 +70,7 @@ Result<std::vector<WeightedHop>> read_next_hops(const config::Node& node,
                                                 const PolicySnapshot& snapshot) {
     const std::string& word = node["kind"].as_text();
     const RouteKind kind = kind_of(word);
+    const auto mtu = static_cast<uint16_t>(node["mtu"].as_integer());
     const bool one = node.has("via") || !node["port"].as_text().empty();
     const auto& several = node["next-hops"].items();
     if (kind != RouteKind::kForward) {
@@ -78,14 +80,14 @@ Result<std::vector<WeightedHop>> read_next_hops(const config::Node& node,
         return std::vector<WeightedHop>{{{.kind = kind, .gateway = {}}, 1}};
     }
     if (several.empty()) {
-        auto hop = forward_hop(node, snapshot);
+        auto hop = forward_hop(node, snapshot, mtu);
         if (!hop) return std::move(hop.error());
         return std::vector<WeightedHop>{{*hop, 1}};
     }
     if (one) return Error{"next-hops: found with `via` or `port`, expected one or the other"};
     std::vector<WeightedHop> out;
     for (size_t i = 0; i < several.size(); ++i) {
-        auto hop = forward_hop(several[i], snapshot);
+        auto hop = forward_hop(several[i], snapshot, mtu);
         if (!hop) return std::move(hop.error()).within(fmt::format("next-hops[{}]", i));
         out.push_back({*hop, static_cast<uint8_t>(several[i]["weight"].as_integer())});
     }

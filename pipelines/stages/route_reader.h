@@ -9,8 +9,8 @@
 
 namespace ravelin {
 
-/// The next hops of a map with via, port, next-hops and kind: one, several of kind forward, or one
-/// of another kind. Errors name the member, what was found and what is expected.
+/// The next hops of a map with via, port, next-hops, kind and mtu: one, several of kind forward, or
+/// one of another kind. Errors name the member, what was found and what is expected.
 Result<std::vector<WeightedHop>> read_next_hops(const config::Node& node,
                                                 const PolicySnapshot& snapshot);
 
