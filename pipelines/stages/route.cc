@@ -149,9 +149,7 @@ class Route final : public Stage {
         }
         // A host without an address asks for one (RFC 2131): to all, and no further than here.
         if (limited_broadcast(destination)) return go_local(meta, RouteKind::kGroup), false;
-        const bool out_of_range = odd(meta, source) || odd(meta, destination);
-        if (source.is_unspecified() || limited_broadcast(source) ||
-            (out_of_range && routes.drops_martians()))
+        if (source.is_unspecified() || (odd(meta, destination) && routes.drops_martians()))
             return burst.drop(i, drop(kMartian)), false;
         if (destination.is_link_local()) {
             if (owns(context.policy->ports[meta.in_port], destination))

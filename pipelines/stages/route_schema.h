@@ -156,8 +156,8 @@ inline constexpr std::array kFields{
           .nested = &kRuleSchema},
     Field{.name = "martians",
           .type = Type::kEnum,
-          .help = "Packets from or to 0.0.0.0/8 and 240.0.0.0/4 (RFC 1812 section 5.3.7); accept "
-                  "routes them. Loopback, unspecified and group sources are always dropped.",
+          .help = "Packets to 0.0.0.0/8 and 240.0.0.0/4 (RFC 1812 section 5.3.7); accept routes "
+                  "them. Packets from there are always dropped, by parse.",
           .fallback = "drop",
           .words = kDropOrAccept},
     Field{.name = "special-sources",

@@ -125,8 +125,9 @@ void check_piece(const Original& o, const Bytes& frame, uint32_t mtu, Bytes& pay
 
 void cut_and_join(bool segments) {
     StageFixture box(kYaml);
-    uint16_t device = 0, last = 0;
-    RTE_ETH_FOREACH_DEV(device) last = device;
+    uint64_t device = 0;
+    uint16_t last = 0;
+    RTE_ETH_FOREACH_DEV(device) last = static_cast<uint16_t>(device);
     const TxRoute route{.device = last, .queue = 0, .owner = 0, .segments = segments};
     Transmitter way({route, route}, 0);
     box.context().transmitter = &way;
