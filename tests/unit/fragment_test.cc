@@ -125,9 +125,9 @@ void check_piece(const Original& o, const Bytes& frame, uint32_t mtu, Bytes& pay
 
 void cut_and_join(bool segments) {
     StageFixture box(kYaml);
-    uint64_t device = 0;
     uint16_t last = 0;
-    RTE_ETH_FOREACH_DEV(device) last = static_cast<uint16_t>(device);
+    for (uint16_t device = 0; device < RTE_MAX_ETHPORTS; ++device)
+        if (rte_eth_dev_is_valid_port(device) != 0) last = device;
     const TxRoute route{.device = last, .queue = 0, .owner = 0, .segments = segments};
     Transmitter way({route, route}, 0);
     box.context().transmitter = &way;
