@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "tests/oracle/topology.h"
+
 namespace ravelin::oracle {
 namespace {
 
@@ -14,8 +16,12 @@ using test::Sent;
 constexpr uint8_t kRst = 4;
 constexpr size_t kQuoteAt = 8;  // bytes of an ICMP error ahead of what it quotes
 
-// What a host says by itself on a link: listener reports, discovery, redirects.
-bool chatter(const FrameFacts& f) { return !f.v4() && f.icmp() && f.icmp_type >= 130; }
+// What a host says by itself: listener reports, discovery, redirects; and some seconds after a
+// fragment that the rest did not come (RFC 4443 section 3.3).
+bool chatter(const FrameFacts& f) {
+    const bool timeout = f.icmp() && f.icmp_type == (f.v4() ? 11 : 3) && f.icmp_code == 1;
+    return (!f.v4() && f.icmp() && f.icmp_type >= 130) || (timeout && own_network(f.source));
+}
 
 bool same_upper(const FrameFacts& a, const Bytes& x, const FrameFacts& b, const Bytes& y) {
     return std::equal(x.begin() + static_cast<long>(a.l4), x.begin() + static_cast<long>(a.end),
@@ -47,6 +53,11 @@ bool is_error(const FrameFacts& in, const FrameFacts& out, const Bytes& frame) {
 }
 
 }  // namespace
+
+bool own_business(const Sent& s) {
+    const auto facts = read_frame(s.frame);
+    return facts && chatter(*facts);
+}
 
 std::string Outcome::text() const {
     switch (kind) {

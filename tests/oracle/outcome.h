@@ -39,4 +39,7 @@ struct Outcome {
 Outcome outcome_of(const test::Bytes& frame, const std::vector<test::Sent>& sent,
                    std::vector<test::Sent>& stray);
 
+/// Whether a side says this by itself, whatever packets come in.
+bool own_business(const test::Sent& sent);
+
 }  // namespace ravelin::oracle

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A smoke of the oracle: twenty seconds of rules and packets through Ravelin and Linux nftables."""
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import lab as lab_module
+import pytest
+
+KINDS = {"rules", "sets", "tcp", "mutation", "icmp", "fragments", "extensions", "oddities"}
+ORACLE = lab_module.BUILD / "tests" / "oracle" / "oracle"
+DOCUMENT = lab_module.ROOT / "tests" / "oracle" / "differences.md"
+CANNOT_RUN_HERE = 4
+
+pytestmark = pytest.mark.skipif(shutil.which("nft") is None, reason="needs nft (scripts/deps)")
+
+
+def test_every_documented_difference_is_known_to_the_tool():
+    listed = subprocess.run([ORACLE, "--list"], capture_output=True, text=True, check=True)
+    written = re.findall(r"^## ([a-z0-9-]+)$", DOCUMENT.read_text(), re.MULTILINE)
+    assert written == listed.stdout.split()
+
+
+def test_same_rules_same_packets_same_verdicts():
+    data = {"RAVELIN_DATA": str(lab_module.ROOT / ".." / "shared" / "data")}
+    done = subprocess.run([ORACLE, "--minutes", "0.33", "--json", "--show", "3"], text=True,
+                          capture_output=True, timeout=300, env={**data, **os.environ})
+    if done.returncode == CANNOT_RUN_HERE:
+        pytest.skip(done.stderr.strip())
+    result = json.loads(done.stdout)
+    assert not result["errors"], "\n".join(result["errors"])
+    assert not result["new"], "\n".join(result["reproductions"])
+    assert done.returncode == 0, done.stderr
+    assert set(result["packets_by_kind"]) == KINDS
+    # Both sides say yes, no and "told so" about something, or nothing was compared.
+    assert {"forwarded", "dropped", "reset", "icmp 3/13"} <= set(result["verdicts"])
