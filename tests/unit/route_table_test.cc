@@ -45,7 +45,7 @@ TEST_F(RouteTable, ListsAndLooksUp) {
         EXPECT_EQ(routes.lookup(IpAddress::v4(0x08080808)).prefix.to_string(), "8.0.0.0/8");
         EXPECT_EQ(routes.lookup(IpAddress::v4(0x09080808)).hop.gateway.to_string(), "192.0.2.9");
         EXPECT_EQ(routes.lookup(IpAddress::v4(0x0a000001)).hop.kind, RouteKind::kLocal);
-        EXPECT_EQ(routes.lookup(IpAddress::v4(0x0a0000ff)).hop.kind, RouteKind::kGroup);
+        EXPECT_EQ(routes.lookup(IpAddress::v4(0x0a0000ff)).hop.kind, RouteKind::kBroadcast);
         EXPECT_EQ(routes.lookup(*IpAddress::parse("2001:db9::1")).hop.kind, RouteKind::kNone);
     });
 }
