@@ -195,6 +195,7 @@ Status Port::configure(std::span<rte_mempool* const> pools) {
         redirect(device_, rss_entries_, rx_queues_);
     }
     accept_frames();
+    watch_interface();
     return ok_status();
 }
 
@@ -226,7 +227,17 @@ void Port::accept_frames() {
         rte_eth_promiscuous_enable(device_);
 }
 
+void Port::watch_interface() {
+    for (const std::string_view kind : {"af_packet:", "af_xdp:"})
+        if (config_.device.starts_with(kind)) {
+            const std::string rest = config_.device.substr(kind.size());
+            interface_ = rest.substr(0, rest.find(','));
+            asking_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        }
+}
+
 Port::~Port() {
+    if (asking_ >= 0) close(asking_);
     rte_eth_dev_info info{};
     const bool known = rte_eth_dev_info_get(device_, &info) == 0;
     rte_eth_dev_stop(device_);
@@ -244,6 +255,13 @@ MacAddress Port::mac() const {
 }
 
 bool Port::link_up() const {
+    // net_af_packet and net_af_xdp say "up" whatever happens to the interface.
+    if (asking_ >= 0) {
+        ifreq request{};
+        interface_.copy(request.ifr_name, IFNAMSIZ - 1);
+        return ioctl(asking_, SIOCGIFFLAGS, &request) == 0 &&
+               (request.ifr_flags & IFF_RUNNING) != 0;
+    }
     rte_eth_link link{};
     return rte_eth_link_get_nowait(device_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }

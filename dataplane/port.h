@@ -58,8 +58,11 @@ class Port {
     Status set_mtu(uint32_t admitted);
     Status set_up_queues(std::span<rte_mempool* const> pools);
     void accept_frames();
+    void watch_interface();
     PortConfig config_;
     uint16_t device_;
+    std::string interface_;  // the kernel's, behind a packet socket; empty: none
+    int asking_ = -1;        // a socket to ask the kernel for its link
     uint16_t rx_queues_ = 1, tx_queues_ = 1;
     uint16_t rss_entries_ = 0;
     bool takes_segments_ = false;
