@@ -70,8 +70,9 @@ PortLoss PortLossMeter::read() {
 
 void count_port_losses(std::vector<PortLossMeter>& meters, const WorkerCounters& counters) {
     PortLoss all;
-    for (PortId port = 0; port < meters.size(); ++port) {
-        const PortLoss loss = meters[port].read();
+    for (size_t i = 0; i < meters.size(); ++i) {
+        const auto port = static_cast<PortId>(i);
+        const PortLoss loss = meters[i].read();
         counters.set(port_counter(port, kRxMissed), loss.missed);
         counters.set(port_counter(port, kRxNoBuffer), loss.no_buffer);
         counters.set(port_counter(port, kRxErrors), loss.errors);

@@ -9,7 +9,7 @@ namespace {
 
 /// One line where both processes say the same.
 std::string sandboxes(const Json& s) {
-    const std::string control = text(s, "sandbox");
+    std::string control = text(s, "sandbox");
     const auto dataplane = s.find("dataplane");
     const std::string data = dataplane != s.end() && dataplane->is_object()
                                  ? text(*dataplane, "sandbox")

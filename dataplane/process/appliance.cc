@@ -240,13 +240,33 @@ Result<std::unique_ptr<FlowTable>> Appliance::make_flow_table(const std::string&
     return std::make_unique<FlowTable>(std::move(*table));
 }
 
+bool Appliance::nics_spread() const {
+    return worker_count_ > 1 && std::ranges::all_of(ports_, [this](const auto& p) {
+               return p->rss_entries() != 0 && p->rx_queues() == worker_count_;
+           });
+}
+
+/// Where NICs spread flows, queue q of every port is worker q's: a flow's directions meet there.
+void Appliance::share_queues(WorkerSetup& setup) const {
+    const bool spread = setup.rss_entries != 0;
+    for (size_t p = 0; p < ports_.size(); ++p) {
+        const Port& port = *ports_[p];
+        for (uint16_t q = 0; q < port.rx_queues(); ++q)
+            if ((spread ? q : p + q) % worker_count_ == setup.id)
+                setup.queues.push_back({port.device(), q, static_cast<PortId>(p)});
+        const auto queue = static_cast<uint16_t>(setup.id % port.tx_queues());
+        setup.routes.push_back(
+            {port.device(), queue,
+             static_cast<WorkerId>(setup.id < port.tx_queues() ? setup.id : queue),
+             port.takes_segments()});
+    }
+}
+
 Status Appliance::make_workers(const std::string& run_dir) {
     const auto workers = static_cast<WorkerId>(worker_count_);
     const config::Node& settings = booted_["workers"];
     const std::vector<int> cpus = cpus_of(booted_);
-    const bool rss = workers > 1 && std::ranges::all_of(ports_, [&](const auto& p) {
-                         return p->rss_entries() != 0 && p->rx_queues() == workers;
-                     });
+    const uint16_t rss_entries = nics_spread() ? ports_[0]->rss_entries() : uint16_t{0};
     neighbours_ = std::make_unique<NeighbourTable>();
     handoffs_ = std::make_unique<HandoffMatrix>(workers);
     for (WorkerId w = 0; w < workers; ++w) {
@@ -257,7 +277,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
         WorkerSetup setup{.id = w,
                           .cpu = cpus.empty() ? -1 : cpus[w % cpus.size()],
                           .adaptive = settings["poll"].as_text() != "busy",
-                          .rss_entries = rss ? ports_[0]->rss_entries() : uint16_t{0},
+                          .rss_entries = rss_entries,
                           .clock = clock_,
                           .policy = &slot,
                           .counters = counters_->worker(w),
@@ -268,16 +288,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
                           .queues = {},
                           .routes = {}};
         setup.counters.add(kFlowsAdopted, facts_.adopted_flows - adopted_before);
-        for (size_t p = 0; p < ports_.size(); ++p) {
-            const Port& port = *ports_[p];
-            for (uint16_t q = 0; q < port.rx_queues(); ++q)
-                if ((rss ? q : p + q) % workers == w)
-                    setup.queues.push_back({port.device(), q, static_cast<PortId>(p)});
-            const auto queue = static_cast<uint16_t>(w % port.tx_queues());
-            setup.routes.push_back({port.device(), queue,
-                                    static_cast<WorkerId>(w < port.tx_queues() ? w : queue),
-                                    port.takes_segments()});
-        }
+        share_queues(setup);
         workers_.push_back(std::make_unique<Worker>(std::move(setup)));
     }
     return ok_status();

@@ -64,6 +64,8 @@ class Appliance {
     Status open_ports();
     Status make_counters(const std::string& run_dir);
     Status share_hash_secret(const std::string& run_dir);
+    [[nodiscard]] bool nics_spread() const;
+    void share_queues(WorkerSetup& setup) const;
     Status make_workers(const std::string& run_dir);
     Result<std::unique_ptr<FlowTable>> make_flow_table(const std::string& path, uint32_t capacity);
 

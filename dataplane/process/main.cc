@@ -28,7 +28,7 @@ int stop_signals() {
 
 /// Gives up what a booted data plane does not need; returns what `ravelin status` shows.
 std::string confine(const ravelin::config::Node& booted) {
-    const std::string text = ravelin::sandbox::enter(ravelin::confinement_of(booted)).text();
+    std::string text = ravelin::sandbox::enter(ravelin::confinement_of(booted)).text();
     if (text != "on") fmt::print(stderr, "ravelin-dataplane: warning: sandbox: {}\n", text);
     return text;
 }
