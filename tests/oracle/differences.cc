@@ -94,10 +94,10 @@ bool quoted_sequence(const Judged& j) {
 }
 bool not_under_way(const Judged& j) {
     if (!j.o.facts.quoted || j.o.facts.quotes_tcp) return false;
-    const auto& [from, to] = *j.o.facts.quoted;
+    const auto& pair = *j.o.facts.quoted;
     const bool sent = std::ranges::any_of(j.earlier, [&](const Observation& e) {
-        return e.facts.source == from && e.facts.destination == to && kernel_let(e) &&
-               !e.facts.quoted;
+        return e.facts.source == pair.first && e.facts.destination == pair.second &&
+               kernel_let(e) && !e.facts.quoted;
     });
     return !sent && (dropped_by(j.o, "icmp_unrelated") || looser(j.o));
 }

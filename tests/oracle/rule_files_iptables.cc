@@ -144,8 +144,9 @@ std::vector<RuleSet> read_iptables(const std::string& name, const std::vector<st
             ++set.refused;
     }
     std::vector<RuleSet> out;
-    for (auto& [chain, set] : chains) {
-        set.name = name + " " + chain;
+    for (auto& named : chains) {
+        RuleSet& set = named.second;
+        set.name = name + " " + named.first;
         // The loader wants no denied `established`: packets of a flow meet no rule.
         std::erase_if(set.rules, [&](const SetRule& r) {
             return r.states == "[established]" && r.action != "accept" && ++set.refused != 0;
