@@ -31,7 +31,8 @@ uint32_t dpdk_hash(const uint8_t* addresses, unsigned length, const uint8_t* por
     unsigned n = 0;
     for (; n < length / 2; ++n) words[n] = word_at(addresses + 4 * size_t{n});
     if (ports != nullptr) words[n++] = word_at(ports);
-    return rte_softrss(words, n, rss::kKey.data());
+    alignas(4) static constexpr auto kKey = rss::kKey;  // it reads words
+    return rte_softrss(words, n, kKey.data());
 }
 
 /// The queue a NIC would choose for an untagged frame.
