@@ -60,6 +60,8 @@ class Builder final : public YAML::EventHandler {
                   const std::string& value) override {
         refuse_tag(mark, tag);
         if (value.find('\0') != std::string::npos) throw Stop{mark, "a value holds a NUL byte"};
+        if (!is_utf8(value))  // yaml-cpp makes single bytes of \N and \_
+            throw Stop{mark, "an escape in a value gives no UTF-8 text; write \\u0085 and \\u00a0"};
         Raw& node = create(mark, Raw::Kind::kScalar);
         count(mark, 0, value.size());
         node.bytes = value.size();

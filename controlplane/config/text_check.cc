@@ -58,4 +58,13 @@ Status check_text(std::string_view text, const std::string& file_name, size_t li
     return ok_status();
 }
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const size_t length = utf8_length(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 }  // namespace ravelin::config

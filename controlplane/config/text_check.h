@@ -12,4 +12,7 @@ namespace ravelin::config {
 /// line ends. (yaml-cpp takes byte 4 for the end of its input and would silently stop there.)
 Status check_text(std::string_view text, const std::string& file_name, size_t limit);
 
+/// Whether all of `text` is UTF-8 (Unicode table 3-7).
+bool is_utf8(std::string_view text);
+
 }  // namespace ravelin::config

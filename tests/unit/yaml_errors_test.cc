@@ -223,6 +223,8 @@ const Case kCases[] = {
     {"ports: !!seq []", "edge.yaml:1:8: found the tag 'tag:yaml.org,2002:seq', expected none"},
     {"ports: 'x", "edge.yaml:1:10: YAML syntax: illegal EOF in scalar"},
     {"ports: \"\\0\"", "edge.yaml:1:8: a value holds a NUL byte"},
+    {"ports: \"\\N\"",
+     "edge.yaml:1:8: an escape in a value gives no UTF-8 text; write \\u0085 and \\u00a0"},
     {"ports: []\nlimits: \x04\n", "edge.yaml:2:9: holds the control character 0x04"},
     {"ports: \xff\n", "edge.yaml:1:8: is not UTF-8 text"},
     {std::string_view("ports: \0", 8), "edge.yaml:1:8: holds the control character 0x00"},
