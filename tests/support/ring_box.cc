@@ -83,12 +83,11 @@ RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock 
 }
 
 RingBox::~RingBox() {
+    // What nobody received goes back while its pool is there and its lane still orders threads.
+    for (size_t p = 0; p < wires_.size(); ++p)
+        for (auto frames = receive(p); !frames.empty(); frames = receive(p))
+            for (rte_mbuf* frame : frames) rte_pktmbuf_free(frame);
     forget_lanes();
-    // What nobody received goes back while its pool is there.
-    for (Wire& wire : wires_)
-        for (Lane& lane : wire.out)
-            for (void* frame = nullptr; rte_ring_sc_dequeue(lane.ring, &frame) == 0;)
-                rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));
     store_.reset();
     for (Wire& wire : wires_) {
         rte_vdev_uninit(wire.device.c_str());
