@@ -2,8 +2,6 @@
 // Matching; the tables are made in classifier_build.cc.
 #include "pipelines/tables/classifier.h"
 
-#include <bit>
-
 namespace ravelin {
 
 Classifier::View Classifier::view_of(uint32_t set, const RuleDefaults& defaults) const noexcept {
@@ -33,11 +31,10 @@ size_t Classifier::views_of(const ClassifierKey& key, Views& views) const noexce
     return n;
 }
 
-/// `views` point at the block of `chunk`.
-uint32_t Classifier::match_chunk(std::span<const View> views, size_t chunk,
-                                 uint32_t from) const noexcept {
+/// The chunk's rules that every view has. `views` point at the block of `chunk`.
+bool Classifier::match_chunk(std::span<const View> views, size_t chunk,
+                             RuleChunk& left) const noexcept {
     const uint64_t bit = uint64_t{1} << (chunk % 64);
-    RuleChunk left;
     left.words.fill(~uint64_t{0});
     for (const View& view : views) {
         const uint64_t bitmap = view.bitmap[chunk / 64];
@@ -46,39 +43,9 @@ uint32_t Classifier::match_chunk(std::span<const View> views, size_t chunk,
         const RuleChunk& rules = sets_.chunks[id];
         uint64_t any = 0;
         for (size_t w = 0; w < left.words.size(); ++w) any |= left.words[w] &= rules.words[w];
-        if (any == 0) return kNoMatch;
+        if (any == 0) return false;
     }
-    for (size_t w = 0; w < left.words.size(); ++w) {
-        const size_t base = chunk * kChunkRules + w * 64;
-        uint64_t word = left.words[w];
-        if (base + 64 <= from) continue;
-        if (base < from) word &= ~uint64_t{0} << (from - base);
-        if (word != 0)
-            return static_cast<uint32_t>(base) + static_cast<uint32_t>(std::countr_zero(word));
-    }
-    return kNoMatch;
-}
-
-uint32_t Classifier::next_match(const ClassifierKey& key, uint32_t from) const noexcept {
-    if (from >= size_) return kNoMatch;
-    Views storage;
-    const std::span<View> views(storage.data(), views_of(key, storage));
-    const size_t first_chunk = from / kChunkRules;
-    for (size_t block = 0; block < sets_.blocks; ++block) {
-        uint64_t candidates = ~uint64_t{0};
-        // A listed chunk contains its default and more, so it is never empty.
-        for (const View& view : views)
-            candidates &= view.bitmap[block] | view.defaults->nonzero[block];
-        if (first_chunk / 64 > block) candidates = 0;
-        if (first_chunk / 64 == block) candidates &= ~uint64_t{0} << (first_chunk % 64);
-        for (; candidates != 0; candidates &= candidates - 1) {
-            const size_t chunk = block * 64 + static_cast<size_t>(std::countr_zero(candidates));
-            const uint32_t rule = match_chunk(views, chunk, from);
-            if (rule != kNoMatch) return rule;
-        }
-        for (View& view : views) view.listed += std::popcount(view.bitmap[block]);
-    }
-    return kNoMatch;
+    return true;
 }
 
 size_t Classifier::memory_bytes() const {

@@ -5,6 +5,7 @@
 // chunk up to the match; measured in perf/micro/classifier_bench.cc.
 #pragma once
 #include <array>
+#include <bit>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
@@ -57,10 +58,12 @@ class Classifier {
 
     /// Lowest index of a rule that matches, or kNoMatch. Does not allocate.
     [[nodiscard]] uint32_t match(const ClassifierKey& key) const noexcept {
-        return next_match(key, 0);
+        return find(key, [](uint32_t) { return true; });
     }
-    /// Lowest index >= `from` of a rule that matches, or kNoMatch. Does not allocate.
-    [[nodiscard]] uint32_t next_match(const ClassifierKey& key, uint32_t from) const noexcept;
+    /// Lowest index of a rule that matches and that takes(index) says true of, or kNoMatch. The
+    /// packet's sets are looked up once, however many rules are offered. Does not allocate.
+    template <typename Takes>
+    [[nodiscard]] uint32_t find(const ClassifierKey& key, Takes takes) const noexcept;
 
     [[nodiscard]] size_t memory_bytes() const;
     /// Number of rules.
@@ -90,7 +93,8 @@ class Classifier {
 
     size_t views_of(const ClassifierKey& key, Views& views) const noexcept;
     View view_of(uint32_t set, const RuleDefaults& defaults) const noexcept;
-    uint32_t match_chunk(std::span<const View> views, size_t chunk, uint32_t from) const noexcept;
+    [[nodiscard]] bool match_chunk(std::span<const View> views, size_t chunk,
+                                   RuleChunk& left) const noexcept;
 
     size_t size_ = 0;
     RuleSets sets_;
@@ -98,5 +102,31 @@ class Classifier {
     // In order of how much they usually tell apart, so that most chunks end early.
     ValueTable destination_port_, source_port_, protocol_, in_port_, out_port_, icmp_type_, state_;
 };
+
+template <typename Takes>
+uint32_t Classifier::find(const ClassifierKey& key, Takes takes) const noexcept {
+    if (size_ == 0) return kNoMatch;
+    Views storage;
+    const std::span<View> views(storage.data(), views_of(key, storage));
+    for (size_t block = 0; block < sets_.blocks; ++block) {
+        uint64_t candidates = ~uint64_t{0};
+        // A listed chunk contains its default and more, so it is never empty.
+        for (const View& view : views)
+            candidates &= view.bitmap[block] | view.defaults->nonzero[block];
+        for (; candidates != 0; candidates &= candidates - 1) {
+            const size_t chunk = block * 64 + static_cast<size_t>(std::countr_zero(candidates));
+            RuleChunk left;
+            if (!match_chunk(views, chunk, left)) continue;
+            for (size_t w = 0; w < left.words.size(); ++w)
+                for (uint64_t word = left.words[w]; word != 0; word &= word - 1) {
+                    const auto rule = static_cast<uint32_t>(
+                        chunk * kChunkRules + w * 64 + static_cast<size_t>(std::countr_zero(word)));
+                    if (takes(rule)) return rule;
+                }
+        }
+        for (View& view : views) view.listed += std::popcount(view.bitmap[block]);
+    }
+    return kNoMatch;
+}
 
 }  // namespace ravelin

@@ -149,12 +149,9 @@ std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules) {
     for (size_t i = 0; i < rules.size(); ++i) {
         if (shapes[i].empty()) continue;
         const ClassifierKey key = sample_of(shapes[i]);
-        for (size_t by = classifier->match(key); by < i;
-             by = classifier->next_match(key, static_cast<uint32_t>(by) + 1)) {
-            if (!covers(shapes[by], shapes[i])) continue;
-            out.push_back({i, by});
-            break;
-        }
+        const size_t by = classifier->find(
+            key, [&](uint32_t at) { return at >= i || covers(shapes[at], shapes[i]); });
+        if (by < i) out.push_back({i, by});
     }
     return out;
 }

@@ -44,6 +44,10 @@ void expect_linear(const Classifier& classifier, std::span<const ClassifierRule>
     }
 }
 
+uint32_t next_match(const Classifier& c, const ClassifierKey& key, uint32_t from) {
+    return c.find(key, [&](uint32_t rule) { return rule >= from; });
+}
+
 TEST(Classifier, NoRulesMatchNothing) {
     const auto built = Classifier::build({});
     ASSERT_TRUE(built);
@@ -58,8 +62,8 @@ TEST(Classifier, AnyMatchesBothFamilies) {
     const auto c = Classifier::build(std::vector<ClassifierRule>(2));
     EXPECT_EQ(c->match(tcp("192.0.2.1", "192.0.2.2", 80)), 0u);
     EXPECT_EQ(c->match(tcp("2001:db8::1", "2001:db8::2", 80)), 0u);
-    EXPECT_EQ(c->next_match(tcp("192.0.2.1", "192.0.2.2", 80), 1), 1u);
-    EXPECT_EQ(c->next_match(tcp("192.0.2.1", "192.0.2.2", 80), 2), Classifier::kNoMatch);
+    EXPECT_EQ(next_match(*c, tcp("192.0.2.1", "192.0.2.2", 80), 1), 1u);
+    EXPECT_EQ(next_match(*c, tcp("192.0.2.1", "192.0.2.2", 80), 2), Classifier::kNoMatch);
 }
 
 TEST(Classifier, FamilyLimitsAnyAddress) {
@@ -133,19 +137,21 @@ TEST(Classifier, RandomRulesEqualLinearScan) {
     }
 }
 
-TEST(Classifier, NextMatchVisitsEveryMatch) {
+TEST(Classifier, FindOffersEveryMatchInOrder) {
     Random rng(2);
     const auto rules = test::random_rules(rng, 1200);
     const auto c = Classifier::build(rules);
     for (int i = 0; i < 300; ++i) {
         const auto key = key_near(rules[rng() % rules.size()], rng);
-        uint32_t got = c->match(key);
-        for (uint32_t r = 0; r < rules.size(); ++r) {
-            if (!test::matches(rules[r], key)) continue;
-            ASSERT_EQ(got, r);
-            got = c->next_match(key, r + 1);
-        }
-        ASSERT_EQ(got, Classifier::kNoMatch);
+        std::vector<uint32_t> offered, wanted;
+        const uint32_t none = c->find(key, [&](uint32_t r) {
+            offered.push_back(r);
+            return false;
+        });
+        for (uint32_t r = 0; r < rules.size(); ++r)
+            if (test::matches(rules[r], key)) wanted.push_back(r);
+        ASSERT_EQ(none, Classifier::kNoMatch);
+        ASSERT_EQ(offered, wanted);
     }
 }
 
@@ -162,7 +168,7 @@ TEST(Classifier, FortyThousandHostRules) {
         auto key = tcp("0.0.0.0", "192.0.2.1", 53);
         key.source = IpAddress::v4(0x0a000000 + i * 7);
         ASSERT_EQ(c->match(key), i);
-        ASSERT_EQ(c->next_match(key, i + 1), 40000u);
+        ASSERT_EQ(next_match(*c, key, i + 1), 40000u);
         key.source = IpAddress::v4(0x0a000001 + i * 7);
         ASSERT_EQ(c->match(key), 40000u);
         key.destination_port = 54;
