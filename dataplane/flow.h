@@ -144,7 +144,7 @@ struct alignas(64) Flow {
     // Second cache line.
     std::array<uint64_t, 2> bytes;    ///< L3 bytes passed
     std::array<uint32_t, 2> packets;  ///< packets passed; wraps
-    uint32_t generation;              ///< policy generation that judged the flow
+    uint32_t epoch;                   ///< PolicySnapshot::epoch of its last judgement
     uint32_t rule;                    ///< slot of the rule that admitted it
     uint32_t last_seen_ms;            ///< clock of the caller, wraps after 49.7 days
     uint32_t timeout_ms;              ///< idle time after last_seen_ms until it expires

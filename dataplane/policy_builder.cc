@@ -55,6 +55,47 @@ Status connect_wires(PolicySnapshot& snapshot, const config::Node& ports) {
     return ok_status();
 }
 
+SetDecl declared(const std::string& name, const config::Node& node) {
+    return {name, set_type_of(node["type"].as_text()).value_or(SetType::kPrefixes),
+            static_cast<uint32_t>(node["size"].as_integer())};
+}
+
+Result<std::shared_ptr<LiveSet>> resized(const LiveSet& before, const SetDecl& decl) {
+    if (before.size() > decl.size)
+        return Error{fmt::format("sets.{}.size: found {}, and the set has {} elements", decl.name,
+                                 decl.size, before.size())};
+    auto fresh = LiveSet::create(decl);
+    if (!fresh) return std::move(fresh.error());
+    before.for_each([&](const SetElement& element, uint64_t expires_ms) {
+        (*fresh)->add(element, expires_ms);
+    });
+    return std::shared_ptr<LiveSet>(std::move(*fresh));
+}
+
+// A set that is declared as before is the same set, with its elements. One whose size changed takes
+// them over.
+Status add_sets(PolicySnapshot& snapshot, const config::Node& sets,
+                const PolicySnapshot* previous) {
+    for (const auto& [name, node] : sets.members()) {
+        if (node.kind() != config::Node::Kind::kMap) continue;  // by value, in the rules
+        const SetDecl decl = declared(name, node);
+        std::shared_ptr<LiveSet> set;
+        for (size_t i = 0; previous != nullptr && i < previous->sets.size(); ++i)
+            if (previous->sets[i]->decl().name == name) set = previous->sets[i];
+        if (set != nullptr && set->decl().type == decl.type && set->decl().size != decl.size) {
+            auto grown = resized(*set, decl);
+            if (!grown) return std::move(grown.error());
+            set = std::move(*grown);
+        } else if (set == nullptr || set->decl() != decl) {
+            auto fresh = LiveSet::create(decl);
+            if (!fresh) return std::move(fresh.error());
+            set = std::move(*fresh);
+        }
+        snapshot.sets.push_back(std::move(set));
+    }
+    return ok_status();
+}
+
 bool same_ports(const PolicySnapshot& a, const PolicySnapshot& b) {
     return a.mode == b.mode && a.ports == b.ports;
 }
@@ -64,24 +105,33 @@ std::shared_ptr<const StagePolicy> unchanged(const PolicySnapshot* previous,
                                              const config::Node& config) {
     if (previous == nullptr || !same_ports(*previous, now)) return nullptr;
     for (const auto& step : previous->steps)
-        if (step.stage == stage && step.config == config) return step.policy;
+        if (step.stage == stage && *step.config == config) return step.policy;
     return nullptr;
 }
 
 }  // namespace
+
+LiveSet* PolicySnapshot::find_set(std::string_view name) const {
+    for (const auto& set : sets)
+        if (set->decl().name == name) return set.get();
+    return nullptr;
+}
 
 Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
                                                      const config::Node& config,
                                                      const PortFacts& facts,
                                                      const PolicySnapshot* previous) {
     auto snapshot = std::make_unique<PolicySnapshot>();
+    std::vector<RuleInfo> rules;
     snapshot->generation = generation;
+    snapshot->epoch = snapshot->first_epoch = static_cast<uint32_t>(generation);
     snapshot->mode = config["mode"].as_text() == "wire" ? PolicySnapshot::Mode::kWire
                                                         : PolicySnapshot::Mode::kRouter;
     const config::Node& ports = config["ports"];
     if (auto s = add_ports(*snapshot, ports, facts); !s) return std::move(s.error());
     if (snapshot->mode == PolicySnapshot::Mode::kWire)
         if (auto s = connect_wires(*snapshot, ports); !s) return std::move(s.error());
+    if (auto s = add_sets(*snapshot, config["sets"], previous); !s) return std::move(s.error());
     StageRegistry& registry = StageRegistry::get();
     const auto& pipeline = config["pipeline"].items();
     for (const config::Node& entry : pipeline) {
@@ -89,12 +139,14 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
         const int index = registry.index(name);
         if (index < 0) return Error{fmt::format("pipeline: no stage '{}'", name)};
         const auto stage = static_cast<uint16_t>(index);
-        CompileContext context{*snapshot, snapshot->rules,
+        CompileContext context{*snapshot, rules,
                                unchanged(previous, *snapshot, stage, stage_config)};
         auto policy = registry.stages()[stage]->compile(stage_config, context);
         if (!policy) return std::move(policy.error()).within(name);
-        snapshot->steps.push_back({stage, std::move(*policy), stage_config});
+        snapshot->steps.push_back(
+            {stage, std::move(*policy), std::make_shared<const config::Node>(stage_config)});
     }
+    snapshot->rules = RuleNames(std::move(rules));
     return snapshot;
 }
 

@@ -8,6 +8,7 @@
 
 #include "dataplane/address.h"
 #include "dataplane/config/node.h"
+#include "dataplane/live_set.h"
 #include "dataplane/verdict.h"
 
 namespace ravelin {
@@ -46,18 +47,68 @@ struct RuleInfo {
     std::string action;
 };
 
+/// All of a policy's rules, by PacketMeta::rule. A live change adds to the end without a copy of
+/// what stood there.
+class RuleNames {
+  public:
+    RuleNames() = default;
+    explicit RuleNames(std::vector<RuleInfo> rules)
+        : shared_(std::make_shared<const std::vector<RuleInfo>>(std::move(rules))) {}
+    [[nodiscard]] size_t size() const { return shared() + more_.size(); }
+    [[nodiscard]] const RuleInfo& operator[](size_t i) const {
+        return i < shared() ? (*shared_)[i] : more_[i - shared()];
+    }
+    /// Replaces rule `i` of those added since, or adds it at the end: `i` is then size().
+    void put(size_t i, RuleInfo rule) {
+        if (i < size())
+            more_[i - shared()] = std::move(rule);
+        else
+            more_.push_back(std::move(rule));
+    }
+    /// The first that `fits`, or null.
+    template <typename Fits>
+    [[nodiscard]] const RuleInfo* find_if(Fits fits) const {
+        for (size_t i = 0; i < size(); ++i)
+            if (fits((*this)[i])) return &(*this)[i];
+        return nullptr;
+    }
+    [[nodiscard]] const RuleInfo* find(std::string_view name) const {
+        return find_if([&](const RuleInfo& rule) { return rule.name == name; });
+    }
+    [[nodiscard]] std::vector<RuleInfo> all() const {
+        std::vector<RuleInfo> out;
+        for (size_t i = 0; i < size(); ++i) out.push_back((*this)[i]);
+        return out;
+    }
+
+  private:
+    [[nodiscard]] size_t shared() const { return shared_ == nullptr ? 0 : shared_->size(); }
+    std::shared_ptr<const std::vector<RuleInfo>> shared_;
+    std::vector<RuleInfo> more_;
+};
+
+/// Copied for every live change: what is large in it is shared.
 struct PolicySnapshot {
     uint64_t generation = 0;
+    /// What a flow remembers of its judgement: differs wherever a verdict may differ. A new
+    /// generation and a live change have a new one; a merge of live rules does not.
+    uint32_t epoch = 0;
+    /// Epoch of this generation's first snapshot.
+    uint32_t first_epoch = 0;
     enum class Mode : uint8_t { kRouter, kWire } mode = Mode::kRouter;
     struct Step {
         uint16_t stage;  ///< index into the worker's stage instances
         std::shared_ptr<const StagePolicy> policy;
-        config::Node config;  ///< what it was compiled from
+        std::shared_ptr<const config::Node> config;  ///< what it was compiled from
     };
     std::vector<Step> steps;        ///< in order of execution
     std::vector<PortPolicy> ports;  ///< index = PortId
-    std::vector<RuleInfo> rules;
+    RuleNames rules;
+    /// Live sets by name. Their elements are shared with every snapshot that declares them alike.
+    std::vector<std::shared_ptr<LiveSet>> sets;
 
+    /// Null where there is none.
+    [[nodiscard]] LiveSet* find_set(std::string_view name) const;
     /// The port that owns `address`, or kNoPort.
     [[nodiscard]] PortId owner_of(const IpAddress& address) const;
 };

@@ -67,9 +67,9 @@ void Worker::stop() {
     thread_.join();
 }
 
-bool Worker::has_left_all_but(uint64_t generation) const noexcept {
-    const uint64_t now = using_.load(std::memory_order_seq_cst);
-    return now == generation || now == kAsleep;
+bool Worker::has_left_all_but(const PolicySnapshot* policy) const noexcept {
+    const uintptr_t now = using_.load(std::memory_order_seq_cst);
+    return now == reinterpret_cast<uintptr_t>(policy) || now == kAsleep;
 }
 
 void Worker::wake() noexcept {
@@ -108,7 +108,7 @@ void Worker::loop() noexcept {
 void Worker::turn() noexcept {
     context_.now = clock_();
     context_.policy = policy_->load(std::memory_order_seq_cst);
-    using_.store(context_.policy->generation, std::memory_order_release);
+    using_.store(reinterpret_cast<uintptr_t>(context_.policy), std::memory_order_release);
     run_commands();
     unsigned moved = receive();
     moved += take_over();

@@ -62,9 +62,9 @@ class Worker {
     void start();
     void stop();
 
-    /// QSBR: this worker holds no policy other than generation `generation`, or sleeps and will
-    /// load anew. Any thread.
-    [[nodiscard]] bool has_left_all_but(uint64_t generation) const noexcept;
+    /// QSBR: this worker holds no policy other than `policy`, or sleeps and will load anew. Any
+    /// thread.
+    [[nodiscard]] bool has_left_all_but(const PolicySnapshot* policy) const noexcept;
     /// Hands a command over and waits until it ran. False: the worker does not answer in time.
     bool execute(Command& command);
     /// Wakes the worker if it sleeps. Any thread.
@@ -91,7 +91,7 @@ class Worker {
     void account(unsigned moved) noexcept;
     void rest() noexcept;
 
-    static constexpr uint64_t kAsleep = UINT64_MAX, kAwake = UINT64_MAX - 1;
+    static constexpr uintptr_t kAsleep = UINTPTR_MAX, kAwake = UINTPTR_MAX - 1;
 
     // Read and written by this worker.
     WorkerContext context_;
@@ -111,7 +111,7 @@ class Worker {
     bool adaptive_;
     int cpu_, wakeup_;
     // Shared with the control thread.
-    alignas(64) std::atomic<uint64_t> using_{kAwake};  ///< generation, or asleep/awake
+    alignas(64) std::atomic<uintptr_t> using_{kAwake};  ///< policy, or asleep/awake
     std::atomic<bool> stop_{false};
     SpscRing<Command*> commands_{16};
     std::thread thread_;

@@ -89,21 +89,22 @@ class Differ {
             case Type::kStages:
                 return stages(before, after, path);
             case Type::kSets:
-                return sets(before, after, path);
+                return sets(before, after, field, path);
             default:
                 break;
         }
         if (before.is_null()) return add(Kind::kAdded, path, "", text(after, field));
         if (after.is_null()) return add(Kind::kRemoved, path, text(before, field), "");
-        if (field.type == Type::kPrefixSet || field.type == Type::kInterfaceSet)
+        const bool live = before.names_live_set() || after.names_live_set();
+        if (!live && (field.type == Type::kPrefixSet || field.type == Type::kInterfaceSet))
             return prefixes(before, after, path);
         add(Kind::kChanged, path, text(before, field), text(after, field));
     }
 
     /// One value as YAML writes it, on one line.
     [[nodiscard]] std::string text(const Node& value, const Field& field) const {
-        if (field.type == Type::kPrefixSet || field.type == Type::kInterfaceSet)
-            return shorten(words(value));
+        const bool set = field.type == Type::kPrefixSet || field.type == Type::kInterfaceSet;
+        if (set && !value.names_live_set()) return shorten(words(value));
         Node map = Node::map();
         map.set(field.name, value);
         std::string yaml = config::to_yaml(map, Schema{"value", "", std::span(&field, 1)}, stages_);
@@ -140,15 +141,26 @@ class Differ {
             path, list(gone), list(come));
     }
 
-    void sets(const Node& before, const Node& after, const std::string& path) {
+    [[nodiscard]] std::string set_text(const Node& set, const Field& field) const {
+        return is_live(set) ? describe_map(set, *field.nested) : shorten(words(set));
+    }
+    static bool is_live(const Node& set) { return set.kind() == Node::Kind::kMap; }
+
+    void sets(const Node& before, const Node& after, const Field& field, const std::string& path) {
         for (const auto& [name, set] : after.members()) {
-            if (!before.has(name))
-                add(Kind::kAdded, joined(path, name), "", shorten(words(set)));
-            else if (before[name] != set)
-                prefixes(before[name], set, joined(path, name));
+            const Node& old = before[name];
+            const std::string at = joined(path, name);
+            if (old.is_null())
+                add(Kind::kAdded, at, "", set_text(set, field));
+            else if (is_live(old) && is_live(set))
+                maps(old, set, *field.nested, at);
+            else if (is_live(old) || is_live(set))
+                add(Kind::kChanged, at, set_text(old, field), set_text(set, field));
+            else if (old != set)
+                prefixes(old, set, at);
         }
         for (const auto& [name, set] : before.members())
-            if (!after.has(name)) add(Kind::kRemoved, joined(path, name), shorten(words(set)), "");
+            if (!after.has(name)) add(Kind::kRemoved, joined(path, name), set_text(set, field), "");
     }
 
     // Entries are known by `name`, by their stage, or by their place.

@@ -33,17 +33,65 @@ std::string beside(const std::string& document, const std::string& path) {
     return (std::filesystem::path(document).parent_path() / path).lexically_normal().string();
 }
 
+bool declares_live(const Raw& value) {
+    for (size_t i = 0; value.is_map() && i < value.member_count(); ++i)
+        if (value.key(i).text == "type") return true;
+    return false;
+}
+
 }  // namespace
 
-Status PrefixSets::load(const Raw& sets, std::string_view field) {
+Status PrefixSets::load(const Raw& sets, std::string_view field, const ReadLive& read_live) {
     field_ = field;
     Step step(context_, field);
     if (!sets.is_map() && !sets.is_null())
         return context_.unexpected(sets, "a map of names to prefix sets");
     if (auto s = index(sets); !s) return s;
+    for (auto& [name, set] : sets_) {
+        if (!declares_live(*set.value)) continue;
+        Step inside(context_, name);
+        auto live = read_live(*set.value);
+        if (!live) return std::move(live.error());
+        set.live = std::move(*live);
+        set.state = State::kDone;
+    }
     for (auto& set : sets_)
         if (auto s = resolve(set); !s) return s;
     return ok_status();
+}
+
+void PrefixSets::load(const Node& sets) {
+    field_ = "sets";
+    for (const auto& [name, node] : sets.members()) {
+        Named& named = sets_[name];
+        named.state = State::kDone;
+        named.used = true;
+        if (node.kind() == Node::Kind::kMap)
+            named.live = node;
+        else
+            named.blob = node.as_blob();
+    }
+}
+
+bool PrefixSets::names_live(const Raw& value) const {
+    if (!value.is_scalar() || !value.text.starts_with('@')) return false;
+    const auto set = sets_.find(std::string_view(value.text).substr(1));
+    return set != sets_.end() && !set->second.live.is_null();
+}
+
+Result<Node> PrefixSets::live(const Raw& value) {
+    if (!value.is_scalar() || !value.text.starts_with('@'))
+        return context_.unexpected(value, "\"@name\" of a live set");
+    const std::string_view name = std::string_view(value.text).substr(1);
+    const auto set = sets_.find(name);
+    if (set == sets_.end()) return unknown(value, name);
+    if (set->second.live.is_null())
+        return context_.error(value,
+                              fmt::format("{} is a set of prefixes by value, expected a live "
+                                          "set: {{type: ..., size: ...}}",
+                                          shown(value.text)));
+    set->second.used = true;
+    return Node::text(value.text);
 }
 
 Status PrefixSets::index(const Raw& sets) {
@@ -52,7 +100,7 @@ Status PrefixSets::index(const Raw& sets) {
         if (!is_name(key.text))
             return context_.unexpected(key, "a name of 1 to 63 letters, digits and - _ . /");
         const auto [at, is_new] =
-            sets_.try_emplace(key.text, Named{.value = &sets.member(i), .blob = {}});
+            sets_.try_emplace(key.text, Named{.value = &sets.member(i), .blob = {}, .live = {}});
         if (!is_new)
             return context_.error(key,
                                   fmt::format("the key {} stands here twice", shown(key.text)));
@@ -108,6 +156,10 @@ Status PrefixSets::append_scalar(const Raw& value, std::string& out) {
 Status PrefixSets::append_named(const Raw& value, std::string& out) {
     const auto set = sets_.find(std::string_view(value.text).substr(1));
     if (set == sets_.end()) return unknown(value, std::string_view(value.text).substr(1));
+    if (!set->second.live.is_null())
+        return context_.error(
+            value,
+            fmt::format("{} is a live set, expected it alone and in a rule", shown(value.text)));
     if (set->second.state == State::kResolving) return cycle(value, set->first);
     if (auto s = resolve(*set); !s) return s;
     set->second.used = true;
@@ -161,7 +213,8 @@ Error PrefixSets::unknown(const Raw& at, std::string_view name) const {
 
 Node PrefixSets::as_node() {
     Node out = Node::map();
-    for (const auto& [name, set] : sets_) out.members().emplace_back(name, Node::blob(set.blob));
+    for (const auto& [name, set] : sets_)
+        out.members().emplace_back(name, set.live.is_null() ? Node::blob(set.blob) : set.live);
     return out;
 }
 

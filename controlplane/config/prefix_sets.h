@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prefix sets: resolves `@name`, {file: path} and lists to sorted prefixes without repeats.
+// Prefix sets: resolves `@name`, {file: path} and lists to sorted prefixes without repeats. Live
+// sets are only declared; their names stay names.
 #pragma once
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -21,8 +23,16 @@ class PrefixSets {
   public:
     explicit PrefixSets(Context& context) : context_(context) {}
 
+    /// Reads what a live set is declared with.
+    using ReadLive = std::function<Result<Node>(const Raw&)>;
     /// Reads every named set of the document's `sets:` map (null: none), in any order of reference.
-    Status load(const Raw& sets, std::string_view field);
+    Status load(const Raw& sets, std::string_view field, const ReadLive& read_live);
+    /// Takes sets as they stand in a tree that was read before.
+    void load(const Node& sets);
+    /// "@name" of a live set.
+    [[nodiscard]] bool names_live(const Raw& value) const;
+    /// The same where nothing else may stand.
+    Result<Node> live(const Raw& value);
     /// The blob of one prefix set value.
     Result<std::string> read(const Raw& value);
     /// The sets as a map of name to blob, by name.
@@ -37,6 +47,7 @@ class PrefixSets {
         State state = State::kWaiting;
         bool used = false;
         std::string blob;
+        Node live;  // what it is declared with, if it is a live one
     };
     using Sets = std::map<std::string, Named, std::less<>>;
 

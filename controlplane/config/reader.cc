@@ -18,6 +18,7 @@ bool is_one_scalar(Type type) {
         case Type::kPrefixSet:
         case Type::kPortSet:
         case Type::kNameSet:
+        case Type::kLiveSet:
         case Type::kMap:
         case Type::kList:
         case Type::kStages:
@@ -84,6 +85,8 @@ Result<Node> Reader::value(const Raw& raw, const Field& field) {
         if (!node) return context_.error(raw, node.error().message);
         return node;
     }
+    if (field.type == Type::kLiveSet || (field.live && sets_.names_live(raw)))
+        return sets_.live(raw);
     switch (field.type) {
         case Type::kMap:
             return map(raw, *field.nested);

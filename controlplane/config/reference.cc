@@ -86,6 +86,7 @@ constexpr std::array kTypeNames{
     TypeName{Type::kPrefixSet, "prefix set"},
     TypeName{Type::kPortSet, "port set"},
     TypeName{Type::kNameSet, "name or list of names"},
+    TypeName{Type::kLiveSet, "`\"@name\"` of a live set"},
     TypeName{Type::kStages, "list of stages"},
     TypeName{Type::kSets, "map of name to prefix set"},
 };
@@ -100,9 +101,14 @@ std::string type_name(const Field& field) {
             return link(field);
         case Type::kList:
             return "list of " + link(field);
+        case Type::kSets:
+            if (field.nested == nullptr) break;
+            return "map of name to prefix set or to " + link(field);
         default:
-            return std::string(std::ranges::find(kTypeNames, field.type, &TypeName::type)->name);
+            break;
     }
+    std::string name(std::ranges::find(kTypeNames, field.type, &TypeName::type)->name);
+    return field.live ? name + ", or `\"@name\"` of a live set" : name;
 }
 
 std::string row(const Field& field) {

@@ -50,6 +50,7 @@ std::string scalar_of(const Node& value, const Field& field) {
         case Type::kText:
         case Type::kName:
         case Type::kEnum:
+        case Type::kLiveSet:
             return scalar(value.as_text());
         case Type::kAddress:
             return scalar(value.as_address().to_string());
@@ -65,6 +66,7 @@ std::string scalar_of(const Node& value, const Field& field) {
 
 std::vector<std::string> scalars_of(const Node& value, Type type, const Field& field) {
     std::vector<std::string> out;
+    if (value.names_live_set()) return {scalar(value.as_text())};
     if (type == Type::kPrefixSet || type == Type::kInterfaceSet)
         for (const Prefix& p : value.as_prefixes()) out.push_back(scalar(p.to_string()));
     if (type == Type::kNameSet)
@@ -149,7 +151,10 @@ class Writer {
         out_ += map.members().empty() ? " {}\n" : "\n";
         for (const auto& [name, set] : map.members()) {
             out_.append(indent, ' ').append(scalar(name)) += ':';
-            scalars(scalars_of(set, Type::kPrefixSet, field), indent + kIndent);
+            if (set.kind() == Node::Kind::kMap && field.nested != nullptr)
+                nested(set, *field.nested, indent + kIndent);
+            else
+                scalars(scalars_of(set, Type::kPrefixSet, field), indent + kIndent);
         }
     }
     /// One item beside the key, more below it.

@@ -17,11 +17,15 @@ namespace ravelin::config {
 namespace {
 
 /// Named sets first: any rule may refer to them.
-Status load_sets(const Raw& root, const Schema& schema, PrefixSets& sets) {
+Status load_sets(const Raw& root, const Schema& schema, PrefixSets& sets, Reader& reader) {
     for (const Field& field : schema.fields) {
         if (field.type != Type::kSets) continue;
+        const auto live = [&](const Raw& raw) -> Result<Node> {
+            if (field.nested != nullptr) return reader.map(raw, *field.nested);
+            return Error{"live sets are not known here"};
+        };
         for (size_t i = 0; i < root.member_count(); ++i)
-            if (root.key(i).text == field.name) return sets.load(root.member(i), field.name);
+            if (root.key(i).text == field.name) return sets.load(root.member(i), field.name, live);
     }
     return ok_status();
 }
@@ -36,8 +40,9 @@ Result<Loaded> load_text(std::string_view yaml, const std::string& file_name, co
         .file = file_name, .path = {}, .positions = Positions(file_name), .warnings = {}};
     context.record(*raw->root);
     PrefixSets sets(context);
-    if (auto s = load_sets(*raw->root, schema, sets); !s) return s.error();
-    auto tree = Reader(context, sets, stages, stage_names).map(*raw->root, schema);
+    Reader reader(context, sets, stages, stage_names);
+    if (auto s = load_sets(*raw->root, schema, sets, reader); !s) return s.error();
+    auto tree = reader.map(*raw->root, schema);
     if (!tree) return tree.error();
     sets.warn_unused();
     return Loaded{std::move(*tree), std::move(context.warnings), std::move(context.positions)};

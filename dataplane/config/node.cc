@@ -43,6 +43,7 @@ Node::Kind kind_of(Type type) {
         case Type::kText:
         case Type::kName:
         case Type::kEnum:
+        case Type::kLiveSet:
             return Node::Kind::kText;
         case Type::kNameSet:
         case Type::kList:
@@ -89,6 +90,8 @@ std::string_view fault(const Node& value, const Field& field) {
             return n >= 0 && (field.words.size() >= 63 || n >> field.words.size() == 0)
                        ? ""
                        : "not a set of the words";
+        case Type::kLiveSet:
+            return value.names_live_set() ? "" : "not the name of a live set";
         case Type::kNameSet:
             return std::ranges::all_of(
                        value.items(),
@@ -123,17 +126,25 @@ Status stages_conform(const Node& list, StageSchemas stages) {
     return ok_status();
 }
 
+Status sets_conform(const Node& sets, const Field& field, StageSchemas stages) {
+    for (const auto& [name, set] : sets.members()) {
+        if (set.kind() == Node::Kind::kMap && field.nested != nullptr) {
+            if (auto s = conforms(set, *field.nested, stages); !s)
+                return std::move(s.error()).within(fmt::format("{}.{}", field.name, name));
+        } else if (set.kind() != Node::Kind::kBlob || !prefixes_valid(set.as_blob())) {
+            return Error{fmt::format("{}: '{}' is not a prefix set", field.name, name)};
+        }
+    }
+    return ok_status();
+}
+
 Status field_conforms(const Node& value, const Field& field, StageSchemas stages) {
+    if (field.live && value.names_live_set()) return ok_status();
     if (value.kind() != kind_of(field.type))
         return Error{fmt::format("{}: has the wrong kind", field.name)};
     if (field.type == Type::kMap) return conforms(value, *field.nested, stages);
     if (field.type == Type::kStages) return stages_conform(value, stages);
-    if (field.type == Type::kSets) {
-        for (const auto& [name, set] : value.members())
-            if (set.kind() != Node::Kind::kBlob || !prefixes_valid(set.as_blob()))
-                return Error{fmt::format("{}: '{}' is not a prefix set", field.name, name)};
-        return ok_status();
-    }
+    if (field.type == Type::kSets) return sets_conform(value, field, stages);
     if (field.type == Type::kList) {
         for (size_t i = 0; i < value.items().size(); ++i)
             if (auto s = conforms(value.items()[i], *field.nested, stages); !s)

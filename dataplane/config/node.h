@@ -56,6 +56,10 @@ class Node {
     [[nodiscard]] std::vector<Prefix> as_prefixes() const;  ///< of a kPrefixSet
     [[nodiscard]] std::vector<PortRange> as_ports() const;  ///< of a kPortSet
     [[nodiscard]] std::vector<std::string> as_names() const;
+    /// "@name", where a live set may stand.
+    [[nodiscard]] bool names_live_set() const {
+        return kind_ == Kind::kText && bytes_.size() > 1 && bytes_.front() == '@';
+    }
 
     /// List items.
     [[nodiscard]] const std::vector<Node>& items() const { return items_; }

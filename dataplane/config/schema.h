@@ -29,10 +29,12 @@ enum class Type : uint8_t {
     kPrefixSet,     ///< prefix | @set | {file: F} | a list  -> blob, 17 bytes each
     kPortSet,       ///< 80 | 1000-2000 | a list of these    -> blob, 4 bytes each (low, high; BE)
     kNameSet,       ///< name | [name, ...]                  -> list of text
+    kLiveSet,       ///< "@name" of a live set               -> text ("@name")
     kMap,           ///< a map described by `nested`         -> map
     kList,          ///< a list of maps described by `nested` -> list of map
     kStages,        ///< the pipeline: list of one-key maps  -> list of map {stage name: its config}
-    kSets,          ///< {name: prefix set, ...}             -> map of name to blob (17 bytes each)
+    kSets,          ///< {name: prefix set, ...}             -> map of name to blob (17 bytes each);
+                    ///< {name: {type: ...}} is a live set   -> map described by `nested`
 };
 
 struct Schema;
@@ -46,6 +48,7 @@ struct Field {
     std::span<const std::string_view> words = {};      ///< kEnum, kEnumSet
     const Schema* nested = nullptr;                    ///< kMap, kList
     int64_t minimum = INT64_MIN, maximum = INT64_MAX;  ///< integers, in the tree's unit
+    bool live = false;  ///< kPrefixSet, kPortSet: may be "@name" of a live set, as kLiveSet
 };
 
 struct Schema {

@@ -105,6 +105,11 @@ void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
                     add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes);
                 const auto* routes = dynamic_cast<const RoutePolicy*>(step.policy.get()))
                 row->set_entries(routes->size());
+    for (const auto& set : store.current()->sets) {
+        auto* row = add("set." + set->decl().name, set->memory_bytes());
+        row->set_entries(set->size());
+        row->set_capacity(set->decl().size);
+    }
     for (const auto& worker : store.appliance()->workers()) {
         auto* row = add(fmt::format("flows.{}", worker->id()), worker->flow_memory());
         row->set_entries(worker->context().counters.get(kFlows));
@@ -139,6 +144,7 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
         p.set_mtu(port->config().mtu);
         p.set_queues(port->rx_queues());
     }
+    *out.mutable_live() = store.live();
     add_memory(store, out);
 }
 

@@ -95,6 +95,7 @@ int ControlServer::run(int stop_fd) {
             links_ms_ = now.ms;
             store_.appliance()->note_links();
         }
+        store_.expire_elements(Now::read());
         drain_events();
         count_losses();
         if (boot_failed_ && writer_.empty()) return 3;
@@ -141,6 +142,7 @@ void ControlServer::serve_client() {
 }
 
 void ControlServer::handle(const std::string& frame) {
+    received_ns_ = Now::read().ns;
     model::ToDataplane request;
     if (!request.ParseFromString(frame)) return drop_client();
     model::FromDataplane message;
@@ -167,6 +169,10 @@ void ControlServer::answer(const model::ToDataplane& request, model::Reply& repl
         case Kind::kRollback:
             outcome = store_.roll_back();
             break;
+        case Kind::kLive:
+            outcome = store_.change(request.live(), Now::read(), received_ns_);
+            reply.set_live_ns(Now::read().ns - received_ns_);
+            break;
         case Kind::kStatus:
             break;
         case Kind::kUnwatch:
@@ -190,9 +196,10 @@ void ControlServer::answer(const model::ToDataplane& request, model::Reply& repl
 
 void ControlServer::apply(const model::Apply& request, model::Reply& reply) {
     auto config = model::decode(request.policy().config());
-    Status outcome = config ? store_.apply(request.policy().generation(), *config,
-                                           request.confirm_ms(), Now::read())
-                            : Status(std::move(config.error()));
+    Status outcome =
+        config ? store_.apply(request.policy().generation(), *config, request.confirm_ms(),
+                              Now::read(), request.has_live() ? &request.live() : nullptr)
+               : Status(std::move(config.error()));
     if (!outcome) {
         reply.set_error(outcome.error().message);
         boot_failed_ = store_.appliance() == nullptr;

@@ -47,6 +47,7 @@ class ControlServer {
     PolicyStore& store_;
     std::string run_dir_;
     uint64_t started_unix_ms_;
+    uint64_t received_ns_ = 0;  // of the request being answered
     int lock_ = -1, listener_ = -1, client_ = -1;
     model::FrameReader reader_;
     model::FrameWriter writer_;

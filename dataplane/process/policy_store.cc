@@ -17,6 +17,7 @@ namespace {
 // A worker is between two bursts within microseconds; a virtual machine may take it off its CPU for
 // a while. Longer than this it is stuck, and its memory may not be touched again.
 constexpr std::chrono::seconds kGrace{10};
+constexpr unsigned kEagerLooks = 200;
 
 uint64_t available_bytes() {
     uint64_t kilobytes = 0;
@@ -39,7 +40,8 @@ uint64_t blob_bytes(const config::Node& node) {
 /// A generous estimate, not a measurement: running out of memory half-way must not kill the
 /// packets. 160 MiB covers the largest root tables; the rest grows with the configuration.
 Status memory_suffices(const config::Node& config) {
-    const uint64_t needed = 20 * blob_bytes(config) + (160u << 20), there = available_bytes();
+    const uint64_t needed = 20 * blob_bytes(config) + set_bytes(config["sets"]) + (160u << 20),
+                   there = available_bytes();
     if (there == 0 || needed <= there) return ok_status();
     return Error{fmt::format("policy: needs up to {} MiB while it is built, {} MiB are available",
                              needed >> 20, there >> 20)};
@@ -48,7 +50,7 @@ Status memory_suffices(const config::Node& config) {
 }  // namespace
 
 Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
-                          const Now& now) {
+                          const Now& now, const model::LiveChange* live) {
     if (deadline_ns_ != 0)
         return Error{
             fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
@@ -69,18 +71,27 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
         if (boots) appliance_.reset();
         return std::move(policy.error());
     }
+    (*policy)->epoch = (*policy)->first_epoch = next_epoch();
+    if (live != nullptr)
+        if (auto s = sync_sets((*policy)->sets, *live, now); !s) {
+            if (boots) appliance_.reset();
+            return s;
+        }
     if (boots) {
         current_ = std::move(*policy);
         appliance_->slot.store(current_.get());
         if (confine_) sandbox_ = confine_(config);
         appliance_->start();
+        if (live != nullptr) live_.set_serial(live->serial());
         return ok_status();
     }
     if (auto s = publish(policy->get()); !s) {
         limbo_.push_back(std::move(*policy));
         return s;
     }
+    if (live != nullptr) live_.set_serial(live->serial());
     previous_ = std::exchange(current_, std::move(*policy));
+    reclaim_sets();
     rolled_back_from_ = 0;
     if (confirm_ms != 0)
         deadline_ns_ = now.ns + uint64_t{confirm_ms} * 1'000'000;
@@ -94,14 +105,19 @@ Status PolicyStore::publish(const PolicySnapshot* policy) {
     appliance_->slot.store(policy, std::memory_order_seq_cst);
     for (const auto& worker : appliance_->workers()) worker->wake();
     const auto give_up = std::chrono::steady_clock::now() + kGrace;
+    unsigned looks = 0;
     for (const auto& worker : appliance_->workers())
-        while (!worker->has_left_all_but(policy->generation)) {
+        while (!worker->has_left_all_but(policy)) {
             if (std::chrono::steady_clock::now() > give_up) {
                 appliance_->slot.store(before, std::memory_order_seq_cst);
                 return Error{fmt::format("worker {} did not leave generation {}; it stays in force",
                                          worker->id(), before->generation)};
             }
-            std::this_thread::sleep_for(std::chrono::microseconds(50));
+            // A busy worker is through within microseconds, if it has a CPU.
+            if (++looks < kEagerLooks)
+                std::this_thread::yield();
+            else
+                std::this_thread::sleep_for(std::chrono::microseconds(50));
         }
     return ok_status();
 }
@@ -116,10 +132,14 @@ Status PolicyStore::confirm(uint64_t generation) {
 
 Status PolicyStore::roll_back() {
     if (deadline_ns_ == 0) return Error{"no generation awaits confirmation"};
-    if (auto s = publish(previous_.get()); !s) return s;
-    rolled_back_from_ = current_->generation;
+    // Sets may have changed since it was in force, so what was judged by it is judged again.
+    auto again = std::make_unique<PolicySnapshot>(*previous_);
+    again->epoch = again->first_epoch = next_epoch();
+    const uint64_t from = current_->generation;
+    if (auto s = replace_current(std::move(again)); !s) return s;
+    rolled_back_from_ = from;
     deadline_ns_ = 0;
-    current_ = std::move(previous_);
+    previous_.reset();
     return ok_status();
 }
 

@@ -4,10 +4,13 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "control.pb.h"
 #include "dataplane/process/appliance.h"
+#include "dataplane/process/live_sets.h"
 
 namespace ravelin {
 
@@ -27,8 +30,16 @@ class PolicyStore {
     /// Builds `config` as `generation` and swaps it in; every worker has left the old one when
     /// this returns. The first call boots the appliance. `confirm_ms` > 0: rolled back by
     /// expire() unless confirmed in time. On any error the old generation stays, whole.
+    /// `live`: what is in force with it from the first packet on, or null.
     Status apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
-                 const Now& now);
+                 const Now& now, const model::LiveChange* live = nullptr);
+    /// Changes sets and rules of the generation in force; all workers judge by it when this
+    /// returns. All or nothing, but for a worker that hangs. `received_ns`: when it was asked.
+    Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns);
+    /// Removes set elements whose time is up.
+    void expire_elements(const Now& now);
+    /// Changes in force and how long they took.
+    [[nodiscard]] const model::LiveStatus& live() const { return live_; }
     /// Makes the provisional generation final.
     Status confirm(uint64_t generation);
     /// Back to the generation before, while the one in force is provisional.
@@ -44,6 +55,16 @@ class PolicyStore {
 
   private:
     Status publish(const PolicySnapshot* policy);
+    Status replace_current(std::unique_ptr<PolicySnapshot> next);
+    Status change_sets(const model::LiveChange& change, const Now& now);
+    Status judge_anew();
+    void reclaim_sets();
+    void measured(uint64_t ns);
+    uint32_t next_epoch();
+    Status sync_sets(const LiveSets& sets, const model::LiveChange& sync, const Now& now);
+    Status alter(const LiveSets& sets, const model::LiveChange& change, const Now& now,
+                 bool& altered);
+    [[nodiscard]] LiveSets held_sets() const;
     std::string run_dir_;
     std::function<std::string(const config::Node&)> confine_;
     std::string sandbox_;  // empty: not asked for
@@ -53,6 +74,8 @@ class PolicyStore {
     std::unique_ptr<Appliance> appliance_;                // destroyed first: workers use policies
     uint64_t deadline_ns_ = 0;                            // 0: nothing to confirm
     uint64_t rolled_back_from_ = 0;
+    std::optional<SharedSegment> epochs_;  // outlives the process, as the flows do that store them
+    model::LiveStatus live_;
 };
 
 }  // namespace ravelin

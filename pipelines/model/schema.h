@@ -6,6 +6,7 @@
 
 #include "dataplane/config/schema.h"
 #include "dataplane/limits.h"
+#include "dataplane/live_set.h"
 
 namespace ravelin::model {
 
@@ -137,6 +138,32 @@ inline constexpr std::array kControlFields{
 };
 inline constexpr Schema kControlSchema{"control", "The control plane itself.", kControlFields};
 
+inline constexpr std::array kLiveSetFields{
+    Field{.name = "type",
+          .type = Type::kEnum,
+          .help = "What its elements are; endpoints are addresses with a port.",
+          .required = true,
+          .words = kSetTypes},
+    Field{.name = "size",
+          .type = Type::kInteger,
+          .help = "Most elements; memory for them is taken at once, up to 150 bytes each.",
+          .fallback = "65536",
+          .minimum = 1,
+          .maximum = LiveSet::kMaxSize},
+    Field{.name = "timeout",
+          .type = Type::kDuration,
+          .help = "How long an element stays that is added without a timeout of its own; default: "
+                  "until it is deleted.",
+          .minimum = 1'000'000'000,
+          .maximum = 366 * 86'400'000'000'000},
+};
+inline constexpr Schema kLiveSetSchema{
+    "live set",
+    "A set whose elements `ravelin set add` and `ravelin set del` change at any time; they stay "
+    "when "
+    "a configuration is applied that declares the set with the same type.",
+    kLiveSetFields};
+
 inline constexpr std::array kConfigFields{
     Field{.name = "mode",
           .type = Type::kEnum,
@@ -155,7 +182,8 @@ inline constexpr std::array kConfigFields{
           .nested = &kPortSchema},
     Field{.name = "sets",
           .type = Type::kSets,
-          .help = "Named prefix sets; rules name them as @name."},
+          .help = "Named prefix sets and live sets; rules name them as @name.",
+          .nested = &kLiveSetSchema},
     Field{.name = "pipeline",
           .type = Type::kStages,
           .help = "The stages in order of execution; default: the usual ones of the mode.",

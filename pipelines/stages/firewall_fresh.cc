@@ -122,7 +122,7 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept 
     flow->syn_tag = start.syn_tag;
     flow->state = start.state;
     if (s.swapped) flow->flags = static_cast<uint8_t>(flow->flags | kFlowOriginatorSecond);
-    flow->generation = generation_;
+    flow->epoch = epoch_;
     flow->rule = rule.slot;
     flow->in_port = s.meta->in_port;
     flow->out_port = s.meta->out_port;

@@ -55,7 +55,7 @@ Outcome Judge::judge_arp(Subject& s) noexcept { return obey(s, policy_.arp, kSta
 
 Outcome Judge::known(Subject& s, Flow& flow) noexcept {
     const Direction d = flow.direction(s.swapped);
-    if (flow.generation != generation_ && !judge_again(s, flow, d)) return Outcome::kFlowCut;
+    if (flow.epoch != epoch_ && !judge_again(s, flow, d)) return Outcome::kFlowCut;
     if (flow.key.protocol == net::kTcp) return track_tcp(s, flow, d);
     if (s.meta->has(PacketMeta::kEcho) && is_request(*s.meta) != (d == Direction::originator))
         return crossed_echo(s, flow, d);
@@ -87,7 +87,7 @@ bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
     const int hop_limit = original ? s.meta->ttl : FirewallPolicy::kHopLimitUnknown;
     const Rule& rule = policy_.decide(classifier_key(flow), hop_limit);
     ++tally_.events[kJudgedAgain];
-    flow.generation = generation_;
+    flow.epoch = epoch_;
     if (rule.action == Action::kAccept || policy_.keep_established) {
         const bool accepted = rule.action == Action::kAccept;
         flow.rule = accepted ? rule.slot : kNoRule;

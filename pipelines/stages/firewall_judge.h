@@ -58,7 +58,7 @@ class Judge {
           replies_(replies),
           tally_(tally),
           flows_(*context.flows),
-          generation_(static_cast<uint32_t>(context.policy->generation)),
+          epoch_(context.policy->epoch),
           first_drop_(first_drop) {}
 
     /// An IP packet whose key is its own; `flow` is what the table has for it, or null.
@@ -101,7 +101,7 @@ class Judge {
     Replies& replies_;
     Tally& tally_;
     FlowTable& flows_;
-    uint32_t generation_;
+    uint32_t epoch_;
     DropCode first_drop_;
     bool changed_ = false;
 };

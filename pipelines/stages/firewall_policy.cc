@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipelines/stages/firewall_policy.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 
@@ -39,8 +41,32 @@ Action action_of(const config::Node& node) {
 }
 
 CompiledRule compiled(const NamedRule& rule, size_t info) {
-    return {rule.slot, static_cast<uint32_t>(info), rule.action, rule.hop_limit, rule.stateful,
-            rule.log};
+    return {rule.slot,
+            static_cast<uint32_t>(info),
+            rule.action,
+            rule.hop_limit,
+            rule.stateful,
+            rule.log,
+            0};
+}
+
+// Points `to` at the live sets that `rule` names.
+Status bind_sets(FirewallPolicy& policy, const NamedRule& rule, CompiledRule& to) {
+    if (rule.live.empty()) return ok_status();
+    to.live = static_cast<uint32_t>(policy.live_tests.size()) + 1;
+    for (const LiveRef& ref : rule.live) {
+        const LiveMember& member = kLiveMembers[static_cast<size_t>(ref.field)];
+        const auto set = std::ranges::find_if(
+            policy.sets, [&](const auto& s) { return s->decl().name == ref.set; });
+        const auto word = [](SetType type) { return kSetTypes[static_cast<size_t>(type)]; };
+        if (set == policy.sets.end())
+            return Error{fmt::format("{}: found '@{}', expected a live set", member.name, ref.set)};
+        if ((*set)->decl().type != member.type)
+            return Error{fmt::format("{}: '@{}' is a set of {}, expected one of {}", member.name,
+                                     ref.set, word((*set)->decl().type), word(member.type))};
+        policy.live_tests.push_back({set->get(), ref.field, &ref == &rule.live.back()});
+    }
+    return ok_status();
 }
 
 // Names every rule, disabled ones too, so that the operator sees them with their counters.
@@ -59,8 +85,11 @@ Status place_rules(FirewallPolicy& policy, std::span<const NamedRule> named) {
     auto classifier = Classifier::build(input.rules);
     if (!classifier) return std::move(classifier.error());
     policy.classifier = std::move(*classifier);
-    for (const uint32_t origin : input.origin)
+    for (const uint32_t origin : input.origin) {
         policy.rules.push_back(compiled(named[origin], policy.first_info + origin));
+        if (auto s = bind_sets(policy, named[origin], policy.rules.back()); !s)
+            return std::move(s.error()).within(fmt::format("rule '{}'", named[origin].name));
+    }
     for (size_t i = 0; i < named.size(); ++i)
         if (named[i].arp && named[i].matches)
             policy.arp = compiled(named[i], policy.first_info + i);
@@ -83,9 +112,37 @@ void publish(const FirewallPolicy& policy, CompileContext& context) {
 
 }  // namespace
 
+bool LiveTest::holds(const ClassifierKey& key) const noexcept {
+    switch (field) {
+        case LiveField::kFrom:
+            return set->holds_address(key.source);
+        case LiveField::kTo:
+            return set->holds_address(key.destination);
+        case LiveField::kFromPorts:
+            return set->holds_port(key.source_port);
+        case LiveField::kToPorts:
+            return set->holds_port(key.destination_port);
+        case LiveField::kFromEndpoint:
+            return set->holds_endpoint(key.source, key.source_port);
+        case LiveField::kToEndpoint:
+            return set->holds_endpoint(key.destination, key.destination_port);
+        case LiveField::kFromTo:
+            return set->holds_pair(key.source, key.destination);
+    }
+    return false;
+}
+
+bool FirewallPolicy::live_holds(const CompiledRule& rule, const ClassifierKey& key) const noexcept {
+    for (const LiveTest* test = &live_tests[rule.live - 1];; ++test) {
+        if (!test->holds(key)) return false;
+        if (test->last) return true;
+    }
+}
+
 size_t FirewallPolicy::memory_bytes() const {
-    return sizeof *this + classifier.memory_bytes() + rules.capacity() * sizeof(CompiledRule) +
-           infos.capacity() * sizeof(RuleInfo) + info_of_slot.capacity() * sizeof(uint32_t);
+    return sizeof *this + live_tests.capacity() * sizeof(LiveTest) + classifier.memory_bytes() +
+           rules.capacity() * sizeof(CompiledRule) + infos.capacity() * sizeof(RuleInfo) +
+           info_of_slot.capacity() * sizeof(uint32_t);
 }
 
 Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& config,
@@ -93,7 +150,7 @@ Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& 
     // The infos' place is part of the compiled rules; another stage's rules may have moved it.
     if (context.unchanged != nullptr) {
         const auto& same = static_cast<const FirewallPolicy&>(*context.unchanged);
-        if (same.first_info == context.rules.size()) {
+        if (same.first_info == context.rules.size() && same.sets == context.snapshot.sets) {
             publish(same, context);
             return context.unchanged;
         }
@@ -105,6 +162,7 @@ Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& 
     auto named = rules_of(config, ports, policy->wire);
     if (!named) return std::move(named.error());
     take_settings(*policy, config);
+    policy->sets = context.snapshot.sets;
     policy->first_info = context.rules.size();
     policy->otherwise.info = static_cast<uint32_t>(policy->first_info + named->size());
     policy->arp = policy->otherwise;

@@ -22,13 +22,25 @@ struct CompiledRule {
     Action action = Action::kDrop;
     uint8_t hop_limit = 0;  ///< 0: any
     bool stateful = true, log = false;
+    uint32_t live = 0;  ///< live sets to ask: live_tests[live - 1] and on; 0: none
+};
+
+/// One live set a rule asks.
+struct LiveTest {
+    const LiveSet* set = nullptr;
+    LiveField field = LiveField::kFrom;
+    bool last = false;  ///< of its rule's
+
+    [[nodiscard]] bool holds(const ClassifierKey& key) const noexcept;
 };
 
 class FirewallPolicy final : public StagePolicy {
   public:
     Classifier classifier;
     std::vector<CompiledRule> rules;  ///< by the classifier's index
-    CompiledRule arp, otherwise;      ///< what meets ARP; what meets a packet no rule takes
+    std::vector<LiveTest> live_tests;
+    std::vector<std::shared_ptr<LiveSet>> sets;  ///< of the snapshot: live_tests point at them
+    CompiledRule arp, otherwise;  ///< what meets ARP; what meets a packet no rule takes
     Timeouts timeouts;
     uint32_t reject_rate = 0;  ///< answers a second and worker
     bool pickup = false, keep_established = false, wire = false;
@@ -48,18 +60,25 @@ class FirewallPolicy final : public StagePolicy {
     /// The same without `otherwise`: null where no rule takes it.
     [[nodiscard]] const CompiledRule* match(const ClassifierKey& key,
                                             int hop_limit) const noexcept {
-        uint32_t at = classifier.match(key);
-        for (; at != Classifier::kNoMatch; at = classifier.next_match(key, at + 1)) {
-            const CompiledRule& rule = rules[at];
-            const bool unknown = hop_limit == kHopLimitUnknown && rule.action == Action::kAccept;
-            if (rule.hop_limit == 0 || rule.hop_limit == hop_limit || unknown) return &rule;
-        }
-        return nullptr;
+        const uint32_t at =
+            classifier.find(key, [&](uint32_t rule) { return takes(rules[rule], key, hop_limit); });
+        return at != Classifier::kNoMatch ? &rules[at] : nullptr;
+    }
+    /// What the classifier cannot know of a rule that it found.
+    [[nodiscard]] bool takes(const CompiledRule& rule, const ClassifierKey& key,
+                             int hop_limit) const noexcept {
+        if (rule.live != 0 && !live_holds(rule, key)) return false;
+        const bool unknown = hop_limit == kHopLimitUnknown && rule.action == Action::kAccept;
+        return rule.hop_limit == 0 || rule.hop_limit == hop_limit || unknown;
     }
     [[nodiscard]] uint32_t info(uint32_t slot) const noexcept {
         return slot < info_of_slot.size() ? info_of_slot[slot] : kNoRule;
     }
     [[nodiscard]] size_t memory_bytes() const override;
+
+  private:
+    [[nodiscard]] bool live_holds(const CompiledRule& rule,
+                                  const ClassifierKey& key) const noexcept;
 };
 
 /// StageDecl::compile of the firewall.

@@ -71,8 +71,9 @@ class RuleReader {
         out_.log = node_["log"].as_bool();
         out_.hop_limit = static_cast<uint8_t>(node_["hop-limit"].as_integer());
         out_.matches = !node_["disabled"].as_bool();
-        for (const auto step : {&RuleReader::ports, &RuleReader::addresses, &RuleReader::protocols,
-                                &RuleReader::transport, &RuleReader::icmp, &RuleReader::states})
+        for (const auto step :
+             {&RuleReader::ports, &RuleReader::addresses, &RuleReader::protocols,
+              &RuleReader::transport, &RuleReader::icmp, &RuleReader::states, &RuleReader::live})
             if (auto s = (this->*step)(); !s) return std::move(s.error());
         return std::move(out_);
     }
@@ -86,7 +87,28 @@ class RuleReader {
     // A set that is given but empty (a block list without entries) matches nothing; the classifier
     // takes an empty one for "any".
     void note_empty(std::string_view member, bool empty) {
-        if (node_.has(member) && empty) out_.matches = false;
+        if (node_.has(member) && empty && !is_live(member)) out_.matches = false;
+    }
+    [[nodiscard]] bool is_live(std::string_view member) const {
+        return node_[member].names_live_set();
+    }
+    [[nodiscard]] std::vector<Prefix> prefixes(std::string_view member) const {
+        return is_live(member) ? std::vector<Prefix>{} : node_[member].as_prefixes();
+    }
+    // A live set of ports restricts a rule to protocols that have some, as every port does.
+    [[nodiscard]] std::vector<config::PortRange> port_ranges(std::string_view member,
+                                                             std::string_view pair) const {
+        if (node_.has(member) && !is_live(member)) return node_[member].as_ports();
+        if (is_live(member) || is_live(pair)) return {config::PortRange{0, 65535}};
+        return {};
+    }
+
+    Status live() {
+        for (size_t i = 0; i < kLiveMembers.size(); ++i)
+            if (is_live(kLiveMembers[i].name))
+                out_.live.push_back(
+                    {static_cast<LiveField>(i), node_[kLiveMembers[i].name].as_text().substr(1)});
+        return ok_status();
     }
 
     Status ports() {
@@ -110,8 +132,8 @@ class RuleReader {
 
     Status addresses() {
         ClassifierRule& r = out_.rule;
-        r.sources = node_["from"].as_prefixes();
-        r.destinations = node_["to"].as_prefixes();
+        r.sources = prefixes("from");
+        r.destinations = prefixes("to");
         note_empty("from", r.sources.empty());
         note_empty("to", r.destinations.empty());
         const std::string& family = node_["family"].as_text();
@@ -150,8 +172,8 @@ class RuleReader {
 
     Status transport() {
         ClassifierRule& r = out_.rule;
-        r.source_ports = node_["from-ports"].as_ports();
-        r.destination_ports = node_["to-ports"].as_ports();
+        r.source_ports = port_ranges("from-ports", "from-endpoint");
+        r.destination_ports = port_ranges("to-ports", "to-endpoint");
         note_empty("from-ports", r.source_ports.empty());
         note_empty("to-ports", r.destination_ports.empty());
         const bool wanted = !r.source_ports.empty() || !r.destination_ports.empty();

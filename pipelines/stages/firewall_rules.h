@@ -2,6 +2,7 @@
 // The firewall's rules, from the configuration tree to what the classifier takes, without EAL: the
 // control plane uses this as well (check, rules).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "dataplane/config/node.h"
 #include "dataplane/limits.h"
+#include "dataplane/live_set.h"
 #include "dataplane/result.h"
 #include "pipelines/tables/classifier.h"
 
@@ -55,6 +57,33 @@ constexpr uint32_t builtin_slot(size_t index) {
 inline constexpr uint32_t kReservedSlots = limits::kMaxRules - 16;
 inline constexpr uint32_t kDefaultSlot = kReservedSlots;
 
+/// What a rule looks up in a live set. Order of kLiveMembers.
+enum class LiveField : uint8_t {
+    kFrom,
+    kTo,
+    kFromPorts,
+    kToPorts,
+    kFromEndpoint,
+    kToEndpoint,
+    kFromTo
+};
+/// The rule's member, and the type of set it takes.
+struct LiveMember {
+    std::string_view name;
+    SetType type;
+};
+inline constexpr std::array<LiveMember, 7> kLiveMembers{{{"from", SetType::kPrefixes},
+                                                         {"to", SetType::kPrefixes},
+                                                         {"from-ports", SetType::kPorts},
+                                                         {"to-ports", SetType::kPorts},
+                                                         {"from-endpoint", SetType::kEndpoints},
+                                                         {"to-endpoint", SetType::kEndpoints},
+                                                         {"from-to", SetType::kPairs}}};
+struct LiveRef {
+    LiveField field = LiveField::kFrom;
+    std::string set;
+};
+
 /// One rule as configured or built in.
 struct NamedRule {
     std::string name;
@@ -70,9 +99,11 @@ struct NamedRule {
     /// Set where `icmp-types` has different numbers in ICMP and ICMPv6: `rule` is for the former,
     /// and this, placed next, for the latter.
     std::vector<uint8_t> icmp6_types{};
+    /// Live sets that must hold the packet as well, checked after the classifier.
+    std::vector<LiveRef> live{};
 
     /// Whether `rule` says all of it, so that it may be compared with others (find_shadowed).
-    [[nodiscard]] bool exact() const { return matches && !arp && hop_limit == 0; }
+    [[nodiscard]] bool exact() const { return matches && !arp && hop_limit == 0 && live.empty(); }
 };
 
 /// All rules in the order they are tried, for a configuration that conforms to kSchema. Port i is

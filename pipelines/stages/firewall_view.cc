@@ -43,8 +43,9 @@ std::string port_name(const PolicySnapshot& policy, PortId port) {
 }
 
 std::string rule_name(const PolicySnapshot& policy, uint32_t slot) {
-    const auto at = std::ranges::find(policy.rules, slot, &RuleInfo::slot);
-    return at != policy.rules.end() ? at->name : std::string();
+    const RuleInfo* at =
+        policy.rules.find_if([&](const RuleInfo& rule) { return rule.slot == slot; });
+    return at != nullptr ? at->name : std::string();
 }
 
 std::string end_of(const IpAddress& address, uint16_t port) {
@@ -65,7 +66,9 @@ FlowView describe(const Flow& flow, const PolicySnapshot& policy, uint32_t now_m
     v.rule = rule_name(policy, flow.rule);
     v.in_port = port_name(policy, flow.in_port);
     v.out_port = port_name(policy, flow.out_port);
-    v.generation = flow.generation;
+    // Epochs only grow; one from before this generation is judged again on its next packet.
+    if (static_cast<int32_t>(flow.epoch - policy.first_epoch) >= 0)
+        v.generation = policy.generation;
     v.proven = flow.proven();
     v.packets_out = flow.packets[0];
     v.bytes_out = flow.bytes[0];

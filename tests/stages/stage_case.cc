@@ -80,8 +80,8 @@ class Case {
         const std::vector<Sent> greeting = box_->sent();
         if (file_["boot"]) check_sent(file_["boot"], greeting, backend_.ordered);
         for (const YAML::Node& step : file_["steps"]) {
-            only_keys(step,
-                      {"name", "in", "advance", "apply", "out", "drops", "rules", "counters"});
+            only_keys(step, {"name", "in", "advance", "apply", "set-add", "set-del", "timeout",
+                             "out", "drops", "rules", "counters"});
             const std::string name = step["name"] ? step["name"].as<std::string>() : "a step";
             SCOPED_TRACE("line " + std::to_string(step.Mark().line + 1) + ": " + name);
             const Counts drops = box_->drops(), rules = rule_hits(),
@@ -101,6 +101,8 @@ class Case {
             box_->apply(config_text(step["apply"]));
             box_->settle();
         }
+        edit(step, "set-add");
+        edit(step, "set-del");
         if (step["advance"]) box_->advance(milliseconds(step["advance"]));
         std::string port;
         std::vector<Bytes> burst;  // neighbours in the list on one port arrive together
@@ -115,9 +117,17 @@ class Case {
         if (!burst.empty()) box_->receive(port, burst);
     }
 
+    void edit(const YAML::Node& step, const char* key) {
+        for (const auto& member : step[key])
+            box_->edit({member.first.as<std::string>(),
+                        member.second.as<std::vector<std::string>>(),
+                        std::string_view(key) == "set-add",
+                        step["timeout"] ? milliseconds(step["timeout"]) : 0});
+    }
+
     Counts rule_hits() {
         Counts out;
-        for (const RuleInfo& rule : box_->policy().rules)
+        for (const RuleInfo& rule : box_->policy().rules.all())
             out[rule.name] = box_->rule(rule.name).packets;
         return out;
     }

@@ -9,7 +9,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,11 +30,13 @@ class FakeDataplane {
 
     std::atomic<bool> refuse_apply = false;  ///< answer Apply with an error
     std::atomic<bool> die_on_apply = false;  ///< close the connection instead of answering, once
+    std::atomic<bool> refuse_live = false;   ///< answer a live change with an error
 
     /// As after SIGKILL and restart: nothing in force.
     void restart() {
         const std::lock_guard lock(mutex_);
         status_ = fresh();
+        sets_.clear();
         hang_up_ = true;
     }
     model::DataplaneStatus status() {
@@ -43,6 +47,13 @@ class FakeDataplane {
     std::vector<uint64_t> applied() {
         const std::lock_guard lock(mutex_);
         return applied_;
+    }
+    /// Elements of a set, as they travelled, one behind the other in order.
+    std::string elements(const std::string& set) {
+        const std::lock_guard lock(mutex_);
+        std::string out;
+        for (const std::string& element : sets_[set]) out += element;
+        return out;
     }
     unsigned requests(model::ToDataplane::RequestCase kind) {
         const std::lock_guard lock(mutex_);
@@ -128,6 +139,10 @@ class FakeDataplane {
         if (request.has_apply() && !apply(request.apply(), reply)) return false;
         if (request.has_confirm()) confirm(request.confirm().generation(), reply);
         if (request.has_rollback()) roll_back(reply);
+        if (request.has_live() && refuse_live)
+            reply.set_error("no room");
+        else if (request.has_live())
+            take(request.live());
         if (request.has_explain()) reply.mutable_explanation()->set_verdict("pass");
         if (request.has_flows()) {
             reply.add_flows()->set_protocol("tcp");
@@ -145,11 +160,25 @@ class FakeDataplane {
         }
         status_.set_previous(status_.generation());
         status_.set_generation(request.policy().generation());
+        if (request.has_live()) take(request.live());
         applied_.push_back(request.policy().generation());
         deadline_ = request.confirm_ms() == 0
                         ? Clock::time_point{}
                         : Clock::now() + std::chrono::milliseconds(request.confirm_ms());
         return true;
+    }
+    void take(const model::LiveChange& live) {
+        if (live.sync()) sets_.clear();
+        for (const model::SetChange& change : live.sets()) {
+            std::set<std::string>& set = sets_[change.set()];
+            if (change.action() == model::SetChange::FLUSH) set.clear();
+            for (size_t at = 0; at < change.elements().size(); at += 40)
+                if (change.action() == model::SetChange::ADD)
+                    set.insert(change.elements().substr(at, 40));
+                else
+                    set.erase(change.elements().substr(at, 40));
+        }
+        status_.mutable_live()->set_serial(live.serial());
     }
     void confirm(uint64_t generation, model::Reply& reply) {
         (void)current();
@@ -182,6 +211,7 @@ class FakeDataplane {
     Clock::time_point deadline_{};
     bool hang_up_ = false;
     std::vector<uint64_t> applied_;
+    std::map<std::string, std::set<std::string>> sets_;
     std::vector<model::ToDataplane::RequestCase> requests_;
     std::vector<std::string> events_;
     std::atomic<bool> stopping_ = false;

@@ -122,6 +122,30 @@ void StageFixture::apply(const std::string& yaml) {
     context_.policy = generations_.back().get();
 }
 
+// What the data plane's PolicyStore does, without workers to wait for.
+void StageFixture::edit(const SetEdit& edit) {
+    LiveSet* set = context_.policy->find_set(edit.set);
+    if (set == nullptr) fail("no live set '" + edit.set + "'");
+    for (const std::string& text : edit.elements) {
+        const auto element = SetElement::parse(set->decl().type, text);
+        if (!element) fail(element.error().message);
+        const uint64_t deadline = edit.timeout_ms == 0 ? 0 : ns_ / kNsPerMs + edit.timeout_ms;
+        if (!edit.add)
+            set->remove(*element);
+        else if (set->add(*element, deadline) == LiveSet::Added::kFull)
+            fail("set '" + edit.set + "' is full");
+    }
+    judge_anew();
+}
+
+void StageFixture::judge_anew() {
+    auto next = std::make_unique<PolicySnapshot>(*context_.policy);
+    next->epoch = static_cast<uint32_t>(generations_.size() + 1);
+    generations_.push_back(std::move(next));
+    context_.policy = generations_.back().get();
+    for (const auto& set : context_.policy->sets) set->reclaim();
+}
+
 void StageFixture::receive(const std::string& port, const std::vector<Bytes>& frames) {
     const auto& ports = context_.policy->ports;
     const auto found = std::ranges::find(ports, port, &PortPolicy::name);
@@ -173,6 +197,9 @@ void StageFixture::advance(uint64_t ms) {
         ms -= now;
         ns_ += now * kNsPerMs;
         context_.now = Now::from_ns(ns_);
+        uint32_t expired = 0;
+        for (const auto& set : context_.policy->sets) expired += set->expire(ns_ / kNsPerMs);
+        if (expired != 0) judge_anew();
         flows_->expire(context_.now.ms, kFlowBudget);
         settle();
     }
@@ -220,8 +247,8 @@ std::map<std::string, uint64_t> StageFixture::drops() const {
 }
 
 RuleCounter StageFixture::rule(const std::string& name) const {
-    for (const RuleInfo& info : context_.policy->rules)
-        if (info.name == name) return context_.counters.rule(info.slot);
+    if (const RuleInfo* info = context_.policy->rules.find(name))
+        return context_.counters.rule(info->slot);
     ADD_FAILURE() << "no rule '" << name << "'";
     return {};
 }

@@ -28,6 +28,7 @@ class StageFixture final : public TestBox {
     StageFixture& operator=(const StageFixture&) = delete;
 
     void apply(const std::string& yaml) override;
+    void edit(const SetEdit& edit) override;
     void receive(const std::string& port, const std::vector<Bytes>& frames) override;
     void receive_mbuf(const std::string& port, rte_mbuf* frame) override;
     void advance(uint64_t ms) override;
@@ -44,6 +45,7 @@ class StageFixture final : public TestBox {
 
   private:
     void run(Burst& burst);
+    void judge_anew();
     void run_emitted();
     struct Memory;
     std::unique_ptr<Memory> memory_;

@@ -23,6 +23,14 @@ struct Sent {
     Bytes frame;
 };
 
+/// Elements of a live set that come or go, as the operator writes them.
+struct SetEdit {
+    std::string set;
+    std::vector<std::string> elements;
+    bool add = true;
+    uint64_t timeout_ms = 0;  ///< 0: for good
+};
+
 /// Time moves in steps of 100 ms, as a real loop turns far more often, but hours of idle time need
 /// not take more than 2,000 of them.
 inline uint64_t time_step_ms(uint64_t ms) { return std::max<uint64_t>(100, ms / 2000); }
@@ -32,6 +40,8 @@ class TestBox {
     virtual ~TestBox() = default;
     /// A new generation; flows and neighbours stay. Throws with the error's message.
     virtual void apply(const std::string& yaml) = 0;
+    /// A live change; the generation stays. Throws with the error's message.
+    virtual void edit(const SetEdit& edit) = 0;
     /// Frames arrive on a port as one burst; returns when nothing is under way any more.
     virtual void receive(const std::string& port, const std::vector<Bytes>& frames) = 0;
     /// The same with one frame of any shape; takes it.

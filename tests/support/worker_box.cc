@@ -78,6 +78,26 @@ void WorkerBox::apply(const std::string& yaml) {
         fail(applied.error().message + "\n" + yaml);
 }
 
+void WorkerBox::edit(const SetEdit& edit) {
+    const LiveSet* set = policy().find_set(edit.set);
+    if (set == nullptr) fail("no live set '" + edit.set + "'");
+    model::LiveChange change;
+    change.set_generation(policy().generation);
+    change.set_serial(box_->store().live().serial() + 1);
+    model::SetChange& out = *change.add_sets();
+    out.set_set(edit.set);
+    out.set_action(edit.add ? model::SetChange::ADD : model::SetChange::REMOVE);
+    for (const std::string& text : edit.elements) {
+        const auto element = SetElement::parse(set->decl().type, text);
+        if (!element) fail(element.error().message);
+        element->append_to(*out.mutable_elements());
+        if (edit.add) out.add_remaining_ms(edit.timeout_ms);
+    }
+    const Now now = standing_clock();
+    if (const Status changed = box_->store().change(change, now, now.ns); !changed)
+        fail(changed.error().message);
+}
+
 void WorkerBox::arrive(const std::string& port, std::span<rte_mbuf* const> frames) {
     const auto& ports = policy().ports;
     const auto found = std::ranges::find(ports, port, &PortPolicy::name);
@@ -104,6 +124,7 @@ void WorkerBox::advance(uint64_t ms) {
         const uint64_t now = std::min(step, ms);
         ms -= now;
         clock_ns += now * kNsPerMs;
+        box_->store().expire_elements(standing_clock());
         settle();
     }
 }
@@ -158,10 +179,9 @@ std::map<std::string, uint64_t> WorkerBox::drops() const {
 }
 
 RuleCounter WorkerBox::rule(const std::string& name) const {
-    const auto& rules = policy().rules;
-    const auto found = std::ranges::find(rules, name, &RuleInfo::name);
+    const RuleInfo* found = policy().rules.find(name);
     RuleCounter sum{};
-    if (found == rules.end())
+    if (found == nullptr)
         ADD_FAILURE() << "no rule '" << name << "'";
     else
         for (const auto& worker : box_->store().appliance()->workers()) {

@@ -21,6 +21,7 @@ class WorkerBox final : public TestBox {
     explicit WorkerBox(const std::string& yaml, bool steer = true);
 
     void apply(const std::string& yaml) override;
+    void edit(const SetEdit& edit) override;
     void receive(const std::string& port, const std::vector<Bytes>& frames) override;
     void receive_mbuf(const std::string& port, rte_mbuf* frame) override;
     void advance(uint64_t ms) override;

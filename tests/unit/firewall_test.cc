@@ -147,10 +147,10 @@ TEST_F(Firewall, LogsTheFirstPacketOfAFlowAndEveryDeniedOne) {
         EXPECT_EQ(records[w].reason, 0);
         EXPECT_EQ(records[w].worker, w);
         EXPECT_EQ(records[w].meta.flow_state, firewall::kStateNew);
-        EXPECT_EQ(rules.at(records[w].meta.rule).name, "out");
+        EXPECT_EQ(rules[records[w].meta.rule].name, "out");
     }
     EXPECT_NE(records.back().reason, 0);
-    EXPECT_EQ(rules.at(records.back().meta.rule).name, "default");
+    EXPECT_EQ(rules[records.back().meta.rule].name, "default");
 }
 
 TEST_F(Firewall, CountsLogRecordsThatFindNoRoom) {
@@ -207,7 +207,7 @@ TEST_F(Firewall, AnUnchangedPolicyKeepsItsTablesAndItsRuleNames) {
     box_->apply(kAccept);
     EXPECT_EQ(box_->policy().steps.back().policy, first);
     ASSERT_EQ(box_->policy().rules.size(), names);
-    EXPECT_EQ(box_->policy().rules.back().name, "default");
+    EXPECT_EQ(box_->policy().rules[names - 1].name, "default");
 }
 
 TEST_F(Firewall, DescribesAFlowOriginatorFirst) {

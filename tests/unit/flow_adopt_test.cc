@@ -168,7 +168,7 @@ TEST(FlowAdopt, SurvivesRandomCorruption) {
         Flow* f = table->find(key, key.hash());
         if (f == nullptr) {
             f = table->insert(key, key.hash(), 0);
-            if (f != nullptr) f->rule = key.hash(), f->generation = key.hash();
+            if (f != nullptr) f->rule = key.hash(), f->epoch = key.hash();
         } else if (random() % 2 == 0) {
             table->remove(*f);
         } else {

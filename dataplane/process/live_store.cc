@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of PolicyStore that changes the generation in force while it is in force.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "dataplane/process/policy_store.h"
+
+namespace ravelin {
+namespace {
+
+constexpr uint64_t kFirstBucketNs = 62'500;
+constexpr int kBuckets = 12;  // the last but one ends at 64 ms
+
+}  // namespace
+
+uint32_t PolicyStore::next_epoch() {
+    if (!epochs_)
+        if (auto segment = SharedSegment::open(run_dir_ + "/epoch", 64))
+            epochs_.emplace(std::move(*segment));
+    static uint32_t without_file = 0;
+    auto& last = epochs_ ? *static_cast<uint32_t*>(epochs_->data()) : without_file;
+    return ++last;
+}
+
+LiveSets PolicyStore::held_sets() const {
+    LiveSets out = current_ != nullptr ? current_->sets : LiveSets{};
+    if (previous_ == nullptr) return out;
+    for (const auto& set : previous_->sets)
+        if (std::ranges::find(out, set) == out.end()) out.push_back(set);
+    return out;
+}
+
+Status PolicyStore::replace_current(std::unique_ptr<PolicySnapshot> next) {
+    if (auto s = publish(next.get()); !s) {
+        limbo_.push_back(std::move(next));
+        return s;
+    }
+    current_ = std::move(next);
+    reclaim_sets();
+    return ok_status();
+}
+
+void PolicyStore::reclaim_sets() {
+    for (const auto& set : held_sets()) set->reclaim();
+}
+
+Status PolicyStore::judge_anew() {
+    auto next = std::make_unique<PolicySnapshot>(*current_);
+    next->epoch = next_epoch();
+    return replace_current(std::move(next));
+}
+
+Status PolicyStore::change(const model::LiveChange& change, const Now& now, uint64_t received_ns) {
+    if (current_ == nullptr) return Error{"no policy is in force yet"};
+    if (change.generation() != current_->generation)
+        return Error{fmt::format("the change is for generation {}, and {} is in force",
+                                 change.generation(), current_->generation)};
+    if (!change.sync() && change.serial() != live_.serial() + 1)
+        return Error{
+            fmt::format("live change {} does not follow {}", change.serial(), live_.serial())};
+    if (auto s = change_sets(change, now); !s) return s;
+    live_.set_serial(change.serial());
+    measured(Now::read().ns - received_ns);
+    return ok_status();
+}
+
+Status PolicyStore::change_sets(const model::LiveChange& change, const Now& now) {
+    const LiveSets sets = held_sets();
+    bool altered = false;
+    if (change.sync()) {
+        if (auto s = sync_sets(sets, change, now); !s) return s;
+        return judge_anew();
+    }
+    if (auto s = check_sets(sets, change); !s) return s;
+    if (auto s = alter(sets, change, now, altered); !s) return s;
+    return altered ? judge_anew() : ok_status();
+}
+
+Status PolicyStore::sync_sets(const LiveSets& sets, const model::LiveChange& sync, const Now& now) {
+    auto change = difference(sets, sync);
+    if (!change) return std::move(change.error());
+    bool altered = false;
+    return alter(sets, *change, now, altered);
+}
+
+Status PolicyStore::alter(const LiveSets& sets, const model::LiveChange& change, const Now& now,
+                          bool& altered) {
+    SetProgress progress;
+    while (!alter_sets(sets, change, now, progress)) {
+        if (current_ != nullptr)
+            if (auto s = judge_anew(); !s) return s;
+        for (const auto& set : sets) set->reclaim();  // no worker has those of no snapshot
+    }
+    altered = progress.altered;
+    return ok_status();
+}
+
+void PolicyStore::measured(uint64_t ns) {
+    while (live_.latency_size() < kBuckets) live_.add_latency(0);
+    int bucket = 0;
+    for (uint64_t bound = kFirstBucketNs; bucket < kBuckets - 1 && ns > bound; bound *= 2) ++bucket;
+    live_.set_latency(bucket, live_.latency(bucket) + 1);
+    live_.set_latency_sum_ns(live_.latency_sum_ns() + ns);
+}
+
+void PolicyStore::expire_elements(const Now& now) {
+    if (current_ == nullptr) return;
+    uint32_t expired = 0;
+    for (const auto& set : held_sets()) expired += set->expire(set_clock_ms(now));
+    if (expired == 0) return;
+    live_.set_expired(live_.expired() + expired);
+    // A worker that hangs has said so at the last change; the next one tries again.
+    [[maybe_unused]] const Status published = judge_anew();
+}
+
+}  // namespace ravelin
