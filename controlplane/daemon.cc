@@ -55,6 +55,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
         options.salvage_journal ? commit::OnDamage::salvage : commit::OnDamage::refuse);
     if (!store) return std::move(store.error());
     std::unique_ptr<Daemon> daemon(new Daemon(options, std::move(*store)));
+    if (Status read = daemon->live_.open(options.state_dir, files, options.salvage_journal); !read)
+        return std::move(read.error());
     if (Status started = daemon->start(); !started) return std::move(started.error());
     return daemon;
 }
@@ -64,12 +66,19 @@ Daemon::Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store)
       store_(std::move(store)),
       link_(loop_, options_.run_dir + "/dataplane.sock"),
       flow_(loop_, link_, *store_, compiler_),
+      live_(loop_, link_, *store_, flow_),
       watches_(link_),
-      services_{loop_,     link_,
-                *store_,   compiler_,
-                flow_,     counters_,
-                rule_log_, watches_,
-                unix_ms(), [this] { return supervisor_ ? supervisor_->restarts() : 0u; },
+      services_{loop_,
+                link_,
+                *store_,
+                compiler_,
+                flow_,
+                counters_,
+                rule_log_,
+                watches_,
+                live_,
+                unix_ms(),
+                [this] { return supervisor_ ? supervisor_->restarts() : 0u; },
                 sandbox_},
       server_(loop_) {}
 
@@ -79,9 +88,11 @@ Status Daemon::start() {
     if (options_.supervise) make_supervisor();  // forks: before anything makes a thread
     store_->set_slot_reader([this](uint32_t slot) { return counters_.read_slot(slot); });
     flow_.on_change([this] { policy_changed(); });
+    flow_.send_along([this](uint64_t generation) { return live_.sync(generation); });
     add_change_methods(server_, services_);
     add_state_methods(server_, services_);
     add_lookup_methods(server_, services_);
+    add_live_methods(server_, services_);
     add_watch_methods(server_, services_);
     if (Status s = server_.listen(options_.run_dir + "/control.sock"); !s) return s;
     if (Status s = watch_signals(); !s) return s;
@@ -185,6 +196,7 @@ void Daemon::policy_changed() {
     // The first Apply boots the data plane; only then are there counters.
     counters_.set_path(link_.last_status().counters_path());
     if (policy.generation == 0) return;
+    live_.policy_changed();
     configure_rule_log(policy.tree["control"]);
     configure_metrics(policy.tree["control"]);
 }

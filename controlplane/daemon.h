@@ -62,6 +62,7 @@ class Daemon {
     std::string sandbox_;  // what status tells
     DataplaneLink link_;
     ChangeFlow flow_;
+    LiveFlow live_;
     CounterView counters_;
     RuleLog rule_log_;
     WatchHub watches_;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace ravelin::control {
@@ -26,6 +27,20 @@ bool Call::flag(const char* name) {
     if (params_[name].is_boolean()) return params_[name].get<bool>();
     wrong_ = fmt::format("{}: expected true or false", name);
     return false;
+}
+
+std::vector<std::string> Call::texts(const char* name) {
+    std::vector<std::string> out;
+    if (!has(name)) return out;
+    const Json& value = params_[name];
+    const bool right = value.is_array() && std::ranges::all_of(value, [](const Json& item) {
+                           return item.is_string();
+                       });
+    if (right)
+        for (const Json& item : value) out.push_back(item.get<std::string>());
+    else
+        wrong_ = fmt::format("{}: expected a list of strings", name);
+    return out;
 }
 
 void Call::end(Json message) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controlplane/change/failure.h"
 
@@ -26,6 +27,7 @@ class Call {
     [[nodiscard]] std::string text(const char* name);
     [[nodiscard]] uint64_t number(const char* name, uint64_t fallback = 0);
     [[nodiscard]] bool flag(const char* name);
+    [[nodiscard]] std::vector<std::string> texts(const char* name);
     [[nodiscard]] bool has(const char* name) const {
         return params_.contains(name) && !params_[name].is_null();
     }

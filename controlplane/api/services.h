@@ -8,6 +8,7 @@
 #include "controlplane/change/policy_store.h"
 #include "controlplane/compile/compiler.h"
 #include "controlplane/link/dataplane_link.h"
+#include "controlplane/live/live_flow.h"
 #include "controlplane/log/rule_log.h"
 #include "controlplane/loop/event_loop.h"
 
@@ -23,6 +24,7 @@ struct Services {
     CounterView& counters;
     RuleLog& rule_log;
     WatchHub& watches;
+    LiveFlow& live;
     uint64_t started_unix_ms = 0;
     std::function<unsigned()> dataplane_restarts;
     const std::string& sandbox;  ///< of this process: on, partial (why), off (why)
@@ -34,6 +36,7 @@ void add_state_methods(
     Server& server, Services& services);  ///< status ports workers counters drops rules wait-ready
 void add_lookup_methods(Server& server,
                         Services& services);  ///< flows delete-flows neighbours routes explain
+void add_live_methods(Server& server, Services& services);   ///< set-add set-del set-flush set-list
 void add_watch_methods(Server& server, Services& services);  ///< trace capture
 
 }  // namespace ravelin::control

@@ -45,6 +45,10 @@ class ChangeFlow {
     /// Called whenever another generation may be in force.
     void on_change(std::function<void()> changed) { changed_ = std::move(changed); }
 
+    /// What is live beside the committed policy and goes with it when it is sent again.
+    using Live = std::function<model::LiveChange(uint64_t generation)>;
+    void send_along(Live live) { live_ = std::move(live); }
+
     /// Each calls `done` once, when the outcome is certain and durable.
     void apply(ChangeRequest request, Done done);
     void confirm(Done done);
@@ -71,6 +75,7 @@ class ChangeFlow {
     void undo_provisional(Done done);
     void reconcile_round(const commit::DataplaneView& view, unsigned round);
     void resend(uint64_t generation, unsigned round);
+    void resent(Result<model::Reply> reply, unsigned round);
     void apply_older(uint64_t damaged);
     void now_settled();
     void answer_interrupted();
@@ -81,6 +86,7 @@ class ChangeFlow {
     PolicyStore& store_;
     Compiler& compiler_;
     std::function<void()> changed_;
+    Live live_;
     bool busy_ = false;  // a request or a resend is under way
     bool settled_ = false;
     Done done_;                 // of the request under way

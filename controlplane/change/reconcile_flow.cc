@@ -74,18 +74,23 @@ void ChangeFlow::resend(uint64_t generation, unsigned round) {
     if (store_.committed().generation != generation) return apply_older(generation);
     busy_ = true;
     crash_point("resending");
+    const model::LiveChange live = live_ ? live_(generation) : model::LiveChange();
     link_.send_apply(
-        store_.committed().snapshot, 0, kResendTimeout, [this, round](Result<model::Reply> reply) {
-            busy_ = false;
-            if (!reply) return link_.drop(reply.error().message);
-            if (!reply->error().empty()) {
-                log_error("the data plane refuses the committed policy: " + reply->error());
-                loop_.after(milliseconds(1000), [this] { look_again(); });
-                return;
-            }
-            crash_point("resent");
-            reconcile_round(view_of(reply->status()), round + 1);
-        });
+        store_.committed().snapshot, 0, kResendTimeout,
+        [this, round](Result<model::Reply> reply) { resent(std::move(reply), round); },
+        live_ ? &live : nullptr);
+}
+
+void ChangeFlow::resent(Result<model::Reply> reply, unsigned round) {
+    busy_ = false;
+    if (!reply) return link_.drop(reply.error().message);
+    if (!reply->error().empty()) {
+        log_error("the data plane refuses the committed policy: " + reply->error());
+        loop_.after(milliseconds(1000), [this] { look_again(); });
+        return;
+    }
+    crash_point("resent");
+    reconcile_round(view_of(reply->status()), round + 1);
 }
 
 /// The current generation's files are damaged: what was committed before it becomes a new one, so

@@ -122,6 +122,10 @@ std::string encode(const Record& record) {
     put_u64(payload, record.confirm_deadline_ms);
     put_text(payload, record.author);
     put_text(payload, record.comment);
+    return frame_of(payload);
+}
+
+std::string frame_of(std::string_view payload) {
     std::string frame;
     put_u32(frame, static_cast<uint32_t>(payload.size()));
     put_u32(frame, crc32c(frame));
@@ -130,33 +134,44 @@ std::string encode(const Record& record) {
     return frame;
 }
 
-Frame read_frame(std::string_view file, uint64_t offset) {
-    Frame frame;
+RawFrame read_raw_frame(std::string_view file, uint64_t offset) {
+    RawFrame frame;
     const std::string_view rest = file.substr(offset);
     if (rest.size() < kHeaderBytes) {
-        frame.kind = Frame::Kind::torn;
+        frame.kind = RawFrame::Kind::torn;
         return frame;
     }
     FieldReader header(rest);
     const uint64_t length = header.u32();
     if (header.u32() != crc32c(rest.substr(0, 4))) {
-        if (has_unwritten_end(file, offset)) frame.kind = Frame::Kind::torn;
+        if (has_unwritten_end(file, offset)) frame.kind = RawFrame::Kind::torn;
         frame.problem = "checksum of the record's length is wrong";
         return frame;
     }
     frame.size = kHeaderBytes + length + kTrailerBytes;
     if (rest.size() < frame.size) {
-        frame.kind = Frame::Kind::torn;
+        frame.kind = RawFrame::Kind::torn;
         return frame;
     }
-    const std::string_view payload = rest.substr(kHeaderBytes, length);
-    if (FieldReader(rest.substr(kHeaderBytes + length)).u32() != crc32c(payload)) {
-        const bool last = rest.size() == frame.size;
-        if (last && has_unwritten_end(file, offset)) frame.kind = Frame::Kind::torn;
-        frame.problem = "checksum of the record is wrong";
+    frame.payload = rest.substr(kHeaderBytes, length);
+    if (FieldReader(rest.substr(kHeaderBytes + length)).u32() == crc32c(frame.payload)) {
+        frame.kind = RawFrame::Kind::whole;
         return frame;
     }
-    if (auto record = decode(payload)) {
+    const bool last = rest.size() == frame.size;
+    if (last && has_unwritten_end(file, offset)) frame.kind = RawFrame::Kind::torn;
+    frame.problem = "checksum of the record is wrong";
+    return frame;
+}
+
+Frame read_frame(std::string_view file, uint64_t offset) {
+    RawFrame raw = read_raw_frame(file, offset);
+    Frame frame;
+    frame.size = raw.size;
+    frame.problem = std::move(raw.problem);
+    if (raw.kind == RawFrame::Kind::torn) frame.kind = Frame::Kind::torn;
+    if (raw.kind != RawFrame::Kind::whole) return frame;
+    if (auto record = decode(raw.payload)) {
         frame.kind = Frame::Kind::record;
         frame.record = std::move(*record);
     } else {

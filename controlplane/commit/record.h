@@ -53,6 +53,17 @@ class FieldReader {
 /// The record in its frame, ready to append.
 std::string encode(const Record& record);
 
+/// Any payload in such a frame.
+std::string frame_of(std::string_view payload);
+/// What lies at one offset of a file of frames, whatever is in them.
+struct RawFrame {
+    enum class Kind { whole, torn, damaged } kind = Kind::damaged;
+    std::string_view payload;  // of kind whole
+    uint64_t size = 0;         // bytes of the frame, of kind whole
+    std::string problem;       // of kind damaged
+};
+RawFrame read_raw_frame(std::string_view file, uint64_t offset);
+
 /// What lies at one offset of a journal.
 struct Frame {
     enum class Kind { record, torn, damaged } kind = Kind::damaged;

@@ -6,9 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "control.pb.h"
+
 namespace ravelin::control {
 
-/// The bytes of ToDataplane{id, apply{policy, confirm_ms}}.
-std::string apply_bytes(uint64_t id, std::string_view snapshot, uint32_t confirm_ms);
+/// The bytes of ToDataplane{id, apply{policy, confirm_ms, live}}; `live` may be null.
+std::string apply_bytes(uint64_t id, std::string_view snapshot, uint32_t confirm_ms,
+                        const model::LiveChange* live = nullptr);
 
 }  // namespace ravelin::control

@@ -169,10 +169,10 @@ void DataplaneLink::send(model::ToDataplane request, milliseconds timeout, Done 
 }
 
 void DataplaneLink::send_apply(std::string_view snapshot, uint32_t confirm_ms, milliseconds timeout,
-                               Done done) {
+                               Done done, const model::LiveChange* live) {
     if (!greeted_) return done(Error{problem_});
     const uint64_t id = next_id_++;
-    post(id, apply_bytes(id, snapshot, confirm_ms), timeout, std::move(done));
+    post(id, apply_bytes(id, snapshot, confirm_ms, live), timeout, std::move(done));
 }
 
 }  // namespace ravelin::control

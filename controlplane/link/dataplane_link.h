@@ -56,8 +56,10 @@ class DataplaneLink {
     /// Sends one request (its id is set here); `done` is called exactly once, from the loop.
     void send(model::ToDataplane request, std::chrono::milliseconds timeout, Done done);
     /// As send() of an Apply, without decoding `snapshot`, an encoded model::PolicySnapshot.
+    /// `live`: what is in force with it, or null.
     void send_apply(std::string_view snapshot, uint32_t confirm_ms,
-                    std::chrono::milliseconds timeout, Done done);
+                    std::chrono::milliseconds timeout, Done done,
+                    const model::LiveChange* live = nullptr);
 
   private:
     struct Open {

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// LiveFlow: a live change from the request to its acknowledgement: checked, journaled, in force in
+// the data plane, answered. One at a time, in the order asked for. Brings a data plane that lacks
+// changes up to date whenever it is met.
+#pragma once
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "controlplane/change/change_flow.h"
+#include "controlplane/live/live_journal.h"
+#include "controlplane/live/live_state.h"
+
+namespace ravelin::control {
+
+struct LiveDone {
+    uint64_t generation = 0, serial = 0;
+    uint64_t live_ns = 0;   ///< data plane: receipt to the last worker's confirmation
+    uint64_t fsync_ns = 0;  ///< journal
+};
+
+class LiveFlow {
+  public:
+    using Outcome = std::variant<LiveDone, Failure>;
+    using Done = std::function<void(Outcome)>;
+    /// Fills what depends on the state when the change's turn comes, or says what is wrong.
+    using Prepare = std::function<std::optional<Failure>(model::LiveChange& change)>;
+
+    LiveFlow(EventLoop& loop, DataplaneLink& link, PolicyStore& store, ChangeFlow& flow)
+        : loop_(loop), link_(link), store_(store), flow_(flow) {}
+    ~LiveFlow() { loop_.cancel(retry_); }
+    LiveFlow(const LiveFlow&) = delete;
+    LiveFlow& operator=(const LiveFlow&) = delete;
+
+    /// Reads the live journal. A damaged one is put aside if `salvage`, with a warning.
+    Status open(const std::string& directory, commit::FileOps& files, bool salvage);
+
+    /// Calls `done` once, when the change is in force and durable, or will not be.
+    void change(Prepare prepare, Done done);
+    /// Another generation may be in force, or the data plane is a new one.
+    void policy_changed();
+
+    /// As of now: what has expired is not in it.
+    const LiveState& state();
+    /// For a policy that is sent again.
+    model::LiveChange sync(uint64_t generation);
+
+  private:
+    struct Request {
+        Prepare prepare;
+        Done done;
+        uint64_t since_ms = 0;
+    };
+    void pump();
+    void retry_later();
+    void begin(const Request& request);
+    void changed(const model::LiveChange& change, uint64_t fsync_ns, Result<model::Reply> reply);
+    void refused(const model::LiveChange& change, const std::string& why);
+    void finish(const Outcome& outcome);
+    void forget_undeclared();
+    void send_sync();
+    void compact();
+
+    EventLoop& loop_;
+    DataplaneLink& link_;
+    PolicyStore& store_;
+    ChangeFlow& flow_;
+    LiveState state_;
+    std::optional<LiveJournal> journal_;
+    std::deque<Request> queue_;
+    bool busy_ = false;
+    Done done_;
+    EventLoop::TimerId retry_ = EventLoop::kNoTimer;
+};
+
+}  // namespace ravelin::control

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Live changes: sets that change while traffic runs, and what survives when processes are killed."""
+import pytest
+import yaml
+
+from lab import wait_until
+from wires import EVERYTHING, client_and_server, router, rule
+
+
+def with_sets(rules: list) -> str:
+    tree = yaml.safe_load(router(rules))
+    tree["sets"] = {"bad": {"type": "prefixes", "size": 200000}}
+    return yaml.safe_dump(tree, sort_keys=False)
+
+
+POLICY = with_sets([rule("blocked", "drop", **{"from": "@bad"}), *EVERYTHING])
+
+
+@pytest.fixture(scope="module")
+def net(make_lab):
+    lab = make_lab()
+    lab.client, lab.server = client_and_server(lab)
+    lab.start(POLICY)
+    return lab
+
+
+def pings(net) -> bool:
+    return net.client.run("ping -n -c 2 -i 0.05 -W 1 10.0.2.2", check=False).returncode == 0
+
+
+def test_an_element_denies_at_once_and_survives_both_processes(net):
+    generation = net.cli("status")["generation"]
+    assert pings(net)
+    added = net.cli(f"set add bad {net.client.v4}")
+    assert added["changed"] == 1 and added["live_us"] > 0
+    assert not pings(net)
+    net.kill_dataplane()
+    net.wait_ready()
+    assert not pings(net), "the new data plane has the element from its first packet on"
+    net.kill_control()
+    net.start_control()
+    net.wait_ready()
+    assert not pings(net)
+    assert net.cli("set list bad")["elements"] == 1
+    net.ravelin(f"set del bad {net.client.v4}")
+    assert pings(net)
+    assert net.cli("status")["generation"] == generation
+
+
+def test_an_element_expires(net):
+    net.ravelin(f"set add bad {net.client.v4} --timeout 2s")
+    assert not pings(net)
+    wait_until(lambda: pings(net), 10, "the element to expire")
+    assert net.cli("set list bad")["elements"] == 0
+
+
+def test_a_hundred_thousand_elements(net, tmp_path):
+    many = tmp_path / "bad.txt"
+    many.write_text("".join(f"100.{64 + i // 65536}.{i // 256 % 256}.{i % 256}\n" for i in range(100_000)))
+    net.ravelin(f"set add bad --file {many}")
+    assert net.cli("set list")["sets"][0]["elements"] == 100_000
+    assert pings(net)
+    memory = {t["table"]: t for t in net.cli("status")["dataplane"]["memory"]}
+    assert memory["set.bad"]["entries"] == 100_000
+    net.kill_dataplane()
+    net.wait_ready()
+    memory = {t["table"]: t for t in net.cli("status")["dataplane"]["memory"]}
+    assert memory["set.bad"]["entries"] == 100_000
+    net.ravelin("set flush bad")
+    assert net.cli("set list")["sets"][0]["elements"] == 0

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Live changes through the real ravelin-controlplane, on a data plane that only speaks the
+// protocol.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <filesystem>
+#include <optional>
+
+#include "tests/support/control_client.h"
+#include "tests/support/edge_yaml.h"
+#include "tests/support/fake_dataplane.h"
+
+namespace ravelin::control {
+namespace {
+
+using test::ControlClient;
+using test::Json;
+using ::testing::HasSubstr;
+
+std::string with_set(const std::string& set = "bad: {type: prefixes, size: 3}") {
+    return "sets: {" + set + "}\n" +
+           test::edge_yaml("        - {name: web, action: accept, protocol: tcp, to-ports: 80}\n");
+}
+
+class ControlLive : public ::testing::Test {
+  protected:
+    ControlLive() {
+        std::string pattern = "/tmp/ravelin-live-XXXXXX";
+        directory_ = ::mkdtemp(pattern.data());
+        dataplane_.emplace(directory_ + "/dataplane.sock");
+        process_.emplace(directory_);
+    }
+    ~ControlLive() override {
+        client_.reset();
+        process_.reset();
+        dataplane_.reset();
+        std::filesystem::remove_all(directory_);
+    }
+    void start(const std::string& crash_at = "") {
+        if (crash_at.empty())
+            process_->start();
+        else
+            process_->start(crash_at);
+        client_.emplace(process_->socket());
+        for (int i = 0; i < 500; ++i) {
+            if (client_->call("status")["result"]["ready"] == true) break;
+            ::usleep(5'000);
+        }
+    }
+    void restart(const std::string& crash_at = "") {
+        client_.reset();
+        process_->kill();
+        start(crash_at);
+    }
+    void apply(const std::string& yaml) {
+        const Json answer = client_->call("apply", {{"text", yaml}});
+        ASSERT_TRUE(answer.contains("result")) << answer;
+    }
+    Json add(const std::vector<std::string>& elements, Json more = Json::object()) {
+        more["set"] = "bad";
+        more["elements"] = elements;
+        return client_->call("set-add", more);
+    }
+    Json listed() {
+        Json out = Json::array();
+        const Json answer = client_->call("set-list", {{"set", "bad"}});
+        for (const Json& e : answer["result"]["list"]) out.push_back(e["element"]);
+        return out;
+    }
+    size_t in_dataplane() { return dataplane_->elements("bad").size() / 40; }
+    void wait_for(size_t elements) {
+        for (int i = 0; i < 500 && in_dataplane() != elements; ++i) ::usleep(10'000);
+        EXPECT_EQ(in_dataplane(), elements);
+    }
+
+    std::string directory_;
+    std::optional<test::FakeDataplane> dataplane_;
+    std::optional<test::ControlplaneProcess> process_;
+    std::optional<ControlClient> client_;
+};
+
+TEST_F(ControlLive, AddsDeletesListsAndFlushes) {
+    start();
+    apply(with_set());
+    const Json added = add({"192.0.2.0/24", "2001:db8::1", "192.0.2.0/24"})["result"];
+    EXPECT_EQ(added["changed"], 2);
+    EXPECT_EQ(added["generation"], 1);
+    EXPECT_EQ(listed(), Json({"192.0.2.0/24", "2001:db8::1/128"}));
+    EXPECT_EQ(add({"10.0.0.1", "10.0.0.2"})["error"]["kind"], "refused") << "two more do not fit";
+    EXPECT_EQ(add({"10.0.0.1"})["result"]["elements"], 3);
+    EXPECT_EQ(
+        client_->call("set-del", {{"set", "bad"},
+                                  {"elements", {"10.0.0.1", "10.0.0.7"}}})["result"]["changed"],
+        1);
+    EXPECT_EQ(in_dataplane(), 2u);
+    EXPECT_EQ(client_->call("set-flush", {{"set", "bad"}})["result"]["changed"], 2);
+    EXPECT_EQ(in_dataplane(), 0u);
+    EXPECT_EQ(client_->call("set-list")["result"]["sets"][0]["elements"], 0);
+    EXPECT_EQ(client_->call("status")["result"]["generation"], 1) << "no new generation";
+}
+
+TEST_F(ControlLive, SaysWhatIsWrong) {
+    start();
+    apply(with_set());
+    EXPECT_THAT(add({"192.0.2.7/24"})["error"]["message"].get<std::string>(),
+                HasSubstr("did you mean 192.0.2.0/24?"));
+    EXPECT_THAT(
+        client_->call("set-add", {{"set", "x"}, {"elements", {"1.2.3.4"}}})["error"]["message"]
+            .get<std::string>(),
+        HasSubstr("expected a live set of the policy in force: bad"));
+    EXPECT_EQ(client_->call("set-add", {{"set", "bad"}, {"elements", 3}})["error"]["kind"],
+              "invalid");
+    EXPECT_EQ(add({"192.0.2.1"}, {{"timeout_ms", 10}})["error"]["kind"], "invalid");
+    EXPECT_EQ(in_dataplane(), 0u);
+}
+
+TEST_F(ControlLive, ARefusalLeavesNothingBehind) {
+    start();
+    apply(with_set());
+    dataplane_->refuse_live = true;
+    EXPECT_EQ(add({"192.0.2.1"})["error"]["message"], "no room");
+    dataplane_->refuse_live = false;
+    EXPECT_EQ(add({"192.0.2.2"})["result"]["changed"], 1);
+    restart();
+    EXPECT_EQ(listed(), Json({"192.0.2.2/32"}));
+}
+
+TEST_F(ControlLive, ARestartedDataPlaneGetsTheElementsWithItsPolicy) {
+    start();
+    apply(with_set());
+    add({"192.0.2.1"});
+    add({"192.0.2.2"}, {{"timeout_ms", 3'600'000}});
+    dataplane_->restart();
+    wait_for(2);
+    EXPECT_EQ(dataplane_->requests(model::ToDataplane::kLive), 2u) << "no sync was needed";
+}
+
+TEST_F(ControlLive, ElementsExpireAcrossARestart) {
+    start();
+    apply(with_set());
+    add({"192.0.2.1"});
+    add({"192.0.2.2"}, {{"timeout_ms", 1000}});
+    restart();
+    for (int i = 0; i < 500 && listed().size() == 2; ++i) ::usleep(10'000);
+    EXPECT_EQ(listed(), Json({"192.0.2.1/32"}));
+}
+
+TEST_F(ControlLive, ElementsStayAsLongAsTheirSetIsDeclared) {
+    start();
+    apply(with_set());
+    add({"192.0.2.1"});
+    apply(with_set("bad: {type: prefixes, size: 30}"));
+    EXPECT_EQ(listed().size(), 1u);
+    apply(with_set("other: {type: ports}"));
+    apply(with_set());
+    EXPECT_EQ(listed().size(), 0u);
+    restart();
+    EXPECT_EQ(listed().size(), 0u) << "nor do they come back";
+}
+
+class LiveCrash : public ControlLive, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(LiveCrash, AnAcknowledgedElementIsThereAfterwards) {
+    start();
+    apply(with_set());
+    add({"192.0.2.1"});
+    restart(GetParam());
+    const Json told = add({"192.0.2.2"});
+    EXPECT_EQ(process_->wait(), SIGKILL) << told;
+    start();
+    const size_t there = listed().size();
+    if (told.is_object() && told.contains("result")) {
+        EXPECT_EQ(there, 2u);
+    }
+    wait_for(there);
+    EXPECT_EQ(add({"192.0.2.3"})["result"]["changed"], 1);
+    EXPECT_EQ(in_dataplane(), there + 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, LiveCrash,
+                         ::testing::Values("live-journaled", "live-in-force", "live-acknowledged"));
+
+}  // namespace
+}  // namespace ravelin::control
