@@ -25,7 +25,7 @@ constexpr uint64_t kPerAnswerMs = 10;  // a tenth of the pace of answers to one 
 
 const config::Node& firewall_of(const PolicySnapshot& policy) {
     for (const auto& step : policy.steps)
-        if (StageRegistry::get().stages()[step.stage]->name == "firewall") return step.config;
+        if (StageRegistry::get().stages()[step.stage]->name == "firewall") return *step.config;
     static const config::Node none;
     return none;
 }
