@@ -151,11 +151,9 @@ Result<RouteRules> RouteRules::build(const config::Node& rules, const PolicySnap
 uint32_t RouteRules::match(const PacketMeta& meta, uint32_t from) const noexcept {
     const ClassifierKey key = firewall::classifier_key(meta, firewall::kStateNew);
     const uint64_t dscp = uint64_t{1} << (meta.tos >> 2);
-    for (;; ++from) {
-        from = classifier_.next_match(key, from);
-        if (from == Classifier::kNoMatch) return kNoRule;
-        if ((rules_[from].dscp & dscp) != 0) return from;
-    }
+    const uint32_t rule = classifier_.find(
+        key, [&](uint32_t at) { return at >= from && (rules_[at].dscp & dscp) != 0; });
+    return rule == Classifier::kNoMatch ? kNoRule : rule;
 }
 
 size_t RouteRules::memory_bytes() const {
