@@ -28,16 +28,6 @@ constexpr uint64_t kLossPeriodNs = 1'000'000'000;  // the kernel's counts are 32
 constexpr size_t kMostQueued = 16u
                                << 20;  // a control plane that does not read loses events, not us
 
-/// Sets or clears the watch of a worker, on that worker.
-class SetWatch final : public Command {
-  public:
-    explicit SetWatch(const WatchSpec* spec) : spec_(spec) {}
-    void run(Worker& worker) noexcept override { worker.watch().set(spec_); }
-
-  private:
-    const WatchSpec* spec_;
-};
-
 bool peer_may(int fd) {
     ucred peer{};
     socklen_t length = sizeof peer;
@@ -205,39 +195,6 @@ void ControlServer::apply(const model::Apply& request, model::Reply& reply) {
         boot_failed_ = store_.appliance() == nullptr;
     }
     answers::status(store_, started_unix_ms_, *reply.mutable_status());
-}
-
-void ControlServer::watch(const model::Watch& request, bool capture, model::Reply& reply) {
-    auto spec = std::make_unique<WatchSpec>();
-    const std::vector<uint64_t> packed(request.filter().begin(), request.filter().end());
-    const PolicySnapshot& policy = *store_.current();
-    for (size_t p = 0; p < policy.ports.size(); ++p)
-        if (policy.ports[p].name == request.port()) spec->port = static_cast<PortId>(p);
-    if (!request.port().empty() && spec->port == kNoPort)
-        return reply.set_error(fmt::format("no port '{}'", request.port()));
-    if (packed.size() > 4096 || !WatchSpec::decode(packed, spec->filter))
-        return reply.set_error("the filter is not a valid BPF program");
-    spec->limit = request.limit();
-    spec->snap_bytes = request.snap_bytes();
-    spec->capture = capture;
-    spec->trace = !capture;
-    unwatch();
-    watch_ = std::move(spec);
-    for (const auto& worker : store_.appliance()->workers()) {
-        SetWatch set(watch_.get());
-        if (!worker->execute(set))
-            reply.set_error(fmt::format("worker {} does not answer", worker->id()));
-    }
-}
-
-void ControlServer::unwatch() {
-    if (watch_ == nullptr) return;
-    for (const auto& worker : store_.appliance()->workers()) {
-        SetWatch none(nullptr);
-        worker->execute(none);
-    }
-    watch_.reset();
-    traces_.clear();
 }
 
 void ControlServer::drain_events() {
