@@ -114,8 +114,9 @@ enum FlowFlag : uint8_t {
     kFlowProven = 2,            ///< answered; set by FlowTable::prove alone
     kFlowClosing = 4,           ///< a FIN or RST was accepted
     kFlowMarked = 8,            ///< free for the stage that owns the flow
+    kFlowTranslated = 16,       ///< FlowTable::translation() is of it
 };
-inline constexpr uint8_t kFlowFlagMask = 15;
+inline constexpr uint8_t kFlowFlagMask = 31;
 
 /// Bits of Flow::tcp_flags, per direction.
 enum TcpSideFlag : uint8_t {
@@ -173,6 +174,16 @@ struct alignas(64) Flow {
     }
 };
 static_assert(sizeof(Flow) == 128 && alignof(Flow) == 64 && std::is_trivially_copyable_v<Flow>);
+
+/// What address translation makes of a flow whose key has the inner addresses: the ends as the
+/// other side knows them. IPv4 and ports in host order, ICMP echo: the identifier; 0: not
+/// translated.
+struct FlowTranslation {
+    uint32_t source = 0;       ///< the originator, as the responder sees it
+    uint32_t destination = 0;  ///< the responder, as the originator sees it
+    uint16_t source_port = 0, destination_port = 0;
+    bool operator==(const FlowTranslation&) const = default;
+};
 
 /// The in-use mark of the flow in slot `index`: ties the key to its place, never 0.
 inline uint32_t flow_mark(const FlowKey& key, uint32_t index) noexcept {

@@ -13,7 +13,7 @@ namespace ravelin {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c666e766172;  // "ravnflow"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 constexpr int32_t kClockSlackMs = 1000;  // last_seen may run ahead of now: cached clocks
 
 bool valid_state(const Flow& flow) noexcept {
@@ -33,19 +33,23 @@ FlowTable::FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept
     auto* at = static_cast<unsigned char*>(memory) + sizeof(Header);
     flows_ = reinterpret_cast<Flow*>(at);
     at += sizeof(Flow) * capacity;
+    outer_ = reinterpret_cast<Outer*>(at);
+    at += outer_bytes(capacity);
     buckets_ = reinterpret_cast<Bucket*>(at);
     at += sizeof(Bucket) * (bucket_count_ + overflow_buckets(capacity));
     wheel_ = reinterpret_cast<Link*>(at);
     at += sizeof(Link) * (size_t{capacity} + kWheelSlots);
     unproven_ = reinterpret_cast<Link*>(at);
+    at += sizeof(Link) * (size_t{capacity} + 1);
+    outer_heads_ = reinterpret_cast<uint32_t*>(at);
 }
 
 size_t FlowTable::bytes_for(uint32_t capacity) noexcept {
     const size_t flows = capacity;
     const size_t buckets = size_t{home_buckets(capacity)} + overflow_buckets(capacity);
     const size_t links = flows + kWheelSlots + flows + 1;
-    return (sizeof(Header) + flows * sizeof(Flow) + buckets * sizeof(Bucket) +
-            links * sizeof(Link) + 63) /
+    return (sizeof(Header) + flows * sizeof(Flow) + outer_bytes(capacity) +
+            buckets * sizeof(Bucket) + links * sizeof(Link) + flows * sizeof(uint32_t) + 63) /
            64 * 64;
 }
 
@@ -83,6 +87,7 @@ Result<FlowTable> FlowTable::create(void* memory, size_t bytes, uint32_t capacit
     std::atomic_ref(table.header_->checksum).store(0, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
     std::fill_n(table.flows_, capacity, Flow{});
+    std::fill_n(table.outer_, capacity, Outer{});
     table.reset_indexes();
     for (uint32_t i = capacity; i-- > 0;) {
         table.wheel_[i].next = table.free_flow_;
@@ -110,6 +115,7 @@ void FlowTable::reset_indexes() noexcept {
         wheel_[head] = {head, head};
     std::fill_n(unproven_, capacity_, Link{0, 0});
     unproven_[capacity_] = {capacity_, capacity_};
+    std::fill_n(outer_heads_, capacity_, capacity_);
     free_flow_ = capacity_;
     size_ = unproven_count_ = 0;
 }
@@ -161,6 +167,8 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
                 dropped = &report.expired;
             else if (find(flow.key, hash) != nullptr)
                 dropped = &report.duplicate;
+            else if (!adopt_translation(flow))
+                dropped = &report.invalid;
         }
         if (flow.mark == 0 || dropped != nullptr) {
             if (dropped != nullptr) ++*dropped;

@@ -97,6 +97,7 @@ Flow* FlowTable::insert(const FlowKey& key, uint32_t hash, uint32_t now_ms) noex
 
 void FlowTable::remove(Flow& flow) noexcept {
     const uint32_t index = index_of(flow);
+    if ((flow.flags & kFlowTranslated) != 0) outer_unlink(flow);
     std::atomic_ref(flow.mark).store(0, std::memory_order_relaxed);
     // SIGKILL falls between two instructions, so keeping the compiler in order is enough: nothing
     // of the slot's next owner is written before the mark is gone.

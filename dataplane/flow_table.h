@@ -3,8 +3,9 @@
 // line per lookup for the bucket and one for the key. In the path after parse; one table per
 // worker, one writer, no locks.
 //
-// Memory: header | flows | buckets | overflow buckets | wheel links | unproven links. Only header
-// and flows mean anything after a crash; adopt() rebuilds the rest from them.
+// Memory: header | flows | translations | buckets | overflow buckets | wheel links | unproven links
+// | heads of the outer chains. Only header, flows and their translations mean anything after a
+// crash; adopt() rebuilds the rest from them.
 //
 // Buckets hold 12 flows; chains are dense (only the last bucket of a chain has free slots), so
 // capacity / 12 overflow buckets suffice for any distribution: an insert fails only when the table
@@ -81,6 +82,15 @@ class FlowTable {
         if (shorter) rearm(flow);
     }
     void remove(Flow& flow) noexcept;
+    /// Says what a new IPv4 flow is translated to; once a flow, before a packet of it has left.
+    void translate(Flow& flow, const FlowTranslation& to) noexcept;
+    /// Of a flow with kFlowTranslated.
+    [[nodiscard]] const FlowTranslation& translation(const Flow& flow) const noexcept {
+        return outer_[index_of(flow)].translation;
+    }
+    /// The flow whose originator is translated and that has `key` between its responder and that
+    /// outer end, or nullptr; `hash` is key.hash(). May be past its timeout, as with find().
+    [[nodiscard]] Flow* find_outer(const FlowKey& key, uint32_t hash) const noexcept;
     /// Removes expired flows, at most `budget` units of work (a flow or a wheel slot visited);
     /// returns how many. Call it often; what the budget leaves is done by the next call.
     unsigned expire(uint32_t now_ms, unsigned budget) noexcept;
@@ -131,10 +141,21 @@ class FlowTable {
         uint32_t previous;
     };
 
+    /// What a flow has beside it: its translation, and the chain of those with like outer keys.
+    struct Outer {
+        FlowTranslation translation;
+        uint32_t next;
+    };
+    static_assert(sizeof(Outer) == 16);
+
     FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept;
     static uint32_t home_buckets(uint32_t capacity) noexcept { return capacity / 6 + 1; }
     static uint32_t overflow_buckets(uint32_t capacity) noexcept {
         return capacity / kBucketSlots + 1;
+    }
+    /// Whole cache lines, so that the buckets behind them are aligned.
+    static size_t outer_bytes(uint32_t capacity) noexcept {
+        return (size_t{capacity} * sizeof(Outer) + 63) / 64 * 64;
     }
     static Status check_memory(const void* memory, size_t bytes, uint32_t capacity);
     static Header make_header(uint32_t capacity, uint64_t boot_tag) noexcept;
@@ -150,6 +171,14 @@ class FlowTable {
     }
     void bucket_add(uint32_t hash, uint32_t index) noexcept;
     void bucket_remove(uint32_t hash, uint32_t index) noexcept;
+    [[nodiscard]] FlowKey outer_key(const Flow& flow) const noexcept;
+    [[nodiscard]] uint32_t& outer_head(uint32_t hash) const noexcept {
+        return outer_heads_[uint64_t{hash} * capacity_ >> 32];
+    }
+    void outer_link(const Flow& flow) noexcept;
+    void outer_unlink(const Flow& flow) noexcept;
+    /// Whether what a killed process left as the flow's translation can be one; links it if so.
+    bool adopt_translation(const Flow& flow) noexcept;
     void arm(uint32_t index) noexcept;
     void rearm(Flow& flow) noexcept;
     static void link_last(Link* links, uint32_t head, uint32_t at) noexcept;
@@ -157,9 +186,11 @@ class FlowTable {
 
     Header* header_;
     Flow* flows_;
+    Outer* outer_;     // of flows; capacity_ ends a chain
     Bucket* buckets_;  // home buckets, then overflow buckets
     Link* wheel_;      // links of flows, then heads of the slots; free flows chain through next
     Link* unproven_;   // links of flows, then the head: oldest first
+    uint32_t* outer_heads_;
     uint32_t capacity_;
     uint32_t bucket_count_;
     uint32_t size_ = 0;
