@@ -59,6 +59,8 @@ struct alignas(64) PacketMeta {
         kSwapped = 32768,      ///< flow key: the source is the second endpoint
         kNonIp = 65536,        ///< neither IP nor ARP: only the ethertype is known
         kHashed = 131072,      ///< `hash` is valid
+        kDestinationTranslated = 1 << 18,  ///< by nat; `nat_destination` is the one it came with
+        kSourceTranslated = 1 << 19,       ///< by rewrite; `nat_source` is the one it came with
     };
     IpAddress source, destination;  // 32
     uint16_t source_port = 0, destination_port = 0;
@@ -81,9 +83,13 @@ struct alignas(64) PacketMeta {
     uint32_t hash = 0;               // symmetric over the flow key
     uint32_t next_hop = 0xffffffff;  // index into the route policy's next hops
     uint32_t watch_id = 0;
-    uint16_t resume = 0;     // stage to resume after, when handed over
+    uint16_t resume = 0;     // stage to resume after, when handed over; explain: owning worker
     uint8_t flow_state = 0;  // firewall's view, for trace
     uint8_t route_kind = 0;  // RouteKind of pipelines/stages/route
+    // IPv4 address translation; host order, 0: none. An ICMP error has those of its quote's ports.
+    uint32_t nat_destination = 0;  // what it came with
+    uint32_t nat_source = 0;       // what it is to leave with; kSourceTranslated: what it came with
+    uint16_t nat_destination_port = 0, nat_source_port = 0;
 
     [[nodiscard]] bool has(uint32_t any_of) const { return (flags & any_of) != 0; }
 };

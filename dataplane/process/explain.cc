@@ -3,8 +3,6 @@
 
 #include <cstring>
 
-#include "pipelines/stages/steer.h"
-
 namespace ravelin {
 
 ExplainCommand::ExplainCommand(std::string frame, PortId port, size_t counter_count)
@@ -34,7 +32,7 @@ void ExplainCommand::run(Worker& worker) noexcept {
     meta_ = burst_->meta[0];
     verdict_ = burst_->verdicts[0];
     reason_ = verdict_ == Verdict::kDrop ? burst_->reasons[0] : DropCode{0};
-    owner_ = owner_of(burst_->packet(0), meta_, context);
+    owner_ = static_cast<WorkerId>(meta_.resume);
     generation_ = context.policy->generation;
     rte_pktmbuf_free(burst_->frames[0]);
     ran_ = true;

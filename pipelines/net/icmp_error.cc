@@ -6,6 +6,7 @@
 
 #include "dataplane/net/headers.h"
 #include "pipelines/net/checksum.h"
+#include "pipelines/net/translate.h"
 
 namespace ravelin {
 namespace {
@@ -210,8 +211,10 @@ bool Replies::paced(const IpAddress& to, uint32_t rate, const WorkerContext& con
            total_.take(context.now.ns, rate, std::max<uint64_t>(rate / 10, 10));
 }
 
-Replies::Outcome Replies::icmp(const Packet& packet, const PacketMeta& meta, IcmpError error,
+Replies::Outcome Replies::icmp(const Packet& packet, const PacketMeta& judged, IcmpError error,
                                uint32_t rate, WorkerContext& context, uint32_t mtu) noexcept {
+    PacketMeta meta = judged;
+    if (!context.dry_run) undo_translation(packet, meta);
     if (context.dry_run || !icmp_error_allowed(meta, error)) return Outcome::kForbidden;
     if (!paced(meta.source, rate, context)) return Outcome::kLimited;
     rte_mbuf* frame = build_icmp_error(packet, meta, error, mtu, context);
@@ -220,9 +223,11 @@ Replies::Outcome Replies::icmp(const Packet& packet, const PacketMeta& meta, Icm
     return Outcome::kSent;
 }
 
-Replies::Outcome Replies::reset(const Packet& packet, const PacketMeta& meta, uint32_t rate,
+Replies::Outcome Replies::reset(const Packet& packet, const PacketMeta& judged, uint32_t rate,
                                 WorkerContext& context) noexcept {
     if (context.dry_run) return Outcome::kForbidden;
+    PacketMeta meta = judged;
+    undo_translation(packet, meta);
     if (!paced(meta.source, rate, context)) return Outcome::kLimited;
     rte_mbuf* frame = build_tcp_reset(packet, meta, context);
     if (frame == nullptr) return Outcome::kForbidden;

@@ -56,7 +56,8 @@ class Replies {
   public:
     enum class Outcome : uint8_t { kSent, kForbidden, kLimited, kNoFrame };
 
-    /// Emits an ICMP error about the packet; `mtu` for kTooBig. Does nothing in a dry run.
+    /// Emits an ICMP error about the packet as it came: address translation is undone in the frame,
+    /// which is of no use afterwards. `mtu` for kTooBig. Does nothing in a dry run.
     Outcome icmp(const Packet& packet, const PacketMeta& meta, IcmpError error, uint32_t rate,
                  WorkerContext& context, uint32_t mtu = 0) noexcept;
     /// Emits a reset for a TCP segment.

@@ -27,6 +27,15 @@ constexpr std::array<CounterDecl, static_cast<size_t>(Outcome::kPass)> kDrops{{
     {"icmp_unrelated", "ICMP errors about packets that no flow has under way."},
     {"icmp_no_flow", "ICMP echo replies that nobody asked for."},
     {"fragment", "Later fragments of packets that were not accepted or not seen."},
+    {"ports_exhausted",
+     "New packets to be translated for which the worker has no outer port left, or the out port no "
+     "address."},
+    {"nat_unsupported",
+     "Packets whose source is to share an outer address, of protocols that have no ports, or "
+     "accepted without a flow."},
+    {"nat_mismatch",
+     "Packets that came to another address than their flow is translated to, or to one whose flow "
+     "is gone."},
 }};
 constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"judged_again", "Flows judged again under a new policy."},
@@ -34,6 +43,8 @@ constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"picked_up", "TCP connections taken up in mid-stream."},
     {"answered", "Rejected packets whose sender was told."},
     {"unanswered", "Rejected packets not answered: forbidden, over the rate, or no buffer."},
+    {"ports_kept", "Translated flows that leave with the port they came with."},
+    {"ports_changed", "Translated flows whose port was taken or belongs to another worker."},
 }};
 
 constexpr unsigned kExpireBudget = 256;  // a few microseconds a turn

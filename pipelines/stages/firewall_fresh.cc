@@ -104,6 +104,12 @@ Outcome Judge::open(Subject& s, const Flow& start) noexcept {
 // The table evicts an unproven flow for a new one; where all are proven, the new one has to wait.
 Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept {
     Flow* flow = nullptr;
+    FlowTranslation translation;
+    if (const Outcome o = translate(s, translation); o != Outcome::kPass) {
+        credit(s, rule, kStateNew);
+        if (rule.log) log(s, o);
+        return o;
+    }
     if (!context_.dry_run) {
         flow = flows_.insert(s.key, s.hash, context_.now.ms);
         changed_ = true;
@@ -113,15 +119,19 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept 
         if (rule.log) log(s, Outcome::kFlowTableFull);
         return Outcome::kFlowTableFull;
     }
+    s.created = true;
+    s.meta->nat_source = translation.source;
+    s.meta->nat_source_port = translation.source_port;
     const Outcome outcome = obey(s, rule, kStateNew);
     if (flow == nullptr) return outcome;
+    if (s.swapped) flow->flags = static_cast<uint8_t>(flow->flags | kFlowOriginatorSecond);
+    if (translation != FlowTranslation{}) flows_.translate(*flow, translation);
     flow->tcp = start.tcp;
     flow->window_scale = start.window_scale;
     flow->tcp_flags = start.tcp_flags;
     flow->tcp_max_ack = start.tcp_max_ack;
     flow->syn_tag = start.syn_tag;
     flow->state = start.state;
-    if (s.swapped) flow->flags = static_cast<uint8_t>(flow->flags | kFlowOriginatorSecond);
     flow->epoch = epoch_;
     flow->rule = rule.slot;
     flow->in_port = s.meta->in_port;

@@ -8,6 +8,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/events.h"
 #include "dataplane/net/headers.h"
+#include "pipelines/stages/nat_source.h"
 
 namespace ravelin::firewall {
 
@@ -28,11 +29,14 @@ Outcome Judge::judge(Subject& s, Flow* flow) noexcept {
     // Only echo has flows in ICMP; the key of another type is that of echo with identifier 0.
     const bool other_icmp =
         is_icmp(*s.meta) && !s.meta->has(PacketMeta::kEcho | PacketMeta::kPorts);
-    if (flow == nullptr || other_icmp) return fresh(s);
-    if (flow->expired(context_.now.ms)) {  // the wheel is up to a tick late
+    if (flow == nullptr || other_icmp) return without_flow(s, fresh(s));
+    // The wheel is up to a tick late; a flow in no state was being opened when a process was
+    // killed.
+    if (flow->expired(context_.now.ms) || flow->state == FlowState::none) {
         remove(*flow);
-        return fresh(s);
+        return without_flow(s, fresh(s));
     }
+    if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
     if (!context_.dry_run) return known(s, *flow);
     Flow copy = *flow;
     return known(s, copy);
@@ -46,7 +50,10 @@ Outcome Judge::judge_error(Subject& s, uint16_t zone) noexcept {
     const Flow* flow = flows_.find(s.key, s.hash);
     if (flow == nullptr || flow->expired(context_.now.ms) ||
         !has_under_way(*flow, flow->direction(s.swapped), *quoted))
-        return orphan(s, Outcome::kIcmpUnrelated);
+        return without_flow(s, orphan(s, Outcome::kIcmpUnrelated));
+    // It goes the way of what it is about, backwards.
+    if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
+    if (!agrees(s, reverse(flow->direction(s.swapped)))) return Outcome::kNatMismatch;
     const ClassifierKey key = classifier_key(*s.meta, kStateRelated);
     return obey(s, policy_.decide(key, s.meta->ttl), kStateRelated);
 }
@@ -56,6 +63,7 @@ Outcome Judge::judge_arp(Subject& s) noexcept { return obey(s, policy_.arp, kSta
 Outcome Judge::known(Subject& s, Flow& flow) noexcept {
     const Direction d = flow.direction(s.swapped);
     if (flow.epoch != epoch_ && !judge_again(s, flow, d)) return Outcome::kFlowCut;
+    if (!agrees(s, d)) return Outcome::kNatMismatch;
     if (flow.key.protocol == net::kTcp) return track_tcp(s, flow, d);
     if (s.meta->has(PacketMeta::kEcho) && is_request(*s.meta) != (d == Direction::originator))
         return crossed_echo(s, flow, d);
@@ -83,6 +91,11 @@ bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
     if (original) {  // routes may have changed, and with them the way out
         flow.in_port = s.meta->in_port;
         flow.out_port = s.meta->out_port;
+    }
+    if (s.translation != nullptr &&
+        !nat::still_holds(nat_, flow, *s.translation, *context_.policy)) {
+        remove(flow);
+        return false;
     }
     const int hop_limit = original ? s.meta->ttl : FirewallPolicy::kHopLimitUnknown;
     const Rule& rule = policy_.decide(classifier_key(flow), hop_limit);

@@ -7,6 +7,7 @@
 #include "pipelines/net/icmp_error.h"
 #include "pipelines/stages/firewall_packet.h"
 #include "pipelines/stages/firewall_policy.h"
+#include "pipelines/stages/nat_policy.h"
 
 namespace ravelin::firewall {
 
@@ -24,11 +25,23 @@ enum class Outcome : uint8_t {
     kIcmpUnrelated,
     kIcmpNoFlow,
     kFragment,
+    kPortsExhausted,
+    kNatUnsupported,
+    kNatMismatch,
     kPass,  ///< none of these: it goes on
 };
 
 /// Order of the stage's counters (firewall.cc).
-enum Counter : unsigned { kJudgedAgain, kKept, kPickedUp, kAnswered, kUnanswered, kCounters };
+enum Counter : unsigned {
+    kJudgedAgain,
+    kKept,
+    kPickedUp,
+    kAnswered,
+    kUnanswered,
+    kPortsKept,
+    kPortsChanged,
+    kCounters
+};
 
 /// Counts of one burst; packets of one rule often follow each other.
 struct Tally {
@@ -58,6 +71,7 @@ class Judge {
           replies_(replies),
           tally_(tally),
           flows_(*context.flows),
+          nat_(nat::policy_of(*context.policy)),
           epoch_(context.policy->epoch),
           first_drop_(first_drop) {}
 
@@ -87,6 +101,11 @@ class Judge {
     Outcome create(Subject& s, const Rule& rule, const Flow& start) noexcept;
     Outcome orphan(Subject& s, Outcome reason) noexcept;
     Outcome invalid(Subject& s, Outcome reason) noexcept;
+    // Address translation (firewall_nat.cc).
+    bool agrees(Subject& s, Direction d) const noexcept;
+    Outcome translate(const Subject& s, FlowTranslation& to) noexcept;
+    Outcome without_flow(Subject& s, Outcome outcome) const noexcept;
+    [[nodiscard]] bool translatable(const PacketMeta& meta) const noexcept;
     // A rule's word.
     Outcome obey(Subject& s, const Rule& rule, uint8_t state) noexcept;
     void credit(Subject& s, const Rule& rule, uint8_t state) noexcept;
@@ -101,6 +120,7 @@ class Judge {
     Replies& replies_;
     Tally& tally_;
     FlowTable& flows_;
+    const nat::NatPolicy* nat_;  // null without that stage
     uint32_t epoch_;
     DropCode first_drop_;
     bool changed_ = false;

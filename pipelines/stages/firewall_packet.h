@@ -18,6 +18,8 @@ struct Subject {
     FlowKey key{};  ///< of its own flow; of an ICMP error: the quoted packet's
     uint32_t hash = 0;
     bool swapped = false;
+    const FlowTranslation* translation = nullptr;  ///< of its flow, if it is translated
+    bool created = false;                          ///< it has opened a flow
 };
 
 /// Equal addresses on two wires or in two VLANs are two flows. Router mode: 0, since the answer may

@@ -8,6 +8,7 @@
 #include "dataplane/net/headers.h"
 #include "pipelines/net/checksum.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/stages/nat_policy.h"
 #include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/neighbour_messages.h"
 
@@ -24,6 +25,13 @@ bool on_link(const PortPolicy& port, const IpAddress& a) {
         if (own.contains(a) && !edge) return true;
     }
     return false;
+}
+
+// Whether `nat` has this address outside, on the port's own network: nobody else answers for it.
+bool translates(const PolicySnapshot& policy, const PortPolicy& port, const IpAddress& a) {
+    const nat::NatPolicy* nat = nat::policy_of(policy);
+    return nat != nullptr && (nat->known(a.v4_host()) & nat::NatPolicy::kPublic) != 0 &&
+           on_link(port, a);
 }
 
 bool usable(const MacAddress& mac) { return !mac.is_multicast() && mac != MacAddress{}; }
@@ -156,7 +164,7 @@ NeighbourDrop take_arp(const Packet& packet, const PacketMeta& meta,
         return NeighbourDrop::kBadArp;
     if (mac == port.mac) return NeighbourDrop::kNotOurs;  // an echo of our own
     if (owns(port, sender)) return NeighbourDrop::kConflict;
-    const bool ours = owns(port, target);
+    const bool ours = owns(port, target) || translates(*context.policy, port, target);
     if (sender.is_unspecified()) {  // RFC 5227 section 2.1.1: a probe; answered, nothing learned
         if (operation != kArpRequest || !ours) return NeighbourDrop::kNotOurs;
         send_arp({kArpReply, mac, target, sender, mac}, meta.in_port, context);

@@ -12,6 +12,7 @@
 #include "pipelines/net/checksum.h"
 #include "pipelines/net/fragment.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/net/translate.h"
 #include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/neighbour_protocol.h"
 #include "pipelines/stages/route.h"
@@ -176,6 +177,7 @@ class Rewrite final : public Stage {
         } else {
             return wait(burst, i, next, mtu, p, context);
         }
+        translate_source(burst.packet(i), meta);
         if (context.dry_run) return;
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
         if (!write_ethernet(burst.frames[i], meta, port.mac, to))
@@ -213,6 +215,7 @@ class Rewrite final : public Stage {
             return burst.consume(i);
         }
         // A held packet is finished but for its MACs, so the hop is counted first.
+        translate_source(burst.packet(i), meta);
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
         switch (hold_for_neighbour(burst.frames[i], meta, next, mtu, context)) {
             case Held::kHeld:
@@ -235,13 +238,19 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
     const int route = StageRegistry::get().index("route"),
               neighbour = StageRegistry::get().index("neighbour");
     auto policy = std::make_shared<RewritePolicy>();
-    bool asks = false;
+    const int nat = StageRegistry::get().index("nat"),
+              firewall = StageRegistry::get().index("firewall");
+    bool asks = false, translates = false, judged = false;
     for (const auto& step : context.snapshot.steps) {
         if (step.stage == route)
             policy->route = std::static_pointer_cast<const RoutePolicy>(step.policy);
         asks |= step.stage == neighbour;
         policy->before = step.stage;
+        translates |= step.stage == nat;
+        judged |= translates && step.stage == firewall;
     }
+    if (translates && !judged)
+        return Error{"found nat without firewall behind it; sources are chosen for its flows"};
     if (policy->route == nullptr || !asks)
         return Error{
             "found no route and neighbour before it; expected both earlier in the pipeline"};

@@ -14,6 +14,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/handoff.h"
 #include "dataplane/stage.h"
+#include "pipelines/stages/nat_policy.h"
 #include "pipelines/stages/steer_fragments.h"
 
 namespace ravelin {
@@ -55,10 +56,12 @@ class Steer final : public Stage {
                  WorkerContext& context) noexcept override {
         const auto& steer = static_cast<const SteerPolicy&>(policy);
         handed_over_ = held_ = 0;
+        nat_ = nat::policy_of(*context.policy);
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i)) continue;
             PacketMeta& meta = burst.meta[i];
             set_hash(burst.packet(i), meta);
+            if (context.dry_run) meta.resume = owner_of(burst.packet(i), meta, context, nat_);
             if (context.dry_run || meta.has(PacketMeta::kLocalOrigin)) continue;
             if (meta.has(PacketMeta::kFragment))
                 fragment(burst, i, steer, context);
@@ -77,7 +80,7 @@ class Steer final : public Stage {
   private:
     void hand_over(Burst& burst, unsigned i, uint16_t resume, WorkerContext& context) noexcept {
         if (context.workers == 1) return;
-        const WorkerId owner = owner_of(burst.packet(i), burst.meta[i], context);
+        const WorkerId owner = owner_of(burst.packet(i), burst.meta[i], context, nat_);
         if (owner == context.worker) return;
         context.handoff->send(owner, burst.frames[i], burst.meta[i], resume);
         burst.consume(i);
@@ -132,14 +135,15 @@ class Steer final : public Stage {
 
     // A burst has no room for frames that were held: they take the way of frames handed over, to
     // this very worker too.
-    static void release(rte_mbuf* frame, const SteerPolicy& steer,
-                        WorkerContext& context) noexcept {
+    void release(rte_mbuf* frame, const SteerPolicy& steer, WorkerContext& context) const noexcept {
         PacketMeta meta = *travelling_meta(frame);
         set_hash(Packet(frame), meta);
-        context.handoff->send(owner_of(Packet(frame), meta, context), frame, meta, steer.self);
+        context.handoff->send(owner_of(Packet(frame), meta, context, nat_), frame, meta,
+                              steer.self);
     }
 
     FragmentTable fragments_;
+    const nat::NatPolicy* nat_ = nullptr;  // of this burst; null without that stage
     unsigned handed_over_ = 0, held_ = 0;
 };
 

@@ -6,12 +6,17 @@
 
 namespace ravelin {
 
+namespace nat {
+class NatPolicy;
+}
+
 /// Neighbour tables have a single writer: ARP and neighbour discovery (RFC 4861) go to worker 0.
 bool is_neighbour_traffic(const PacketMeta& meta) noexcept;
 /// The worker a packet that steer has hashed belongs to. Where NICs spread flows it is the one they
-/// would choose, so that a packet they knew how to spread is there already.
-WorkerId owner_of(const Packet& packet, const PacketMeta& meta,
-                  const WorkerContext& context) noexcept;
+/// would choose, so that a packet they knew how to spread is there already. `nat`: the policy of
+/// that stage, or null; translated packets belong to the worker of their inner flow.
+WorkerId owner_of(const Packet& packet, const PacketMeta& meta, const WorkerContext& context,
+                  const nat::NatPolicy* nat) noexcept;
 /// Where the fragments between two addresses meet. A NIC sends them there.
 WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) noexcept;
 /// Fills hash, kHashed and kSwapped. An ICMP error hashes as the flow it quotes, without kHashed,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The hash of steer: of the flow key without zone, so that tagged replies to untagged packets meet.
+#include <optional>
+
 #include "dataplane/flow.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/rss.h"
+#include "pipelines/stages/nat_policy.h"
 #include "pipelines/stages/steer.h"
 
 namespace ravelin {
@@ -67,6 +70,37 @@ WorkerId queue_of(const Tuple& t, const WorkerContext& context) noexcept {
     return static_cast<WorkerId>(hash % context.rss_entries % context.workers);
 }
 
+/// Where the flow between these inner ends is, or will be.
+WorkerId owner_of_flow(const nat::Tuple& inner, const WorkerContext& context) noexcept {
+    if (context.rss_entries != 0)
+        return queue_of({IpAddress::v4(inner.source), IpAddress::v4(inner.destination),
+                         inner.source_port, inner.destination_port, inner.protocol},
+                        context);
+    bool swapped = false;
+    return static_cast<WorkerId>(inner.key(swapped).hash() % context.workers);
+}
+
+/// A packet that a rule translates belongs where its inner flow does, without state; an answer to a
+/// translated source to the worker whose share of outer ports it is for.
+std::optional<WorkerId> translated_owner(const Packet& packet, const PacketMeta& meta,
+                                         const WorkerContext& context,
+                                         const nat::NatPolicy& nat) noexcept {
+    const uint32_t known = nat.known(meta.destination.v4_host());
+    if (known == 0) return std::nullopt;
+    const bool error = meta.has(PacketMeta::kIcmpError);
+    auto tuple = error ? nat::answered_by(packet, meta) : nat::tuple_of(meta);
+    if (!tuple || tuple->destination != meta.destination.v4_host()) return std::nullopt;
+    if (const auto inner = nat.inner_destination(*tuple, known)) {
+        tuple->destination = inner->address;
+        tuple->destination_port = inner->port;
+        return owner_of_flow(*tuple, context);
+    }
+    const bool shared = (known & nat::NatPolicy::kDynamic) != 0 && tuple->ports &&
+                        nat::has_translated_ports(tuple->protocol);
+    if (!shared) return std::nullopt;
+    return nat::NatPolicy::owner_of_port(tuple->destination_port, context.workers);
+}
+
 uint32_t mac_hash(const Packet& packet) noexcept {
     const auto* ethernet = packet.at<net::Ethernet>(0);
     if (ethernet == nullptr) return 0;
@@ -87,8 +121,10 @@ bool is_neighbour_traffic(const PacketMeta& meta) noexcept {
            meta.icmp_type >= kFirstDiscovery && meta.icmp_type <= kLastDiscovery;
 }
 
-WorkerId owner_of(const Packet& packet, const PacketMeta& meta,
-                  const WorkerContext& context) noexcept {
+WorkerId owner_of(const Packet& packet, const PacketMeta& meta, const WorkerContext& context,
+                  const nat::NatPolicy* nat) noexcept {
+    if (nat != nullptr && meta.has(PacketMeta::kIpv4))
+        if (const auto owner = translated_owner(packet, meta, context, *nat)) return *owner;
     if (is_neighbour_traffic(meta)) return 0;
     if (context.rss_entries == 0 || !meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6))
         return static_cast<WorkerId>(meta.hash % context.workers);

@@ -150,7 +150,9 @@ class StageCase : public ::testing::Test {
     void TestBody() override {
         SCOPED_TRACE(path_.string());
         const YAML::Node file = YAML::LoadFile(path_.string());
-        only_keys(file, {"about", "config", "boot", "steps", "error", "steer"});
+        only_keys(file, {"about", "config", "boot", "steps", "error", "steer", "one-worker"});
+        if (file["one-worker"] && backend_.name != "fixture")
+            GTEST_SKIP() << file["one-worker"].as<std::string>();
         if (!file["error"]) return Case(file, backend_).run();
         try {
             const auto refused = make(file, backend_);
