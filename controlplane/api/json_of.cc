@@ -69,7 +69,9 @@ Json json_of(const model::FlowRecord& f) {
             {"packets_back", f.packets_back()},
             {"bytes_back", f.bytes_back()},
             {"expires_ms", f.expires_ms()},
-            {"in_port", f.in_port()}};
+            {"in_port", f.in_port()},
+            {"outer_source", f.outer_source()},
+            {"outer_destination", f.outer_destination()}};
 }
 
 Json json_of(const model::NeighbourRecord& n) {

@@ -58,6 +58,13 @@ ExitCode flows(const Context& context, const Flows& options) {
     if (options.remove) return remove(context, options);
     const Json answer = search(context, options);
     if (context.printed_json(answer)) return kOk;
+    const Json& found = list(answer, "flows");
+    // Both sides of a translated flow: inner ends, and behind them the outer ones.
+    const auto end = [](const Json& f, const char* address, const char* port, const char* outer) {
+        const std::string& outside = text(f, outer);
+        const std::string inside = endpoint(f, address, port);
+        return outside.empty() ? inside : fmt::format("{} ({})", inside, outside);
+    };
     Table table({{"PROTO"},
                  {"FROM"},
                  {"TO"},
@@ -68,10 +75,9 @@ ExitCode flows(const Context& context, const Flows& options) {
                  {"BACK", Align::kRight},
                  {"EXPIRES", Align::kRight},
                  {"WORKER", Align::kRight}});
-    const Json& found = list(answer, "flows");
     for (const Json& f : found)
-        table.add({text(f, "protocol"), endpoint(f, "source", "source_port"),
-                   endpoint(f, "destination", "destination_port"), text(f, "state"),
+        table.add({text(f, "protocol"), end(f, "source", "source_port", "outer_source"),
+                   end(f, "destination", "destination_port", "outer_destination"), text(f, "state"),
                    text(f, "rule"), std::to_string(number(f, "generation")),
                    bytes(number(f, "bytes_out")), bytes(number(f, "bytes_back")),
                    duration(number(f, "expires_ms")), std::to_string(number(f, "worker"))});

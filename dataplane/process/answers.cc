@@ -27,7 +27,10 @@ class FlowSlice final : public Command {
         copies_.clear();
         more_ = worker.flows().for_each(cursor_, kSlice, [&](Flow& flow) {
             if (doomed_ == nullptr) {
-                copies_.push_back(flow);  // within what was reserved
+                // Within what was reserved.
+                const bool translated = (flow.flags & kFlowTranslated) != 0;
+                copies_.push_back(
+                    {flow, translated ? worker.flows().translation(flow) : FlowTranslation{}});
             } else if (flow.key.first == *doomed_ || flow.key.second == *doomed_) {
                 worker.flows().remove(flow);
                 ++deleted_;
@@ -35,14 +38,18 @@ class FlowSlice final : public Command {
         });
         total_ = worker.flows().size();
     }
-    [[nodiscard]] const std::vector<Flow>& copies() const { return copies_; }
+    struct Copy {
+        Flow flow;
+        FlowTranslation translation;
+    };
+    [[nodiscard]] const std::vector<Copy>& copies() const { return copies_; }
     [[nodiscard]] bool more() const { return more_; }
     [[nodiscard]] uint64_t deleted() const { return deleted_; }
     [[nodiscard]] uint64_t total() const { return total_; }
 
   private:
     const IpAddress* doomed_;
-    std::vector<Flow> copies_;
+    std::vector<Copy> copies_;
     uint32_t cursor_ = 0;
     bool more_ = true;
     uint64_t deleted_ = 0, total_ = 0;
@@ -57,6 +64,8 @@ void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& rep
     out.set_destination(view.destination.to_string());
     out.set_destination_port(view.destination_port);
     out.set_state(std::string(view.state));
+    out.set_outer_source(view.outer_source);
+    out.set_outer_destination(view.outer_destination);
     out.set_rule(view.rule);
     out.set_generation(view.generation);
     out.set_packets_out(view.packets_out);
@@ -157,9 +166,10 @@ void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply) {
             if (!worker->execute(slice))
                 return reply.set_error(fmt::format("worker {} does not answer", worker->id()));
             const uint32_t now = Now::read().ms;
-            for (const Flow& flow : slice.copies())
+            for (const auto& [flow, translation] : slice.copies())
                 if (static_cast<uint32_t>(reply.flows_size()) < limit)
-                    add_flow(firewall::describe(flow, policy, now), worker->id(), reply);
+                    add_flow(firewall::describe(flow, translation, policy, now), worker->id(),
+                             reply);
         } while (slice.more() && static_cast<uint32_t>(reply.flows_size()) < limit);
         total += slice.total();
     }

@@ -21,6 +21,12 @@ std::string tcp_flags(uint8_t flags) {
     return out;
 }
 
+/// One end of an IPv4 packet.
+std::string end(const PacketMeta& meta, uint32_t address, uint16_t port) {
+    const IpAddress host = IpAddress::v4(address);
+    return meta.has(PacketMeta::kPorts) ? endpoint(host, port) : host.to_string();
+}
+
 std::string stage_name(uint16_t stage) {
     if (stage == TraceRecord::kReceived) return "receive";
     if (stage == TraceRecord::kLeft) return "transmit";
@@ -111,6 +117,11 @@ std::string Describer::detail(const std::string& stage, const PacketMeta& meta) 
     if (stage == "parse" || stage == "receive")
         return stage == "parse" ? summary(meta) : "port " + port(meta.in_port);
     if (stage == "steer") return fmt::format("hash {:08x}", meta.hash);
+    if (stage == "nat" && meta.has(PacketMeta::kDestinationTranslated))
+        return fmt::format("destination {} to {}",
+                           end(meta, meta.nat_destination, meta.nat_destination_port),
+                           end(meta, meta.destination.v4_host(), meta.destination_port));
+    if (stage == "nat") return "untouched";
     if (stage == "firewall") {
         const std::string_view state = firewall::state_name(meta.flow_state);
         return fmt::format("rule {} state {}", rule(meta.rule).empty() ? "-" : rule(meta.rule),
@@ -118,9 +129,13 @@ std::string Describer::detail(const std::string& stage, const PacketMeta& meta) 
     }
     const std::string out = port(meta.out_port);
     if (out.empty()) return "no way out";
-    const std::string next = stage == "route" ? via(meta) : "";
-    if (next.empty()) return "out " + out;
-    return fmt::format("out {} {}{}", out, next == kOnLink ? "" : "via ", next);
+    std::string text = "out " + out;
+    if (const std::string next = stage == "route" ? via(meta) : ""; !next.empty())
+        text += (next == kOnLink ? " " : " via ") + next;
+    if (stage == "rewrite" && meta.has(PacketMeta::kSourceTranslated))
+        text += fmt::format(", source {} to {}", end(meta, meta.nat_source, meta.nat_source_port),
+                            end(meta, meta.source.v4_host(), meta.source_port));
+    return text;
 }
 
 model::Step Describer::step(const TraceRecord& record) const {

@@ -54,7 +54,8 @@ std::string end_of(const IpAddress& address, uint16_t port) {
 
 }  // namespace
 
-FlowView describe(const Flow& flow, const PolicySnapshot& policy, uint32_t now_ms) {
+FlowView describe(const Flow& flow, const FlowTranslation& translation,
+                  const PolicySnapshot& policy, uint32_t now_ms) {
     const bool second = (flow.flags & kFlowOriginatorSecond) != 0;
     FlowView v;
     v.protocol = protocol_name(flow.key.protocol);
@@ -64,6 +65,11 @@ FlowView describe(const Flow& flow, const PolicySnapshot& policy, uint32_t now_m
     v.destination_port = second ? flow.key.first_port : flow.key.second_port;
     v.state = kStateNames[std::min(static_cast<size_t>(flow.state), kStateNames.size() - 1)];
     v.rule = rule_name(policy, flow.rule);
+    const auto outer = [](uint32_t address, uint16_t port) {
+        return address == 0 ? std::string() : end_of(IpAddress::v4(address), port);
+    };
+    v.outer_source = outer(translation.source, translation.source_port);
+    v.outer_destination = outer(translation.destination, translation.destination_port);
     v.in_port = port_name(policy, flow.in_port);
     v.out_port = port_name(policy, flow.out_port);
     // Epochs only grow; one from before this generation is judged again on its next packet.

@@ -216,7 +216,7 @@ TEST_F(Firewall, DescribesAFlowOriginatorFirst) {
     in("wan", "udp 10.0.0.1:53 > 192.0.2.200:7 len=20");
     const auto all = flows();
     ASSERT_EQ(all.size(), 1u);
-    const auto view = firewall::describe(all[0], box_->policy(), all[0].last_seen_ms);
+    const auto view = firewall::describe(all[0], {}, box_->policy(), all[0].last_seen_ms);
     EXPECT_EQ(firewall::to_string(view), "udp 192.0.2.200:7 > 10.0.0.1:53 replied, rule out");
     EXPECT_EQ(view.in_port, "lan");
     EXPECT_EQ(view.out_port, "wan");
