@@ -36,9 +36,10 @@ bool valid_flags(const TcpSegment& s) noexcept {
 // One segment against one flow; s and r index the sender's and the receiver's side.
 class Tracker {
   public:
-    Tracker(Flow& flow, Direction d, const TcpSegment& segment) noexcept
+    Tracker(Flow& flow, Direction d, const TcpSegment& segment, TcpWindow window) noexcept
         : f_(flow),
           seg_(segment),
+          window_(window),
           s_(static_cast<uint8_t>(d)),
           r_(static_cast<uint8_t>(reverse(d))) {}
 
@@ -63,6 +64,7 @@ class Tracker {
     void set(unsigned side, uint8_t flag) noexcept {
         f_.tcp_flags[side] = static_cast<uint8_t>(f_.tcp_flags[side] | flag);
     }
+    [[nodiscard]] bool unchecked() const noexcept { return window_ == TcpWindow::off; }
     [[nodiscard]] bool plain_syn() const noexcept {
         return seg_.has(kTcpSyn) && !seg_.has(kTcpAck);
     }
@@ -104,13 +106,14 @@ class Tracker {
         if (!seg_.has(kTcpRst)) return TcpVerdict::invalid_state;
         // Half-open: the reset that answers the other end's plain ACK (see answer()).
         if (seen(1, kTcpChallenged) && seg_.seq == f_.tcp_max_ack[1]) return TcpVerdict::ok;
-        return seg_.seq == f_.tcp[0].end ? reset() : TcpVerdict::out_of_window;
+        return seg_.seq == f_.tcp[0].end || unchecked() ? reset() : TcpVerdict::out_of_window;
     }
 
     // The responder's first word.
     TcpVerdict answer() noexcept {
         const uint32_t first = f_.tcp[0].end - (f_.tcp[0].end - f_.syn_tag - 1) % 0x10000u;
-        const bool acks_syn = seg_.has(kTcpAck) && within(first, seg_.ack, f_.tcp[0].end);
+        const bool acks_syn =
+            seg_.has(kTcpAck) && (within(first, seg_.ack, f_.tcp[0].end) || unchecked());
         if (seg_.has(kTcpRst)) return acks_syn ? reset() : TcpVerdict::out_of_window;
         if (!seg_.has(kTcpSyn)) {
             // The responder holds an older connection on these ports and says where it stands; the
@@ -145,7 +148,7 @@ class Tracker {
         if (seg_.has(kTcpRst)) return judge_reset();
         if (plain_syn()) return later_syn();
         const bool fits = sequence_fits() && ack_fits();
-        if (!fits) return TcpVerdict::out_of_window;
+        if (!fits && window_ == TcpWindow::strict) return TcpVerdict::out_of_window;
         learn();
         advance();
         return TcpVerdict::ok;
@@ -207,7 +210,8 @@ class Tracker {
         const bool exact =
             seg_.seq == sender.end || (seen(r_, kTcpAckSeen) && seg_.seq == f_.tcp_max_ack[r_]);
         // RFC 1337: a reset must not cut TIME-WAIT short.
-        if (exact) return f_.state == FlowState::tcp_time_wait ? TcpVerdict::ok : reset();
+        if (exact || unchecked())
+            return f_.state == FlowState::tcp_time_wait ? TcpVerdict::ok : reset();
         const uint32_t low = sender.end - f_.tcp[r_].max_window - 1;
         return within(low, seg_.seq, sender.max_end) ? TcpVerdict::challenge_ack
                                                      : TcpVerdict::out_of_window;
@@ -235,22 +239,24 @@ class Tracker {
         }
         const TcpSide& sender = f_.tcp[s_];
         const uint32_t low = sender.end - f_.tcp[r_].max_window - 1;
-        if (seg_.has(kTcpRst))
-            return within(low, seg_.seq, sender.max_end) ? TcpVerdict::ok
-                                                         : TcpVerdict::out_of_window;
-        return sequence_fits() && ack_fits() ? TcpVerdict::ok : TcpVerdict::out_of_window;
+        const bool fits = seg_.has(kTcpRst)
+                              ? within(low, seg_.seq, sender.max_end) || unchecked()
+                              : (sequence_fits() && ack_fits()) || window_ != TcpWindow::strict;
+        return fits ? TcpVerdict::ok : TcpVerdict::out_of_window;
     }
 
     Flow& f_;
     const TcpSegment& seg_;
+    TcpWindow window_;
     unsigned s_;
     unsigned r_;
 };
 
 }  // namespace
 
-TcpVerdict tcp_track(Flow& flow, Direction direction, const TcpSegment& segment) noexcept {
-    return Tracker(flow, direction, segment).run();
+TcpVerdict tcp_track(Flow& flow, Direction direction, const TcpSegment& segment,
+                     TcpWindow window) noexcept {
+    return Tracker(flow, direction, segment, window).run();
 }
 
 }  // namespace ravelin

@@ -56,9 +56,18 @@ enum class TcpVerdict : uint8_t {
 };
 constexpr bool passes(TcpVerdict v) noexcept { return v <= TcpVerdict::challenge_ack; }
 
+/// What becomes of segments outside the window, for paths that see one direction only or devices
+/// that rewrite sequence numbers.
+enum class TcpWindow : uint8_t {
+    strict,  ///< dropped
+    loose,   ///< pass and move the state, but resets (nf_conntrack_tcp_be_liberal)
+    off      ///< resets, and answers to another SYN, too: states alone are checked
+};
+
 /// Judges one segment and moves the flow's state; a dropped segment changes nothing. The first
 /// segment of a fresh flow (FlowState::none) must come with Direction::originator.
-TcpVerdict tcp_track(Flow& flow, Direction direction, const TcpSegment& segment) noexcept;
+TcpVerdict tcp_track(Flow& flow, Direction direction, const TcpSegment& segment,
+                     TcpWindow window = TcpWindow::strict) noexcept;
 
 /// The same for UDP, ICMP and other protocols: none -> request -> replied -> stream.
 void datagram_track(Flow& flow, Direction direction) noexcept;
