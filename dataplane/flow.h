@@ -115,8 +115,10 @@ enum FlowFlag : uint8_t {
     kFlowClosing = 4,           ///< a FIN or RST was accepted
     kFlowMarked = 8,            ///< free for the stage that owns the flow
     kFlowTranslated = 16,       ///< FlowTable::translation() is of it
+    kFlowCounted = 32,          ///< counted for its source and rule (FlowTable::count)
+    kFlowBudgeted = 64,         ///< counted for its source until it is proven
 };
-inline constexpr uint8_t kFlowFlagMask = 31;
+inline constexpr uint8_t kFlowFlagMask = 127;
 
 /// Bits of Flow::tcp_flags, per direction.
 enum TcpSideFlag : uint8_t {
@@ -163,6 +165,9 @@ struct alignas(64) Flow {
     /// Direction of a packet whose FlowKey::make gave `swapped`.
     [[nodiscard]] Direction direction(bool swapped) const noexcept {
         return static_cast<Direction>(swapped != ((flags & kFlowOriginatorSecond) != 0));
+    }
+    [[nodiscard]] const IpAddress& originator() const noexcept {
+        return (flags & kFlowOriginatorSecond) != 0 ? key.second : key.first;
     }
     /// Idle for longer than its timeout; wrap-safe.
     [[nodiscard]] bool expired(uint32_t now_ms) const noexcept {

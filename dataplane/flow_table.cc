@@ -69,13 +69,10 @@ void FlowTable::find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** o
 
 Flow* FlowTable::insert(const FlowKey& key, uint32_t hash, uint32_t now_ms) noexcept {
     if (free_flow_ == capacity_) {
-        Flow* oldest = oldest_unproven();
-        if (oldest == nullptr) {
+        if (!shed()) {
             ++stats_.refused_full;
             return nullptr;
         }
-        remove(*oldest);
-        ++stats_.shed_unproven;
     }
     const uint32_t index = free_flow_;
     free_flow_ = wheel_[index].next;
@@ -98,6 +95,8 @@ Flow* FlowTable::insert(const FlowKey& key, uint32_t hash, uint32_t now_ms) noex
 void FlowTable::remove(Flow& flow) noexcept {
     const uint32_t index = index_of(flow);
     if ((flow.flags & kFlowTranslated) != 0) outer_unlink(flow);
+    if ((flow.flags & (kFlowCounted | kFlowBudgeted)) != 0)
+        uncount(flow, kFlowCounted | kFlowBudgeted);
     std::atomic_ref(flow.mark).store(0, std::memory_order_relaxed);
     // SIGKILL falls between two instructions, so keeping the compiler in order is enough: nothing
     // of the slot's next owner is written before the mark is gone.
@@ -115,9 +114,18 @@ void FlowTable::remove(Flow& flow) noexcept {
 
 void FlowTable::prove(Flow& flow) noexcept {
     if (flow.proven()) return;
+    if ((flow.flags & kFlowBudgeted) != 0) uncount(flow, kFlowBudgeted);
     flow.flags |= kFlowProven;
     unlink(unproven_, index_of(flow));
     --unproven_count_;
+}
+
+bool FlowTable::shed() noexcept {
+    Flow* oldest = oldest_unproven();
+    if (oldest == nullptr) return false;
+    remove(*oldest);
+    ++stats_.shed_unproven;
+    return true;
 }
 
 Flow* FlowTable::oldest_unproven() const noexcept {

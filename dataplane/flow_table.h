@@ -20,6 +20,8 @@
 
 namespace ravelin {
 
+class SourceCounts;
+
 /// What adopt() found. Flows.
 struct AdoptReport {
     uint32_t adopted = 0;
@@ -91,6 +93,16 @@ class FlowTable {
     /// The flow whose originator is translated and that has `key` between its responder and that
     /// outer end, or nullptr; `hash` is key.hash(). May be past its timeout, as with find().
     [[nodiscard]] Flow* find_outer(const FlowKey& key, uint32_t hash) const noexcept;
+    /// Where flows with kFlowCounted (by originator and Flow::rule) or kFlowBudgeted (by
+    /// originator, until proven) are counted; takes over the counts of those already there.
+    /// `counts` must outlive the table.
+    void count_with(SourceCounts& counts) noexcept;
+    /// Null where nothing is counted.
+    [[nodiscard]] SourceCounts* counts() const noexcept { return counts_; }
+    /// Ends the flow's counts that `flags` (kFlowCounted, kFlowBudgeted) names.
+    void uncount(Flow& flow, uint8_t flags) noexcept;
+    /// Evicts the oldest unproven flow, if there is one.
+    bool shed() noexcept;
     /// Removes expired flows, at most `budget` units of work (a flow or a wheel slot visited);
     /// returns how many. Call it often; what the budget leaves is done by the next call.
     unsigned expire(uint32_t now_ms, unsigned budget) noexcept;
@@ -197,7 +209,8 @@ class FlowTable {
     uint32_t unproven_count_ = 0;
     uint32_t free_flow_ = 0;    // capacity_ = none
     uint32_t free_bucket_ = 0;  // 0 = none
-    uint32_t wheel_ms_;         // time of the slot being emptied, a multiple of kTickMs
+    SourceCounts* counts_ = nullptr;
+    uint32_t wheel_ms_;  // time of the slot being emptied, a multiple of kTickMs
     FlowTableStats stats_;
 };
 

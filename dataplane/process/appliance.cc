@@ -269,6 +269,10 @@ Status Appliance::make_workers(const std::string& run_dir) {
     const uint16_t rss_entries = nics_spread() ? ports_[0]->rss_entries() : uint16_t{0};
     neighbours_ = std::make_unique<NeighbourTable>();
     handoffs_ = std::make_unique<HandoffMatrix>(workers);
+    auto counts =
+        SourceCounts::create(static_cast<uint64_t>(settings["flows"].as_integer()) * workers);
+    if (!counts) return std::move(counts.error());
+    counts_by_source_ = std::move(*counts);
     for (WorkerId w = 0; w < workers; ++w) {
         const uint64_t adopted_before = facts_.adopted_flows;
         auto flows = make_flow_table(fmt::format("{}/flows.{}", run_dir, w),
@@ -287,6 +291,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
                           .handoffs = handoffs_.get(),
                           .queues = {},
                           .routes = {}};
+        setup.flows->count_with(*counts_by_source_);
         setup.counters.add(kFlowsAdopted, facts_.adopted_flows - adopted_before);
         share_queues(setup);
         workers_.push_back(std::make_unique<Worker>(std::move(setup)));

@@ -16,6 +16,7 @@
 #include "dataplane/port.h"
 #include "dataplane/port_loss.h"
 #include "dataplane/shared_segment.h"
+#include "dataplane/source_counts.h"
 #include "dataplane/worker.h"
 
 namespace ravelin {
@@ -53,6 +54,7 @@ class Appliance {
     [[nodiscard]] const BootFacts& facts() const { return facts_; }
     [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
     [[nodiscard]] const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
+    [[nodiscard]] const SourceCounts& counts_by_source() const { return *counts_by_source_; }
     [[nodiscard]] const NeighbourTable& neighbours() const { return *neighbours_; }
     [[nodiscard]] const std::string& counters_path() const { return counters_path_; }
     [[nodiscard]] const std::vector<CounterSpec>& specs() const { return specs_; }
@@ -83,6 +85,7 @@ class Appliance {
     std::unique_ptr<CounterSegment> counters_;
     std::unique_ptr<NeighbourTable> neighbours_;
     std::unique_ptr<HandoffMatrix> handoffs_;
+    std::unique_ptr<SourceCounts> counts_by_source_;
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -87,6 +87,8 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
         FlowTable::create(memory_->flows.get(), FlowTable::bytes_for(flows), flows, 1, now.ms);
     if (!table) fail(table.error().message);
     flows_ = std::make_unique<FlowTable>(std::move(*table));
+    counts_ = std::move(*SourceCounts::create(flows));
+    flows_->count_with(*counts_);
     neighbours_ = std::make_unique<NeighbourTable>();
     events_ = std::make_unique<ByteRing>(limits::kEventRing);
     pipeline_ = std::make_unique<Pipeline>(StageRegistry::get().instantiate(0, workers));

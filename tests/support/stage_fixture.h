@@ -12,6 +12,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/pipeline.h"
+#include "dataplane/source_counts.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
 #include "tests/support/test_box.h"
@@ -54,6 +55,7 @@ class StageFixture final : public TestBox {
     std::unique_ptr<HandoffMatrix> matrix_;
     std::unique_ptr<Handoff> handoff_;
     std::unique_ptr<Transmitter> transmitter_;
+    std::unique_ptr<SourceCounts> counts_;
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<NeighbourTable> neighbours_;
     std::unique_ptr<ByteRing> events_;
