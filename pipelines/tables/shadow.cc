@@ -139,7 +139,8 @@ ClassifierKey sample_of(const Shape& shape) {
 
 }  // namespace
 
-std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules) {
+std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules,
+                                        const std::vector<bool>& partial) {
     std::vector<ShadowedRule> out;
     const auto classifier = Classifier::build(rules);
     if (!classifier) return out;
@@ -149,9 +150,10 @@ std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules) {
     for (size_t i = 0; i < rules.size(); ++i) {
         if (shapes[i].empty()) continue;
         const ClassifierKey key = sample_of(shapes[i]);
-        const size_t by = classifier->find(
-            key, [&](uint32_t at) { return at >= i || covers(shapes[at], shapes[i]); });
-        if (by < i) out.push_back({i, by});
+        const auto takes_all = [&](uint32_t at) {
+            return at >= i || ((partial.empty() || !partial[at]) && covers(shapes[at], shapes[i]));
+        };
+        if (const size_t by = classifier->find(key, takes_all); by < i) out.push_back({i, by});
     }
     return out;
 }

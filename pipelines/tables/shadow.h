@@ -19,6 +19,9 @@ struct ShadowedRule {
 /// several others together are not found; nor are rules that match nothing by themselves. Source
 /// and destination are taken to be of one family. Empty if the rules do not build. Cost: one
 /// classification per rule and per earlier rule that meets it (10,000 ClassBench rules: below 1 s).
-std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules);
+/// `partial[i]`: rule i takes only some of the packets it is written for here (a rate, a live set),
+/// so it covers none; it may be covered. Empty: no rule does.
+std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules,
+                                        const std::vector<bool>& partial = {});
 
 }  // namespace ravelin

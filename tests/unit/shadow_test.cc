@@ -28,6 +28,14 @@ TEST(Shadow, EverythingAfterAny) {
         (Found{{2, 1}, {3, 1}}));
 }
 
+// One that takes only some of its packets leaves the rest to others, and may be too late itself.
+TEST(Shadow, APartialRuleCoversNothing) {
+    EXPECT_EQ(find_shadowed(Rules{{}, {.protocols = {6}}}, {true, false}), Found{});
+    EXPECT_EQ(find_shadowed(Rules{{}, {.protocols = {6}}}, {false, true}), (Found{{1, 0}}));
+    EXPECT_EQ(find_shadowed(Rules{{}, {}, {.protocols = {6}}}, {true, false, true}),
+              (Found{{2, 1}}));
+}
+
 TEST(Shadow, WiderPrefixOrTwoHalvesOfOneRule) {
     EXPECT_EQ(find_shadowed(Rules{{.sources = {prefix("10.0.0.0/9"), prefix("10.128.0.0/9")}},
                                   {.sources = {prefix("10.0.0.0/8")}},
