@@ -109,6 +109,13 @@ std::shared_ptr<const StagePolicy> unchanged(const PolicySnapshot* previous,
     return nullptr;
 }
 
+std::shared_ptr<const StagePolicy> policy_before(const PolicySnapshot* previous, uint16_t stage) {
+    if (previous == nullptr) return nullptr;
+    for (const auto& step : previous->steps)
+        if (step.stage == stage) return step.policy;
+    return nullptr;
+}
+
 }  // namespace
 
 LiveSet* PolicySnapshot::find_set(std::string_view name) const {
@@ -140,7 +147,8 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
         if (index < 0) return Error{fmt::format("pipeline: no stage '{}'", name)};
         const auto stage = static_cast<uint16_t>(index);
         CompileContext context{*snapshot, rules,
-                               unchanged(previous, *snapshot, stage, stage_config)};
+                               unchanged(previous, *snapshot, stage, stage_config),
+                               policy_before(previous, stage)};
         auto policy = registry.stages()[stage]->compile(stage_config, context);
         if (!policy) return std::move(policy.error()).within(name);
         snapshot->steps.push_back(

@@ -93,6 +93,9 @@ struct CompileContext {
     /// The previous generation's policy of this stage if its configuration and the ports are
     /// unchanged bit for bit (then it may be returned as it is), else null.
     std::shared_ptr<const StagePolicy> unchanged;
+    /// The previous generation's policy of this stage, whatever changed, or null: it may lend state
+    /// that outlives a policy, such as buckets of rates.
+    std::shared_ptr<const StagePolicy> previous = nullptr;
 };
 
 /// The static half of a stage.

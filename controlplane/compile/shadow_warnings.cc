@@ -28,7 +28,9 @@ std::map<uint32_t, uint32_t> shadowed_of(std::span<const NamedRule> rules) {
     std::map<uint32_t, size_t> parts, covered;
     for (const uint32_t origin : input.origin) ++parts[origin];
     std::map<uint32_t, uint32_t> out;
-    for (const ShadowedRule& s : find_shadowed(input.rules)) {
+    std::vector<bool> partial;
+    for (const uint32_t origin : input.origin) partial.push_back(!rules[origin].exact());
+    for (const ShadowedRule& s : find_shadowed(input.rules, partial)) {
         const uint32_t rule = input.origin[s.rule], by = input.origin[s.by];
         if (rule == by || ++covered[rule] < parts[rule]) continue;
         out[rule] = by;
@@ -36,7 +38,7 @@ std::map<uint32_t, uint32_t> shadowed_of(std::span<const NamedRule> rules) {
     return out;
 }
 
-std::vector<std::string> warnings_of(const Node& config, std::span<const NamedRule> exact,
+std::vector<std::string> warnings_of(const Node& config, std::span<const NamedRule> rules,
                                      const config::Positions& positions) {
     const auto indices = indices_of(config["rules"]);
     const auto place = [&](const std::string& name) {
@@ -46,8 +48,8 @@ std::vector<std::string> warnings_of(const Node& config, std::span<const NamedRu
                    : positions.at(fmt::format("pipeline.firewall.rules[{}]", found->second));
     };
     std::vector<std::string> out;
-    for (const auto& [rule, by] : shadowed_of(exact)) {
-        const std::string &name = exact[rule].name, &earlier = exact[by].name;
+    for (const auto& [rule, by] : shadowed_of(rules)) {
+        const std::string &name = rules[rule].name, &earlier = rules[by].name;
         if (!indices.contains(name)) continue;
         out.push_back(
             fmt::format("{}: rule '{}' never matches: rule '{}' ({}) takes all its packets, "
@@ -66,7 +68,6 @@ std::vector<std::string> shadow_warnings(const Node& tree, const config::Positio
         const Node& config = stage["firewall"];
         auto rules = firewall::rules_of(config, ports, tree["mode"].as_text() == "wire");
         if (config.is_null() || !rules) continue;
-        std::erase_if(*rules, [](const NamedRule& rule) { return !rule.exact(); });
         out = warnings_of(config, *rules, positions);
     }
     return out;

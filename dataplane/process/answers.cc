@@ -11,6 +11,7 @@
 #include "dataplane/process/describe.h"
 #include "dataplane/process/explain.h"
 #include "pipelines/model/frame.h"
+#include "pipelines/stages/firewall_policy.h"
 #include "pipelines/stages/firewall_view.h"
 #include "pipelines/stages/route.h"
 
@@ -119,6 +120,11 @@ void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
         row->set_entries(set->size());
         row->set_capacity(set->decl().size);
     }
+    if (const auto* firewall = policy_of<firewall::FirewallPolicy>(*store.current(), "firewall");
+        firewall != nullptr && !firewall->limits.empty())
+        add("firewall.limits", firewall->limit_bytes());
+    const SourceCounts& counts = store.appliance()->counts_by_source();
+    add("flows.by_source", counts.memory_bytes())->set_capacity(counts.capacity());
     for (const auto& worker : store.appliance()->workers()) {
         auto* row = add(fmt::format("flows.{}", worker->id()), worker->flow_memory());
         row->set_entries(worker->context().counters.get(kFlows));

@@ -36,6 +36,8 @@ constexpr std::array<CounterDecl, static_cast<size_t>(Outcome::kPass)> kDrops{{
     {"nat_mismatch",
      "Packets that came to another address than their flow is translated to, or to one whose flow "
      "is gone."},
+    {"unproven_budget", "New packets while unanswered flows fill their part of the flow table."},
+    {"unproven_source", "New packets of a source network with its number of unanswered flows."},
 }};
 constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"judged_again", "Flows judged again under a new policy."},
@@ -45,6 +47,8 @@ constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"unanswered", "Rejected packets not answered: forbidden, over the rate, or no buffer."},
     {"ports_kept", "Translated flows that leave with the port they came with."},
     {"ports_changed", "Translated flows whose port was taken or belongs to another worker."},
+    {"loose", "TCP segments outside the window that passed by tcp-window."},
+    {"limit_full", "Packets taken to be beyond a limit that had no room for their address."},
 }};
 
 constexpr unsigned kExpireBudget = 256;  // a few microseconds a turn

@@ -36,6 +36,16 @@ void pick_up(Flow& flow, const TcpSegment& segment) noexcept {
     flow.state = FlowState::tcp_syn_received;
 }
 
+// What tracking its first packet has made of a flow that was not in the table yet.
+void begin_as(Flow& flow, const Flow& start) noexcept {
+    flow.tcp = start.tcp;
+    flow.window_scale = start.window_scale;
+    flow.tcp_flags = start.tcp_flags;
+    flow.tcp_max_ack = start.tcp_max_ack;
+    flow.syn_tag = start.syn_tag;
+    flow.state = start.state;
+}
+
 }  // namespace
 
 Outcome Judge::fresh(Subject& s) noexcept {
@@ -51,7 +61,7 @@ Outcome Judge::fresh(Subject& s) noexcept {
     if (icmp && is_error(m)) return orphan(s, Outcome::kIcmpUnrelated);
     if (!icmp && m.protocol != net::kIgmp) return open_datagram(s);
     // Nothing ever answers the rest of ICMP and IGMP in a way that a flow could foresee.
-    return obey(s, policy_.decide(classifier_key(m, kStateUntracked), m.ttl), kStateUntracked);
+    return obey(s, decide(classifier_key(m, kStateUntracked), m.ttl), kStateUntracked);
 }
 
 // Its first fragment has opened the flow if one may be; this one cannot.
@@ -78,8 +88,11 @@ Outcome Judge::fresh_tcp(Subject& s) noexcept {
 Outcome Judge::mid_stream(Subject& s, const TcpSegment& segment) noexcept {
     const bool plain = (segment.flags & (kTcpSyn | kTcpFin | kTcpRst | kTcpAck)) == kTcpAck;
     if (!policy_.pickup || !plain) return orphan(s, Outcome::kTcpNoFlow);
-    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
-    if (rule.action != Action::kAccept || !rule.stateful) return orphan(s, Outcome::kTcpNoFlow);
+    const RuleKey key = classifier_key(*s.meta, kStateNew);
+    const auto opens = [](const Rule& r) { return r.action == Action::kAccept && r.stateful; };
+    if (!opens(decide(key, s.meta->ttl, Take::kNothing))) return orphan(s, Outcome::kTcpNoFlow);
+    const Rule& rule = decide(key, s.meta->ttl, Take::kFlow);
+    if (!opens(rule)) return orphan(s, Outcome::kTcpNoFlow);  // the last token went meanwhile
     Flow start{};
     start.key = s.key;
     pick_up(start, segment);
@@ -96,28 +109,27 @@ Outcome Judge::open_datagram(Subject& s) noexcept {
 }
 
 Outcome Judge::open(Subject& s, const Flow& start) noexcept {
-    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
+    const Rule& rule = decide(classifier_key(*s.meta, kStateNew), s.meta->ttl, Take::kFlow);
     if (rule.action == Action::kAccept && rule.stateful) return create(s, rule, start);
     return obey(s, rule, kStateNew);
 }
 
 // The table evicts an unproven flow for a new one; where all are proven, the new one has to wait.
 Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept {
-    Flow* flow = nullptr;
     FlowTranslation translation;
-    if (const Outcome o = translate(s, translation); o != Outcome::kPass) {
-        credit(s, rule, kStateNew);
-        if (rule.log) log(s, o);
-        return o;
-    }
-    if (!context_.dry_run) {
+    Outcome refused = admit(s, rule, translate(s, translation));
+    Flow* flow = nullptr;
+    if (refused == Outcome::kPass && !context_.dry_run) {
         flow = flows_.insert(s.key, s.hash, context_.now.ms);
         changed_ = true;
     }
-    if (context_.dry_run ? !room() : flow == nullptr) {
+    if (refused == Outcome::kPass && (context_.dry_run ? !room() : flow == nullptr))
+        refused = Outcome::kFlowTableFull;
+    if (refused != Outcome::kPass) {
+        withdraw(s, rule);
         credit(s, rule, kStateNew);
-        if (rule.log) log(s, Outcome::kFlowTableFull);
-        return Outcome::kFlowTableFull;
+        if (rule.log) log(s, refused);
+        return refused;
     }
     s.created = true;
     s.meta->nat_source = translation.source;
@@ -126,14 +138,10 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept 
     if (flow == nullptr) return outcome;
     if (s.swapped) flow->flags = static_cast<uint8_t>(flow->flags | kFlowOriginatorSecond);
     if (translation != FlowTranslation{}) flows_.translate(*flow, translation);
-    flow->tcp = start.tcp;
-    flow->window_scale = start.window_scale;
-    flow->tcp_flags = start.tcp_flags;
-    flow->tcp_max_ack = start.tcp_max_ack;
-    flow->syn_tag = start.syn_tag;
-    flow->state = start.state;
+    begin_as(*flow, start);
     flow->epoch = epoch_;
     flow->rule = rule.slot;
+    flow->flags = static_cast<uint8_t>(flow->flags | counted_);
     flow->in_port = s.meta->in_port;
     flow->out_port = s.meta->out_port;
     flow->count(Direction::originator, s.meta->l3_total);
@@ -144,16 +152,19 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept 
 // It belongs to a flow that is not there. Rules that ask for such packets decide; else it passes
 // only where flows are not wanted (`stateful: false`).
 Outcome Judge::orphan(Subject& s, Outcome reason) noexcept {
-    if (const Rule* rule = policy_.match(classifier_key(*s.meta, kStateInvalid), s.meta->ttl))
+    if (const Rule* rule = match(classifier_key(*s.meta, kStateInvalid), s.meta->ttl))
         return obey(s, *rule, kStateInvalid);
-    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
-    if (rule.action == Action::kAccept && !rule.stateful) return obey(s, rule, kStateNew);
+    const RuleKey key = classifier_key(*s.meta, kStateNew);
+    const auto passes = [](const Rule& r) { return r.action == Action::kAccept && !r.stateful; };
+    if (passes(decide(key, s.meta->ttl, Take::kNothing)))
+        if (const Rule& rule = decide(key, s.meta->ttl); passes(rule))
+            return obey(s, rule, kStateNew);
     s.meta->flow_state = kStateInvalid;
     return reason;
 }
 
 Outcome Judge::invalid(Subject& s, Outcome reason) noexcept {
-    if (const Rule* rule = policy_.match(classifier_key(*s.meta, kStateInvalid), s.meta->ttl))
+    if (const Rule* rule = match(classifier_key(*s.meta, kStateInvalid), s.meta->ttl))
         return obey(s, *rule, kStateInvalid);
     s.meta->flow_state = kStateInvalid;
     return reason;

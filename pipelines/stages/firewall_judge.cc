@@ -54,8 +54,8 @@ Outcome Judge::judge_error(Subject& s, uint16_t zone) noexcept {
     // It goes the way of what it is about, backwards.
     if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
     if (!agrees(s, reverse(flow->direction(s.swapped)))) return Outcome::kNatMismatch;
-    const ClassifierKey key = classifier_key(*s.meta, kStateRelated);
-    return obey(s, policy_.decide(key, s.meta->ttl), kStateRelated);
+    const RuleKey key = classifier_key(*s.meta, kStateRelated);
+    return obey(s, decide(key, s.meta->ttl), kStateRelated);
 }
 
 Outcome Judge::judge_arp(Subject& s) noexcept { return obey(s, policy_.arp, kStateUntracked); }
@@ -77,7 +77,7 @@ Outcome Judge::crossed_echo(Subject& s, Flow& flow, Direction d) noexcept {
     uint8_t& asked = flow.tcp_flags[static_cast<uint8_t>(Direction::responder)];
     if (d == Direction::originator)
         return asked != 0 ? accept_known(s, flow, d) : orphan(s, Outcome::kIcmpNoFlow);
-    const Rule& rule = policy_.decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
+    const Rule& rule = decide(classifier_key(*s.meta, kStateNew), s.meta->ttl);
     if (rule.action == Action::kAccept) {
         asked = kTcpSynSeen;
         if (!context_.dry_run) flows_.touch(flow, context_.now.ms, policy_.timeouts.of(flow));
@@ -98,13 +98,12 @@ bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
         return false;
     }
     const int hop_limit = original ? s.meta->ttl : FirewallPolicy::kHopLimitUnknown;
-    const Rule& rule = policy_.decide(classifier_key(flow), hop_limit);
+    const Rule& rule = decide(classifier_key(flow), hop_limit);
     ++tally_.events[kJudgedAgain];
     flow.epoch = epoch_;
     if (rule.action == Action::kAccept || policy_.keep_established) {
-        const bool accepted = rule.action == Action::kAccept;
-        flow.rule = accepted ? rule.slot : kNoRule;
-        if (!accepted) ++tally_.events[kKept];
+        recount(flow, rule);
+        if (rule.action != Action::kAccept) ++tally_.events[kKept];
         return true;
     }
     credit(s, rule, kStateEstablished);
@@ -138,11 +137,20 @@ Outcome Judge::track_tcp(Subject& s, Flow& flow, Direction d) noexcept {
         case TcpVerdict::invalid_flags:
             return invalid(s, Outcome::kTcpFlags);
         case TcpVerdict::out_of_window:
+            if (passes_outside(flow, d, *segment)) return accept_known(s, flow, d);
             return invalid(s, Outcome::kTcpWindow);
         case TcpVerdict::invalid_state:
             break;
     }
     return invalid(s, Outcome::kTcpState);
+}
+
+// A segment that was refused has changed nothing, so it may be tried again by other rules.
+bool Judge::passes_outside(Flow& flow, Direction d, const TcpSegment& segment) noexcept {
+    const TcpWindow window = policy_.window_of(flow.rule);
+    if (window == TcpWindow::strict || !passes(tcp_track(flow, d, segment, window))) return false;
+    ++tally_.events[kLoose];
+    return true;
 }
 
 Outcome Judge::accept_known(Subject& s, Flow& flow, Direction d) noexcept {
@@ -154,6 +162,13 @@ Outcome Judge::accept_known(Subject& s, Flow& flow, Direction d) noexcept {
     if (!flow.proven() && earned_proof(flow)) flows_.prove(flow);
     flows_.touch(flow, context_.now.ms, policy_.timeouts.of(flow));
     return Outcome::kPass;
+}
+
+const CompiledRule* Judge::match(const RuleKey& key, int hop_limit, Take take) noexcept {
+    ask_ = {context_.now.ns, flows_.counts(), context_.dry_run ? Take::kNothing : take};
+    const Rule* rule = policy_.match(key, hop_limit, ask_);
+    if (ask_.no_room) ++tally_.events[kLimitFull];
+    return rule;
 }
 
 Outcome Judge::obey(Subject& s, const Rule& rule, uint8_t state) noexcept {

@@ -28,6 +28,8 @@ enum class Outcome : uint8_t {
     kPortsExhausted,
     kNatUnsupported,
     kNatMismatch,
+    kUnprovenBudget,
+    kUnprovenSource,
     kPass,  ///< none of these: it goes on
 };
 
@@ -40,6 +42,8 @@ enum Counter : unsigned {
     kUnanswered,
     kPortsKept,
     kPortsChanged,
+    kLoose,
+    kLimitFull,
     kCounters
 };
 
@@ -99,6 +103,11 @@ class Judge {
     Outcome open(Subject& s, const Flow& start) noexcept;
     Outcome open_datagram(Subject& s) noexcept;
     Outcome create(Subject& s, const Rule& rule, const Flow& start) noexcept;
+    // Flows that count for their source (firewall_counts.cc).
+    Outcome admit(const Subject& s, const Rule& rule, Outcome so_far) noexcept;
+    Outcome admit_unproven(const Subject& s) noexcept;
+    void withdraw(const Subject& s, const Rule& rule) noexcept;
+    void recount(Flow& flow, const Rule& rule) noexcept;
     Outcome orphan(Subject& s, Outcome reason) noexcept;
     Outcome invalid(Subject& s, Outcome reason) noexcept;
     // Address translation (firewall_nat.cc).
@@ -107,6 +116,13 @@ class Judge {
     Outcome without_flow(Subject& s, Outcome outcome) const noexcept;
     [[nodiscard]] bool translatable(const PacketMeta& meta) const noexcept;
     // A rule's word.
+    using Take = Ask::Take;
+    const Rule* match(const RuleKey& key, int hop_limit, Take take = Take::kTokens) noexcept;
+    const Rule& decide(const RuleKey& key, int hop_limit, Take take = Take::kTokens) noexcept {
+        const Rule* rule = match(key, hop_limit, take);
+        return rule != nullptr ? *rule : policy_.otherwise;
+    }
+    bool passes_outside(Flow& flow, Direction d, const TcpSegment& segment) noexcept;
     Outcome obey(Subject& s, const Rule& rule, uint8_t state) noexcept;
     void credit(Subject& s, const Rule& rule, uint8_t state) noexcept;
     void answer(Subject& s) noexcept;
@@ -123,6 +139,8 @@ class Judge {
     const nat::NatPolicy* nat_;  // null without that stage
     uint32_t epoch_;
     DropCode first_drop_;
+    Ask ask_;
+    uint8_t counted_ = 0;  ///< FlowFlag bits the flow to come has, as it is counted already
     bool changed_ = false;
 };
 

@@ -164,8 +164,9 @@ bool has_under_way(const Flow& flow, Direction direction, const Quoted& quoted) 
     return end - quoted.sequence <= window;
 }
 
-ClassifierKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept {
-    ClassifierKey key;
+RuleKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept {
+    RuleKey key;
+    key.packet = &meta;
     key.source = meta.source;
     key.destination = meta.destination;
     if (meta.has(PacketMeta::kPorts)) {
@@ -180,8 +181,8 @@ ClassifierKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept {
     return key;
 }
 
-ClassifierKey classifier_key(const Flow& flow) noexcept {
-    ClassifierKey key;
+RuleKey classifier_key(const Flow& flow) noexcept {
+    RuleKey key;
     const FlowKey& f = flow.key;
     const bool second = (flow.flags & kFlowOriginatorSecond) != 0;
     key.source = second ? f.second : f.first;

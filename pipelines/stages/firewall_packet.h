@@ -50,9 +50,13 @@ void find_key(Subject& subject, const Quoted& quoted, uint16_t zone) noexcept;
 /// an error without seeing the connection has to guess it.
 bool has_under_way(const Flow& flow, Direction direction, const Quoted& quoted) noexcept;
 
-/// What rules match the packet by.
-ClassifierKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept;
+/// What rules match a packet by: the classifier's dimensions, and the packet for the rest.
+struct RuleKey : ClassifierKey {
+    /// Null: the first packet of a flow, of which no more is known than the flow remembers.
+    const PacketMeta* packet = nullptr;
+};
+RuleKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept;
 /// The same for the first packet of a flow, as far as the flow remembers it.
-ClassifierKey classifier_key(const Flow& flow) noexcept;
+RuleKey classifier_key(const Flow& flow) noexcept;
 
 }  // namespace ravelin::firewall

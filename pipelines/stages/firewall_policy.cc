@@ -41,13 +41,14 @@ Action action_of(const config::Node& node) {
 }
 
 CompiledRule compiled(const NamedRule& rule, size_t info) {
-    return {rule.slot,
-            static_cast<uint32_t>(info),
-            rule.action,
-            rule.hop_limit,
-            rule.stateful,
-            rule.log,
-            0};
+    CompiledRule out;
+    out.slot = rule.slot;
+    out.info = static_cast<uint32_t>(info);
+    out.action = rule.action;
+    out.hop_limit = rule.hop_limit;
+    out.stateful = rule.stateful;
+    out.log = rule.log;
+    return out;
 }
 
 // Points `to` at the live sets that `rule` names.
@@ -80,15 +81,35 @@ void describe(FirewallPolicy& policy, std::span<const NamedRule> named) {
     add(std::string(kDefaultRule), policy.otherwise.slot, policy.otherwise.action);
 }
 
-Status place_rules(FirewallPolicy& policy, std::span<const NamedRule> named) {
+TcpWindow window_of(std::string_view word) {
+    const auto at = std::ranges::find(kWindowWords, word);
+    return at == kWindowWords.end() ? TcpWindow::strict
+                                    : static_cast<TcpWindow>(at - kWindowWords.begin());
+}
+
+void take_windows(FirewallPolicy& policy, std::span<const NamedRule> named) {
+    for (const NamedRule& rule : named) {
+        if (rule.window.empty()) continue;
+        policy.windows.resize(limits::kMaxRules, policy.window);
+        policy.windows[rule.slot] = window_of(rule.window);
+    }
+}
+
+Status place_rules(FirewallPolicy& policy, std::span<const NamedRule> named,
+                   const FirewallPolicy* previous) {
     ClassifierInput input = classifier_input(named);
     auto classifier = Classifier::build(input.rules);
     if (!classifier) return std::move(classifier.error());
     policy.classifier = std::move(*classifier);
+    std::vector<uint32_t> extras;
+    if (auto s = policy.add_extras(named, previous, extras); !s) return s;
     for (const uint32_t origin : input.origin) {
-        policy.rules.push_back(compiled(named[origin], policy.first_info + origin));
-        if (auto s = bind_sets(policy, named[origin], policy.rules.back()); !s)
+        CompiledRule rule = compiled(named[origin], policy.first_info + origin);
+        rule.extra = extras[origin];
+        rule.counted = std::ranges::binary_search(policy.counted_slots, rule.slot);
+        if (auto s = bind_sets(policy, named[origin], rule); !s)
             return std::move(s.error()).within(fmt::format("rule '{}'", named[origin].name));
+        policy.rules.push_back(rule);
     }
     for (size_t i = 0; i < named.size(); ++i)
         if (named[i].arp && named[i].matches)
@@ -98,6 +119,12 @@ Status place_rules(FirewallPolicy& policy, std::span<const NamedRule> named) {
 
 void take_settings(FirewallPolicy& policy, const config::Node& config) {
     policy.timeouts = timeouts_of(config["timeouts"]);
+    policy.window = window_of(config["tcp-window"].as_text());
+    const config::Node& unproven = config["unproven-budget"];
+    if (unproven.has("percent"))
+        policy.unproven.percent = static_cast<uint32_t>(unproven["percent"].as_integer());
+    policy.unproven.per_source = static_cast<uint32_t>(unproven["per-source"].as_integer());
+    policy.unproven.drop = unproven["when-full"].as_text() == "drop";
     policy.pickup = config["pickup"].as_text() == "validated";
     policy.keep_established = config["keep-established"].as_bool();
     policy.reject_rate = static_cast<uint32_t>(config["reject-rate"].as_integer());
@@ -141,8 +168,8 @@ bool FirewallPolicy::live_holds(const CompiledRule& rule, const ClassifierKey& k
 
 size_t FirewallPolicy::memory_bytes() const {
     return sizeof *this + live_tests.capacity() * sizeof(LiveTest) + classifier.memory_bytes() +
-           rules.capacity() * sizeof(CompiledRule) + infos.capacity() * sizeof(RuleInfo) +
-           info_of_slot.capacity() * sizeof(uint32_t);
+           rules.capacity() * sizeof(CompiledRule) + windows.capacity() +
+           infos.capacity() * sizeof(RuleInfo) + info_of_slot.capacity() * sizeof(uint32_t);
 }
 
 Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& config,
@@ -166,7 +193,9 @@ Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& 
     policy->first_info = context.rules.size();
     policy->otherwise.info = static_cast<uint32_t>(policy->first_info + named->size());
     policy->arp = policy->otherwise;
-    if (auto s = place_rules(*policy, *named); !s) return std::move(s.error());
+    const auto* previous = static_cast<const FirewallPolicy*>(context.previous.get());
+    if (auto s = place_rules(*policy, *named, previous); !s) return std::move(s.error());
+    take_windows(*policy, *named);
     describe(*policy, *named);
     publish(*policy, context);
     return std::shared_ptr<const StagePolicy>(std::move(policy));

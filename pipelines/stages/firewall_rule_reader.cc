@@ -71,9 +71,9 @@ class RuleReader {
         out_.log = node_["log"].as_bool();
         out_.hop_limit = static_cast<uint8_t>(node_["hop-limit"].as_integer());
         out_.matches = !node_["disabled"].as_bool();
-        for (const auto step :
-             {&RuleReader::ports, &RuleReader::addresses, &RuleReader::protocols,
-              &RuleReader::transport, &RuleReader::icmp, &RuleReader::states, &RuleReader::live})
+        for (const auto step : {&RuleReader::ports, &RuleReader::addresses, &RuleReader::protocols,
+                                &RuleReader::transport, &RuleReader::icmp, &RuleReader::states,
+                                &RuleReader::live, &RuleReader::extra})
             if (auto s = (this->*step)(); !s) return std::move(s.error());
         return std::move(out_);
     }
@@ -233,6 +233,20 @@ class RuleReader {
         if (out_.rule.states == kStateEstablished && out_.action != Action::kAccept)
             return Error{
                 "state: packets of an accepted flow meet no rule, so established cannot be denied"};
+        return ok_status();
+    }
+
+    Status extra() {
+        auto read = read_extra(node_);
+        if (!read) return std::move(read.error());
+        out_.extra = std::move(*read);
+        out_.window = node_["tcp-window"].as_text();
+        note_empty("dscp", out_.extra.conditions.dscp == 0);
+        if (out_.extra.conditions.tcp_mask == 0) return ok_status();
+        std::vector<uint8_t>& protocols = out_.rule.protocols;
+        if (!protocols.empty() && !holds(protocols, net::kTcp))
+            return Error{"tcp-flags need protocol tcp"};
+        protocols = {net::kTcp};
         return ok_status();
     }
 

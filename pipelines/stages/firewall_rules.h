@@ -13,6 +13,7 @@
 #include "dataplane/limits.h"
 #include "dataplane/live_set.h"
 #include "dataplane/result.h"
+#include "pipelines/stages/firewall_conditions.h"
 #include "pipelines/tables/classifier.h"
 
 namespace ravelin::firewall {
@@ -101,9 +102,13 @@ struct NamedRule {
     std::vector<uint8_t> icmp6_types{};
     /// Live sets that must hold the packet as well, checked after the classifier.
     std::vector<LiveRef> live{};
+    RuleExtra extra{};
+    std::string window{};  ///< `tcp-window`; empty: as the stage says
 
-    /// Whether `rule` says all of it, so that it may be compared with others (find_shadowed).
-    [[nodiscard]] bool exact() const { return matches && !arp && hop_limit == 0 && live.empty(); }
+    /// Whether `rule` says all of it, so that it takes whatever another rule within it would take.
+    [[nodiscard]] bool exact() const {
+        return matches && !arp && hop_limit == 0 && live.empty() && extra.empty();
+    }
 };
 
 /// All rules in the order they are tried, for a configuration that conforms to kSchema. Port i is

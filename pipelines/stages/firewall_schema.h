@@ -7,6 +7,7 @@
 
 #include "dataplane/config/schema.h"
 #include "dataplane/limits.h"
+#include "pipelines/stages/firewall_extra_schema.h"
 
 namespace ravelin::firewall {
 
@@ -117,6 +118,39 @@ inline constexpr std::array kRuleFields{
                   "the link.",
           .minimum = 1,
           .maximum = 255},
+    Field{.name = "ttl",
+          .type = Type::kNameSet,
+          .help = "TTLs or hop limits the packet may have: numbers and ranges like 1-64."},
+    Field{
+        .name = "dscp",
+        .type = Type::kNameSet,
+        .help = "DSCPs the packet may have: be, le, cs0 to cs7, af11 to af43, va, ef, or numbers."},
+    Field{.name = "length",
+          .type = Type::kName,
+          .help = "Bytes of the IP packet, headers included: a number or a range like 0-576."},
+    Field{.name = "tcp-flags",
+          .type = Type::kText,
+          .help = "Those set of those looked at: syn/syn,ack is a SYN without ACK, whatever else "
+                  "is set; none/... is none of them."},
+    Field{.name = "fragment",
+          .type = Type::kBool,
+          .help = "Whether the packet is a fragment, the first one included; default: any."},
+    Field{.name = "options",
+          .type = Type::kBool,
+          .help = "Whether it has IPv4 options or IPv6 extension headers; default: any."},
+    Field{.name = "limit",
+          .type = Type::kMap,
+          .help = "A rate; beyond it the rule does not match and the next one is asked.",
+          .nested = &kLimitSchema},
+    Field{.name = "connections",
+          .type = Type::kMap,
+          .help = "A number of live flows; beyond it the rule does not match and the next one is "
+                  "asked.",
+          .nested = &kConnectionSchema},
+    Field{.name = "tcp-window",
+          .type = Type::kEnum,
+          .help = "TCP window checks of the flows this rule accepts; default: as the stage says.",
+          .words = kWindowWords},
     Field{.name = "state",
           .type = Type::kEnumSet,
           .help = "States the packet may have; default: all but invalid. Packets of a flow that "
@@ -204,6 +238,17 @@ inline constexpr std::array kFields{
                   "rule accepts it.",
           .fallback = "deny",
           .words = kPickupWords},
+    Field{.name = "tcp-window",
+          .type = Type::kEnum,
+          .help = "Segments outside the window of their connection: strict drops them, loose drops "
+                  "resets alone, off none.",
+          .fallback = "strict",
+          .words = kWindowWords},
+    Field{.name = "unproven-budget",
+          .type = Type::kMap,
+          .help = "State for flows that were not answered yet.",
+          .fallback = "{}",
+          .nested = &kUnprovenSchema},
     Field{.name = "reject-rate",
           .type = Type::kPacketRate,
           .help = "Most answers to rejected packets a second and worker; beyond it they are "

@@ -88,6 +88,25 @@ TEST(Compiler, WarnsOfShadowedRulesWithBothPlaces) {
                                   HasSubstr("'all' (edge.yaml:9:"))));
 }
 
+TEST(Compiler, ARuleThatIsBoundToARateHidesNoOther) {
+    Compiler compiler;
+    const auto warnings = [&](const std::string& first, const std::string& second) {
+        auto compiled = compiler.compile(
+            edge_yaml("        - {name: a, action: accept, protocol: tcp" + first +
+                      "}\n        - {name: b, action: drop, protocol: tcp, to-ports: 80" + second +
+                      "}\n"),
+            "edge.yaml", SlotMap());
+        EXPECT_TRUE(compiled.ok()) << compiled.error().message;
+        return compiled ? compiled->warnings.size() : 99;
+    };
+    EXPECT_EQ(warnings("", ""), 1u);
+    for (const char* bound :
+         {", limit: {rate: 10pps}", ", connections: {per-source: 9}", ", tcp-flags: syn/syn",
+          ", dscp: ef", ", ttl: 1-9", ", length: 0-99", ", fragment: true", ", options: false"})
+        EXPECT_EQ(warnings(bound, ""), 0u) << bound;
+    EXPECT_EQ(warnings("", ", limit: {rate: 10pps}"), 1u);
+}
+
 TEST(Checks, ReadsEndpointsOfBothFamilies) {
     EXPECT_EQ(parse_endpoint("[::1]:9477")->host, "::1");
     EXPECT_EQ(parse_endpoint("127.0.0.1:80")->port, 80);
