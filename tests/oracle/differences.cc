@@ -131,9 +131,12 @@ bool mid_stream(const Judged& j) {
            !kernel_let(j.o) && (j.o.ravelin.kind == Kind::kNothing || asks_for_invalid(j.c));
 }
 bool until_answered(const Judged& j) {
-    const bool by_hops = std::ranges::any_of(
-        j.c.rules, [](const std::string& r) { return r.find("hop-limit") != std::string::npos; });
-    return by_hops && has_flow(j.o) && looser(j.o);
+    constexpr std::array kByPacket{"hop-limit:", "ttl:", "dscp:", "length:", "tcp-flags:"};
+    const bool by_packet = std::ranges::any_of(j.c.rules, [&](const std::string& r) {
+        return std::ranges::any_of(
+            kByPacket, [&](const char* word) { return r.find(word) != std::string::npos; });
+    });
+    return by_packet && has_flow(j.o) && looser(j.o);
 }
 bool tcp_consequence(const Judged& j) { return is_tcp(j.o) && after_difference(j); }
 bool syn_challenged(const Judged& j) {

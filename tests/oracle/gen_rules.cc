@@ -100,6 +100,25 @@ void add_addresses(Words& rule, unsigned families, Random& rng) {
         rule.push_back(fmt::format("out: {}", one_in(3, rng) ? "lan" : "[wan, local]"));
 }
 
+// Around what packet() makes. TCP flags only where the rest of the rule allows TCP.
+void add_headers(Words& rule, Random& rng) {
+    if (one_in(12, rng))
+        rule.push_back("ttl: " + any_of(Words{"63", "1-63", "[62, 64-65]", "64-255"}, rng));
+    if (one_in(12, rng))
+        rule.push_back("dscp: " + any_of(Words{"ef", "[cs1, 0]", "46", "[1, 8]"}, rng));
+    if (one_in(12, rng))
+        rule.push_back("length: " + any_of(Words{"0-47", "40", "28-60", "48-65535"}, rng));
+    const bool tcp = std::ranges::none_of(rule, [](const std::string& word) {
+        return word.starts_with("protocol") && word.find("tcp") == std::string::npos;
+    });
+    if (tcp && one_in(8, rng))
+        rule.push_back("tcp-flags: \"" +
+                       any_of(Words{"syn/syn,ack", "syn/fin,syn,rst,ack", "ack/syn,ack", "none/psh",
+                                    "syn,psh/syn,psh"},
+                              rng) +
+                       "\"");
+}
+
 std::string rule(size_t index, Random& rng) {
     const auto action = any_of(Words{"accept", "accept", "drop", "reject"}, rng);
     Words words{fmt::format("name: r{}", index), "action: " + action};
@@ -110,6 +129,7 @@ std::string rule(size_t index, Random& rng) {
         words.push_back("state: " + some(2, rng, [&] {
                             return any_of(Words{"new", "related", "invalid", "untracked"}, rng);
                         }));
+    add_headers(words, rng);
     if (one_in(12, rng)) words.push_back(fmt::format("hop-limit: {}", 63 + rng() % 3));
     return fmt::format("{{{}}}", fmt::join(words, ", "));
 }
@@ -122,7 +142,8 @@ std::string packet(Random& rng) {
                                        : static_cast<unsigned>(1024 + rng() % 60000);
     };
     const std::string way = fmt::format("in={} ", outward ? "lan" : "wan");
-    const std::string hops = one_in(4, rng) ? fmt::format(" ttl={}", 62 + rng() % 5) : "";
+    std::string hops = one_in(4, rng) ? fmt::format(" ttl={}", 62 + rng() % 5) : "";
+    if (one_in(4, rng)) hops += fmt::format(" tos={}", any_of(std::array{184, 32, 187, 4}, rng));
     switch (rng() % 8) {
         case 0: {
             const int protocol = any_of(std::array{47, 50, 89, 99}, rng);
@@ -142,7 +163,10 @@ std::string packet(Random& rng) {
                                with_port(to, port(true)), rng() % 40, hops);
         default:
             return fmt::format("{}tcp {} > {} {} seq={}{}", way, with_port(from, port(false)),
-                               with_port(to, port(true)), one_in(12, rng) ? "ack" : "syn",
+                               with_port(to, port(true)),
+                               one_in(12, rng)  ? "ack"
+                               : one_in(8, rng) ? "syn,psh"
+                                                : "syn",
                                1000 + rng() % 3, hops);
     }
 }

@@ -63,10 +63,11 @@ constexpr std::array<std::pair<std::string_view, int>, 11> kProtocols{{{"icmp", 
                                                                        {"vrrp", 112},
                                                                        {"sctp", 132}}};
 constexpr std::array kStates{"new", "established", "related", "invalid", "untracked"};
-constexpr std::array<std::string_view, 18> kKnown{
+constexpr std::array<std::string_view, 22> kKnown{
     "name",      "action",   "in",         "out",      "family",     "from",
     "to",        "protocol", "from-ports", "to-ports", "icmp-types", "icmp-type-numbers",
-    "hop-limit", "state",    "stateful",   "log",      "slot",       "disabled"};
+    "hop-limit", "state",    "stateful",   "log",      "slot",       "disabled",
+    "ttl",       "dscp",     "length",     "tcp-flags"};
 
 int protocol_number(const std::string& word) {
     for (const auto& [name, number] : kProtocols)
@@ -174,6 +175,8 @@ class Translator {
     void upper(std::string clause, bool v4) {
         std::vector<int> numbers = protocols();
         if (rule_.has("protocol") && rule_["protocol"].as_names().empty()) return;
+        const std::string headers = header_clause(rule_, v4);
+        if (headers == kNever) return;
         const bool ports = rule_.has("from-ports") || rule_.has("to-ports");
         const bool types = rule_.has("icmp-types") || rule_.has("icmp-type-numbers");
         const auto keep = [&](std::vector<int> wanted) {
@@ -183,6 +186,7 @@ class Translator {
             return !numbers.empty();
         };
         if (ports && !keep({6, 17, 132})) return;
+        if (rule_.has("tcp-flags") && !keep({6})) return;
         // The families have one ICMP each; the other one's numbers mean nothing there.
         if (types && !keep({v4 ? 1 : 58})) return;
         if (!numbers.empty())
@@ -195,6 +199,7 @@ class Translator {
             clause += fmt::format("th {} {} ", key, port_set(ranges));
         }
         if (types && !icmp(clause, v4)) return;
+        clause += headers;
         if (!states(clause)) return;
         verdict(clause);
     }

@@ -49,6 +49,17 @@ TEST(Translate, PortsTypesAndStates) {
                 "meta nfproto ipv6 meta l4proto { 58 } icmpv6 type { 1, 128 }");
 }
 
+TEST(Translate, HeaderFields) {
+    expect_rule(
+        "{name: a, action: drop, ttl: [1-3, 64], dscp: [ef, 8], length: 0-576}",
+        "meta nfproto ipv6 ip6 hoplimit { 1, 2, 63 } ip6 dscp { ef, 8 } meta length 0-576 ct");
+    expect_rule("{name: a, action: drop, tcp-flags: \"syn/syn,ack\"}",
+                "meta nfproto ipv4 meta l4proto { 6 } tcp flags & 0x12 == 0x02 ct state");
+    const auto never = translated("rules: [{name: a, action: accept, ttl: 1}]");
+    ASSERT_TRUE(never);
+    EXPECT_EQ(never->find("hoplimit"), std::string::npos);
+}
+
 TEST(Translate, RejectAnswersTcpWithAReset) {
     const auto text = translated(
         "{default: reject, rules: [{name: a, action: reject, family: ip4, protocol: tcp}]}");
