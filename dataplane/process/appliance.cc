@@ -266,22 +266,20 @@ Status Appliance::make_workers(const std::string& run_dir) {
     const auto workers = static_cast<WorkerId>(worker_count_);
     const config::Node& settings = booted_["workers"];
     const std::vector<int> cpus = cpus_of(booted_);
-    const uint16_t rss_entries = nics_spread() ? ports_[0]->rss_entries() : uint16_t{0};
     neighbours_ = std::make_unique<NeighbourTable>();
     handoffs_ = std::make_unique<HandoffMatrix>(workers);
-    auto counts =
-        SourceCounts::create(static_cast<uint64_t>(settings["flows"].as_integer()) * workers);
+    const auto capacity = static_cast<uint32_t>(settings["flows"].as_integer());
+    auto counts = SourceCounts::create(uint64_t{capacity} * workers);
     if (!counts) return std::move(counts.error());
     counts_by_source_ = std::move(*counts);
     for (WorkerId w = 0; w < workers; ++w) {
         const uint64_t adopted_before = facts_.adopted_flows;
-        auto flows = make_flow_table(fmt::format("{}/flows.{}", run_dir, w),
-                                     static_cast<uint32_t>(settings["flows"].as_integer()));
+        auto flows = make_flow_table(fmt::format("{}/flows.{}", run_dir, w), capacity);
         if (!flows) return std::move(flows.error());
         WorkerSetup setup{.id = w,
                           .cpu = cpus.empty() ? -1 : cpus[w % cpus.size()],
                           .adaptive = settings["poll"].as_text() != "busy",
-                          .rss_entries = rss_entries,
+                          .rss_entries = nics_spread() ? ports_[0]->rss_entries() : uint16_t{0},
                           .clock = clock_,
                           .policy = &slot,
                           .counters = counters_->worker(w),
