@@ -175,6 +175,8 @@ void StageFixture::receive_mbuf(const std::string& port, rte_mbuf* frame) {
 
 void StageFixture::run(Burst& burst) {
     pipeline_->run(burst, context_);
+    if (context_.dry_run)
+        rte_pktmbuf_free_bulk(burst.frames, burst.count);  // it stays where it ended
     run_emitted();
 }
 
