@@ -142,46 +142,44 @@ void ControlServer::handle(const std::string& frame) {
 }
 
 void ControlServer::answer(const model::ToDataplane& request, model::Reply& reply) {
-    using Kind = model::ToDataplane::RequestCase;
-    Status outcome = ok_status();
-    const bool booted = store_.current() != nullptr;
-    switch (request.request_case()) {
-        case Kind::kHello:
-            if (request.hello().version() != model::kProtocolVersion)
-                outcome = Error{fmt::format("protocol version {}; this data plane speaks {}",
-                                            request.hello().version(), model::kProtocolVersion)};
-            break;
-        case Kind::kApply:
-            return apply(request.apply(), reply);
-        case Kind::kConfirm:
-            outcome = store_.confirm(request.confirm().generation());
-            break;
-        case Kind::kRollback:
-            outcome = store_.roll_back();
-            break;
-        case Kind::kLive:
-            outcome = store_.change(request.live(), Now::read(), received_ns_);
-            reply.set_live_ns(Now::read().ns - received_ns_);
-            break;
-        case Kind::kStatus:
-            break;
-        case Kind::kUnwatch:
-            unwatch();
-            break;
-        case Kind::REQUEST_NOT_SET:
-            outcome = Error{"not a request this data plane knows"};
-            break;
-        default:
-            if (!booted) outcome = Error{"no policy is in force yet"};
-    }
-    if (!outcome) {
+    if (request.has_apply()) return apply(request.apply(), reply);
+    if (const Status outcome = act(request, reply); !outcome) {
         reply.set_error(outcome.error().message);
-    } else if (booted) {
+    } else if (store_.current() != nullptr) {
         if (request.has_trace()) return watch(request.trace(), false, reply);
         if (request.has_capture()) return watch(request.capture(), true, reply);
         if (answers::look(store_, request, reply)) return;
     }
     answers::status(store_, started_unix_ms_, *reply.mutable_status());
+}
+
+Status ControlServer::act(const model::ToDataplane& request, model::Reply& reply) {
+    using Kind = model::ToDataplane::RequestCase;
+    switch (request.request_case()) {
+        case Kind::kHello:
+            if (request.hello().version() == model::kProtocolVersion) return ok_status();
+            return Error{fmt::format("protocol version {}; this data plane speaks {}",
+                                     request.hello().version(), model::kProtocolVersion)};
+        case Kind::kConfirm:
+            return store_.confirm(request.confirm().generation());
+        case Kind::kRollback:
+            return store_.roll_back();
+        case Kind::kLive: {
+            Status outcome = store_.change(request.live(), Now::read(), received_ns_);
+            reply.set_live_ns(Now::read().ns - received_ns_);
+            return outcome;
+        }
+        case Kind::kUnwatch:
+            unwatch();
+            return ok_status();
+        case Kind::kStatus:
+            return ok_status();
+        case Kind::REQUEST_NOT_SET:
+            return Error{"not a request this data plane knows"};
+        default:
+            if (store_.current() == nullptr) return Error{"no policy is in force yet"};
+    }
+    return ok_status();
 }
 
 void ControlServer::apply(const model::Apply& request, model::Reply& reply) {

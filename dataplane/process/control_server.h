@@ -34,6 +34,8 @@ class ControlServer {
     void serve_client();
     void handle(const std::string& frame);
     void answer(const model::ToDataplane& request, model::Reply& reply);
+    /// What a request changes, if it does; the answer is added by answer().
+    Status act(const model::ToDataplane& request, model::Reply& reply);
     void apply(const model::Apply& request, model::Reply& reply);
     void watch(const model::Watch& request, bool capture, model::Reply& reply);
     void unwatch();

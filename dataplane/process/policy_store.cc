@@ -66,17 +66,11 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
     } else if (auto s = appliance_->accepts(config); !s) {
         return s;
     }
-    auto policy = build_policy(generation, config, appliance_->port_facts(), current_.get());
+    auto policy = build(generation, config, now, live);
     if (!policy) {
         if (boots) appliance_.reset();
         return std::move(policy.error());
     }
-    (*policy)->epoch = (*policy)->first_epoch = next_epoch();
-    if (live != nullptr)
-        if (auto s = sync_sets((*policy)->sets, *live, now); !s) {
-            if (boots) appliance_.reset();
-            return s;
-        }
     if (boots) {
         current_ = std::move(*policy);
         appliance_->slot.store(current_.get());
@@ -98,6 +92,18 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
     else
         previous_.reset();
     return ok_status();
+}
+
+Result<std::unique_ptr<PolicySnapshot>> PolicyStore::build(uint64_t generation,
+                                                           const config::Node& config,
+                                                           const Now& now,
+                                                           const model::LiveChange* live) {
+    auto policy = build_policy(generation, config, appliance_->port_facts(), current_.get());
+    if (!policy) return policy;
+    (*policy)->epoch = (*policy)->first_epoch = next_epoch();
+    if (live != nullptr)
+        if (auto s = sync_sets((*policy)->sets, *live, now); !s) return std::move(s.error());
+    return policy;
 }
 
 Status PolicyStore::publish(const PolicySnapshot* policy) {

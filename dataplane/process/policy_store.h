@@ -55,6 +55,9 @@ class PolicyStore {
 
   private:
     Status publish(const PolicySnapshot* policy);
+    /// The policy with its live sets as `live` says; nothing sees it yet.
+    Result<std::unique_ptr<PolicySnapshot>> build(uint64_t generation, const config::Node& config,
+                                                  const Now& now, const model::LiveChange* live);
     Status replace_current(std::unique_ptr<PolicySnapshot> next);
     Status change_sets(const model::LiveChange& change, const Now& now);
     Status judge_anew();
