@@ -67,6 +67,7 @@ Daemon::Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store)
       link_(loop_, options_.run_dir + "/dataplane.sock"),
       flow_(loop_, link_, *store_, compiler_),
       live_(loop_, link_, *store_, flow_),
+      kernel_(loop_, link_),
       watches_(link_),
       services_{loop_,
                 link_,
@@ -154,6 +155,7 @@ void Daemon::start_dataplane() {
                   .lost =
                       [this](const std::string& why) {
                           log_warning(why);
+                          kernel_.lost();
                           flow_.connection_lost();
                       },
                   .event = [this](const auto& event) { take_event(event); },
@@ -176,6 +178,7 @@ void Daemon::connected(const model::DataplaneStatus& status) {
     if (std::exchange(dataplane_started_, status.started_unix_ms()) != status.started_unix_ms())
         rule_log_.dataplane_restarted();
     watches_.reconnected();
+    kernel_.connected();
     flow_.reconcile(status);
     apply_first_config();
 }
@@ -199,6 +202,7 @@ void Daemon::policy_changed() {
     live_.policy_changed();
     configure_rule_log(policy.tree["control"]);
     configure_metrics(policy.tree["control"]);
+    kernel_.policy_changed(policy.tree);
 }
 
 void Daemon::configure_rule_log(const config::Node& control) {
@@ -277,6 +281,7 @@ void Daemon::shut_down() {
     if (std::exchange(shutting_down_, true)) return loop_.stop();  // asked twice: now
     log_info("shutting down");
     if (!supervisor_ || options_.leave_dataplane) return loop_.stop();
+    kernel_.release();
     supervisor_->stop([this] { loop_.stop(); });
 }
 

@@ -7,6 +7,7 @@
 
 #include "controlplane/api/services.h"
 #include "controlplane/confinement.h"
+#include "controlplane/kernel/kernel_side.h"
 #include "controlplane/link/supervisor.h"
 #include "controlplane/metrics/endpoint.h"
 
@@ -63,6 +64,7 @@ class Daemon {
     DataplaneLink link_;
     ChangeFlow flow_;
     LiveFlow live_;
+    KernelSide kernel_;
     CounterView counters_;
     RuleLog rule_log_;
     WatchHub watches_;

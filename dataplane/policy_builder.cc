@@ -19,6 +19,23 @@ PortId find_port(const PolicySnapshot& snapshot, std::string_view name) {
     return kNoPort;
 }
 
+Status check_tap(const PolicySnapshot& snapshot, const PortPolicy& port) {
+    constexpr size_t kLongest = 15;  // IFNAMSIZ less its end
+    if (port.tap.empty()) return ok_status();
+    if (snapshot.mode == PolicySnapshot::Mode::kWire)
+        return Error{fmt::format("ports: {}: tap needs mode: router", port.name)};
+    if (port.tap.size() > kLongest || port.tap.find('/') != std::string::npos)
+        return Error{
+            fmt::format("ports: {}: tap {}: expected an interface name of at most {} "
+                        "characters without /",
+                        port.name, port.tap, kLongest)};
+    for (const PortPolicy& other : snapshot.ports)
+        if (other.tap == port.tap)
+            return Error{fmt::format("ports: {} and {} name the same tap {}", other.name, port.name,
+                                     port.tap)};
+    return ok_status();
+}
+
 Status add_ports(PolicySnapshot& snapshot, const config::Node& ports, const PortFacts& facts) {
     for (const config::Node& port : ports.items()) {
         PortPolicy p;
@@ -28,6 +45,8 @@ Status add_ports(PolicySnapshot& snapshot, const config::Node& ports, const Port
         p.mtu = static_cast<uint32_t>(port["mtu"].as_integer());
         p.addresses = port["addresses"].as_prefixes();
         p.rpf = reverse_path(port["rpf"].as_text());
+        p.tap = port["tap"].as_text();
+        if (auto s = check_tap(snapshot, p); !s) return s;
         const size_t index = snapshot.ports.size();
         if (index < facts.macs.size()) p.mac = facts.macs[index];
         snapshot.ports.push_back(std::move(p));

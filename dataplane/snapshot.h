@@ -37,6 +37,7 @@ struct PortPolicy {
     std::vector<Prefix> addresses;  ///< interface addresses, host bits kept
     ReversePath rpf = ReversePath::kOff;
     PortId wire_peer = kNoPort;  ///< wire mode: where its frames leave
+    std::string tap;             ///< the kernel's name of it; empty: the kernel has none
     bool operator==(const PortPolicy&) const = default;
 };
 

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "dataplane/engine_counters.h"
+#include "dataplane/kernel_path.h"
 #include "dataplane/transmitter.h"
 
 namespace ravelin {
@@ -24,6 +26,12 @@ void WorkerContext::transmit(rte_mbuf* frame, PortId port) noexcept {
         return;
     }
     transmitter->send(frame, port, *this);
+}
+
+bool WorkerContext::to_kernel(rte_mbuf* frame, PortId port) noexcept {
+    if (kernel == nullptr || dry_run || !kernel->send(worker, frame, port)) return false;
+    counters.add(kKernelSent);
+    return true;
 }
 
 PortId PolicySnapshot::owner_of(const IpAddress& address) const {

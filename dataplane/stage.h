@@ -27,6 +27,8 @@ class FlowTable;
 class NeighbourTable;
 class Handoff;
 class Transmitter;
+class KernelPath;
+class LearnedRoutes;
 
 /// A drop or counter a stage declares: its name within the stage, one help sentence.
 struct CounterDecl {
@@ -51,6 +53,8 @@ struct WorkerContext {
     /// Entries of the NICs' redirection tables, where every port spreads flows over the workers by
     /// symmetric RSS (dataplane/rss.h); 0: they do not, steer spreads by the hash of the flow.
     uint16_t rss_entries = 0;
+    KernelPath* kernel = nullptr;            ///< null: no port has a TAP
+    const LearnedRoutes* learned = nullptr;  ///< null: none are learned
     /// explain: decide as always, but change nothing: no flow, no counter, no reply, no hold.
     bool dry_run = false;
 
@@ -61,6 +65,8 @@ struct WorkerContext {
     /// Sends a finished frame out of `port` behind the pipeline's back (held packets, ARP). Takes
     /// it.
     void transmit(rte_mbuf* frame, PortId port) noexcept;
+    /// Hands a received frame to the kernel by the TAP of `port`. False: not taken, no room.
+    bool to_kernel(rte_mbuf* frame, PortId port) noexcept;
 };
 
 /// One worker's instance. process() sees packets whose verdict is pass (`burst.live(i)`), never

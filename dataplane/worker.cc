@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/kernel_path.h"
 
 namespace ravelin {
 namespace {
@@ -44,6 +45,8 @@ Worker::Worker(WorkerSetup setup)
     context_.counters = setup.counters;
     context_.flows = flows_.get();
     context_.neighbours = setup.neighbours;
+    context_.kernel = setup.kernel;
+    context_.learned = setup.learned;
     context_.pool = setup.pool;
     context_.events = &events_;
     context_.handoff = &handoff_;
@@ -75,6 +78,10 @@ bool Worker::has_left_all_but(const PolicySnapshot* policy) const noexcept {
 void Worker::wake() noexcept {
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t n = write(wakeup_, &one, sizeof one);
+}
+
+void Worker::wake_if_asleep() noexcept {
+    if (using_.load(std::memory_order_seq_cst) == kAsleep) wake();
 }
 
 bool Worker::execute(Command& command) {
@@ -112,6 +119,7 @@ void Worker::turn() noexcept {
     run_commands();
     unsigned moved = receive();
     moved += take_over();
+    if (context_.kernel != nullptr && context_.worker == 0) moved += take_from_kernel();
     pipeline_.tick(context_);
     run_emitted();
     if (const unsigned lost = handoff_.flush()) context_.counters.add(kDropHandoffFull, lost);
@@ -161,6 +169,25 @@ unsigned Worker::take_over() noexcept {
     return moved;
 }
 
+// One burst a turn: the kernel's frames are few, and none may keep the ports waiting.
+unsigned Worker::take_from_kernel() noexcept {
+    rte_mbuf* frames[Burst::kCapacity];
+    const unsigned n = context_.kernel->receive(frames, Burst::kCapacity);
+    if (n == 0) return 0;
+    for (unsigned i = 0; i < n; ++i) {
+        PacketMeta meta;
+        meta.flags = PacketMeta::kLocalOrigin | PacketMeta::kFromKernel;
+        meta.in_port = static_cast<PortId>(frames[i]->port);
+        burst_.add(frames[i], meta);
+    }
+    context_.counters.add(kKernelReceived, n);
+    if (watch_.active()) [[unlikely]]
+        watch_.mark(burst_, context_);
+    pipeline_.run(burst_, context_);
+    run_emitted();
+    return n;
+}
+
 void Worker::run_emitted() noexcept {
     // Once: what an emitted frame makes the stages emit waits for the next turn, so no loop.
     if (!transmitter_.has_emitted()) return;
@@ -187,6 +214,8 @@ void Worker::account(unsigned moved) noexcept {
 
 void Worker::rest() noexcept {
     if (handoff_.anything_waits() || !commands_.empty()) return;
+    if (context_.kernel != nullptr && context_.worker == 0 && context_.kernel->anything_waits())
+        return;
     const long scaled = static_cast<long>(empty_turns_ - kSpinTurns) * kShortestSleepNs;
     const timespec longest{0, std::min(scaled, kLongestSleepNs)};
     using_.store(kAsleep, std::memory_order_seq_cst);

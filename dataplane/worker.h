@@ -46,6 +46,8 @@ struct WorkerSetup {
     WorkerCounters counters;
     std::unique_ptr<FlowTable> flows;
     NeighbourTable* neighbours = nullptr;
+    KernelPath* kernel = nullptr;
+    const LearnedRoutes* learned = nullptr;
     rte_mempool* pool = nullptr;
     HandoffMatrix* handoffs = nullptr;
     std::vector<RxQueue> queues;
@@ -69,6 +71,8 @@ class Worker {
     bool execute(Command& command);
     /// Wakes the worker if it sleeps. Any thread.
     void wake() noexcept;
+    /// The same without a system call where it is awake.
+    void wake_if_asleep() noexcept;
 
     [[nodiscard]] WorkerId id() const { return context_.worker; }
     [[nodiscard]] ByteRing& events() { return events_; }
@@ -86,6 +90,7 @@ class Worker {
     void turn() noexcept;
     unsigned receive() noexcept;
     unsigned take_over() noexcept;
+    unsigned take_from_kernel() noexcept;
     void run_emitted() noexcept;
     void run_commands() noexcept;
     void account(unsigned moved) noexcept;

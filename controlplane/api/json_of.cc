@@ -83,8 +83,9 @@ Json json_of(const model::NeighbourRecord& n) {
 }
 
 Json json_of(const model::RouteRecord& r) {
-    return {{"prefix", r.prefix()}, {"via", r.via()},     {"port", r.port()},   {"kind", r.kind()},
-            {"weight", r.weight()}, {"state", r.state()}, {"table", r.table()}, {"mtu", r.mtu()}};
+    return {{"prefix", r.prefix()}, {"via", r.via()},       {"port", r.port()},
+            {"kind", r.kind()},     {"origin", r.origin()}, {"weight", r.weight()},
+            {"state", r.state()},   {"table", r.table()},   {"mtu", r.mtu()}};
 }
 
 Json json_of(const model::PortStatus& p) {

@@ -127,6 +127,7 @@ ExitCode routes(const Context& context, const Routes& options) {
                  {"VIA"},
                  {"PORT"},
                  {"KIND"},
+                 {"ORIGIN"},
                  {"WEIGHT", Align::kRight},
                  {"STATE"},
                  {"MTU", Align::kRight},
@@ -141,7 +142,7 @@ ExitCode routes(const Context& context, const Routes& options) {
         }
         const uint64_t weight = number(r, "weight"), mtu = number(r, "mtu");
         table.add({text(r, "prefix"), text(r, "via"), text(r, "port"), text(r, "kind"),
-                   weight == 0 ? "" : std::to_string(weight), text(r, "state"),
+                   text(r, "origin"), weight == 0 ? "" : std::to_string(weight), text(r, "state"),
                    mtu == 0 ? "" : fmt::format("{} B", mtu), text(r, "table")});
     }
     context.print(table);

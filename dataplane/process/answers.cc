@@ -14,6 +14,7 @@
 #include "pipelines/stages/firewall_policy.h"
 #include "pipelines/stages/firewall_view.h"
 #include "pipelines/stages/route.h"
+#include "pipelines/stages/route_learned.h"
 
 namespace ravelin::answers {
 namespace {
@@ -77,31 +78,6 @@ void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& rep
     out.set_in_port(view.in_port);
 }
 
-/// "0.0.0.0/0", "0.0.0.0/0 of table isp2 by rule voip", "by rule voip".
-std::string route_text(const RouteView& view) {
-    if (view.rule.empty()) return view.prefix.to_string();
-    if (view.table.empty()) return fmt::format("by rule {}", view.rule);
-    return fmt::format("{} of table {} by rule {}", view.prefix.to_string(), view.table, view.rule);
-}
-
-// One line for each next hop.
-void add_route(const RouteView& view, const RoutePolicy& policy, const NeighbourTable& neighbours,
-               const Describer& describer, model::Reply& reply) {
-    const auto members = policy.next_hops().members(view.value);
-    for (const auto& [hop, weight] : members) {
-        model::RouteRecord& out = *reply.add_routes();
-        out.set_prefix(view.prefix.to_string());
-        out.set_via(Describer::via(hop));
-        out.set_port(describer.port(hop.port));
-        out.set_kind(std::string(name_of(hop.kind)));
-        out.set_table(std::string(view.table));
-        out.set_mtu(hop.mtu);
-        if (members.size() == 1) continue;
-        out.set_weight(weight);
-        out.set_state(NextHops::reachable(hop, neighbours) ? "up" : "down");
-    }
-}
-
 void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
     const auto add = [&](std::string name, uint64_t bytes) {
         model::TableMemory& row = *out.add_memory();
@@ -125,6 +101,12 @@ void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
         add("firewall.limits", firewall->limit_bytes());
     const SourceCounts& counts = store.appliance()->counts_by_source();
     add("flows.by_source", counts.memory_bytes())->set_capacity(counts.capacity());
+    const LearnedRoutes& learned = store.appliance()->learned();
+    if (!learned.empty()) {
+        auto* row = add("learned-routes", learned.memory_bytes());
+        row->set_entries(learned.size());
+        row->set_capacity(learned.limit());
+    }
     for (const auto& worker : store.appliance()->workers()) {
         auto* row = add(fmt::format("flows.{}", worker->id()), worker->flow_memory());
         row->set_entries(worker->context().counters.get(kFlows));
@@ -212,21 +194,6 @@ void neighbours(const PolicyStore& store, model::Reply& reply) {
     }
 }
 
-void routes(const PolicyStore& store, const model::RouteLookup& request, model::Reply& reply) {
-    const auto* policy = policy_of<RoutePolicy>(*store.current(), "route");
-    if (policy == nullptr) return reply.set_error("this policy has no route stage");
-    const Describer describer(*store.current(), store.appliance()->specs());
-    std::vector<RouteView> views;
-    if (request.address().size() == 16)
-        views.push_back(policy->lookup(
-            IpAddress::v6(reinterpret_cast<const uint8_t*>(request.address().data()))));
-    else
-        views = policy->list(request.list_limit());
-    reply.set_total(policy->size());
-    for (const RouteView& view : views)
-        add_route(view, *policy, store.appliance()->neighbours(), describer, reply);
-}
-
 void explain(const PolicyStore& store, const model::Explain& request, model::Reply& reply) {
     const PolicySnapshot& policy = *store.current();
     PortId port = kNoPort;
@@ -243,7 +210,7 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
     if (&told == &owner && (!box.workers()[first.owner()]->execute(owner) || !owner.ran()))
         return reply.set_error(fmt::format("worker {} does not answer", first.owner()));
     told.collect();
-    const Describer describer(policy, box.specs());
+    const Describer describer(policy, box.specs(), &box.learned());
     model::Explanation& out = *reply.mutable_explanation();
     out.set_worker(first.owner());
     out.set_generation(told.generation());
@@ -253,12 +220,7 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
     out.set_rule(describer.rule(told.meta().rule));
     out.set_out_port(describer.port(told.meta().out_port));
     out.set_flow(Describer::summary(told.meta()));
-    if (const auto* routes = policy_of<RoutePolicy>(policy, "route"))
-        if (const RouteView view = routes->lookup(told.meta()); view.hop.kind != RouteKind::kNone) {
-            out.set_route(route_text(view));
-            const std::string chosen = describer.via(told.meta());
-            out.set_next_hop(chosen.empty() ? Describer::via(view.hop) : chosen);
-        }
+    explain_route(store, describer, told.meta(), out);
 }
 
 bool look(const PolicyStore& store, const model::ToDataplane& request, model::Reply& reply) {

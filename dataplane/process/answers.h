@@ -2,6 +2,7 @@
 // The requests that only look: status, flows, neighbours, routes, explain. And flow deletion.
 #pragma once
 #include "control.pb.h"
+#include "dataplane/process/describe.h"
 #include "dataplane/process/policy_store.h"
 
 namespace ravelin::answers {
@@ -17,6 +18,9 @@ void delete_flows(const PolicyStore& store, const std::string& address, model::R
 void neighbours(const PolicyStore& store, model::Reply& reply);
 /// Of one address (16 bytes), or up to `limit` of the table.
 void routes(const PolicyStore& store, const model::RouteLookup& request, model::Reply& reply);
+/// The route of an explained packet and its next hop.
+void explain_route(const PolicyStore& store, const Describer& describer, const PacketMeta& meta,
+                   model::Explanation& out);
 void explain(const PolicyStore& store, const model::Explain& request, model::Reply& reply);
 
 }  // namespace ravelin::answers

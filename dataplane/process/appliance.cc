@@ -18,10 +18,18 @@
 #include "dataplane/flow.h"
 
 namespace ravelin {
+
+uint32_t largest_mtu(const config::Node& config) {
+    int64_t mtu = 0;
+    for (const config::Node& port : config["ports"].items())
+        mtu = std::max(mtu, port["mtu"].as_integer());
+    return static_cast<uint32_t>(mtu);
+}
+
 namespace {
 
-constexpr std::array<std::string_view, 6> kFixedPortMembers{"name", "device", "mtu",
-                                                            "mac",  "queues", "rss"};
+constexpr std::array<std::string_view, 7> kFixedPortMembers{"name",   "device", "mtu", "mac",
+                                                            "queues", "rss",    "tap"};
 
 /// The members that only a restart changes.
 config::Node fixed_members(const config::Node& config) {
@@ -39,18 +47,12 @@ config::Node fixed_members(const config::Node& config) {
     return fixed;
 }
 
-uint32_t largest_mtu(const config::Node& config) {
-    int64_t mtu = 0;
-    for (const config::Node& port : config["ports"].items())
-        mtu = std::max(mtu, port["mtu"].as_integer());
-    return static_cast<uint32_t>(mtu);
-}
-
 uint64_t pool_bytes(const config::Node& config) {
     const uint64_t buffer =
         sizeof(rte_mbuf) + sizeof(PacketMeta) + buffer_room(largest_mtu(config)) + 128;
-    return buffer * static_cast<uint64_t>(config["workers"]["buffers"].as_integer()) *
-           static_cast<uint64_t>(config["workers"]["count"].as_integer()) * 9 / 8;
+    const uint64_t workers = static_cast<uint64_t>(config["workers"]["buffers"].as_integer()) *
+                             static_cast<uint64_t>(config["workers"]["count"].as_integer());
+    return buffer * (workers + kernel_frames(config)) * 9 / 8;
 }
 
 /// Flow timestamps mean something only within one boot of the machine.
@@ -82,13 +84,15 @@ std::vector<int> cpus_of(const config::Node& config) {
 }  // namespace
 
 Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config,
-                                                   const std::string& run_dir, Clock clock) {
+                                                   const std::string& run_dir, Clock clock,
+                                                   TapOpener open_tap) {
     std::unique_ptr<Appliance> box(new Appliance(clock));
     box->booted_ = fixed_members(config);
     box->worker_count_ = static_cast<unsigned>(config["workers"]["count"].as_integer());
     for (const auto step :
          {&Appliance::start_environment, &Appliance::make_pools, &Appliance::open_ports})
         if (auto s = (box.get()->*step)(); !s) return std::move(s.error());
+    if (auto s = box->open_taps(open_tap); !s) return std::move(s.error());
     if (auto s = box->share_hash_secret(run_dir); !s) return std::move(s.error());
     if (auto s = box->make_counters(run_dir); !s) return std::move(s.error());
     if (auto s = box->make_workers(run_dir); !s) return std::move(s.error());
@@ -96,17 +100,21 @@ Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config,
 }
 
 Appliance::~Appliance() {
+    if (kernel_ != nullptr) kernel_->stop();
     for (auto& worker : workers_) worker->stop();
     workers_.clear();
     // Whoever holds frames goes before the pools the frames came from.
     neighbours_.reset();
     handoffs_.reset();
+    kernel_.reset();
     ports_.clear();
     for (rte_mempool* pool : pools_) rte_mempool_free(pool);
 }
 
 void Appliance::start() {
     for (auto& worker : workers_) worker->start();
+    if (kernel_ != nullptr)
+        kernel_->start([first = workers_.front().get()] { first->wake_if_asleep(); });
 }
 
 void Appliance::note_links() noexcept {
@@ -114,6 +122,7 @@ void Appliance::note_links() noexcept {
     for (size_t p = 0; p < ports_.size(); ++p)
         if (!ports_[p]->link_up()) down |= uint64_t{1} << p;
     neighbours_->set_links_down(down);
+    mirror_links(down);
 }
 
 Status Appliance::accepts(const config::Node& config) const {
@@ -272,6 +281,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
     auto counts = SourceCounts::create(uint64_t{capacity} * workers);
     if (!counts) return std::move(counts.error());
     counts_by_source_ = std::move(*counts);
+    learned_ = std::make_unique<LearnedRoutes>();
     for (WorkerId w = 0; w < workers; ++w) {
         const uint64_t adopted_before = facts_.adopted_flows;
         auto flows = make_flow_table(fmt::format("{}/flows.{}", run_dir, w), capacity);
@@ -285,6 +295,8 @@ Status Appliance::make_workers(const std::string& run_dir) {
                           .counters = counters_->worker(w),
                           .flows = std::move(*flows),
                           .neighbours = neighbours_.get(),
+                          .kernel = kernel_.get(),
+                          .learned = learned_.get(),
                           .pool = pools_[w],
                           .handoffs = handoffs_.get(),
                           .queues = {},

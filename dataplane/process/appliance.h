@@ -11,6 +11,7 @@
 #include "dataplane/config/node.h"
 #include "dataplane/counters.h"
 #include "dataplane/handoff.h"
+#include "dataplane/kernel_path.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/policy_builder.h"
 #include "dataplane/port.h"
@@ -18,6 +19,7 @@
 #include "dataplane/shared_segment.h"
 #include "dataplane/source_counts.h"
 #include "dataplane/worker.h"
+#include "pipelines/stages/route_learned.h"
 
 namespace ravelin {
 
@@ -28,13 +30,19 @@ struct BootFacts {
     uint64_t damaged_flows = 0;  ///< entries a crash left invalid
 };
 
+/// The largest of the ports' MTUs: what every buffer must hold.
+uint32_t largest_mtu(const config::Node& config);
+/// Buffers that the exception path wants: 0 where no port has a TAP.
+uint64_t kernel_frames(const config::Node& config);
+
 class Appliance {
   public:
     /// Boots what `config` (conforming to kConfigSchema) declares. `run_dir` holds the shared
     /// segments: counters, flows.<worker>. Flow tables left by a killed process are adopted.
     static Result<std::unique_ptr<Appliance>> boot(const config::Node& config,
                                                    const std::string& run_dir,
-                                                   Clock clock = &Now::read);
+                                                   Clock clock = &Now::read,
+                                                   TapOpener open_tap = &ravelin::open_tap);
     /// Gives back what boot() took: a first policy that is refused must not spoil the next one.
     ~Appliance();
 
@@ -55,6 +63,8 @@ class Appliance {
     [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
     [[nodiscard]] const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
     [[nodiscard]] const SourceCounts& counts_by_source() const { return *counts_by_source_; }
+    [[nodiscard]] LearnedRoutes& learned() { return *learned_; }
+    [[nodiscard]] const LearnedRoutes& learned() const { return *learned_; }
     [[nodiscard]] const NeighbourTable& neighbours() const { return *neighbours_; }
     [[nodiscard]] const std::string& counters_path() const { return counters_path_; }
     [[nodiscard]] const std::vector<CounterSpec>& specs() const { return specs_; }
@@ -64,6 +74,8 @@ class Appliance {
     Status start_environment();
     Status make_pools();
     Status open_ports();
+    Status open_taps(TapOpener open);
+    void mirror_links(uint64_t down) noexcept;
     Status make_counters(const std::string& run_dir);
     Status share_hash_secret(const std::string& run_dir);
     [[nodiscard]] bool nics_spread() const;
@@ -86,6 +98,8 @@ class Appliance {
     std::unique_ptr<NeighbourTable> neighbours_;
     std::unique_ptr<HandoffMatrix> handoffs_;
     std::unique_ptr<SourceCounts> counts_by_source_;
+    std::unique_ptr<LearnedRoutes> learned_;
+    std::unique_ptr<KernelPath> kernel_;  // null: no port has a TAP
     std::vector<std::unique_ptr<Worker>> workers_;
 };
 

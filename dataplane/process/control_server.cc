@@ -15,6 +15,7 @@
 
 #include "dataplane/process/answers.h"
 #include "dataplane/process/describe.h"
+#include "dataplane/process/learn.h"
 #include "pipelines/model/tree_codec.h"
 
 namespace ravelin {
@@ -148,6 +149,7 @@ void ControlServer::answer(const model::ToDataplane& request, model::Reply& repl
     } else if (store_.current() != nullptr) {
         if (request.has_trace()) return watch(request.trace(), false, reply);
         if (request.has_capture()) return watch(request.capture(), true, reply);
+        if (request.has_routes()) return learn(*store_.appliance(), request.routes(), reply);
         if (answers::look(store_, request, reply)) return;
     }
     answers::status(store_, started_unix_ms_, *reply.mutable_status());
@@ -217,7 +219,8 @@ void ControlServer::tell(const model::TraceEvent& story) {
 void ControlServer::carry(const uint8_t* record, size_t length) {
     EventKind kind{};
     std::memcpy(&kind, record, sizeof kind);
-    const Describer describer(*store_.current(), store_.appliance()->specs());
+    const Describer describer(*store_.current(), store_.appliance()->specs(),
+                              &store_.appliance()->learned());
     model::FromDataplane message;
     if (kind == EventKind::kTrace && length == sizeof(TraceRecord)) {
         TraceRecord trace;

@@ -7,6 +7,7 @@
 #include "dataplane/stage.h"
 #include "pipelines/stages/firewall_rules.h"
 #include "pipelines/stages/route.h"
+#include "pipelines/stages/route_learned.h"
 
 namespace ravelin {
 namespace {
@@ -47,6 +48,8 @@ std::string Describer::via(const NextHop& hop) {
 }
 
 std::string Describer::via(const PacketMeta& meta) const {
+    if (const NextHop* hop = learned_ != nullptr ? learned_->hop(meta.next_hop) : nullptr)
+        return hop->port == meta.out_port ? via(*hop) : "";
     const auto* routes = policy_of<RoutePolicy>(policy_, "route");
     if (routes == nullptr || meta.next_hop >= routes->next_hops().size()) return "";
     const NextHop& hop = routes->next_hops()[meta.next_hop];

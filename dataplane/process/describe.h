@@ -25,8 +25,9 @@ const Policy* policy_of(const PolicySnapshot& snapshot, std::string_view stage) 
 /// Names that the records hold as numbers. Lives for one call.
 class Describer {
   public:
-    Describer(const PolicySnapshot& policy, const std::vector<CounterSpec>& specs)
-        : policy_(policy), specs_(specs) {}
+    Describer(const PolicySnapshot& policy, const std::vector<CounterSpec>& specs,
+              const LearnedRoutes* learned = nullptr)
+        : policy_(policy), specs_(specs), learned_(learned) {}
 
     [[nodiscard]] std::string port(PortId id) const;       ///< name, "local", or empty
     [[nodiscard]] std::string rule(uint32_t index) const;  ///< name, or empty
@@ -50,6 +51,7 @@ class Describer {
     [[nodiscard]] std::string detail(const std::string& stage, const PacketMeta& meta) const;
     const PolicySnapshot& policy_;
     const std::vector<CounterSpec>& specs_;
+    const LearnedRoutes* learned_;
 };
 
 }  // namespace ravelin

@@ -60,7 +60,7 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
     if (auto s = memory_suffices(config); !s) return s;
     const bool boots = appliance_ == nullptr;
     if (boots) {
-        auto box = Appliance::boot(config, run_dir_, clock_);
+        auto box = Appliance::boot(config, run_dir_, clock_, open_tap_);
         if (!box) return std::move(box.error());
         appliance_ = std::move(*box);
     } else if (auto s = appliance_->accepts(config); !s) {

@@ -17,8 +17,9 @@ namespace ravelin {
 class PolicyStore {
   public:
     /// `clock`: what the workers read the time from.
-    explicit PolicyStore(std::string run_dir, Clock clock = &Now::read)
-        : run_dir_(std::move(run_dir)), clock_(clock) {}
+    explicit PolicyStore(std::string run_dir, Clock clock = &Now::read,
+                         TapOpener open_tap = &ravelin::open_tap)
+        : run_dir_(std::move(run_dir)), clock_(clock), open_tap_(open_tap) {}
 
     /// Called once, when everything is open and before the first worker runs; returns what
     /// sandbox() tells from then on.
@@ -72,6 +73,7 @@ class PolicyStore {
     std::function<std::string(const config::Node&)> confine_;
     std::string sandbox_;  // empty: not asked for
     Clock clock_;
+    TapOpener open_tap_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
     std::vector<std::unique_ptr<PolicySnapshot>> limbo_;  // a worker may still hold these
     std::unique_ptr<Appliance> appliance_;                // destroyed first: workers use policies

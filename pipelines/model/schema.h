@@ -92,6 +92,10 @@ inline constexpr std::array kPortFields{
               "unreachable and prohibit.",
           .fallback = "off",
           .words = kReversePaths},
+    Field{.name = "tap",
+          .type = Type::kName,
+          .help = "Router mode: TAP device by which the kernel sees the port, with its addresses, "
+                  "MAC, MTU and link state; what the box does not answer itself goes there."},
     Field{.name = "peer",
           .type = Type::kName,
           .help = "Wire mode: the port on the other side; with two ports it goes without saying."},
@@ -164,6 +168,28 @@ inline constexpr Schema kLiveSetSchema{
     "a configuration is applied that declares the set with the same type.",
     kLiveSetFields};
 
+inline constexpr std::array kKernelRouteFields{
+    Field{.name = "table",
+          .type = Type::kInteger,
+          .help = "Number of the kernel's routing table.",
+          .fallback = "254",
+          .minimum = 1,
+          .maximum = UINT32_MAX},
+    Field{.name = "protocols",
+          .type = Type::kNameSet,
+          .help = "Whose routes: names as `ip route` shows them, or numbers.",
+          .fallback = "[bgp, ospf, isis, rip, ripng, eigrp, babel, openfabric, nhrp, bird, zebra, "
+                      "zstatic]"},
+    Field{.name = "limit",
+          .type = Type::kInteger,
+          .help = "Most prefixes; those beyond it are refused and counted.",
+          .fallback = "1000000",
+          .minimum = 1,
+          .maximum = 4'000'000},
+};
+inline constexpr Schema kKernelRoutesSchema{
+    "kernel-routes", "Routes that routing daemons give the kernel.", kKernelRouteFields};
+
 inline constexpr std::array kConfigFields{
     Field{.name = "mode",
           .type = Type::kEnum,
@@ -188,6 +214,11 @@ inline constexpr std::array kConfigFields{
           .type = Type::kStages,
           .help = "The stages in order of execution; default: the usual ones of the mode.",
           .required = true},
+    Field{.name = "kernel-routes",
+          .type = Type::kMap,
+          .help = "Router mode: forward by routes of the kernel as well, such as FRR's, whose next "
+                  "hops are behind ports with a tap; of equal prefixes the configured route wins.",
+          .nested = &kKernelRoutesSchema},
     Field{.name = "control",
           .type = Type::kMap,
           .help = "The control plane itself.",

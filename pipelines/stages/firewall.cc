@@ -4,7 +4,8 @@
 //
 // Config: firewall_schema.h. Drops and counters: below. Cost: one flow lookup per packet, misses of
 // a burst overlapped; a packet without flow costs a classification and, if accepted, an insert.
-// Not asked: frames of the box itself, and what is neither IP nor ARP (judged by `wire`).
+// Not asked: frames of the box itself, and what is neither IP nor ARP (judged by `wire`). Frames of
+// the kernel open flows without a rule.
 #include <array>
 
 #include "dataplane/engine_counters.h"
@@ -69,7 +70,9 @@ class Firewall final : public Stage {
             if (!asked(burst, i)) continue;
             Subject subject{burst.packet(i), &burst.meta[i]};
             const Outcome outcome = one(judge, subject, p, context, lookup, next);
-            if (outcome != Outcome::kPass) burst.drop(i, drop(static_cast<unsigned>(outcome)));
+            // What the kernel sends is followed, so that answers come in, and never refused.
+            if (outcome != Outcome::kPass && !burst.meta[i].has(PacketMeta::kFromKernel))
+                burst.drop(i, drop(static_cast<unsigned>(outcome)));
         }
         tally.flush(context.counters);
         for (unsigned c = 0; c < kCounters; ++c)
@@ -95,8 +98,11 @@ class Firewall final : public Stage {
 
     static bool asked(const Burst& burst, unsigned i) noexcept {
         const PacketMeta& meta = burst.meta[i];
-        return burst.live(i) && !meta.has(PacketMeta::kLocalOrigin) &&
-               meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6 | PacketMeta::kArp);
+        if (!burst.live(i)) return false;
+        if (meta.has(PacketMeta::kLocalOrigin))
+            return meta.has(PacketMeta::kFromKernel) &&
+                   meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6);
+        return meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6 | PacketMeta::kArp);
     }
     static bool has_own_key(const PacketMeta& meta) noexcept {
         return !meta.has(PacketMeta::kArp | PacketMeta::kIcmpError);

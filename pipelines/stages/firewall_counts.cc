@@ -19,7 +19,8 @@ Outcome Judge::admit(const Subject& s, const Rule& rule, Outcome so_far) noexcep
 Outcome Judge::admit_unproven(const Subject& s) noexcept {
     const UnprovenBudget& budget = policy_.unproven;
     SourceCounts* counts = flows_.counts();
-    if (budget.per_source != 0 && counts != nullptr) {
+    const bool own = s.meta->has(PacketMeta::kFromKernel);
+    if (budget.per_source != 0 && counts != nullptr && !own) {
         constexpr uint32_t kKind = SourceCounts::kUnproven;
         const bool within = context_.dry_run
                                 ? counts->count(s.meta->source, kKind) < budget.per_source

@@ -87,7 +87,8 @@ Outcome Judge::fresh_tcp(Subject& s) noexcept {
 
 Outcome Judge::mid_stream(Subject& s, const TcpSegment& segment) noexcept {
     const bool plain = (segment.flags & (kTcpSyn | kTcpFin | kTcpRst | kTcpAck)) == kTcpAck;
-    if (!policy_.pickup || !plain) return orphan(s, Outcome::kTcpNoFlow);
+    const bool pickup = policy_.pickup || s.meta->has(PacketMeta::kFromKernel);
+    if (!pickup || !plain) return orphan(s, Outcome::kTcpNoFlow);
     const RuleKey key = classifier_key(*s.meta, kStateNew);
     const auto opens = [](const Rule& r) { return r.action == Action::kAccept && r.stateful; };
     if (!opens(decide(key, s.meta->ttl, Take::kNothing))) return orphan(s, Outcome::kTcpNoFlow);
@@ -142,7 +143,7 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept 
     flow->epoch = epoch_;
     flow->rule = rule.slot;
     flow->flags = static_cast<uint8_t>(flow->flags | counted_);
-    flow->in_port = s.meta->in_port;
+    flow->in_port = s.meta->has(PacketMeta::kFromKernel) ? kLocalPort : s.meta->in_port;
     flow->out_port = s.meta->out_port;
     flow->count(Direction::originator, s.meta->l3_total);
     flows_.touch(*flow, context_.now.ms, policy_.timeouts.of(*flow));

@@ -87,6 +87,8 @@ Outcome Judge::crossed_echo(Subject& s, Flow& flow, Direction d) noexcept {
 
 // By what opened the flow, not by the packet at hand: an answer meets no rule of its own.
 bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
+    flow.epoch = epoch_;
+    if (flow.in_port == kLocalPort) return true;  // the kernel's: no rule let it in
     const bool original = d == Direction::originator;
     if (original) {  // routes may have changed, and with them the way out
         flow.in_port = s.meta->in_port;
@@ -100,7 +102,6 @@ bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
     const int hop_limit = original ? s.meta->ttl : FirewallPolicy::kHopLimitUnknown;
     const Rule& rule = decide(classifier_key(flow), hop_limit);
     ++tally_.events[kJudgedAgain];
-    flow.epoch = epoch_;
     if (rule.action == Action::kAccept || policy_.keep_established) {
         recount(flow, rule);
         if (rule.action != Action::kAccept) ++tally_.events[kKept];
@@ -160,11 +161,18 @@ Outcome Judge::accept_known(Subject& s, Flow& flow, Direction d) noexcept {
     if (context_.dry_run) return Outcome::kPass;
     flow.count(d, s.meta->l3_total);
     if (!flow.proven() && earned_proof(flow)) flows_.prove(flow);
+    if (flow.proven()) s.meta->flags |= PacketMeta::kProvenFlow;
     flows_.touch(flow, context_.now.ms, policy_.timeouts.of(flow));
     return Outcome::kPass;
 }
 
 const CompiledRule* Judge::match(const RuleKey& key, int hop_limit, Take take) noexcept {
+    // The kernel is the box: no rule names it as a source, and what it opens is wanted.
+    static constexpr CompiledRule kOwn{.slot = kNoRule, .info = kNoRule, .action = Action::kAccept};
+    if (key.packet != nullptr && key.packet->has(PacketMeta::kFromKernel)) {
+        ask_ = {};
+        return key.state == kStateInvalid ? nullptr : &kOwn;
+    }
     ask_ = {context_.now.ns, flows_.counts(), context_.dry_run ? Take::kNothing : take};
     const Rule* rule = policy_.match(key, hop_limit, ask_);
     if (ask_.no_room) ++tally_.events[kLimitFull];

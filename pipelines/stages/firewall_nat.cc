@@ -7,7 +7,8 @@
 namespace ravelin::firewall {
 
 bool Judge::translatable(const PacketMeta& meta) const noexcept {
-    return nat_ != nullptr && meta.has(PacketMeta::kIpv4) &&
+    // The kernel's frames leave as it made them.
+    return nat_ != nullptr && meta.has(PacketMeta::kIpv4) && !meta.has(PacketMeta::kFromKernel) &&
            meta.out_port < context_.policy->ports.size();
 }
 
@@ -31,7 +32,8 @@ bool Judge::agrees(Subject& s, Direction d) const noexcept {
 }
 
 Outcome Judge::translate(const Subject& s, FlowTranslation& to) noexcept {
-    if (nat_ == nullptr || !s.meta->has(PacketMeta::kIpv4)) return Outcome::kPass;
+    if (nat_ == nullptr || !s.meta->has(PacketMeta::kIpv4) || s.meta->has(PacketMeta::kFromKernel))
+        return Outcome::kPass;
     switch (nat::choose(*nat_, *s.meta, context_, to)) {
         case nat::Choice::kNone:
         case nat::Choice::kTranslated:

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// local: the end of packets for the box itself. Echo requests are answered; the data plane offers
-// nothing else, so the rest is refused as a host refuses a closed port (RFC 1122 section 3.2.2.1).
-// Router mode, after neighbour.
+// local: the end of packets for the box itself. Echo requests are answered. What else came by a
+// port with a TAP goes to the kernel (BGP, SSH, OSPF), at most so many a second; by another port it
+// is refused as a host refuses a closed port (RFC 1122 section 3.2.2.1). Router mode, after
+// neighbour.
 //
-// Config: ping, ping-rate, icmp-rate. Drops: as listed. Cost: a compare a packet for others'
-// packets.
+// Config: ping, ping-rate, icmp-rate, kernel-rate. Drops: as listed. Cost: a compare a packet for
+// others' packets.
 #include <array>
 #include <cstring>
 
+#include "dataplane/engine_counters.h"
+#include "dataplane/kernel_path.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/checksum.h"
 #include "pipelines/net/icmp_error.h"
@@ -38,8 +41,16 @@ constexpr std::array kFields{
         .fallback = "1000pps",
         .minimum = 0,
         .maximum = 1'000'000},
+    Field{.name = "kernel-rate",
+          .type = Type::kPacketRate,
+          .help = "Most packets a second that each worker gives the kernel from one port: so many "
+                  "of proven flows, and so many of all others.",
+          .fallback = "5000pps",
+          .minimum = 0,
+          .maximum = 10'000'000},
 };
-constexpr Schema kSchema{"stage local", "Answers pings to the box, refuses the rest.", kFields};
+constexpr Schema kSchema{"stage local", "Answers pings to the box; the kernel gets the rest.",
+                         kFields};
 
 enum Drop : unsigned {
     kNoService,
@@ -48,9 +59,11 @@ enum Drop : unsigned {
     kPingRate,
     kPingGroup,
     kPingBroken,
-    kGroupDrop
+    kGroupDrop,
+    kKernelRate,
+    kKernelFull
 };
-constexpr std::array<CounterDecl, 7> kDrops{{
+constexpr std::array<CounterDecl, 9> kDrops{{
     {"no_service",
      "Packets to the box that nothing in it serves; answered with an ICMP unreachable or a TCP "
      "reset."},
@@ -60,6 +73,8 @@ constexpr std::array<CounterDecl, 7> kDrops{{
     {"ping_group", "Echo requests to a group or broadcast address."},
     {"ping_broken", "Echo requests too long, or not answered as there was no buffer."},
     {"group", "Packets to link-scope groups and broadcasts that nothing in the box listens to."},
+    {"kernel_rate", "Packets for the kernel beyond kernel-rate."},
+    {"kernel_full", "Packets for the kernel, which did not take those before them in time."},
 }};
 enum Counter : unsigned { kPongs, kIcmpSent };
 constexpr std::array<CounterDecl, 2> kCounters{{
@@ -71,8 +86,9 @@ constexpr uint8_t kEchoV4 = 8, kReplyV4 = 0, kEchoV6 = 128, kReplyV6 = 129, kHop
 
 struct LocalPolicy final : StagePolicy {
     bool ping = true;
-    uint32_t ping_rate = 0, icmp_rate = 0;
+    uint32_t ping_rate = 0, icmp_rate = 0, kernel_rate = 0;
 };
+constexpr uint32_t kPublishMs = 100;
 
 bool is_ping(const PacketMeta& m) {
     if (m.has(PacketMeta::kIpv4)) return m.protocol == net::kIcmp && m.icmp_type == kEchoV4;
@@ -141,13 +157,23 @@ class Local final : public Stage {
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i) || burst.meta[i].out_port != kLocalPort) continue;
             const PacketMeta& meta = burst.meta[i];
-            if (meta.has(PacketMeta::kFragment))
-                burst.drop(i, drop(kFragmentDrop));
-            else if (meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6) && is_ping(meta))
+            if (meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6) && is_ping(meta) &&
+                !meta.has(PacketMeta::kFragment))
                 pong(burst, i, p, context);
+            else if (has_tap(meta, context))
+                punt(burst, i, p, context);
+            else if (meta.has(PacketMeta::kFragment))
+                burst.drop(i, drop(kFragmentDrop));
             else
                 refuse(burst, i, p, context);
         }
+    }
+    void tick(const StagePolicy&, WorkerContext& context) noexcept override {
+        if (context.worker != 0 || context.kernel == nullptr) return;
+        if (context.now.ms - published_ms_ < kPublishMs) return;
+        published_ms_ = context.now.ms;
+        context.counters.set(kKernelRefused, context.kernel->refused());
+        context.counters.set(kKernelLost, context.kernel->lost());
     }
 
   private:
@@ -164,6 +190,23 @@ class Local final : public Stage {
         context.emit(reply, meta.in_port);
         context.counters.add(counter(kPongs));
         rte_pktmbuf_free(burst.frames[i]);
+        burst.consume(i);
+    }
+
+    static bool has_tap(const PacketMeta& meta, const WorkerContext& context) {
+        const auto& ports = context.policy->ports;
+        return meta.in_port < ports.size() && !ports[meta.in_port].tap.empty();
+    }
+    // A flood of new flows must not starve the sessions that stand.
+    void punt(Burst& burst, unsigned i, const LocalPolicy& p, WorkerContext& context) {
+        const PacketMeta& meta = burst.meta[i];
+        if (context.dry_run) return burst.consume(i);
+        Buckets& buckets = kernel_[meta.in_port];
+        RateLimit& limit = meta.has(PacketMeta::kProvenFlow) ? buckets.proven : buckets.others;
+        if (!limit.take(context.now.ns, p.kernel_rate, p.kernel_rate / 10 + 8))
+            return burst.drop(i, drop(kKernelRate));
+        if (!context.to_kernel(burst.frames[i], meta.in_port))
+            return burst.drop(i, drop(kKernelFull));
         burst.consume(i);
     }
 
@@ -187,8 +230,13 @@ class Local final : public Stage {
         burst.drop(i, drop(kNoService));
     }
 
+    struct Buckets {
+        RateLimit proven, others;
+    };
     Replies replies_;
     RateLimit rate_;
+    std::array<Buckets, limits::kMaxPorts> kernel_;
+    uint32_t published_ms_ = 0;
 };
 
 Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
@@ -199,13 +247,14 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
     policy->ping = node["ping"].as_bool();
     policy->ping_rate = static_cast<uint32_t>(node["ping-rate"].as_integer());
     policy->icmp_rate = static_cast<uint32_t>(node["icmp-rate"].as_integer());
+    policy->kernel_rate = static_cast<uint32_t>(node["kernel-rate"].as_integer());
     return std::shared_ptr<const StagePolicy>(std::move(policy));
 }
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Local>(); }
 
 constexpr StageDecl kStage{.name = "local",
-                           .help = "Answers pings to the box, refuses the rest.",
+                           .help = "Answers pings to the box; the kernel gets the rest.",
                            .schema = &kSchema,
                            .drops = kDrops,
                            .counters = kCounters,

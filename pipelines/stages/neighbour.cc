@@ -45,6 +45,7 @@ constexpr std::array<CounterDecl, 5> kCounters{{
 constexpr unsigned kAnnouncementsPerTick = 8;
 constexpr unsigned kTimersPerTick = 64;  // a millisecond: all that can be looked for in 16
 constexpr uint32_t kSweepMs = 1000;      // the whole table is looked at once in this time
+constexpr uint32_t kKernelRate = 1000;   // answers a second: four times what the box asks itself
 constexpr uint32_t kDefendMs = 10'000;   // RFC 5227 section 2.4 (b): DEFEND_INTERVAL
 
 bool past(uint32_t now, uint32_t due) { return static_cast<int32_t>(now - due) >= 0; }
@@ -93,6 +94,10 @@ class Neighbour final : public Stage {
         const NeighbourDrop what = arp ? take_arp(burst.packet(i), meta, context)
                                        : take_nd(burst.packet(i), meta, context);
         if (what == NeighbourDrop::kConflict && arp) defend(burst.packet(i), meta, context);
+        if (is_for_kernel(burst.packet(i), meta, what, context) &&
+            kernel_rate_.take(context.now.ns, kKernelRate, kKernelRate / 10) &&
+            context.to_kernel(burst.frames[i], meta.in_port))
+            return burst.consume(i), 1;
         if (what != NeighbourDrop::kHandled)
             return burst.drop(i, drop(static_cast<unsigned>(what))), 0;
         rte_pktmbuf_free(burst.frames[i]);
@@ -239,6 +244,7 @@ class Neighbour final : public Stage {
     }
 
     Replies replies_;
+    RateLimit kernel_rate_;
     uint64_t serial_ = 0;
     size_t port_ = 0, address_ = 0;  // the next address to announce
     size_t timer_at_ = 0;

@@ -214,4 +214,17 @@ NeighbourDrop take_nd(const Packet& packet, const PacketMeta& meta,
     return answered_by(meta, target, mac ? &*mac : nullptr, message->flags.host(), context);
 }
 
+bool is_for_kernel(const Packet& packet, const PacketMeta& meta, NeighbourDrop what,
+                   const WorkerContext& context) noexcept {
+    const auto& ports = context.policy->ports;
+    if (meta.in_port >= ports.size() || ports[meta.in_port].tap.empty()) return false;
+    const bool handled = what == NeighbourDrop::kHandled;
+    if (meta.has(PacketMeta::kArp)) {
+        const auto* arp = packet.at<net::Arp>(meta.l3_offset);
+        return handled && arp != nullptr && arp->operation.host() == kArpReply;
+    }
+    if (meta.icmp_type == kRouterSolicitation) return what == NeighbourDrop::kRouterMessage;
+    return handled && meta.icmp_type == kAdvertisement;
+}
+
 }  // namespace ravelin

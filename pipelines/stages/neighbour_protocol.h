@@ -25,6 +25,12 @@ NeighbourDrop take_arp(const Packet& packet, const PacketMeta& meta,
 NeighbourDrop take_nd(const Packet& packet, const PacketMeta& meta,
                       WorkerContext& context) noexcept;
 
+/// Whether the kernel behind the port's TAP is to see it too. It asks for its neighbours itself, so
+/// it sees the answers; questions are the box's to answer, but for a router solicitation, which is
+/// a routing daemon's.
+bool is_for_kernel(const Packet& packet, const PacketMeta& meta, NeighbourDrop what,
+                   const WorkerContext& context) noexcept;
+
 /// Asks who has `address`: to all, or to `to` alone if given. False if nothing was sent.
 bool send_request(PortId port, const IpAddress& address, const MacAddress* to,
                   WorkerContext& context) noexcept;

@@ -108,7 +108,8 @@ class Parse final : public Stage {
         PacketMeta meta;
         meta.in_port = given.in_port;
         meta.watch_id = given.watch_id;
-        meta.flags = given.flags & (PacketMeta::kLocalOrigin | PacketMeta::kWatched);
+        meta.flags = given.flags &
+                     (PacketMeta::kLocalOrigin | PacketMeta::kFromKernel | PacketMeta::kWatched);
         return meta;
     }
     static net::ParseInput input_for(const PacketMeta& meta,

@@ -16,6 +16,7 @@
 #include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/neighbour_protocol.h"
 #include "pipelines/stages/route.h"
+#include "pipelines/stages/route_learned.h"
 
 namespace ravelin {
 namespace {
@@ -98,6 +99,7 @@ class Rewrite final : public Stage {
         const auto& p = static_cast<const RewritePolicy&>(policy);
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i) || burst.meta[i].out_port == kLocalPort) continue;
+            if (burst.meta[i].has(PacketMeta::kFromKernel)) continue;  // whole, MACs and all
             if (!burst.meta[i].has(PacketMeta::kIpv4 | PacketMeta::kIpv6))
                 burst.drop(i, drop(kNonIp));
             else if (may_go(burst, i, p, context))
@@ -152,6 +154,8 @@ class Rewrite final : public Stage {
                 hop = {.port = meta.out_port, .gateway = {}};
         } else if (meta.next_hop < p.route->next_hops().size()) {
             hop = p.route->next_hops()[meta.next_hop];
+        } else if (context.learned != nullptr) {
+            if (const NextHop* found = context.learned->hop(meta.next_hop)) hop = *found;
         }
         const bool out = hop.kind == RouteKind::kForward || hop.kind == RouteKind::kBroadcast;
         if (!out || hop.port != meta.out_port) return burst.drop(i, drop(kStaleRoute)), false;

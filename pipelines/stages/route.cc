@@ -9,6 +9,7 @@
 
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/stages/route_learned.h"
 #include "pipelines/stages/route_schema.h"
 #include "pipelines/stages/route_watch.h"
 #include "pipelines/stages/steer.h"
@@ -42,9 +43,11 @@ constexpr std::array<CounterDecl, 10> kDrops{{
     {"rpf_strict", "Packets from a source that no route reaches by the port they came in."},
     {"rpf_loose", "Packets from a source that no route reaches."},
 }};
-enum Counter : unsigned { kNoRoute };
-constexpr std::array<CounterDecl, 1> kCounters{{
+enum Counter : unsigned { kNoRoute, kLearned, kLearnedRefused };
+constexpr std::array<CounterDecl, 3> kCounters{{
     {"no_route", "Packets for which there is no route."},
+    {"learned", "Routes learned from the kernel."},
+    {"learned_refused", "Routes of the kernel not learned, for want of room."},
 }};
 
 constexpr uint16_t kVlanMask = 0x0fff;  // id 0 is a priority tag only: untagged traffic
@@ -79,7 +82,7 @@ class Route final : public Stage {
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
         const auto& routes = static_cast<const RoutePolicy&>(policy);
-        if (routes.checks_sources()) look_up_sources(burst, routes);
+        if (routes.checks_sources()) routes.look_up_sources(burst, context.learned, sources_);
         unsigned v4[Burst::kCapacity], v6[Burst::kCapacity], n4 = 0, n6 = 0;
         uint32_t hosts[Burst::kCapacity], values[Burst::kCapacity];
         const IpAddress* addresses[Burst::kCapacity];
@@ -96,19 +99,23 @@ class Route final : public Stage {
         }
         unsigned without = 0;
         if (n4 != 0) routes.table().lookup_v4_burst(hosts, values, n4);
-        if (routes.has_rules()) by_rules(burst, v4, values, n4, routes);
+        choose_table(burst, v4, values, n4, routes, context);
         for (unsigned k = 0; k < n4; ++k)
             without += apply(burst, v4[k], values[k], routes, context);
         if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
-        if (routes.has_rules()) by_rules(burst, v6, values, n6, routes);
+        choose_table(burst, v6, values, n6, routes, context);
         for (unsigned k = 0; k < n6; ++k)
             without += apply(burst, v6[k], values[k], routes, context);
         if (without != 0) context.counters.add(counter(kNoRoute), without);
     }
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
-        const auto& routes = static_cast<const RoutePolicy&>(policy);
-        if (routes.next_hops().watched().empty() || context.worker != 0) return;
-        watch_.tick(routes.next_hops(), context);
+        if (context.worker != 0 || context.now.ms == ticked_ms_) return;
+        ticked_ms_ = context.now.ms;  // a busy loop turns many times a millisecond
+        if (context.learned != nullptr) {
+            context.counters.set(counter(kLearned), context.learned->size());
+            context.counters.set(counter(kLearnedRefused), context.learned->refused());
+        }
+        watch_.tick(static_cast<const RoutePolicy&>(policy).next_hops(), context);
     }
 
   private:
@@ -116,6 +123,8 @@ class Route final : public Stage {
     bool by_table(Burst& burst, unsigned i, const RoutePolicy& routes,
                   const WorkerContext& context) const {
         PacketMeta& meta = burst.meta[i];
+        if (meta.has(PacketMeta::kFromKernel))  // routed by the kernel, and finished
+            return go_on_link(meta, meta.in_port), false;
         if (!meta.has(PacketMeta::kLocalOrigin)) {
             const bool tagged = (meta.vlan_tags > 0 && (meta.vlan_outer & kVlanMask) != 0) ||
                                 (meta.vlan_tags > 1 && (meta.vlan_inner & kVlanMask) != 0);
@@ -177,77 +186,77 @@ class Route final : public Stage {
         if (rpf == ReversePath::kOff || meta.source.is_link_local()) return true;
         const bool strict = rpf == ReversePath::kStrict;
         const PortId port = strict ? meta.in_port : kNoPort;
-        if (routes.next_hops().forwards(sources_[i], port) || routes.feasible(meta.source, port))
+        if (routes.forwards(sources_[i], port, context.learned) ||
+            routes.feasible(meta.source, port))
             return true;
         return burst.drop(i, drop(strict ? kRpfStrict : kRpfLoose)), false;
     }
-    // What the main table says of each packet's source, cache misses overlapped.
-    void look_up_sources(const Burst& burst, const RoutePolicy& routes) {
-        unsigned v4[Burst::kCapacity], v6[Burst::kCapacity], n4 = 0, n6 = 0;
-        uint32_t hosts[Burst::kCapacity], values[Burst::kCapacity];
+    // What the learned routes and then the rules make of the main table's values.
+    static void choose_table(const Burst& burst, const unsigned* which, uint32_t* values,
+                             unsigned n, const RoutePolicy& routes, const WorkerContext& context) {
         const IpAddress* addresses[Burst::kCapacity];
-        for (unsigned i = 0; i < burst.count; ++i) {
-            const PacketMeta& meta = burst.meta[i];
-            sources_[i] = Lpm::kNoRoute;
-            if (meta.has(PacketMeta::kIpv4)) {
-                hosts[n4] = meta.source.v4_host();
-                v4[n4++] = i;
-            } else if (meta.has(PacketMeta::kIpv6)) {
-                addresses[n6] = &meta.source;
-                v6[n6++] = i;
-            }
-        }
-        if (n4 != 0) routes.table().lookup_v4_burst(hosts, values, n4);
-        for (unsigned k = 0; k < n4; ++k) sources_[v4[k]] = values[k];
-        if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
-        for (unsigned k = 0; k < n6; ++k) sources_[v6[k]] = values[k];
-    }
-    static void by_rules(const Burst& burst, const unsigned* which, uint32_t* values, unsigned n,
-                         const RoutePolicy& routes) {
+        for (unsigned k = 0; k < n; ++k) addresses[k] = &burst.meta[which[k]].destination;
+        RoutePolicy::prefer_learned(addresses, values, n, context.learned);
+        if (!routes.has_rules()) return;
         for (unsigned k = 0; k < n; ++k)
             if (const PacketMeta& meta = burst.meta[which[k]]; !meta.has(PacketMeta::kLocalOrigin))
                 values[k] = routes.by_rules(meta, values[k]);
+    }
+    // The next hop that a value of the tables means for this packet, and its PacketMeta::next_hop;
+    // null: none.
+    static const NextHop* resolve(const Packet& packet, PacketMeta& meta, uint32_t value,
+                                  const RoutePolicy& routes, const WorkerContext& context,
+                                  uint32_t& index) {
+        if (LearnedRoutes::is_value(value)) {
+            if (LearnedRoutes::is_group(value)) hash_flow(packet, meta);
+            index = context.learned->choose(value, meta.hash, context);
+            return context.learned->hop(index);
+        }
+        index = RoutePolicy::value_of(value);
+        if (index >= NextHops::kGroup && value < Lpm::kNoRoute) {
+            hash_flow(packet, meta);
+            index = routes.next_hops().choose(index, meta.hash, context);
+        }
+        return index < routes.next_hops().size() ? &routes.next_hops()[index] : nullptr;
     }
     // 1 if there is no route.
     unsigned apply(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes,
                    const WorkerContext& context) const {
         PacketMeta& meta = burst.meta[i];
         const bool preset = meta.has(PacketMeta::kLocalOrigin) && meta.out_port != kNoPort;
-        if (value >= NextHops::kGroup && value < Lpm::kNoRoute) {
-            hash_flow(burst.packet(i), meta);
-            value = routes.next_hops().choose(value, meta.hash, context);
-        }
-        if (value >= routes.next_hops().size()) {
+        uint32_t index = 0;
+        const NextHop* found = resolve(burst.packet(i), meta, value, routes, context, index);
+        if (found == nullptr) {
             if (preset) return go_on_link(meta, meta.out_port), 0;
             meta.out_port = kNoPort;
             meta.route_kind = static_cast<uint8_t>(RouteKind::kNone);
             return 1;
         }
-        const NextHop& hop = routes.next_hops()[value];
+        const NextHop& hop = *found;
         if (preset && (hop.kind != RouteKind::kForward || hop.port != meta.out_port))
             return go_on_link(meta, meta.out_port), 0;
         if (hop.kind == RouteKind::kBlackhole) return burst.drop(i, drop(kBlackholeDrop)), 0;
-        if (hop.kind == RouteKind::kBroadcast) return broadcast(burst, i, value, routes), 0;
+        if (hop.kind == RouteKind::kBroadcast) return broadcast(burst, i, index, routes), 0;
         // Own addresses and broadcasts are taken from anywhere; through the box nothing link-local
         // goes (RFC 3927 section 7, RFC 4291 section 2.5.6).
         if (hop.port != kLocalPort && meta.source.is_link_local() &&
             !meta.has(PacketMeta::kLocalOrigin))
             return burst.drop(i, drop(kLinkLocalDrop)), 0;
         meta.out_port = hop.port;
-        meta.next_hop = value;
+        meta.next_hop = index;
         meta.route_kind = static_cast<uint8_t>(hop.kind);
         return 0;
     }
     // To all on a network: of its own port for the box, of another one a directed broadcast.
-    void broadcast(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes) const {
+    void broadcast(Burst& burst, unsigned i, uint32_t index, const RoutePolicy& routes) const {
         PacketMeta& meta = burst.meta[i];
-        const PortId port = routes.next_hops()[value].port;
+        const PortId port = routes.next_hops()[index].port;
         const bool passing = !meta.has(PacketMeta::kLocalOrigin);
         if (passing && meta.in_port == port) return go_local(meta, RouteKind::kGroup);
         if (passing && !routes.directs_broadcasts()) return burst.drop(i, drop(kDirectedBroadcast));
         if (passing && meta.source.is_link_local()) return burst.drop(i, drop(kLinkLocalDrop));
         meta.out_port = port;
-        meta.next_hop = value;
+        meta.next_hop = index;
         meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
         meta.flags |= PacketMeta::kL2Multicast;  // nobody is told of errors (RFC 1812 4.3.2.7)
     }
@@ -261,9 +270,9 @@ class Route final : public Stage {
         set_hash(packet, meta);
         meta.flags = flags;  // not the hash of the flow's key
     }
-
-    uint32_t sources_[Burst::kCapacity];  // what look_up_sources found
+    uint32_t sources_[Burst::kCapacity];  // RoutePolicy::look_up_sources
     GatewayWatch watch_;
+    uint32_t ticked_ms_ = 0;
 };
 
 Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,

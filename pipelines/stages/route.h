@@ -35,11 +35,23 @@ struct RouteTable {
     [[nodiscard]] const LpmEntry* find(const IpAddress& address) const;
 };
 
+class LearnedRoutes;
+
 class RoutePolicy final : public StagePolicy {
   public:
     /// PacketMeta::next_hop of a packet whose next hop has to be looked up again, as it comes from
     /// another worker, which may have been on another generation.
     static constexpr uint32_t kLookUpAgain = 0xfffffffe;
+    /// A value in a table is one of next_hops() with the length of its prefix, so that learned
+    /// routes can be longer; a rule's own has none.
+    static constexpr unsigned kLengthShift = 20;
+    static constexpr uint32_t kLengthMask = 0xffu << kLengthShift;
+    static constexpr uint32_t value_of(uint32_t in_table) noexcept {
+        return in_table & ~kLengthMask;
+    }
+    static constexpr int length_of(uint32_t in_table) noexcept {
+        return in_table == Lpm::kNoRoute ? -1 : static_cast<int>(in_table >> kLengthShift & 0xff);
+    }
 
     static Result<std::shared_ptr<const RoutePolicy>> build(const config::Node& node,
                                                             const PolicySnapshot& snapshot);
@@ -53,7 +65,17 @@ class RoutePolicy final : public StagePolicy {
     [[nodiscard]] bool checks_sources() const { return checks_sources_; }
     [[nodiscard]] bool has_rules() const { return !rules_.empty(); }
 
-    /// What the rules make of a received packet for which the main table says `value`.
+    /// Replaces what the main table says of `n` addresses by LearnedRoutes::kBase + value where the
+    /// learned prefix is longer; of equal ones the configured stays. Null: none are learned.
+    static void prefer_learned(const IpAddress* const* addresses, uint32_t* values, unsigned n,
+                               const LearnedRoutes* learned) noexcept;
+    /// What the tables without rules say of each packet's source; `values` has room for a burst.
+    void look_up_sources(const Burst& burst, const LearnedRoutes* learned,
+                         uint32_t* values) const noexcept;
+    /// Whether a value of either kind forwards, by `port` unless that is kNoPort.
+    [[nodiscard]] bool forwards(uint32_t value, PortId port,
+                                const LearnedRoutes* learned) const noexcept;
+    /// What the rules make of a received packet for which the tables say `value`.
     [[nodiscard]] uint32_t by_rules(const PacketMeta& meta, uint32_t value) const noexcept;
     /// Whether a named table has a route to the address by the port (RFC 8704: feasible paths).
     [[nodiscard]] bool feasible(const IpAddress& address, PortId port) const noexcept;

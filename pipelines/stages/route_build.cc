@@ -99,7 +99,10 @@ struct RoutePolicy::Builder {
                 entries[kept++] = entries[i];
         entries.resize(kept);
         entries.shrink_to_fit();
-        auto lpm = Lpm::build(entries);
+        std::vector<LpmEntry> with_lengths = entries;
+        for (LpmEntry& entry : with_lengths)
+            entry.value |= uint32_t{entry.prefix.length} << kLengthShift;
+        auto lpm = Lpm::build(with_lengths);
         if (!lpm) return std::move(lpm.error()).within("routes");
         table.lpm = std::move(*lpm);
         return ok_status();
@@ -144,6 +147,10 @@ struct RoutePolicy::Builder {
             snapshot.ports, [](const PortPolicy& p) { return p.rpf != ReversePath::kOff; });
         policy.own_ = OwnAddresses(snapshot.ports);
         policy.hops_ = std::move(hops).take();
+        // Beyond that a length would fall on an index (finish).
+        if (constexpr size_t kMost = 1u << kLengthShift; policy.hops_.size() > kMost)
+            return Error{fmt::format("routes: found {} next hops, expected at most {}",
+                                     policy.hops_.size(), kMost)};
         return ok_status();
     }
 };

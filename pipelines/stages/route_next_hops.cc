@@ -8,16 +8,12 @@
 #include "dataplane/neighbour_table.h"
 
 namespace ravelin {
-namespace {
-
 // What a next hop is, on every box and in every generation: its gateway and port.
 uint64_t identity_of(const NextHop& hop) {
     uint64_t h = hop.gateway.high() * 0x9e3779b97f4a7c15u;
     h = (h ^ hop.gateway.low()) * 0xd6e8feb86659fd93u;
     return (h ^ (h >> 32)) + hop.port;
 }
-
-}  // namespace
 
 std::string_view name_of(RouteKind kind) {
     constexpr std::array<std::string_view, 8> kNames{

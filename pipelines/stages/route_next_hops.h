@@ -43,6 +43,9 @@ struct WeightedHop {
     auto operator<=>(const WeightedHop&) const = default;
 };
 
+/// Of a next hop as a member of a group: the same on every box and in every generation.
+uint64_t identity_of(const NextHop& hop);
+
 class NextHops {
   public:
     static constexpr uint32_t kNowhere = UINT32_MAX;  ///< choose(): no such value

@@ -7,13 +7,14 @@ namespace ravelin {
 
 class GatewayWatch {
   public:
-    /// Worker 0, once a turn: looks up each gateway once a second, which has a stale one verified,
-    /// and asks for those that are not known. A few each millisecond.
+    /// Worker 0, once a millisecond: looks up each gateway once a second, which has a stale one
+    /// verified, and asks for those that are not known. Of the policy's groups and the learned
+    /// ones, a few each time.
     void tick(const NextHops& hops, WorkerContext& context) noexcept;
 
   private:
     size_t at_ = 0;
-    uint32_t looked_ms_ = 0, round_ms_ = 0;
+    uint32_t round_ms_ = 0;
 };
 
 }  // namespace ravelin

@@ -61,8 +61,11 @@ class Steer final : public Stage {
             if (!burst.live(i)) continue;
             PacketMeta& meta = burst.meta[i];
             set_hash(burst.packet(i), meta);
+            // The kernel's frames belong to flows, the box's own answers to what they answer.
+            const bool answer =
+                meta.has(PacketMeta::kLocalOrigin) && !meta.has(PacketMeta::kFromKernel);
             if (context.dry_run) meta.resume = owner_of(burst.packet(i), meta, context, nat_);
-            if (context.dry_run || meta.has(PacketMeta::kLocalOrigin)) continue;
+            if (context.dry_run || answer) continue;
             if (meta.has(PacketMeta::kFragment))
                 fragment(burst, i, steer, context);
             else

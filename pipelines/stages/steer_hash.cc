@@ -85,6 +85,16 @@ WorkerId owner_of_flow(const nat::Tuple& inner, const WorkerContext& context) no
 std::optional<WorkerId> translated_owner(const Packet& packet, const PacketMeta& meta,
                                          const WorkerContext& context,
                                          const nat::NatPolicy& nat) noexcept {
+    const auto shared = [](uint32_t known, const nat::Tuple& t) {
+        return (known & nat::NatPolicy::kDynamic) != 0 && t.ports &&
+               nat::has_translated_ports(t.protocol);
+    };
+    // What the kernel sends from an outer address belongs where the answers to it go.
+    if (meta.has(PacketMeta::kFromKernel)) {
+        const nat::Tuple t = nat::tuple_of(meta);
+        if (!shared(nat.known(t.source), t)) return std::nullopt;
+        return nat::NatPolicy::owner_of_port(t.source_port, context.workers);
+    }
     const uint32_t known = nat.known(meta.destination.v4_host());
     if (known == 0) return std::nullopt;
     const bool error = meta.has(PacketMeta::kIcmpError);
@@ -95,9 +105,7 @@ std::optional<WorkerId> translated_owner(const Packet& packet, const PacketMeta&
         tuple->destination_port = inner->port;
         return owner_of_flow(*tuple, context);
     }
-    const bool shared = (known & nat::NatPolicy::kDynamic) != 0 && tuple->ports &&
-                        nat::has_translated_ports(tuple->protocol);
-    if (!shared) return std::nullopt;
+    if (!shared(known, *tuple)) return std::nullopt;
     return nat::NatPolicy::owner_of_port(tuple->destination_port, context.workers);
 }
 

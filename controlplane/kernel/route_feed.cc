@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/kernel/route_feed.h"
+
+#include <chrono>
+#include <utility>
+
+#include "controlplane/loop/log.h"
+
+namespace ravelin::control {
+namespace {
+
+constexpr std::chrono::milliseconds kTimeout{30'000};
+
+// RouteKind of pipelines/stages/route_next_hops.h.
+constexpr uint32_t kForward = 1, kUnreachable = 4, kProhibit = 5, kBlackhole = 6;
+
+uint32_t wire_kind(KernelRouteKind kind) {
+    switch (kind) {
+        case KernelRouteKind::kBlackhole:
+            return kBlackhole;
+        case KernelRouteKind::kUnreachable:
+            return kUnreachable;
+        case KernelRouteKind::kProhibit:
+            return kProhibit;
+        default:
+            return kForward;
+    }
+}
+
+std::string bytes_of(const IpAddress& a) {
+    return {reinterpret_cast<const char*>(a.bytes.data()), a.bytes.size()};
+}
+
+}  // namespace
+
+void RouteFeed::configure(std::map<int, uint32_t> ports, uint64_t limit) {
+    if (ports == ports_ && limit == limit_) return;
+    ports_ = std::move(ports);
+    limit_ = limit;
+    restart();
+}
+
+void RouteFeed::restart() {
+    ++attempt_;
+    busy_ = begun_ = false;
+    fresh_ = true;
+    state_ = {};
+}
+
+void RouteFeed::add(const Prefix& prefix, const KernelRib::Path* path, model::RouteDelta& delta) {
+    model::LearnedRoute& out = *delta.add_routes();
+    out.set_address(bytes_of(prefix.address));
+    out.set_length(prefix.length);
+    if (path == nullptr) return;
+    out.set_protocol(path->protocol);
+    if (path->kind != KernelRouteKind::kForward) {
+        out.add_hops()->set_kind(wire_kind(path->kind));
+        return;
+    }
+    for (const KernelHop& hop : path->hops) {
+        const auto port = ports_.find(hop.ifindex);
+        if (port == ports_.end()) continue;
+        model::LearnedHop& to = *out.add_hops();
+        to.set_kind(kForward);
+        to.set_port(port->second);
+        to.set_weight(hop.weight);
+        if (hop.gateway) to.set_gateway(bytes_of(*hop.gateway));
+    }
+    if (out.hops().empty()) ++state_.unusable;  // gone, as far as the data plane goes
+}
+
+void RouteFeed::push(KernelRib* rib, bool complete) {
+    rib_ = rib;
+    complete_ = complete;
+    if (busy_ || !link_.connected() || link_.last_status().generation() == 0) return;
+    if (std::exchange(fresh_, false)) {
+        if (rib != nullptr) rib->mark_all();
+        begun_ = false;
+    }
+    if (begun_ && state_.synced && (rib == nullptr || !rib->changed())) return;
+    if (begun_ && !state_.synced && !complete && (rib == nullptr || !rib->changed())) return;
+    model::ToDataplane request;
+    model::RouteDelta& delta = *request.mutable_routes();
+    delta.set_begin(!std::exchange(begun_, true));
+    delta.set_limit(limit_);
+    if (rib != nullptr)
+        for (const Prefix& prefix : rib->take_changed(kBatch))
+            add(prefix, rib->best(prefix), delta);
+    const bool last = !state_.synced && complete && (rib == nullptr || !rib->changed());
+    delta.set_end(last);
+    busy_ = true;
+    link_.send(std::move(request), kTimeout, [this, attempt = attempt_, last](const auto& reply) {
+        answered(attempt, last, reply);
+    });
+}
+
+void RouteFeed::answered(uint64_t attempt, bool last, const Result<model::Reply>& reply) {
+    if (attempt != attempt_) return;
+    busy_ = false;
+    if (!reply) return restart();  // the connection is gone: all again when it is back
+    if (!reply->error().empty()) {
+        log_error(reply->error());
+        return restart();
+    }
+    state_.in_dataplane = reply->total();
+    state_.refused += reply->refused();
+    state_.synced |= last;
+    push(rib_, complete_);
+}
+
+}  // namespace ravelin::control

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// RouteFeed: carries what changed in a KernelRib to the data plane, some thousands of prefixes a
+// message, the next when the last is acknowledged. A prefix that changes again while it waits goes
+// once. After either side was gone all is sent again, and what was not named goes.
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+
+#include "controlplane/kernel/kernel_rib.h"
+#include "controlplane/link/dataplane_link.h"
+
+namespace ravelin::control {
+
+class RouteFeed {
+  public:
+    static constexpr size_t kBatch = 4096;
+    struct State {
+        uint64_t in_dataplane = 0;  ///< learned routes it has, as it last said
+        uint64_t refused = 0;       ///< those it had no room for
+        uint64_t unusable = 0;      ///< by an interface that is no TAP of a port
+        bool synced = false;
+    };
+
+    explicit RouteFeed(DataplaneLink& link) : link_(link) {}
+
+    /// From the policy in force: PortId of each TAP by its interface index, the most prefixes.
+    /// Where they differ from before, all is sent again.
+    void configure(std::map<int, uint32_t> ports, uint64_t limit);
+    /// The data plane knows nothing, or what it knows is doubtful.
+    void restart();
+    /// Sends what there is, if nothing is under way. `complete`: the RIB is whole. A null RIB is an
+    /// empty one: nothing is to be learned.
+    void push(KernelRib* rib, bool complete);
+    [[nodiscard]] const State& state() const { return state_; }
+
+  private:
+    void add(const Prefix& prefix, const KernelRib::Path* path, model::RouteDelta& delta);
+    void answered(uint64_t attempt, bool last, const Result<model::Reply>& reply);
+
+    DataplaneLink& link_;
+    std::map<int, uint32_t> ports_;
+    uint64_t limit_ = 0, attempt_ = 0;
+    KernelRib* rib_ = nullptr;
+    bool complete_ = false, fresh_ = true, begun_ = false, busy_ = false;
+    State state_;
+};
+
+}  // namespace ravelin::control

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/kernel/tap_helper.h"
+
+#include <fmt/format.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <sstream>
+
+#include "controlplane/loop/log.h"
+
+namespace ravelin::control {
+namespace {
+
+constexpr size_t kLargest = 128 << 10;  // 64 ports with a thousand characters of addresses each
+constexpr const char* kRelease = "release";
+
+std::string serve(TapMirror& mirror, const std::string& request) {
+    if (request == kRelease) {
+        mirror.release();
+        return "\n";
+    }
+    const auto ports = decode_taps(request);
+    if (!ports) return ports.error().message + "\n";
+    const Status done = mirror.sync(*ports);
+    std::string answer = (done ? std::string() : done.error().message) + "\n";
+    for (const TapPort& port : *ports)
+        if (const unsigned index = if_nametoindex(port.tap.c_str()); index != 0)
+            answer += fmt::format("{} {}\n", port.tap, index);
+    return answer;
+}
+
+[[noreturn]] void run(int fd) {
+    ::prctl(PR_SET_NAME, "ravelin-taps");
+    // Nothing else of the control plane's: its locks must not outlive it here.
+    if (fd > 3) ::close_range(3, static_cast<unsigned>(fd) - 1, 0);
+    ::close_range(static_cast<unsigned>(fd) + 1, ~0u, 0);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
+    TapMirror mirror;
+    std::string buffer(kLargest, '\0');
+    while (true) {
+        const ssize_t got = ::recv(fd, buffer.data(), buffer.size(), 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) ::_exit(0);
+        const std::string answer = serve(mirror, buffer.substr(0, static_cast<size_t>(got)));
+        ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+    }
+}
+
+}  // namespace
+
+std::string encode_taps(const std::vector<TapPort>& ports) {
+    std::string out;
+    for (const TapPort& port : ports) {
+        out += fmt::format("{} {} {} {}", port.port, port.tap,
+                           port.interface.empty() ? "-" : port.interface, port.mtu);
+        for (const Prefix& address : port.addresses)
+            out += fmt::format(" {}/{}", address.address.to_string(), address.length);
+        out += '\n';
+    }
+    return out;
+}
+
+Result<std::vector<TapPort>> decode_taps(const std::string& text) {
+    std::vector<TapPort> out;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        TapPort port;
+        if (!(words >> port.port >> port.tap >> port.interface >> port.mtu))
+            return Error{"no description of a TAP: " + line};
+        if (port.interface == "-") port.interface.clear();
+        for (std::string word; words >> word;) {
+            auto address = Prefix::parse(word);
+            if (!address) return std::move(address.error());
+            port.addresses.push_back(*address);
+        }
+        out.push_back(std::move(port));
+    }
+    return out;
+}
+
+TapHelper::TapHelper(EventLoop& loop) : loop_(loop) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return;
+    const UniqueFd theirs(ends[1]);
+    fd_.reset(ends[0]);
+    const pid_t pid = ::fork();
+    if (pid == 0) run(theirs.get());
+    if (pid < 0) fd_.reset();
+    if (!fd_) return;
+    loop_.watch(fd_.get(), POLLIN, [this](short) { ready(); });
+}
+
+TapHelper::~TapHelper() {
+    if (fd_) loop_.forget(fd_.get());
+}
+
+void TapHelper::sync(const std::vector<TapPort>& ports, std::function<void(const Outcome&)> done) {
+    done_ = std::move(done);
+    const std::string request = ports.empty() ? kRelease : encode_taps(ports);
+    if (::send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+        static_cast<ssize_t>(request.size()))
+        ++waiting_;
+    else
+        done_({"the process that mirrors TAPs does not listen", {}});
+}
+
+void TapHelper::release() {
+    if (!fd_ || ::send(fd_.get(), kRelease, std::strlen(kRelease), MSG_NOSIGNAL) < 0) return;
+    // It has happened once it is answered, after what was asked before.
+    std::array<char, 16> answer;
+    for (++waiting_; waiting_ != 0; --waiting_)
+        if (::recv(fd_.get(), answer.data(), answer.size(), 0) <= 0) return;
+}
+
+void TapHelper::ready() {
+    std::string answer(kLargest, '\0');
+    const ssize_t got = ::recv(fd_.get(), answer.data(), answer.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) {
+        log_error("the process that mirrors TAPs has ended: TAPs stay as they are");
+        loop_.forget(fd_.get());
+        return fd_.reset();
+    }
+    if (waiting_ != 0) --waiting_;
+    std::istringstream lines(answer.substr(0, static_cast<size_t>(got)));
+    Outcome outcome;
+    std::getline(lines, outcome.problem);
+    std::string tap;
+    for (int index = 0; lines >> tap >> index;) outcome.indexes[tap] = index;
+    if (done_ && waiting_ == 0) done_(outcome);
+}
+
+}  // namespace ravelin::control
