@@ -60,7 +60,7 @@ RingBox::Lane RingBox::make_lane(const std::string& name) {
 }
 
 RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock,
-                 unsigned rx_queues) {
+                 unsigned rx_queues, TapOpener open_tap) {
     test_eal();
     char scratch[] = "/tmp/ravelin-ringbox-XXXXXX";
     run_dir_ = mkdtemp(scratch);
@@ -79,7 +79,7 @@ RingBox::RingBox(const std::vector<std::string>& ports, unsigned workers, Clock 
             std::abort();
         wires_.push_back(std::move(wire));
     }
-    store_ = std::make_unique<PolicyStore>(run_dir_, clock);
+    store_ = std::make_unique<PolicyStore>(run_dir_, clock, open_tap);
 }
 
 RingBox::~RingBox() {

@@ -22,7 +22,7 @@ class RingBox {
     /// `ports` are names; the configuration's device of port NAME must be `net_ring_NAME`. Each
     /// port has `rx_queues` receive rings and one transmit ring a worker.
     RingBox(const std::vector<std::string>& ports, unsigned workers, Clock clock = &Now::read,
-            unsigned rx_queues = 1);
+            unsigned rx_queues = 1, TapOpener open_tap = &ravelin::open_tap);
     ~RingBox();
     RingBox(const RingBox&) = delete;
     RingBox& operator=(const RingBox&) = delete;

@@ -17,6 +17,7 @@ namespace ravelin::test {
 namespace {
 
 constexpr size_t kLine = 64;
+constexpr std::string_view kTap = "tap.";
 constexpr uint64_t kNsPerMs = 1'000'000;
 constexpr unsigned kFlowBudget = 100'000;
 constexpr unsigned kMostEmittedBursts = 64;  // a stage that answers its own answers stops here
@@ -101,6 +102,8 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
     context_.events = events_.get();
     context_.handoff = handoff_.get();
     context_.transmitter = transmitter_.get();
+    kernel_ = std::make_unique<KernelPath>(workers, context_.pool);
+    context_.kernel = kernel_.get();
     apply(yaml);
 }
 
@@ -150,10 +153,13 @@ void StageFixture::judge_anew() {
 
 void StageFixture::receive(const std::string& port, const std::vector<Bytes>& frames) {
     const auto& ports = context_.policy->ports;
-    const auto found = std::ranges::find(ports, port, &PortPolicy::name);
+    const bool tap = port.starts_with(kTap);
+    const auto found =
+        std::ranges::find(ports, tap ? port.substr(kTap.size()) : port, &PortPolicy::name);
     if (found == ports.end()) fail("no port '" + port + "'");
     PacketMeta meta;
     meta.in_port = static_cast<PortId>(found - ports.begin());
+    if (tap) meta.flags = PacketMeta::kLocalOrigin | PacketMeta::kFromKernel;
     Burst burst;
     for (const Bytes& frame : frames) {
         if (burst.full()) run(burst);
@@ -223,6 +229,9 @@ std::vector<Sent> StageFixture::sent() {
     for (size_t i = 0; i < memory_->ports.size(); ++i)
         while (rte_mbuf* frame = memory_->ports[i].take())
             take(context_.policy->ports[i].name, frame);
+    rte_mbuf* to_kernel = nullptr;
+    while (kernel_->take(0, &to_kernel, 1) == 1)
+        take(std::string(kTap) + context_.policy->ports[to_kernel->port].name, to_kernel);
     for (WorkerId w = 1; w < matrix_->workers(); ++w) {
         rte_mbuf* frame = nullptr;
         while (matrix_->ring(0, w).pop(&frame, 1) == 1) take("worker" + std::to_string(w), frame);

@@ -10,6 +10,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
+#include "dataplane/kernel_path.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/source_counts.h"
@@ -30,10 +31,12 @@ class StageFixture final : public TestBox {
 
     void apply(const std::string& yaml) override;
     void edit(const SetEdit& edit) override;
+    /// `tap.NAME`: from the kernel, by the TAP of port NAME.
     void receive(const std::string& port, const std::vector<Bytes>& frames) override;
     void receive_mbuf(const std::string& port, rte_mbuf* frame) override;
     void advance(uint64_t ms) override;
     void settle() override;
+    /// What went to the kernel by the TAP of port NAME is at the end, of port `tap.NAME`.
     std::vector<Sent> sent() override;
     [[nodiscard]] std::vector<uint64_t> per_worker(const std::string& name) const override;
     [[nodiscard]] std::map<std::string, uint64_t> drops() const override;
@@ -56,6 +59,7 @@ class StageFixture final : public TestBox {
     std::unique_ptr<Handoff> handoff_;
     std::unique_ptr<Transmitter> transmitter_;
     std::unique_ptr<SourceCounts> counts_;
+    std::unique_ptr<KernelPath> kernel_;
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<NeighbourTable> neighbours_;
     std::unique_ptr<ByteRing> events_;

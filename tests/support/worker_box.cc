@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
 #include <stdexcept>
@@ -15,6 +17,25 @@ constexpr size_t kTogether = 512;  // half of what the rings on the way hold
 constexpr uint64_t kStart = 1'000'000'000'000, kNsPerMs = 1'000'000;
 
 std::atomic<uint64_t> clock_ns{kStart};
+
+// In place of a TAP, sockets that keep datagrams whole: the test has the kernel's ends.
+constexpr unsigned kMostTurns = 100'000;
+constexpr size_t kMostBytes = 16'384;
+std::vector<std::string> kernel_ports;  // by PortId
+std::map<std::string, int> kernel_ends;
+
+void close_kernel_ends() {
+    for (const auto& [port, end] : kernel_ends) close(end);
+    kernel_ends.clear();
+}
+
+Result<int> open_pair(const TapConfig& config) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends) != 0)
+        return Error{"no socket pair"};
+    kernel_ends[kernel_ports[config.port]] = ends[1];
+    return ends[0];
+}
 
 Now standing_clock() { return Now::from_ns(clock_ns.load(std::memory_order_relaxed)); }
 
@@ -63,13 +84,41 @@ class Visitor final : public Command {
 
 }  // namespace
 
+void WorkerBox::write_tap(const std::string& port, const std::vector<Bytes>& frames) {
+    for (const Bytes& bytes : frames) {
+        if (write(kernel_ends[port], bytes.data(), bytes.size()) < 0) fail("no TAP at " + port);
+        ++from_kernel_;
+    }
+    for (unsigned i = 0; box_->counter("kernel.received") != from_kernel_; ++i) {
+        if (i == kMostTurns) fail("the kernel's frames do not arrive");
+        if (!box_->turn()) fail("a worker does not turn");
+    }
+    settle();
+}
+
+void WorkerBox::read_taps(std::vector<Sent>& out) {
+    const uint64_t wanted = box_->counter("kernel.sent");
+    Bytes bytes(kMostBytes);
+    for (unsigned i = 0; to_kernel_ != wanted; ++i) {
+        if (i == kMostTurns) fail("frames for the kernel do not arrive");
+        for (const auto& [port, end] : kernel_ends)
+            for (ssize_t got = 0; (got = read(end, bytes.data(), bytes.size())) > 0; ++to_kernel_)
+                out.push_back({"tap." + port, Bytes(bytes.begin(), bytes.begin() + got)});
+        if (!box_->turn()) fail("a worker does not turn");
+    }
+}
+
 WorkerBox::WorkerBox(const std::string& yaml, bool steer) : steer_(steer) {
     static unsigned boxes = 0;
     ++boxes;
     for (size_t i = 0; i < YAML::Load(yaml)["ports"].size(); ++i)
         devices_.push_back(fmt::format("b{}p{}", boxes, i));
     clock_ns = kStart;
-    box_ = std::make_unique<RingBox>(devices_, kWorkers, standing_clock);
+    close_kernel_ends();
+    kernel_ports.clear();
+    for (const YAML::Node& port : YAML::Load(yaml)["ports"])
+        kernel_ports.push_back(port["name"].as<std::string>());
+    box_ = std::make_unique<RingBox>(devices_, kWorkers, standing_clock, 1, open_pair);
     apply(yaml);
 }
 
@@ -107,6 +156,7 @@ void WorkerBox::arrive(const std::string& port, std::span<rte_mbuf* const> frame
 }
 
 void WorkerBox::receive(const std::string& port, const std::vector<Bytes>& frames) {
+    if (port.starts_with("tap.")) return write_tap(port.substr(4), frames);
     std::vector<rte_mbuf*> together;
     for (const Bytes& bytes : frames) {
         together.push_back(exact_frame(bytes));
@@ -141,6 +191,7 @@ std::vector<Sent> WorkerBox::sent() {
                 out.push_back({policy().ports[p].name, bytes_of(frame)});
                 rte_pktmbuf_free(frame);
             }
+    read_taps(out);
     return out;
 }
 

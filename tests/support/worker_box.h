@@ -36,8 +36,11 @@ class WorkerBox final : public TestBox {
 
   private:
     void arrive(const std::string& port, std::span<rte_mbuf* const> frames);
+    void write_tap(const std::string& port, const std::vector<Bytes>& frames);
+    void read_taps(std::vector<Sent>& out);
     bool steer_;
     std::vector<std::string> devices_;
+    uint64_t to_kernel_ = 0, from_kernel_ = 0;  // frames the test, as the kernel, took and gave
     std::unique_ptr<RingBox> box_;
 };
 
