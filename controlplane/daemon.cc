@@ -67,7 +67,7 @@ Daemon::Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store)
       link_(loop_, options_.run_dir + "/dataplane.sock"),
       flow_(loop_, link_, *store_, compiler_),
       live_(loop_, link_, *store_, flow_),
-      kernel_(loop_, link_),
+      kernel_(loop_, link_, options_.sandbox),
       watches_(link_),
       services_{loop_,
                 link_,
@@ -80,7 +80,8 @@ Daemon::Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store)
                 live_,
                 unix_ms(),
                 [this] { return supervisor_ ? supervisor_->restarts() : 0u; },
-                sandbox_},
+                sandbox_,
+                kernel_},
       server_(loop_) {}
 
 Daemon::~Daemon() { metrics_endpoint_.reset(); }

@@ -7,6 +7,7 @@
 #include "controlplane/change/change_flow.h"
 #include "controlplane/change/policy_store.h"
 #include "controlplane/compile/compiler.h"
+#include "controlplane/kernel/kernel_side.h"
 #include "controlplane/link/dataplane_link.h"
 #include "controlplane/live/live_flow.h"
 #include "controlplane/log/rule_log.h"
@@ -28,6 +29,7 @@ struct Services {
     uint64_t started_unix_ms = 0;
     std::function<unsigned()> dataplane_restarts;
     const std::string& sandbox;  ///< of this process: on, partial (why), off (why)
+    const KernelSide& kernel;
 };
 
 void add_change_methods(Server& server,

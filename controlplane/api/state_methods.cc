@@ -46,6 +46,18 @@ Json ports_of(Services& s, const model::DataplaneStatus& status) {
     return out;
 }
 
+Json kernel_of(const KernelSide::State& k) {
+    return {{"learning", k.learning},
+            {"in_kernel", k.in_kernel},
+            {"in_dataplane", k.feed.in_dataplane},
+            {"refused", k.feed.refused},
+            {"unusable", k.feed.unusable},
+            {"synced", k.feed.synced},
+            {"resyncs", k.resyncs},
+            {"problem", k.problem},
+            {"sandbox", k.sandbox}};
+}
+
 Json status_of(Services& s, const Result<model::DataplaneStatus>& dataplane) {
     const commit::JournalState& journal = s.store.state();
     const RuleLog::Counts& log = s.rule_log.counts();
@@ -58,6 +70,7 @@ Json status_of(Services& s, const Result<model::DataplaneStatus>& dataplane) {
              {"started_unix_ms", s.started_unix_ms},
              {"dataplane_restarts", s.dataplane_restarts()},
              {"sandbox", s.sandbox},
+             {"kernel", kernel_of(s.kernel.state())},
              {"rule_log",
               {{"written", log.written},
                {"beyond_rate", log.beyond_rate},

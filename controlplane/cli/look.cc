@@ -7,15 +7,18 @@
 namespace ravelin::cli {
 namespace {
 
-/// One line where both processes say the same.
+/// One line where all processes say the same.
 std::string sandboxes(const Json& s) {
-    std::string control = text(s, "sandbox");
-    const auto dataplane = s.find("dataplane");
-    const std::string data = dataplane != s.end() && dataplane->is_object()
-                                 ? text(*dataplane, "sandbox")
-                                 : std::string();
-    if (control == data || data.empty()) return control;
-    return fmt::format("control plane {}; data plane {}", control, data);
+    std::string out = text(s, "sandbox");
+    const auto add = [&s, &out, control = out](const char* key, const char* who) {
+        const auto process = s.find(key);
+        if (process == s.end() || !process->is_object()) return;
+        if (const std::string state = text(*process, "sandbox"); !state.empty() && state != control)
+            out += fmt::format("; {} {}", who, state);
+    };
+    add("dataplane", "data plane");
+    add("kernel", "TAP process");
+    return out;
 }
 
 /// One line of `status`: the names in a column.
@@ -46,6 +49,18 @@ void print_dataplane(const Context& context, const Json& d) {
         print_fact(context, "warning", printable(warning));
 }
 
+/// Routes learned, and what keeps the kernel from seeing the ports.
+void print_kernel(const Context& context, const Json& k) {
+    if (flag(k, "learning"))
+        print_fact(context, "kernel routes",
+                   fmt::format("{} of {} learned; {} refused, {} by no TAP of ours{}",
+                               grouped(number(k, "in_dataplane")), grouped(number(k, "in_kernel")),
+                               grouped(number(k, "refused")), grouped(number(k, "unusable")),
+                               flag(k, "synced") ? "" : "; under way"));
+    if (const std::string problem = text(k, "problem"); !problem.empty())
+        print_fact(context, "kernel side", printable(problem));
+}
+
 void print_state(const Context& context, const Json& s) {
     print_fact(context, "control plane",
                fmt::format("up for {}", since(number(s, "started_unix_ms"))));
@@ -57,6 +72,7 @@ void print_state(const Context& context, const Json& s) {
                    context.paint("down", "31") + ": " + printable(text(s, "problem")));
     if (const std::string sandbox = sandboxes(s); !sandbox.empty())
         print_fact(context, "sandbox", printable(sandbox));
+    print_kernel(context, s.value("kernel", Json::object()));
     print_fact(context, "generation",
                number(s, "generation") == 0 ? "none yet" : std::to_string(number(s, "generation")));
     if (const uint64_t restarts = number(s, "dataplane_restarts"); restarts > 0)

@@ -24,8 +24,10 @@ RouteFilter filter_of(const config::Node& node) {
 
 }  // namespace
 
-KernelSide::KernelSide(EventLoop& loop, DataplaneLink& link)
-    : loop_(loop), helper_(loop), feed_(link) {
+KernelSide::KernelSide(EventLoop& loop, DataplaneLink& link, bool confined)
+    : loop_(loop), helper_(loop, confined), feed_(link) {
+    if (confined && helper_.sandbox() != "on")
+        log_warning("sandbox of the process that mirrors TAPs: " + helper_.sandbox());
     if (auto socket = RouteSource::open_socket())
         socket_ = std::move(*socket);
     else
@@ -116,6 +118,7 @@ KernelSide::State KernelSide::state() const {
     }
     out.feed = feed_.state();
     out.problem = problem_;
+    out.sandbox = helper_.sandbox();
     return out;
 }
 

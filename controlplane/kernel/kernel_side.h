@@ -16,7 +16,8 @@ namespace ravelin::control {
 class KernelSide {
   public:
     /// Takes what needs privileges: a process beside this one, a socket. Before any thread.
-    KernelSide(EventLoop& loop, DataplaneLink& link);
+    /// `confined`: that process gives up what it does not need.
+    KernelSide(EventLoop& loop, DataplaneLink& link, bool confined);
     ~KernelSide();
     KernelSide(const KernelSide&) = delete;
     KernelSide& operator=(const KernelSide&) = delete;
@@ -35,6 +36,7 @@ class KernelSide {
         uint64_t resyncs = 0;
         RouteFeed::State feed;
         std::string problem;  ///< empty: none
+        std::string sandbox;  ///< of the process that mirrors TAPs: on, partial (why), off (why)
     };
     [[nodiscard]] State state() const;
 

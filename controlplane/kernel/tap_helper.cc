@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <cerrno>
@@ -36,12 +37,16 @@ std::string serve(TapMirror& mirror, const std::string& request) {
     return answer;
 }
 
-[[noreturn]] void run(int fd) {
+[[noreturn]] void run(int fd, bool confined) {
     ::prctl(PR_SET_NAME, "ravelin-taps");
     // Nothing else of the control plane's: its locks must not outlive it here.
     if (fd > 3) ::close_range(3, static_cast<unsigned>(fd) - 1, 0);
     ::close_range(static_cast<unsigned>(fd) + 1, ~0u, 0);
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
+    const sandbox::Report report =
+        confined ? sandbox::enter(tap_confinement()) : sandbox::off("--no-sandbox");
+    const std::string text = report.text();
+    ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
     TapMirror mirror;
     std::string buffer(kLargest, '\0');
     while (true) {
@@ -86,20 +91,28 @@ Result<std::vector<TapPort>> decode_taps(const std::string& text) {
     return out;
 }
 
-TapHelper::TapHelper(EventLoop& loop) : loop_(loop) {
+TapHelper::TapHelper(EventLoop& loop, bool confined) : loop_(loop) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return;
-    const UniqueFd theirs(ends[1]);
+    UniqueFd theirs(ends[1]);
     fd_.reset(ends[0]);
-    const pid_t pid = ::fork();
-    if (pid == 0) run(theirs.get());
-    if (pid < 0) fd_.reset();
-    if (!fd_) return;
+    pid_ = ::fork();
+    if (pid_ == 0) run(theirs.get(), confined);
+    theirs.reset();
+    std::array<char, 1024> report;
+    const ssize_t told = pid_ < 0 ? 0 : ::recv(fd_.get(), report.data(), report.size(), 0);
+    if (told <= 0) {
+        fd_.reset();
+        return;
+    }
+    sandbox_.assign(report.data(), static_cast<size_t>(told));
     loop_.watch(fd_.get(), POLLIN, [this](short) { ready(); });
 }
 
 TapHelper::~TapHelper() {
     if (fd_) loop_.forget(fd_.get());
+    fd_.reset();  // it sees the end and goes
+    if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
 }
 
 void TapHelper::sync(const std::vector<TapPort>& ports, std::function<void(const Outcome&)> done) {

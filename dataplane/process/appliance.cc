@@ -111,20 +111,6 @@ Appliance::~Appliance() {
     for (rte_mempool* pool : pools_) rte_mempool_free(pool);
 }
 
-void Appliance::start() {
-    for (auto& worker : workers_) worker->start();
-    if (kernel_ != nullptr)
-        kernel_->start([first = workers_.front().get()] { first->wake_if_asleep(); });
-}
-
-void Appliance::note_links() noexcept {
-    uint64_t down = 0;
-    for (size_t p = 0; p < ports_.size(); ++p)
-        if (!ports_[p]->link_up()) down |= uint64_t{1} << p;
-    neighbours_->set_links_down(down);
-    mirror_links(down);
-}
-
 Status Appliance::accepts(const config::Node& config) const {
     const config::Node fixed = fixed_members(config);
     for (const std::string_view member : {"mode", "workers"})

@@ -52,7 +52,7 @@ class Appliance {
     /// what was booted, naming the member.
     [[nodiscard]] Status accepts(const config::Node& config) const;
 
-    /// Control thread, now and then: tells the workers which ports have no link.
+    /// Control thread, now and then: tells the workers and the kernel which ports have no link.
     void note_links() noexcept;
     /// Brings the counters of what ports lost up to date. Control thread, every second or so.
     void count_losses() { count_port_losses(losses_, counters_->control()); }
@@ -75,7 +75,6 @@ class Appliance {
     Status make_pools();
     Status open_ports();
     Status open_taps(TapOpener open);
-    void mirror_links(uint64_t down) noexcept;
     Status make_counters(const std::string& run_dir);
     Status share_hash_secret(const std::string& run_dir);
     [[nodiscard]] bool nics_spread() const;

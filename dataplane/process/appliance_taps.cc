@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The appliance's exception path: a TAP for each port that names one.
+// The appliance's exception path: a TAP for each port that names one, with the port's link state.
 #include <rte_mbuf.h>
 
 #include <algorithm>
@@ -34,10 +34,20 @@ Status Appliance::open_taps(TapOpener open) {
     return ok_status();
 }
 
-void Appliance::mirror_links(uint64_t down) noexcept {
-    if (kernel_ == nullptr) return;
-    for (size_t p = 0; p < ports_.size(); ++p)
-        kernel_->set_link(static_cast<PortId>(p), (down >> p & 1) == 0);
+void Appliance::start() {
+    for (auto& worker : workers_) worker->start();
+    if (kernel_ != nullptr)
+        kernel_->start([first = workers_.front().get()] { first->wake_if_asleep(); });
+}
+
+void Appliance::note_links() noexcept {
+    uint64_t down = 0;
+    for (size_t p = 0; p < ports_.size(); ++p) {
+        const bool up = ports_[p]->link_up();
+        if (!up) down |= uint64_t{1} << p;
+        if (kernel_ != nullptr) kernel_->set_link(static_cast<PortId>(p), up);
+    }
+    neighbours_->set_links_down(down);
 }
 
 }  // namespace ravelin

@@ -57,6 +57,7 @@ Status add(int ruleset, const PathRule& rule, uint64_t watched) {
     const bool folder = ::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
     uint64_t access = folder ? kReadTree : kReadFile;
     if (rule.access == Access::kWrite) access |= folder ? kWriteTree : kWriteFile;
+    if (rule.access == Access::kDevice) access |= kWriteFile | kIoctlDevice;
     const landlock_path_beneath_attr below{.allowed_access = access & watched, .parent_fd = fd};
     const long added =
         ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &below, 0);

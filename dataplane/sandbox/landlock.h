@@ -11,8 +11,9 @@
 namespace ravelin::sandbox {
 
 enum class Access : uint8_t {
-    kRead,   ///< read files, list folders
-    kWrite,  ///< and write, make, rename and remove files, folders and sockets
+    kRead,    ///< read files, list folders
+    kWrite,   ///< and write, make, rename and remove files, folders and sockets
+    kDevice,  ///< read, write and control a device (its ioctls)
 };
 
 /// A file or a folder and what is below it; one that does not exist is left out.

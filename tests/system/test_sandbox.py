@@ -54,11 +54,16 @@ def assert_confined(pid: int, at_least: int):
         assert (t["NoNewPrivs"], t["Seccomp"]) == ("1", "2"), t["Name"]
 
 
-def launcher(lab) -> int:
-    """The child of the control plane that starts data planes."""
+def child(lab, name: str) -> int:
+    """A child of the control plane by its name."""
     children = pathlib.Path(f"/proc/{lab.control.pid}/task/{lab.control.pid}/children").read_text()
     return next(int(p) for p in children.split()
-                if pathlib.Path(f"/proc/{p}/comm").read_text().strip() == "ravelin-launch")
+                if pathlib.Path(f"/proc/{p}/comm").read_text().strip() == name)
+
+
+def launcher(lab) -> int:
+    """That starts data planes."""
+    return child(lab, "ravelin-launch")
 
 
 def test_every_thread_of_both_has_nothing_left(net):
@@ -75,6 +80,18 @@ def test_the_launcher_keeps_what_a_data_plane_needs_and_no_file_of_ours(net):
     held = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
     assert not [f for f in held if str(net.state_dir) in f], held
     assert len([f for f in held if f.startswith("socket:")]) == 1, held
+
+
+def test_the_process_for_taps_keeps_one_capability_and_no_file_of_ours(net):
+    assert net.cli("status")["kernel"]["sandbox"] == "on"
+    pid = child(net, "ravelin-taps")
+    (only,) = threads(pid)
+    assert {only[k] for k in ("CapPrm", "CapEff", "CapBnd")} == {f"{1 << 12:016x}"}, "CAP_NET_ADMIN"
+    assert (only["CapInh"], only["CapAmb"]) == (NOTHING, NOTHING)
+    assert (only["NoNewPrivs"], only["Seccomp"]) == ("1", "2")
+    held = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+    assert len([f for f in held if f.startswith("socket:")]) == 1, held
+    assert not [f for f in held if str(net.state_dir) in f], held
 
 
 def test_a_killed_data_plane_comes_back_and_is_confined_again(net):
@@ -154,18 +171,19 @@ def test_a_policy_that_needs_what_was_given_up_is_refused(net):
 
 
 def test_an_orderly_end_is_one(net):
-    data, launch = net.dataplane_pid(), launcher(net)
+    data, launch, taps = net.dataplane_pid(), launcher(net), child(net, "ravelin-taps")
     net.control.send_signal(signal.SIGTERM)
     assert net.control.wait(10) == 0
     assert "killed by signal" not in net.log_tail(4), net.log_tail(4)
-    for pid in (data, launch):
+    for pid in (data, launch, taps):
         wait_until(lambda p=pid: not pathlib.Path(f"/proc/{p}").exists(), 5, f"{pid} is gone")
 
 
-def test_a_dead_control_plane_takes_the_launcher_but_not_the_data_plane(net):
-    data, launch = net.dataplane_pid(), launcher(net)
+def test_a_dead_control_plane_takes_its_helpers_but_not_the_data_plane(net):
+    data, launch, taps = net.dataplane_pid(), launcher(net), child(net, "ravelin-taps")
     net.kill_control()
-    wait_until(lambda: not pathlib.Path(f"/proc/{launch}").exists(), 5, "the launcher is gone")
+    for pid in (launch, taps):
+        wait_until(lambda p=pid: not pathlib.Path(f"/proc/{p}").exists(), 5, f"{pid} is gone")
     assert net.dataplane_pid() == data
     net.client.ping("10.0.2.2")
     net.start_control()
@@ -181,6 +199,6 @@ def test_without_sandbox_status_says_so(make_lab):
     lab.options = ["--no-sandbox"]
     lab.start(router())
     status = lab.cli("status")
-    assert status["sandbox"] == status["dataplane"]["sandbox"] == "off (--no-sandbox)"
+    assert {p["sandbox"] for p in (status, status["dataplane"], status["kernel"])} == {"off (--no-sandbox)"}
     assert all(t["CapEff"] != NOTHING for t in threads(lab.dataplane_pid()))
     assert all(t["Seccomp"] == "0" for t in threads(lab.control.pid))

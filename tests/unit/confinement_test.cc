@@ -4,8 +4,11 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -15,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "controlplane/kernel/tap_helper.h"
 #include "tests/support/confined.h"
 
 namespace ravelin::control {
@@ -192,6 +196,61 @@ TEST(Permits, NoNewPortOfTheSystems) {
     const Status refused = permits(territory, control("metrics", "127.0.0.1:80"), "");
     ASSERT_FALSE(refused);
     EXPECT_THAT(refused.error().message, HasSubstr("CAP_NET_BIND_SERVICE"));
+}
+
+// In a network namespace of its own, where it may make what it likes.
+class TapConfinement : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (const std::string why = test::no_sandbox(); !why.empty()) GTEST_SKIP() << why;
+        if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+    }
+    static Fate attempt(const std::function<int()>& what) {
+        return test::confined(
+            [] {
+                ::unshare(CLONE_NEWNET);
+                return tap_confinement();
+            },
+            what);
+    }
+    static Fate open(const char* path, int flags) {
+        return attempt([=] { return outcome(::open(path, flags, 0600)); });
+    }
+    static int tap(unsigned long request) {
+        const int fd = ::open("/dev/net/tun", O_RDWR);
+        ifreq interface {};
+        interface.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE;
+        if (fd < 0 || ::ioctl(fd, TUNSETIFF, &interface) != 0) return errno;
+        interface.ifr_flags = IFF_DETACH_QUEUE;
+        return outcome(::ioctl(fd, request, &interface));
+    }
+};
+
+TEST_F(TapConfinement, MakesTapsAndSetsWhatTheKernelDoesWithThem) {
+    EXPECT_EQ(attempt([] { return tap(TUNSETQUEUE); }), kAllowed);
+    EXPECT_EQ(open("/proc/sys/net/ipv4/conf/lo/rp_filter", O_WRONLY | O_TRUNC), kAllowed);
+    EXPECT_EQ(attempt([] { return ::if_nametoindex("lo") != 0 ? 0 : errno; }), kAllowed);
+}
+
+TEST_F(TapConfinement, DoesNothingElse) {
+    EXPECT_EQ(attempt([] { return tap(TUNSETOWNER); }), kNotPermitted);
+    for (const char* path : {"/etc/passwd", "/proc/sys/kernel/hostname", "/dev/null"})
+        EXPECT_EQ(open(path, O_RDONLY), kOutside) << path;
+    EXPECT_EQ(open("/proc/sys/kernel/core_pattern", O_WRONLY), kOutside);
+    for (const auto& [family, type] : {std::pair{AF_INET, SOCK_STREAM},
+                                       {AF_INET6, SOCK_DGRAM},
+                                       {AF_PACKET, SOCK_RAW},
+                                       {AF_UNIX, SOCK_STREAM}})
+        EXPECT_EQ(attempt([f = family, t = type] { return outcome(::socket(f, t, 0)); }),
+                  kNotPermitted);
+    EXPECT_EQ(attempt([] {
+                  char program[] = "/bin/true";
+                  char* argv[] = {program, nullptr};
+                  return outcome(::execv(program, argv));
+              }),
+              kKilled);
+    EXPECT_EQ(attempt([] { return outcome(::unshare(CLONE_NEWNET)); }), kKilled);
+    EXPECT_EQ(attempt([] { return outcome(::kill(1, 0)); }), kNotPermitted);
 }
 
 }  // namespace
