@@ -54,13 +54,15 @@ void KernelSide::connected() {
 }
 
 void KernelSide::learn(const config::Node& tree) {
-    limit_ = 0;
+    settings_ = {};
     if (!tree.has("kernel-routes")) {
         source_.reset();
         return;
     }
     const config::Node& node = tree["kernel-routes"];
-    limit_ = static_cast<uint64_t>(node["limit"].as_integer());
+    settings_.limit = static_cast<uint64_t>(node["limit"].as_integer());
+    if (node.has("stale-time"))
+        settings_.stale_ns = static_cast<uint64_t>(node["stale-time"].as_integer());
     RouteFilter filter = filter_of(node);
     if (source_ != nullptr && source_->filter() == filter) return;
     source_.reset();
@@ -89,12 +91,12 @@ void KernelSide::mirrored(const TapHelper::Outcome& outcome) {
     if (outcome.problem != problem_ && !outcome.problem.empty()) log_warning(outcome.problem);
     problem_ = outcome.problem;
     if (!problem_.empty()) retry_ = loop_.after(kRetry, [this] { mirror(); });
-    std::map<int, uint32_t> ports;
+    settings_.ports.clear();
     for (const TapPort& tap : taps_)
         if (const auto at = outcome.indexes.find(tap.tap); at != outcome.indexes.end())
-            ports[at->second] = static_cast<uint32_t>(std::ranges::find(port_names_, tap.port) -
-                                                      port_names_.begin());
-    feed_.configure(std::move(ports), limit_);
+            settings_.ports[at->second] = static_cast<uint32_t>(
+                std::ranges::find(port_names_, tap.port) - port_names_.begin());
+    feed_.configure(settings_);
     push();
 }
 

@@ -53,7 +53,7 @@ class KernelSide {
     std::unique_ptr<RouteSource> source_;
     std::vector<TapPort> taps_;
     std::vector<std::string> port_names_;
-    uint64_t limit_ = 0;
+    RouteFeed::Settings settings_;
     bool mirrored_any_ = false;
     std::string problem_;
     EventLoop::TimerId retry_ = EventLoop::kNoTimer, again_ = EventLoop::kNoTimer;

@@ -33,10 +33,9 @@ std::string bytes_of(const IpAddress& a) {
 
 }  // namespace
 
-void RouteFeed::configure(std::map<int, uint32_t> ports, uint64_t limit) {
-    if (ports == ports_ && limit == limit_) return;
-    ports_ = std::move(ports);
-    limit_ = limit;
+void RouteFeed::configure(Settings settings) {
+    if (settings == settings_) return;
+    settings_ = std::move(settings);
     restart();
 }
 
@@ -58,8 +57,8 @@ void RouteFeed::add(const Prefix& prefix, const KernelRib::Path* path, model::Ro
         return;
     }
     for (const KernelHop& hop : path->hops) {
-        const auto port = ports_.find(hop.ifindex);
-        if (port == ports_.end()) continue;
+        const auto port = settings_.ports.find(hop.ifindex);
+        if (port == settings_.ports.end()) continue;
         model::LearnedHop& to = *out.add_hops();
         to.set_kind(kForward);
         to.set_port(port->second);
@@ -82,7 +81,8 @@ void RouteFeed::push(KernelRib* rib, bool complete) {
     model::ToDataplane request;
     model::RouteDelta& delta = *request.mutable_routes();
     delta.set_begin(!std::exchange(begun_, true));
-    delta.set_limit(limit_);
+    delta.set_limit(settings_.limit);
+    delta.set_stale_ns(settings_.stale_ns);
     if (rib != nullptr)
         for (const Prefix& prefix : rib->take_changed(kBatch))
             add(prefix, rib->best(prefix), delta);

@@ -24,9 +24,14 @@ class RouteFeed {
 
     explicit RouteFeed(DataplaneLink& link) : link_(link) {}
 
-    /// From the policy in force: PortId of each TAP by its interface index, the most prefixes.
-    /// Where they differ from before, all is sent again.
-    void configure(std::map<int, uint32_t> ports, uint64_t limit);
+    struct Settings {
+        std::map<int, uint32_t> ports;  ///< PortId of each TAP by its interface index
+        uint64_t limit = 0;             ///< most prefixes
+        uint64_t stale_ns = 0;          ///< how long they outlive us; 0: for good
+        bool operator==(const Settings&) const = default;
+    };
+    /// From the policy in force. Where they differ from before, all is sent again.
+    void configure(Settings settings);
     /// The data plane knows nothing, or what it knows is doubtful.
     void restart();
     /// Sends what there is, if nothing is under way. `complete`: the RIB is whole. A null RIB is an
@@ -39,8 +44,8 @@ class RouteFeed {
     void answered(uint64_t attempt, bool last, const Result<model::Reply>& reply);
 
     DataplaneLink& link_;
-    std::map<int, uint32_t> ports_;
-    uint64_t limit_ = 0, attempt_ = 0;
+    Settings settings_;
+    uint64_t attempt_ = 0;
     KernelRib* rib_ = nullptr;
     bool complete_ = false, fresh_ = true, begun_ = false, busy_ = false;
     State state_;

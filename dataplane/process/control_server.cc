@@ -15,7 +15,6 @@
 
 #include "dataplane/process/answers.h"
 #include "dataplane/process/describe.h"
-#include "dataplane/process/learn.h"
 #include "pipelines/model/tree_codec.h"
 
 namespace ravelin {
@@ -23,11 +22,10 @@ namespace {
 
 // Workers' rings hold thousands of records; looked at this often they do not overflow at the rates
 // a log or trace is read at.
-constexpr int kEventPeriodMs = 10;
+constexpr uint32_t kEventPeriodMs = 10, kLinksPeriodMs = 100;
 constexpr unsigned kEventsPerTurn = 512;
 constexpr uint64_t kLossPeriodNs = 1'000'000'000;  // the kernel's counts are 32 bits wide
-constexpr size_t kMostQueued = 16u
-                               << 20;  // a control plane that does not read loses events, not us
+constexpr size_t kMostQueued = 16u << 20;  // a control plane that does not read loses events
 
 bool peer_may(int fd) {
     ucred peer{};
@@ -72,32 +70,32 @@ int ControlServer::run(int stop_fd) {
     while (true) {
         pollfd fds[] = {{stop_fd, POLLIN, 0}, {listener_, POLLIN, 0}, {client_, POLLIN, 0}};
         if (!writer_.empty()) fds[2].events |= POLLOUT;
-        poll(fds, 3, kEventPeriodMs);
+        poll(fds, 3, int{kEventPeriodMs});
         if (fds[0].revents != 0) return 0;
         if (fds[2].revents != 0) serve_client();
         if (fds[1].revents != 0) accept_client();
-        if (const auto* current = store_.current()) {
-            const uint64_t generation = current->generation;
-            if (store_.expire(Now::read()))
-                notify("rolled_back", "not confirmed in time", generation);
-        }
-        if (const Now now = Now::read();
-            store_.appliance() != nullptr && now.ms - links_ms_ >= 100) {
-            links_ms_ = now.ms;
-            store_.appliance()->note_links();
-        }
+        const uint64_t generation = store_.current() ? store_.current()->generation : 0;
+        if (generation != 0 && store_.expire(Now::read()))
+            notify("rolled_back", "not confirmed in time", generation);
         store_.expire_elements(Now::read());
         drain_events();
-        count_losses();
+        keep_watch(Now::read());
         if (boot_failed_ && writer_.empty()) return 3;
     }
 }
 
-void ControlServer::count_losses() {
-    const uint64_t now = Now::read().ns;
-    if (store_.current() == nullptr || now < next_loss_count_ns_) return;
-    next_loss_count_ns_ = now + kLossPeriodNs;
-    store_.appliance()->count_losses();
+void ControlServer::keep_watch(const Now& now) {
+    if (store_.appliance() == nullptr) return;
+    Appliance& box = *store_.appliance();
+    if (now.ms - links_ms_ >= kLinksPeriodMs) {
+        links_ms_ = now.ms;
+        box.note_links();
+    }
+    if (now.ns >= next_loss_count_ns_) {
+        next_loss_count_ns_ = now.ns + kLossPeriodNs;
+        box.count_losses();
+    }
+    routes_.expire(box, now);
 }
 
 void ControlServer::accept_client() {
@@ -105,16 +103,17 @@ void ControlServer::accept_client() {
     if (fd < 0) return;
     if (!peer_may(fd)) {
         close(fd);
-        return;
+    } else {
+        drop_client();
+        client_ = fd;
     }
-    drop_client();
-    client_ = fd;
 }
 
 void ControlServer::drop_client() {
     if (client_ < 0) return;
     close(client_);
     client_ = -1;
+    routes_.lost(Now::read());
     reader_ = model::FrameReader();
     writer_ = model::FrameWriter();
     unwatch();
@@ -149,7 +148,8 @@ void ControlServer::answer(const model::ToDataplane& request, model::Reply& repl
     } else if (store_.current() != nullptr) {
         if (request.has_trace()) return watch(request.trace(), false, reply);
         if (request.has_capture()) return watch(request.capture(), true, reply);
-        if (request.has_routes()) return learn(*store_.appliance(), request.routes(), reply);
+        if (request.has_routes())
+            return routes_.learn(*store_.appliance(), request.routes(), reply);
         if (answers::look(store_, request, reply)) return;
     }
     answers::status(store_, started_unix_ms_, *reply.mutable_status());

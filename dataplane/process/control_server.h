@@ -7,6 +7,7 @@
 #include <string>
 
 #include "control.pb.h"
+#include "dataplane/process/learn.h"
 #include "dataplane/process/policy_store.h"
 #include "dataplane/process/trace_assembler.h"
 #include "dataplane/watch.h"
@@ -40,7 +41,7 @@ class ControlServer {
     void watch(const model::Watch& request, bool capture, model::Reply& reply);
     void unwatch();
     void drain_events();
-    void count_losses();
+    void keep_watch(const Now& now);
     void carry(const uint8_t* record, size_t length);
     void tell(const model::TraceEvent& story);
     void send(const model::FromDataplane& message);
@@ -54,6 +55,7 @@ class ControlServer {
     model::FrameReader reader_;
     model::FrameWriter writer_;
     TraceAssembler traces_;
+    RouteLearner routes_;
     std::unique_ptr<WatchSpec> watch_;  // workers read it while set
     uint64_t events_dropped_ = 0;       // because the control plane did not read
     uint32_t links_ms_ = 0;             // when the ports' links were looked at

@@ -23,9 +23,16 @@ bool all_have_turned(const Appliance& box) {
     });
 }
 
+/// A worker that does not answer keeps what it may hold: its place stays taken.
+void make_room(Appliance& box) {
+    LearnedRoutes& table = box.learned();
+    if (table.finish_batch() && all_have_turned(box)) table.reclaim();
+}
+
 Result<NextHop> hop_of(const model::LearnedHop& from, const Appliance& box) {
     NextHop hop{.gateway = {}};
     if (from.kind() > static_cast<uint32_t>(RouteKind::kBlackhole) ||
+        from.kind() == static_cast<uint32_t>(RouteKind::kNone) ||
         from.kind() == static_cast<uint32_t>(RouteKind::kLocal) ||
         from.kind() == static_cast<uint32_t>(RouteKind::kGroup))
         return Error{fmt::format("kind {}", from.kind())};
@@ -59,7 +66,7 @@ Result<LearnedRoute> route_of(const model::LearnedRoute& from, const Appliance& 
 
 }  // namespace
 
-void learn(Appliance& box, const model::RouteDelta& delta, model::Reply& reply) {
+void RouteLearner::learn(Appliance& box, const model::RouteDelta& delta, model::Reply& reply) {
     std::vector<LearnedRoute> routes;
     routes.reserve(static_cast<size_t>(delta.routes_size()));
     for (const model::LearnedRoute& each : delta.routes()) {
@@ -71,14 +78,27 @@ void learn(Appliance& box, const model::RouteDelta& delta, model::Reply& reply) 
     if (delta.begin()) {
         table.set_limit(delta.limit());
         table.begin_sync();
+        keep_ns_ = delta.stale_ns();
+        deadline_ns_ = 0;
     }
     uint64_t refused = 0;
     for (const LearnedRoute& route : routes) refused += table.apply(route) ? 0 : 1;
     if (delta.end()) table.end_sync();
-    // A worker that does not answer keeps what it may hold: its place stays taken.
-    if (table.finish_batch() && all_have_turned(box)) table.reclaim();
+    make_room(box);
     reply.set_total(table.size());
     reply.set_refused(refused);
+}
+
+void RouteLearner::lost(const Now& now) {
+    if (keep_ns_ != 0 && deadline_ns_ == 0) deadline_ns_ = now.ns + keep_ns_;
+}
+
+size_t RouteLearner::expire(Appliance& box, const Now& now) {
+    if (deadline_ns_ == 0 || now.ns < deadline_ns_) return 0;
+    deadline_ns_ = 0;
+    const size_t gone = box.learned().drop_stale();
+    make_room(box);
+    return gone;
 }
 
 }  // namespace ravelin

@@ -186,6 +186,13 @@ inline constexpr std::array kKernelRouteFields{
           .fallback = "1000000",
           .minimum = 1,
           .maximum = 4'000'000},
+    Field{.name = "stale-time",
+          .type = Type::kDuration,
+          .help =
+              "How long they are forwarded by while no control plane tells what became of them; "
+              "then they are removed and counted. Default: until there is one.",
+          .minimum = 1'000'000'000,
+          .maximum = 86'400'000'000'000},
 };
 inline constexpr Schema kKernelRoutesSchema{
     "kernel-routes", "Routes that routing daemons give the kernel.", kKernelRouteFields};

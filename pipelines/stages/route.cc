@@ -43,11 +43,12 @@ constexpr std::array<CounterDecl, 10> kDrops{{
     {"rpf_strict", "Packets from a source that no route reaches by the port they came in."},
     {"rpf_loose", "Packets from a source that no route reaches."},
 }};
-enum Counter : unsigned { kNoRoute, kLearned, kLearnedRefused };
-constexpr std::array<CounterDecl, 3> kCounters{{
+enum Counter : unsigned { kNoRoute, kLearned, kLearnedRefused, kLearnedStale };
+constexpr std::array<CounterDecl, 4> kCounters{{
     {"no_route", "Packets for which there is no route."},
     {"learned", "Routes learned from the kernel."},
     {"learned_refused", "Routes of the kernel not learned, for want of room."},
+    {"learned_stale", "Learned routes removed as no control plane was there for stale-time."},
 }};
 
 constexpr uint16_t kVlanMask = 0x0fff;  // id 0 is a priority tag only: untagged traffic
@@ -114,6 +115,7 @@ class Route final : public Stage {
         if (context.learned != nullptr) {
             context.counters.set(counter(kLearned), context.learned->size());
             context.counters.set(counter(kLearnedRefused), context.learned->refused());
+            context.counters.set(counter(kLearnedStale), context.learned->stale());
         }
         watch_.tick(static_cast<const RoutePolicy&>(policy).next_hops(), context);
     }
@@ -202,8 +204,7 @@ class Route final : public Stage {
             if (const PacketMeta& meta = burst.meta[which[k]]; !meta.has(PacketMeta::kLocalOrigin))
                 values[k] = routes.by_rules(meta, values[k]);
     }
-    // The next hop that a value of the tables means for this packet, and its PacketMeta::next_hop;
-    // null: none.
+    // The next hop that a value of the tables means for a packet, and its index; null: none.
     static const NextHop* resolve(const Packet& packet, PacketMeta& meta, uint32_t value,
                                   const RoutePolicy& routes, const WorkerContext& context,
                                   uint32_t& index) {
@@ -260,8 +261,7 @@ class Route final : public Stage {
         meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
         meta.flags |= PacketMeta::kL2Multicast;  // nobody is told of errors (RFC 1812 4.3.2.7)
     }
-    // steer has done so where it is in the pipeline. Without it only first fragments have ports,
-    // and the pieces of a packet had better take one way.
+    // Where steer did not: the pieces of a packet take one way, though only the first has ports.
     static void hash_flow(const Packet& packet, PacketMeta& meta) {
         if (meta.hash != 0) return;
         if (!meta.has(PacketMeta::kFragment)) return set_hash(packet, meta);

@@ -111,6 +111,13 @@ size_t LearnedRoutes::end_sync() {
     return before - table_.size();
 }
 
+size_t LearnedRoutes::drop_stale() {
+    begin_sync();
+    const size_t gone = end_sync();
+    stale_.fetch_add(gone);
+    return gone;
+}
+
 LearnedRoutes::Table::iterator LearnedRoutes::erase(Table::iterator at) {
     const Prefix prefix = at->first;
     const Match cover = cover_of(prefix);

@@ -70,6 +70,8 @@ class LearnedRoutes {
     [[nodiscard]] std::span<const uint32_t> watched() const noexcept;
     /// Routes refused as the table was full, since the start.
     [[nodiscard]] uint64_t refused() const noexcept { return refused_.load(); }
+    /// Routes removed as nobody vouched for them any more, since the start.
+    [[nodiscard]] uint64_t stale() const noexcept { return stale_.load(); }
 
     // The control thread.
 
@@ -79,6 +81,8 @@ class LearnedRoutes {
     /// Everything from here to end_sync() is the whole truth: what was not named in between goes.
     void begin_sync() { ++round_; }
     size_t end_sync();
+    /// Removes all of them: whoever told them is gone. Returns how many there were.
+    size_t drop_stale();
     /// False: refused and counted, for want of room; an older route of the prefix is gone then.
     bool apply(const LearnedRoute& route);
     /// After some changes. True: readers may hold what is gone; once all workers have begun a turn
@@ -115,7 +119,7 @@ class LearnedRoutes {
     LiveTrie<uint32_t> v4_;
     LiveTrie<Uint128> v6_;
     std::atomic<size_t> size_{0};
-    std::atomic<uint64_t> refused_{0};
+    std::atomic<uint64_t> refused_{0}, stale_{0};
     std::atomic<const Watched*> watched_;
 
     struct Group {

@@ -185,6 +185,23 @@ def test_a_new_policy_and_two_deaths_keep_learned_routes(net):
     wait_until(lambda: learned(net) == 0, 10, "all are gone")
 
 
+def test_routes_of_a_dead_control_plane_go_after_their_time(net):
+    stale = yaml.safe_load(config())
+    stale["kernel-routes"]["stale-time"] = "2s"
+    net.apply(yaml.safe_dump(stale, sort_keys=False))
+    net.server.run("ip addr add 20.3.0.1/32 dev lo")
+    net.box.run("ip route add 20.3.0.0/24 via 10.0.2.2 dev dmz0 proto static")
+    wait_until(lambda: learned(net) == 1, 5, "it is learned")
+    net.kill_control()
+    wait_until(lambda: not far(net, "20.3.0.1"), 10, "nobody vouches for it any more")
+    net.client.ping("10.0.2.2")
+    net.start_control()
+    net.wait_ready()
+    wait_until(lambda: learned(net) == 1, 10, "it is learned again")
+    assert far(net, "20.3.0.1") and counter(net, "route.learned_stale") == 1
+    net.apply(config())
+
+
 SPEAKER = """
 router bgp {own}
  bgp router-id {router}

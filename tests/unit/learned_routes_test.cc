@@ -84,6 +84,17 @@ TEST_F(LearnedTest, ASyncTakesAwayWhatItDoesNotName) {
     EXPECT_EQ(next("20.2.0.1"), "10.0.0.1");
 }
 
+TEST_F(LearnedTest, WhatNobodyVouchesForGoesWholeAndIsCounted) {
+    learned.begin_sync();
+    for (const char* to : {"20.1.0.0/16", "2001:db8::/32"})
+        ASSERT_TRUE(learned.apply(route(to, {{by("10.0.0.1")}})));
+    EXPECT_EQ(learned.drop_stale(), 2u) << "in the middle of a sync, too";
+    EXPECT_TRUE(learned.empty());
+    EXPECT_EQ(next("20.1.0.1"), "none");
+    EXPECT_EQ(learned.drop_stale(), 0u);
+    EXPECT_EQ(learned.stale(), 2u);
+}
+
 TEST_F(LearnedTest, IsBoundedAndCountsWhatItRefuses) {
     learned.set_limit(2);
     EXPECT_TRUE(learned.apply(route("20.1.0.0/16", {{by("10.0.0.1")}})));
