@@ -8,13 +8,6 @@
 
 namespace ravelin {
 
-bool IpAddress::is_loopback() const {
-    if (is_v4()) return bytes[12] == 127;
-    IpAddress one;
-    one.bytes[15] = 1;
-    return *this == one;
-}
-
 std::string IpAddress::to_string() const {
     char text[INET6_ADDRSTRLEN];
     if (is_v4()) return inet_ntop(AF_INET, bytes.data() + 12, text, sizeof text);

@@ -3,6 +3,7 @@
 // ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), so keys and tables need no second path.
 #pragma once
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -15,15 +16,13 @@
 
 namespace ravelin {
 
-/// 16 bytes, network order. IPv4 is the mapped form.
+/// 16 bytes, network order. IPv4 is the mapped form. On the path it is written and read as two
+/// 64-bit halves: a load that covers several narrower stores waits for them to reach the cache.
 struct IpAddress {
     std::array<uint8_t, 16> bytes{};
 
     static constexpr IpAddress v4(uint32_t host) {
-        IpAddress a;
-        a.bytes[10] = a.bytes[11] = 0xff;
-        for (int i = 0; i < 4; ++i) a.bytes[12 + i] = static_cast<uint8_t>(host >> (24 - 8 * i));
-        return a;
+        return std::bit_cast<IpAddress>(std::array{be64(0), be64(kMapped | host)});
     }
     static IpAddress v6(const uint8_t* network_order) {
         IpAddress a;
@@ -31,18 +30,13 @@ struct IpAddress {
         return a;
     }
     [[nodiscard]] constexpr bool is_v4() const {
-        for (int i = 0; i < 10; ++i)
-            if (bytes[i] != 0) return false;
-        return bytes[10] == 0xff && bytes[11] == 0xff;
+        return high() == 0 && low() >> 32 == kMapped >> 32;
     }
     /// Host-order IPv4 address; meaningful only if is_v4().
-    [[nodiscard]] constexpr uint32_t v4_host() const {
-        return uint32_t{bytes[12]} << 24 | uint32_t{bytes[13]} << 16 | uint32_t{bytes[14]} << 8 |
-               bytes[15];
-    }
+    [[nodiscard]] constexpr uint32_t v4_host() const { return static_cast<uint32_t>(low()); }
     /// Most and least significant 64 bits in host order, so that numeric order is address order.
-    [[nodiscard]] uint64_t high() const { return half(0); }
-    [[nodiscard]] uint64_t low() const { return half(8); }
+    [[nodiscard]] constexpr uint64_t high() const { return halves()[0].host(); }
+    [[nodiscard]] constexpr uint64_t low() const { return halves()[1].host(); }
     [[nodiscard]] bool is_multicast() const {
         return is_v4() ? (bytes[12] & 0xf0) == 0xe0 : bytes[0] == 0xff;
     }
@@ -50,18 +44,25 @@ struct IpAddress {
         return is_v4() ? bytes[12] == 169 && bytes[13] == 254
                        : bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80;
     }
-    [[nodiscard]] bool is_unspecified() const { return *this == IpAddress{} || *this == v4(0); }
-    [[nodiscard]] bool is_loopback() const;
+    [[nodiscard]] bool is_unspecified() const {
+        return high() == 0 && (low() == 0 || low() == kMapped);
+    }
+    [[nodiscard]] bool is_loopback() const {
+        return high() == 0 && (low() == 1 || low() >> 24 == (kMapped | 0x7f000000) >> 24);
+    }
     /// Dotted quad or RFC 5952 text.
     [[nodiscard]] std::string to_string() const;
     static Result<IpAddress> parse(std::string_view text);
     auto operator<=>(const IpAddress&) const = default;
+    constexpr bool operator==(const IpAddress& o) const {
+        const auto a = halves(), b = o.halves();
+        return ((a[0].raw() ^ b[0].raw()) | (a[1].raw() ^ b[1].raw())) == 0;
+    }
 
   private:
-    [[nodiscard]] uint64_t half(int at) const {
-        be64 v;
-        std::memcpy(&v, bytes.data() + at, 8);
-        return v.host();
+    static constexpr uint64_t kMapped = 0xffff'0000'0000;
+    [[nodiscard]] constexpr std::array<be64, 2> halves() const {
+        return std::bit_cast<std::array<be64, 2>>(bytes);
     }
 };
 

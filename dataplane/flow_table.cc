@@ -59,11 +59,13 @@ void FlowTable::find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** o
             const Bucket& bucket = home(hashes[done + i]);
             const unsigned m = bucket.matching(tag_of(hashes[done + i]));
             if (m == 0) continue;
-            const Flow* flow = flows_ + bucket.flow[static_cast<unsigned>(std::countr_zero(m))];
-            __builtin_prefetch(flow);
-            __builtin_prefetch(&flow->bytes, 1);
+            __builtin_prefetch(flows_ + bucket.flow[static_cast<unsigned>(std::countr_zero(m))]);
         }
-        for (unsigned i = 0; i < count; ++i) out[done + i] = find(keys[done + i], hashes[done + i]);
+        for (unsigned i = 0; i < count; ++i) {
+            Flow* flow = find(keys[done + i], hashes[done + i]);
+            out[done + i] = flow;
+            if (flow != nullptr) __builtin_prefetch(&flow->bytes, 1);
+        }
     }
 }
 

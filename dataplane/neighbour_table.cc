@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 namespace ravelin {
 namespace {
@@ -12,13 +13,14 @@ constexpr unsigned kEvictionLook = 128;
 
 uint64_t pack(const MacAddress& mac, NeighbourState state) {
     uint64_t word = static_cast<uint64_t>(state) << 56;
-    for (unsigned i = 0; i < 6; ++i) word |= uint64_t{mac.bytes[i]} << (8 * i);
+    for (unsigned i = 0; i < 6; ++i)
+        word |= uint64_t{mac.bytes[i]} << (8 * i);  // as memcpy reads it
     return word;
 }
 NeighbourState state_of(uint64_t word) { return static_cast<NeighbourState>(word >> 56); }
 MacAddress mac_of(uint64_t word) {
     MacAddress mac;
-    for (unsigned i = 0; i < 6; ++i) mac.bytes[i] = static_cast<uint8_t>(word >> (8 * i));
+    std::memcpy(mac.bytes.data(), &word, sizeof mac);
     return mac;
 }
 bool timed(NeighbourState s) {
@@ -112,24 +114,31 @@ uint32_t NeighbourTable::search(PortId port, const IpAddress& address, uint64_t&
 
 std::optional<MacAddress> NeighbourTable::lookup(PortId port,
                                                  const IpAddress& address) const noexcept {
+    MacAddress mac;
+    return lookup(port, address, mac) ? std::optional(mac) : std::nullopt;
+}
+
+bool NeighbourTable::lookup(PortId port, const IpAddress& address, MacAddress& mac) const noexcept {
     uint64_t word = 0;
     const uint32_t slot = search(port, address, word, kLongestWalk);
-    if (slot == kNoSlot) return std::nullopt;
+    if (slot == kNoSlot) return false;
     switch (state_of(word)) {
         case NeighbourState::kStale: {
             // Read first: a line that every worker reads must not be written for each packet.
             auto& used = entries_[slot].used;
             if (used.load(std::memory_order_relaxed) == 0) used.store(1, std::memory_order_relaxed);
-            return mac_of(word);
+            break;
         }
         case NeighbourState::kReachable:
         case NeighbourState::kDelay:
         case NeighbourState::kProbing:
         case NeighbourState::kPermanent:
-            return mac_of(word);
+            break;
         default:
-            return std::nullopt;
+            return false;
     }
+    mac = mac_of(word);
+    return true;
 }
 
 std::optional<NeighbourView> NeighbourTable::view(PortId port,

@@ -92,7 +92,7 @@ inline constexpr std::array<CounterDecl, static_cast<size_t>(ParseDrop::kCount)>
 
 /// What a frame is parsed against.
 struct ParseInput {
-    MacAddress port_mac;
+    const MacAddress* port_mac = nullptr;  ///< of the port that received it
     bool router = true;  ///< frames for other MACs and Ethernet padding are of no use here
 };
 

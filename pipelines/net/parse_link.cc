@@ -16,7 +16,7 @@ ParseDrop parse_ethernet(const Packet& packet, PacketMeta& meta, const ParseInpu
     if (ethernet->source.is_multicast()) return ParseDrop::kSourceMac;  // IEEE 802.3 section 3.2.3
     if (ethernet->destination.is_multicast()) {
         meta.flags |= PacketMeta::kL2Multicast;
-    } else if (ethernet->destination != input.port_mac) {
+    } else if (input.port_mac == nullptr || ethernet->destination != *input.port_mac) {
         meta.flags |= PacketMeta::kForOtherMac;
         if (input.router) return ParseDrop::kOtherMac;
     }

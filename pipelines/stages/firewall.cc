@@ -118,11 +118,9 @@ class Firewall final : public Stage {
                         Lookup& lookup) noexcept {
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!asked(burst, i) || !has_own_key(burst.meta[i])) continue;
-            Subject subject{burst.packet(i), &burst.meta[i]};
-            find_key(subject, zone(burst.meta[i], p, context));
-            lookup.keys[lookup.count] = subject.key;
-            lookup.hashes[lookup.count] = subject.hash;
-            lookup.swapped[lookup.count++] = subject.swapped;
+            const unsigned at = lookup.count++;
+            lookup.keys[at] = key_of(burst.meta[i], zone(burst.meta[i], p, context),
+                                     lookup.swapped[at], lookup.hashes[at]);
         }
     }
 

@@ -108,14 +108,15 @@ uint16_t zone_of(const PacketMeta& meta, PortId peer) noexcept {
     return static_cast<uint16_t>(outer ^ inner << 4 ^ inner >> 8 ^ pair << 10);
 }
 
-void find_key(Subject& s, uint16_t zone) noexcept {
-    const PacketMeta& m = *s.meta;
+FlowKey key_of(const PacketMeta& m, uint16_t zone, bool& swapped, uint32_t& hash) noexcept {
     const bool ports = m.has(PacketMeta::kPorts | PacketMeta::kEcho);
-    s.key = FlowKey::make(m.source, m.destination, ports ? m.source_port : uint16_t{0},
-                          ports ? m.destination_port : uint16_t{0}, m.protocol, zone, s.swapped);
+    const FlowKey key =
+        FlowKey::make(m.source, m.destination, ports ? m.source_port : uint16_t{0},
+                      ports ? m.destination_port : uint16_t{0}, m.protocol, zone, swapped);
     // Steering hashes without zone, and a fragment perhaps before its ports were known.
     const bool same = m.has(PacketMeta::kHashed) && zone == 0 && !m.has(PacketMeta::kFragment);
-    s.hash = same ? m.hash : s.key.hash();
+    hash = same ? m.hash : key.hash();
+    return key;
 }
 
 std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& meta) noexcept {

@@ -26,8 +26,8 @@ struct Subject {
 /// come in by another port; wire mode: mixed from VLAN ids and the pair, 0 for the first, untagged.
 uint16_t zone_of(const PacketMeta& meta, PortId peer) noexcept;
 
-/// Fills key, hash and swapped from the packet's own addresses.
-void find_key(Subject& subject, uint16_t zone) noexcept;
+/// The key of a packet by its own addresses, and its hash. `swapped` as FlowKey::make tells it.
+FlowKey key_of(const PacketMeta& meta, uint16_t zone, bool& swapped, uint32_t& hash) noexcept;
 
 /// The TCP header at l4_offset, with the options the tracker needs. Nothing if it is cut short.
 std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& meta) noexcept;

@@ -49,9 +49,10 @@ bool write_ethernet(rte_mbuf* frame, PacketMeta& meta, const MacAddress& source,
     const uint32_t wanted = kHead + meta.l3_total;
     if (rte_pktmbuf_pkt_len(frame) > wanted)
         rte_pktmbuf_trim(frame, static_cast<uint16_t>(rte_pktmbuf_pkt_len(frame) - wanted));
-    const net::Ethernet head{destination, source,
-                             be16(meta.has(PacketMeta::kIpv4) ? net::kEtherIpv4 : net::kEtherIpv6)};
-    std::memcpy(rte_pktmbuf_mtod(frame, void*), &head, kHead);
+    auto* head = rte_pktmbuf_mtod(frame, net::Ethernet*);
+    head->destination = destination;
+    head->source = source;
+    head->type = be16(meta.has(PacketMeta::kIpv4) ? net::kEtherIpv4 : net::kEtherIpv6);
     return true;
 }
 

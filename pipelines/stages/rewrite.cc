@@ -176,9 +176,7 @@ class Rewrite final : public Stage {
             to = group_mac(meta.destination);
         } else if (hop.kind == RouteKind::kBroadcast) {
             to.bytes.fill(0xff);
-        } else if (const auto known = context.neighbours->lookup(meta.out_port, next)) {
-            to = *known;
-        } else {
+        } else if (!context.neighbours->lookup(meta.out_port, next, to)) {
             return wait(burst, i, next, mtu, p, context);
         }
         translate_source(burst.packet(i), meta);
