@@ -63,6 +63,8 @@ class Worker {
 
     void start();
     void stop();
+    /// One pass of the loop, on the caller's thread: for who drives a worker that was not started.
+    void turn() noexcept;
 
     /// QSBR: this worker holds no policy other than `policy`, or sleeps and will load anew. Any
     /// thread.
@@ -87,7 +89,6 @@ class Worker {
 
   private:
     void loop() noexcept;
-    void turn() noexcept;
     unsigned receive() noexcept;
     unsigned take_over() noexcept;
     unsigned take_from_kernel() noexcept;

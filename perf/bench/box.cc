@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "perf/bench/box.h"
+
+#include <fmt/format.h>
+#include <rte_bus_vdev.h>
+#include <rte_cycles.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "controlplane/config/yaml_loader.h"
+#include "dataplane/eal.h"
+#include "pipelines/model/schema.h"
+
+namespace ravelin::perf {
+namespace {
+
+constexpr uint64_t kMemory = 96u << 20;  // buffers and rings of every box that follows
+
+// Before the ports, which are made of its memory.
+void start_environment() {
+    EalOptions options;
+    options.hugepages = EalOptions::Hugepages::kAuto;
+    options.memory_bytes = kMemory;
+    if (const auto started = start_eal(options); !started) give_up(started.error().message);
+}
+
+rte_ring* make_ring(const std::string& name) {
+    rte_ring* ring = rte_ring_create(name.c_str(), Box::kRing, SOCKET_ID_ANY,
+                                     RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+    if (ring == nullptr) give_up("no memory for ring " + name);
+    return ring;
+}
+
+// Where flow tables stand in production: a file system in memory.
+std::string make_run_dir() {
+    std::string path = "/dev/shm/ravelin-perf-XXXXXX";
+    if (mkdtemp(path.data()) == nullptr) give_up("cannot make " + path);
+    return path;
+}
+
+}  // namespace
+
+void give_up(const std::string& message) {
+    std::fprintf(stderr, "perf: %s\n", message.c_str());
+    std::exit(1);
+}
+
+config::Node load(const std::string& yaml) {
+    std::vector<std::string_view> names;
+    for (const StageDecl* stage : StageRegistry::get().stages()) names.push_back(stage->name);
+    auto loaded =
+        config::load_text(yaml, "perf", model::kConfigSchema, StageRegistry::schema_of, names);
+    if (!loaded) give_up(loaded.error().message + "\n" + yaml);
+    return std::move(loaded->tree);
+}
+
+Box::Box(const std::string& yaml, Clock clock) : run_dir_(make_run_dir()) {
+    start_environment();
+    for (const PortId port : {kLan, kWan}) {
+        Wire& wire = wires_[port];
+        wire.into = make_ring(fmt::format("into_{}", kPortNames[port]));
+        wire.out = make_ring(fmt::format("out_{}", kPortNames[port]));
+        if (rte_eth_from_rings(kPortNames[port], &wire.into, 1, &wire.out, 1, 0) < 0)
+            give_up("no ring port");
+    }
+    auto booted = Appliance::boot(load(yaml), run_dir_, clock);
+    if (!booted) give_up(booted.error().message);
+    appliance_ = std::move(*booted);
+    apply(yaml);
+    worker().turn();  // announces its addresses
+    drain();
+}
+
+Box::~Box() {
+    while (waiting()) run();
+    drain();
+    appliance_.reset();
+    for (const PortId port : {kLan, kWan}) {
+        rte_vdev_uninit(fmt::format("net_ring_{}", kPortNames[port]).c_str());
+        rte_ring_free(wires_[port].into);
+        rte_ring_free(wires_[port].out);
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(run_dir_, ignored);
+}
+
+void Box::apply(const std::string& yaml) {
+    const PolicySnapshot* before = generations_.empty() ? nullptr : generations_.back().get();
+    auto built =
+        build_policy(generations_.size() + 1, load(yaml), appliance_->port_facts(), before);
+    if (!built) give_up(built.error().message);
+    generations_.push_back(std::move(*built));
+    appliance_->slot.store(generations_.back().get());
+}
+
+void Box::take_buffers(rte_mbuf** frames, unsigned n) {
+    if (rte_pktmbuf_alloc_bulk(pool(), frames, n) != 0) give_up("no buffers left");
+}
+
+unsigned Box::send(PortId port, rte_mbuf* const* frames, unsigned n) {
+    return rte_ring_sp_enqueue_burst(wires_[port].into, reinterpret_cast<void* const*>(frames), n,
+                                     nullptr);
+}
+
+bool Box::waiting() const {
+    return rte_ring_empty(wires_[kLan].into) == 0 || rte_ring_empty(wires_[kWan].into) == 0;
+}
+
+uint64_t Box::run() {
+    Worker& one = worker();
+    const uint64_t start = rte_rdtsc_precise();
+    while (waiting()) one.turn();
+    return rte_rdtsc_precise() - start;
+}
+
+uint64_t Box::run_ports_alone() {
+    const uint64_t start = rte_rdtsc_precise();
+    while (waiting())
+        for (const PortId port : {kLan, kWan}) {
+            const uint16_t device = appliance_->ports()[port]->device();
+            const uint16_t other = appliance_->ports()[1 - port]->device();
+            const uint16_t n = rte_eth_rx_burst(device, 0, burst_.frames, Burst::kCapacity);
+            // A ring hands over pointers; a NIC's driver fills in every buffer it hands over.
+            for (unsigned i = 0; i < n; ++i) {
+                burst_.frames[i]->port = port;
+                burst_.frames[i]->ol_flags = 0;
+            }
+            const uint16_t sent = rte_eth_tx_burst(other, 0, burst_.frames, n);
+            if (sent < n) rte_pktmbuf_free_bulk(burst_.frames + sent, n - sent);
+        }
+    return rte_rdtsc_precise() - start;
+}
+
+unsigned Box::receive(PortId port, rte_mbuf** frames, unsigned n) {
+    return rte_ring_sc_dequeue_burst(wires_[port].out, reinterpret_cast<void**>(frames), n,
+                                     nullptr);
+}
+
+unsigned Box::drain() {
+    rte_mbuf* frames[64];
+    unsigned total = 0;
+    for (const PortId port : {kLan, kWan})
+        while (const unsigned n = receive(port, frames, 64)) {
+            rte_pktmbuf_free_bulk(frames, n);
+            total += n;
+        }
+    return total;
+}
+
+uint64_t Box::counter(std::string_view name) {
+    const auto& specs = appliance_->specs();
+    for (size_t i = 0; i < specs.size(); ++i)
+        if (specs[i].name == name)
+            return worker().context().counters.get(static_cast<CounterId>(i));
+    give_up(fmt::format("no counter '{}'", name));
+}
+
+uint64_t Box::dropped() {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < appliance_->specs().size(); ++i)
+        if (appliance_->specs()[i].name.starts_with("drop."))
+            sum += worker().context().counters.get(static_cast<CounterId>(i));
+    return sum;
+}
+
+std::string Box::drops() {
+    std::string text;
+    for (size_t i = 0; i < appliance_->specs().size(); ++i) {
+        const std::string& name = appliance_->specs()[i].name;
+        const uint64_t n = worker().context().counters.get(static_cast<CounterId>(i));
+        if (name.starts_with("drop.") && n != 0) text += fmt::format("{}={} ", name, n);
+    }
+    return text;
+}
+
+std::string router(const RouterOptions& options) {
+    const auto probe = [&](const char* stage) {
+        return options.sections ? fmt::format("  - after_{}\n", stage) : std::string();
+    };
+    std::string yaml = fmt::format(R"(
+workers: {{count: 1, poll: busy, flows: {}, buffers: 8192}}
+ports:
+  - {{name: lan, device: net_ring_lan, addresses: [10.0.0.1/24, "fd00:1::1/64"]}}
+  - {{name: wan, device: net_ring_wan, addresses: [192.0.2.1/24, "fd00:2::1/64"]}}
+pipeline:
+)",
+                                   options.flows);
+    yaml += probe("receive") + "  - parse\n" + probe("parse") + "  - steer\n" + probe("steer");
+    yaml +=
+        "  - route: {routes: [{to: 10.0.0.0/8, via: 10.0.0.2}, {to: 0.0.0.0/0, via: 192.0.2.2},\n"
+        "      {to: \"fd01::/16\", via: \"fd00:1::2\"}, {to: \"::/0\", via: \"fd00:2::2\"}]}\n";
+    yaml += probe("route");
+    yaml += fmt::format("  - firewall: {{{}rules: [{}]}}\n", options.firewall, options.rules);
+    yaml += probe("firewall");
+    yaml += "  - neighbour: {static: [";
+    for (const PortId port : {kLan, kWan})
+        for (const char* address : {port == kLan ? "10.0.0.2" : "192.0.2.2",
+                                    port == kLan ? "\"fd00:1::2\"" : "\"fd00:2::2\""})
+            yaml += fmt::format("{{port: {}, address: {}, mac: \"{}\"}}, ", kPortNames[port],
+                                address, kGatewayMacs[port].to_string());
+    yaml += "]}\n" + probe("neighbour") + "  - local\n" + probe("local") + "  - clamp\n" +
+            probe("clamp") + "  - rewrite\n" + probe("rewrite");
+    return yaml;
+}
+
+}  // namespace ravelin::perf

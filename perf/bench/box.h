@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// Box: the real appliance with one worker and no thread. Whoever measures turns the worker by hand,
+// so that nothing but the worker's own work lies between two readings of the TSC. Its ports are
+// rings in this process: a frame costs them next to nothing.
+#pragma once
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/process/appliance.h"
+
+namespace ravelin::perf {
+
+/// How the two ports of every measurement are called, and their numbers.
+inline constexpr std::array<const char*, 2> kPortNames{"lan", "wan"};
+inline constexpr PortId kLan = 0, kWan = 1;
+
+class Box {
+  public:
+    static constexpr unsigned kRing = 1024;  ///< slots of a port, as a NIC has descriptors
+
+    /// Boots a configuration with ports lan and wan on net_ring_lan and net_ring_wan; ends the
+    /// process with the error of one refused. One box at a time.
+    explicit Box(const std::string& yaml, Clock clock = &Now::read);
+    ~Box();
+    Box(const Box&) = delete;
+    Box& operator=(const Box&) = delete;
+
+    /// A new generation under the worker's feet.
+    void apply(const std::string& yaml);
+    Worker& worker() { return *appliance_->workers().front(); }
+    [[nodiscard]] Appliance& appliance() { return *appliance_; }
+    [[nodiscard]] rte_mempool* pool() { return worker().context().pool; }
+    [[nodiscard]] MacAddress mac(PortId port) const { return appliance_->port_facts().macs[port]; }
+
+    /// Buffers for frames; ends the process if the pool is empty.
+    void take_buffers(rte_mbuf** frames, unsigned n);
+    /// Puts frames on the wire towards `port`; how many found room.
+    unsigned send(PortId port, rte_mbuf* const* frames, unsigned n);
+    [[nodiscard]] bool waiting() const;  ///< frames that the worker has not taken yet
+    /// Turns until it has taken them all; TSC cycles spent.
+    uint64_t run();
+    /// What left by `port`, at most `n`. The caller frees it.
+    unsigned receive(PortId port, rte_mbuf** frames, unsigned n);
+    /// Frees what left by either port; how many.
+    unsigned drain();
+    /// Receive and transmit calls alone, and what a NIC's driver writes into each buffer: TSC
+    /// cycles.
+    uint64_t run_ports_alone();
+
+    [[nodiscard]] uint64_t counter(std::string_view name);
+    /// Sum of all drops.
+    [[nodiscard]] uint64_t dropped();
+    /// Names and numbers of the drops that happened, for messages.
+    [[nodiscard]] std::string drops();
+
+  private:
+    struct Wire {
+        rte_ring *into = nullptr, *out = nullptr;
+    };
+    std::string run_dir_;
+    std::array<Wire, 2> wires_;
+    std::vector<std::unique_ptr<PolicySnapshot>> generations_;
+    std::unique_ptr<Appliance> appliance_;
+    Burst burst_;
+};
+
+/// The YAML of a box; ends the process with the error if it is wrong.
+config::Node load(const std::string& yaml);
+
+/// What the router of most figures is made of.
+struct RouterOptions {
+    uint32_t flows = 65536;
+    std::string rules = "{name: out, action: accept, in: lan}";  ///< of the firewall, by commas
+    std::string firewall = "";                                   ///< other members of it
+    bool sections = false;  ///< a probe after each stage (probe_stages.h)
+};
+/// lan 10.0.0.1/24 and fd00:1::1/64, wan 192.0.2.1/24 and fd00:2::1/64. 10/8 and fd01::/16 lie
+/// behind lan, the rest behind wan; the gateways' MACs are fixed.
+std::string router(const RouterOptions& options);
+
+/// MACs of the gateways on lan and wan.
+inline constexpr std::array<MacAddress, 2> kGatewayMacs{MacAddress{{2, 0, 0, 0, 1, 1}},
+                                                        MacAddress{{2, 0, 0, 0, 1, 2}}};
+
+[[noreturn]] void give_up(const std::string& message);
+
+}  // namespace ravelin::perf

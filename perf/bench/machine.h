@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a figure was measured on. Two virtual CPUs of one machine may lie near each other or far
+// apart, and move while it runs: whatever crosses between them is two to four times as dear when
+// far, so a measurement on both says which it was, before and after.
+#pragma once
+#include <nlohmann/json.hpp>
+
+namespace ravelin::perf {
+
+/// CPU, instruction sets that matter, TSC, memory, huge pages, kernel, load.
+nlohmann::json describe_machine();
+
+/// A cache line handed to another CPU and back, for a fifth of a second: nanoseconds one way, and
+/// "near" (up to 90) or "far". {"cpus": 1} where there is only one.
+nlohmann::json probe_distance();
+
+}  // namespace ravelin::perf

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "perf/bench/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace ravelin::perf {
+namespace {
+
+const char* sense_of(const Target& target) {
+    return target.sense == Target::Sense::kAtMost ? "at most" : "at least";
+}
+
+std::string number(double value) {
+    if (std::abs(value) >= 1000) return fmt::format("{:.0f}", value);
+    return fmt::format("{:.3g}", value);
+}
+
+}  // namespace
+
+double quantile_of(std::vector<double> values, double q) {
+    if (values.empty()) return 0;
+    const auto at = static_cast<size_t>(q * static_cast<double>(values.size() - 1) + 0.5);
+    std::ranges::nth_element(values, values.begin() + static_cast<long>(at));
+    return values[at];
+}
+
+double median_of(std::vector<double> values) {
+    if (values.empty()) return 0;
+    std::ranges::sort(values);
+    const size_t half = values.size() / 2;
+    return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+double Measure::median() const { return median_of(repeats); }
+
+bool Measure::met() const {
+    if (target.sense == Target::Sense::kNone) return true;
+    return target.sense == Target::Sense::kAtMost ? median() <= target.value
+                                                  : median() >= target.value;
+}
+
+void Report::add(const std::string& name, const std::string& unit, double value, Target target) {
+    auto found = std::ranges::find(measures_, name, &Measure::name);
+    if (found == measures_.end())
+        found = measures_.insert(measures_.end(), {name, unit, target, {}});
+    found->repeats.push_back(value);
+}
+
+bool Report::met() const { return std::ranges::all_of(measures_, &Measure::met); }
+
+nlohmann::json Report::json() const {
+    nlohmann::json out{{"measures", nlohmann::json::array()}, {"notes", notes_}};
+    for (const Measure& m : measures_) {
+        nlohmann::json one{{"name", m.name},
+                           {"unit", m.unit},
+                           {"median", m.median()},
+                           {"low", std::ranges::min(m.repeats)},
+                           {"high", std::ranges::max(m.repeats)},
+                           {"repeats", m.repeats}};
+        if (m.target.sense != Target::Sense::kNone)
+            one.update({{"target", fmt::format("{} {}", sense_of(m.target), m.target.value)},
+                        {"met", m.met()}});
+        out["measures"].push_back(std::move(one));
+    }
+    if (!data_.is_null()) out["data"] = data_;
+    return out;
+}
+
+std::string Report::text() const {
+    std::string out;
+    for (const Measure& m : measures_) {
+        out +=
+            fmt::format("  {:<44} {:>10} {:<22} {} to {}", m.name, number(m.median()), m.unit,
+                        number(std::ranges::min(m.repeats)), number(std::ranges::max(m.repeats)));
+        if (m.target.sense != Target::Sense::kNone)
+            out += fmt::format("   {} {} {}", m.met() ? "met:" : "MISSED:", sense_of(m.target),
+                               number(m.target.value));
+        out += '\n';
+    }
+    for (const std::string& note : notes_) out += "  note: " + note + '\n';
+    return out;
+}
+
+}  // namespace ravelin::perf

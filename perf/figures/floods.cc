@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// floods: established connections at a fifth of the core, and a flood on top of them from nothing
+// to ten times what the core can do. Load 1 is where established packets and flood, at the cost
+// each has in long bursts, fill the core; busy is the share of time in which the worker had work.
+#include <fmt/format.h>
+#include <rte_cycles.h>
+#include <sys/resource.h>
+
+#include <cstdio>
+
+#include "perf/bench/figure.h"
+#include "perf/bench/simulation.h"
+
+namespace ravelin::perf {
+namespace {
+
+constexpr double kEstablishedShare = 0.2, kSaturated = 0.95;
+constexpr double kLoads[] = {0.2, 0.5, 0.8, kSaturated, 1.0, 1.2, 1.5, 2, 3, 5, 10};
+constexpr uint32_t kConversations = 10'000, kFlows = 65'536;
+constexpr double kPatience = 2;  // simulated seconds
+
+uint64_t resident_bytes() {
+    uint64_t pages = 0;
+    if (FILE* f = std::fopen("/proc/self/statm", "re")) {
+        if (std::fscanf(f, "%*u %lu", &pages) != 1) pages = 0;
+        std::fclose(f);
+    }
+    return pages * 4096;
+}
+
+nlohmann::json point(double load, const Load& rates, Tally& tally, Box& box) {
+    const auto share = [](uint64_t part, uint64_t whole) {
+        return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+    };
+    return {{"load", load},
+            {"established_pps", rates.established},
+            {"flood_pps", rates.flood},
+            {"established_delivered", tally.delivered_share()},
+            {"established_delivered_from_lan", tally.delivered_share(kLan)},
+            {"established_delivered_from_wan", tally.delivered_share(kWan)},
+            {"flood_taken", share(tally.flood_taken, tally.flood_offered)},
+            {"flood_delivered", share(tally.flood_delivered, tally.flood_offered)},
+            {"lost_at_port_lan", tally.lost_at_port[kLan]},
+            {"lost_at_port_wan", tally.lost_at_port[kWan]},
+            {"busy", share(tally.busy, tally.cycles)},
+            {"latency_p50_us", quantile_of(tally.latency_us, 0.5)},
+            {"latency_p99_us", quantile_of(tally.latency_us, 0.99)},
+            {"flows", box.worker().flows().size()},
+            {"flows_unproven", box.worker().flows().unproven()},
+            {"interrupted_turns", tally.interrupted}};
+}
+
+class Run {
+  public:
+    Run(const FloodKind& kind, std::unique_ptr<Flood> flood, const Options& options)
+        : kind_(kind),
+          flood_(std::move(flood)),
+          seconds_(options.quick ? 0.01 : 0.1),
+          box_(router({.flows = kFlows, .rules = kFloodRules}), &Simulation::clock),
+          established_(box_, Conversations(Conversations::Kind::kTcp4, kConversations)),
+          simulation_(box_, established_, *flood_) {
+        established_.open_all();
+    }
+
+    void go(Report& report) {
+        std::vector<double> costs;
+        for (int i = 0; i < 40; ++i) costs.push_back(established_.window());
+        const double own = median_of(costs), hz = static_cast<double>(rte_get_tsc_hz());
+        const double other = simulation_.cost_of_flood(seconds_);
+        const uint64_t before = resident_bytes();
+        const unsigned buffers = rte_mempool_avail_count(box_.pool());
+        nlohmann::json curve = nlohmann::json::array();
+        for (const double load : kLoads) {
+            const Load rates{.established = kEstablishedShare * hz / own,
+                             .flood = (load - kEstablishedShare) * hz / other};
+            Tally tally = simulation_.run(rates, seconds_);
+            curve.push_back(point(load, rates, tally, box_));
+            if (load == kSaturated)
+                report.add(name("delivered at 95 % load"), "of established packets",
+                           tally.delivered_share(), at_least(0.95));
+        }
+        const Load calm{.established = kEstablishedShare * hz / own, .flood = 0};
+        const auto recovered = simulation_.recover(calm, kPatience);
+        report.add(name("recovery"), "s simulated", recovered.value_or(1e9), at_most(1));
+        finish(report, {own, other}, std::move(curve), before, buffers);
+    }
+
+  private:
+    struct Costs {
+        double established, flood;
+    };
+    std::string name(const char* what) const { return fmt::format("{}: {}", kind_.name, what); }
+
+    void finish(Report& report, Costs costs, nlohmann::json curve, uint64_t resident,
+                unsigned buffers) {
+        const double worst = curve.back()["established_delivered"].get<double>();
+        report.add(name("delivered at ten times"), "of established packets", worst);
+        report.add(name("cost of a flood packet"), "tsc cycles", costs.flood);
+        const uint64_t grown = resident_bytes() - std::min(resident_bytes(), resident);
+        report.add(name("memory grown"), "MiB", static_cast<double>(grown) / (1 << 20),
+                   at_most(16));
+        simulation_.run({}, 0.01);
+        const unsigned missing = buffers - std::min(buffers, rte_mempool_avail_count(box_.pool()));
+        report.add(name("buffers still held"), "buffers", missing);
+        // Connections that are new after the flood.
+        Replay fresh(box_, Conversations(Conversations::Kind::kTcp4, 1000, 2'000'000));
+        report.add(name("new connections after it"), "of 1000", fresh.try_open());
+        report.data()[kind_.name] = {{"help", kind_.help},
+                                     {"cost_established", costs.established},
+                                     {"cost_flood", costs.flood},
+                                     {"curve", std::move(curve)},
+                                     {"drops", box_.drops()}};
+    }
+
+    const FloodKind& kind_;
+    std::unique_ptr<Flood> flood_;
+    double seconds_;
+    Box box_;
+    Replay established_;
+    Simulation simulation_;
+};
+
+void run(const Options& options, Report& report) {
+    for (unsigned r = 0; r < options.repeats; ++r)
+        for (const FloodKind& kind : flood_kinds()) {
+            if (!options.only.empty() && options.only != kind.name) continue;
+            auto flood = kind.make();
+            if (flood == nullptr)
+                report.note(fmt::format("{}: its captures are not here", kind.name));
+            else
+                Run(kind, std::move(flood), options).go(report);
+        }
+    report.note(
+        "simulated arrivals, real work: time is what the worker's turns take (simulation.h)");
+    report.note(
+        "one receive queue a port of 1024 slots, first come first served: beyond load 1 "
+        "established packets are lost there with the flood's, if they share its port");
+}
+
+const FigureRegistration registration{
+    {"floods", "established packets delivered under floods, by load", run}};
+
+}  // namespace
+}  // namespace ravelin::perf
