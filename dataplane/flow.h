@@ -85,8 +85,9 @@ struct FlowKey {
     static bool ordered_after(const IpAddress& a, uint16_t a_port, const IpAddress& b,
                               uint16_t b_port) noexcept {
         const auto x = std::bit_cast<Half>(a), y = std::bit_cast<Half>(b);
-        const bool same_low = x[1] == y[1], same = same_low & (x[0] == y[0]);
-        return (x[1] > y[1]) | (same_low & (x[0] > y[0])) | (same & (a_port > b_port));
+        const unsigned same_low{x[1] == y[1]}, same{same_low & unsigned{x[0] == y[0]}};
+        return (unsigned{x[1] > y[1]} | (same_low & unsigned{x[0] > y[0]}) |
+                (same & unsigned{a_port > b_port})) != 0;
     }
 };
 static_assert(sizeof(FlowKey) == 40 && std::is_trivially_copyable_v<FlowKey>);
