@@ -10,6 +10,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/process/describe.h"
 #include "dataplane/process/explain.h"
+#include "dataplane/process/rule_proof.h"
 #include "pipelines/model/frame.h"
 #include "pipelines/stages/firewall_policy.h"
 #include "pipelines/stages/firewall_view.h"
@@ -223,6 +224,26 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
     explain_route(store, describer, told.meta(), out);
 }
 
+void self_test(const PolicyStore& store, uint32_t first, model::Reply& reply) {
+    // Between two looks at deadlines, links and events.
+    static constexpr uint64_t kSliceNs = 20'000'000;
+    auto spare = SparePipeline::make(*store.appliance());
+    if (!spare) return reply.set_error(spare.error().message);
+    const auto proofs = prove_rules(**spare, *store.current(), first, kSliceNs);
+    if (!proofs) return reply.set_error(proofs.error().message);
+    for (const RuleProof& proof : proofs->rules) {
+        model::RuleProof& out = *reply.add_proofs();
+        out.set_rule(proof.rule);
+        out.set_action(proof.action);
+        out.set_proof(std::string(name_of(proof.proof)));
+        out.set_failed(fails(proof.proof));
+        out.set_by(proof.by);
+        out.set_packet(proof.packet);
+        out.set_tried(proof.tried);
+    }
+    reply.set_next_rule(proofs->next);
+}
+
 bool look(const PolicyStore& store, const model::ToDataplane& request, model::Reply& reply) {
     using Kind = model::ToDataplane::RequestCase;
     switch (request.request_case()) {
@@ -240,6 +261,9 @@ bool look(const PolicyStore& store, const model::ToDataplane& request, model::Re
             return true;
         case Kind::kExplain:
             explain(store, request.explain(), reply);
+            return true;
+        case Kind::kSelfTest:
+            self_test(store, request.self_test().first(), reply);
             return true;
         default:
             return false;

@@ -57,6 +57,10 @@ class Appliance {
     /// Brings the counters of what ports lost up to date. Control thread, every second or so.
     void count_losses() { count_port_losses(losses_, counters_->control()); }
 
+    /// For dry runs on the control thread (SparePipeline): what all workers share, nothing of one
+    /// but the buffers.
+    [[nodiscard]] WorkerContext spare_context(const Now& now) const;
+
     PolicySlot slot{nullptr};
     [[nodiscard]] const PortFacts& port_facts() const { return port_facts_; }
     [[nodiscard]] const BootFacts& facts() const { return facts_; }

@@ -142,7 +142,7 @@ void ControlServer::handle(const std::string& frame) {
 }
 
 void ControlServer::answer(const model::ToDataplane& request, model::Reply& reply) {
-    if (request.has_apply()) return apply(request.apply(), reply);
+    if (request.has_apply()) return apply(request.apply(), request.keep(), reply);
     if (const Status outcome = act(request, reply); !outcome) {
         reply.set_error(outcome.error().message);
     } else if (store_.current() != nullptr) {
@@ -165,7 +165,7 @@ Status ControlServer::act(const model::ToDataplane& request, model::Reply& reply
         case Kind::kConfirm:
             return store_.confirm(request.confirm().generation());
         case Kind::kRollback:
-            return store_.roll_back();
+            return store_.roll_back(Now::read(), request.keep());
         case Kind::kLive: {
             Status outcome = store_.change(request.live(), Now::read(), received_ns_);
             reply.set_live_ns(Now::read().ns - received_ns_);
@@ -184,11 +184,11 @@ Status ControlServer::act(const model::ToDataplane& request, model::Reply& reply
     return ok_status();
 }
 
-void ControlServer::apply(const model::Apply& request, model::Reply& reply) {
+void ControlServer::apply(const model::Apply& request, const Paths& keep, model::Reply& reply) {
     auto config = model::decode(request.policy().config());
     Status outcome =
         config ? store_.apply(request.policy().generation(), *config, request.confirm_ms(),
-                              Now::read(), request.has_live() ? &request.live() : nullptr)
+                              Now::read(), request.has_live() ? &request.live() : nullptr, keep)
                : Status(std::move(config.error()));
     if (!outcome) {
         reply.set_error(outcome.error().message);

@@ -37,7 +37,7 @@ class ControlServer {
     void answer(const model::ToDataplane& request, model::Reply& reply);
     /// What a request changes, if it does; the answer is added by answer().
     Status act(const model::ToDataplane& request, model::Reply& reply);
-    void apply(const model::Apply& request, model::Reply& reply);
+    void apply(const model::Apply& request, const Paths& keep, model::Reply& reply);
     void watch(const model::Watch& request, bool capture, model::Reply& reply);
     void unwatch();
     void drain_events();

@@ -50,7 +50,7 @@ Status memory_suffices(const config::Node& config) {
 }  // namespace
 
 Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
-                          const Now& now, const model::LiveChange* live) {
+                          const Now& now, const model::LiveChange* live, const Paths& keep) {
     if (deadline_ns_ != 0)
         return Error{
             fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
@@ -67,9 +67,11 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
         return s;
     }
     auto policy = build(generation, config, now, live);
-    if (!policy) {
+    Status usable = policy ? paths_pass(*appliance_, **policy, current_.get(), keep, now)
+                           : Status(std::move(policy.error()));
+    if (!usable) {
         if (boots) appliance_.reset();
-        return std::move(policy.error());
+        return usable;
     }
     if (boots) {
         current_ = std::move(*policy);
@@ -136,8 +138,9 @@ Status PolicyStore::confirm(uint64_t generation) {
     return ok_status();
 }
 
-Status PolicyStore::roll_back() {
+Status PolicyStore::roll_back(const Now& now, const Paths& keep) {
     if (deadline_ns_ == 0) return Error{"no generation awaits confirmation"};
+    if (auto s = paths_pass(*appliance_, *previous_, current_.get(), keep, now); !s) return s;
     // Sets may have changed since it was in force, so what was judged by it is judged again.
     auto again = std::make_unique<PolicySnapshot>(*previous_);
     again->epoch = again->first_epoch = next_epoch();

@@ -11,6 +11,7 @@
 #include "control.pb.h"
 #include "dataplane/process/appliance.h"
 #include "dataplane/process/live_sets.h"
+#include "dataplane/process/path_check.h"
 
 namespace ravelin {
 
@@ -31,9 +32,10 @@ class PolicyStore {
     /// Builds `config` as `generation` and swaps it in; every worker has left the old one when
     /// this returns. The first call boots the appliance. `confirm_ms` > 0: rolled back by
     /// expire() unless confirmed in time. On any error the old generation stays, whole.
-    /// `live`: what is in force with it from the first packet on, or null.
+    /// `live`: what is in force with it from the first packet on, or null. Refused where it would
+    /// cut a path of `keep`.
     Status apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
-                 const Now& now, const model::LiveChange* live = nullptr);
+                 const Now& now, const model::LiveChange* live = nullptr, const Paths& keep = {});
     /// Changes sets and rules of the generation in force; all workers judge by it when this
     /// returns. All or nothing, but for a worker that hangs. `received_ns`: when it was asked.
     Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns);
@@ -43,8 +45,9 @@ class PolicyStore {
     [[nodiscard]] const model::LiveStatus& live() const { return live_; }
     /// Makes the provisional generation final.
     Status confirm(uint64_t generation);
-    /// Back to the generation before, while the one in force is provisional.
-    Status roll_back();
+    /// Back to the generation before, while the one in force is provisional. Refused where that
+    /// would cut a path of `keep`.
+    Status roll_back(const Now& now = {}, const Paths& keep = {});
     /// Rolls back if the deadline has passed; true if it did.
     bool expire(const Now& now);
 

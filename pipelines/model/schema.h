@@ -197,6 +197,34 @@ inline constexpr std::array kKernelRouteFields{
 inline constexpr Schema kKernelRoutesSchema{
     "kernel-routes", "Routes that routing daemons give the kernel.", kKernelRouteFields};
 
+inline constexpr std::array kManagementFields{
+    Field{.name = "name",
+          .type = Type::kName,
+          .help = "What a refusal calls the path.",
+          .required = true},
+    Field{.name = "from",
+          .type = Type::kPrefixSet,
+          .help = "Where it is managed from: the operators' and the controllers' addresses.",
+          .required = true},
+    Field{.name = "to",
+          .type = Type::kPrefixSet,
+          .help = "Addresses it is managed by: the box's own, or a host reached through it.",
+          .required = true},
+    Field{.name = "in",
+          .type = Type::kNameSet,
+          .help = "Ports it comes in by; default: where the routes to `from` lead."},
+    Field{.name = "protocol",
+          .type = Type::kNameSet,
+          .help = "Protocols, as in a rule.",
+          .fallback = "tcp"},
+    Field{.name = "to-ports", .type = Type::kPortSet, .help = "Destination ports; default: any."},
+};
+inline constexpr Schema kManagementSchema{
+    "management path",
+    "Packets that every policy must let pass; a change that would cut them is refused unless "
+    "forced.",
+    kManagementFields};
+
 inline constexpr std::array kConfigFields{
     Field{.name = "mode",
           .type = Type::kEnum,
@@ -226,6 +254,11 @@ inline constexpr std::array kConfigFields{
           .help = "Router mode: forward by routes of the kernel as well, such as FRR's, whose next "
                   "hops are behind ports with a tap; of equal prefixes the configured route wins.",
           .nested = &kKernelRoutesSchema},
+    Field{.name = "management",
+          .type = Type::kList,
+          .help = "Paths by which the box is managed; a change that would cut one is refused "
+                  "unless forced.",
+          .nested = &kManagementSchema},
     Field{.name = "control",
           .type = Type::kMap,
           .help = "The control plane itself.",

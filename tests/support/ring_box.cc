@@ -105,13 +105,13 @@ void RingBox::apply(const std::string& yaml, uint32_t confirm_ms) {
     ASSERT_TRUE(applied.ok()) << applied.error().message;
 }
 
-Status RingBox::try_apply(const std::string& yaml, uint32_t confirm_ms) {
+Status RingBox::try_apply(const std::string& yaml, uint32_t confirm_ms, const Paths& keep) {
     const auto names = stage_names();
     auto loaded =
         config::load_text(yaml, "test.yaml", model::kConfigSchema, StageRegistry::schema_of, names);
     if (!loaded) return std::move(loaded.error());
-    const Status applied =
-        store_->apply(++generation_, std::move(loaded->tree), confirm_ms, Now::read());
+    const Status applied = store_->apply(++generation_, std::move(loaded->tree), confirm_ms,
+                                         Now::read(), nullptr, keep);
     if (applied.ok() && !watched_) watch_lanes();
     return applied;
 }

@@ -30,7 +30,8 @@ class RingBox {
     /// Applies a configuration as the next generation; fails the test with its error.
     void apply(const std::string& yaml, uint32_t confirm_ms = 0);
     /// The same, for configurations that may be refused.
-    [[nodiscard]] Status try_apply(const std::string& yaml, uint32_t confirm_ms = 0);
+    [[nodiscard]] Status try_apply(const std::string& yaml, uint32_t confirm_ms = 0,
+                                   const Paths& keep = {});
     PolicyStore& store() { return *store_; }
     [[nodiscard]] const PolicyStore& store() const { return *store_; }
 

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/process/path_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "dataplane/process/describe.h"
+#include "dataplane/process/made_packets.h"
+#include "dataplane/process/rule_overlap.h"
+#include "dataplane/process/rule_proof.h"
+#include "dataplane/process/spare_pipeline.h"
+#include "pipelines/model/tree_codec.h"
+#include "pipelines/stages/firewall_rule_reader.h"
+#include "pipelines/stages/route.h"
+#include "pipelines/stages/route_learned.h"
+
+namespace ravelin {
+namespace {
+
+using firewall::NamedRule;
+
+constexpr unsigned kDraws = 64;      // of a path
+constexpr unsigned kDrawsBoth = 16;  // of a path and a rule that denies some of it
+
+std::vector<std::string> port_names(const PolicySnapshot& policy) {
+    std::vector<std::string> out;
+    std::ranges::transform(policy.ports, std::back_inserter(out), &PortPolicy::name);
+    return out;
+}
+
+bool at_edge(const std::vector<Prefix>& set, const IpAddress& address) {
+    return std::ranges::any_of(set, [&](const Prefix& p) {
+        return p.mapped_length() < 127 && (p.first() == address || p.last() == address);
+    });
+}
+
+class PathCheck {
+  public:
+    PathCheck(SparePipeline& spare, const PolicySnapshot& next, const PolicySnapshot* now,
+              const Now& clock)
+        : spare_(spare), next_(next), now_(now), clock_(clock) {
+        const config::Node* config = firewall_config(next);
+        if (config == nullptr) return;
+        auto rules =
+            firewall::rules_of(*config, port_names(next), next.mode == PolicySnapshot::Mode::kWire);
+        if (!rules) return;
+        for (NamedRule& rule : *rules)
+            if (rule.action != firewall::Action::kAccept && rule.matches && !rule.arp)
+                denying_.push_back(std::move(rule));
+    }
+
+    Status check(const model::Path& path) {
+        auto node = model::decode(path.rule());
+        if (!node) return std::move(node.error()).within(path.name());
+        auto of_path = firewall::read_rule(*node, port_names(next_));
+        if (!of_path) return std::move(of_path.error()).within(path.name());
+        if (of_path->rule.in_ports.empty())
+            if (auto s = take_ports(path, *of_path); !s) return s;
+        if (auto s = draw(path, *of_path, kDraws); !s) return s;
+        for (const NamedRule& rule : denying_)
+            if (auto both = overlap(*of_path, rule))
+                if (auto s = draw(path, *both, kDrawsBoth); !s) return s;
+        return ok_status();
+    }
+
+  private:
+    // The ports by which the sources are reached, so by which they come. A session that comes by
+    // none does not come through the box.
+    Status take_ports(const model::Path& path, NamedRule& rule) {
+        const PolicySnapshot& by = path.session() && now_ != nullptr ? *now_ : next_;
+        const auto* routes = policy_of<RoutePolicy>(by, "route");
+        if (routes == nullptr || rule.rule.sources.empty()) return ok_status();
+        for (const Prefix& source : rule.rule.sources) {
+            const PortId port = port_of(*routes, source.last());
+            if (port < next_.ports.size())
+                rule.rule.in_ports.push_back(port);
+            else if (!path.session())
+                return Error{fmt::format("{}: would be cut: no route leads to {}", path.name(),
+                                         source.to_string())};
+        }
+        return ok_status();
+    }
+    [[nodiscard]] PortId port_of(const RoutePolicy& routes, const IpAddress& address) const {
+        const RouteView view = routes.lookup(address);
+        const auto learned = spare_.box().learned().view(address);
+        const bool none = view.hop.kind == RouteKind::kNone;
+        if (!learned.hops.empty() && (none || learned.prefix.length > view.prefix.length))
+            return learned.hops.front().hop.port;
+        return none ? kNoPort : view.hop.port;
+    }
+
+    Status draw(const model::Path& path, const NamedRule& rule, unsigned times) {
+        PacketMaker maker(next_, times);
+        for (unsigned i = 0; i < times; ++i) {
+            const auto packet = maker.draw(rule);
+            if (!packet) continue;
+            const auto frame = maker.frame(*packet);
+            auto after = spare_.run(next_, frame, packet->port, clock_);
+            if (!after) return std::move(after.error());
+            if (after->verdict != Verdict::kDrop) continue;
+            // No host has a network's first or last address; who claims to may be a martian.
+            if (!denied_by_rule(spare_, *after) &&
+                (at_edge(rule.rule.sources, packet->spec.source) ||
+                 at_edge(rule.rule.destinations, packet->spec.destination)))
+                continue;
+            auto cut = is_cut(path, frame, *packet, *after);
+            if (!cut) return std::move(cut.error());
+            if (*cut) return refusal(path, maker.text(*packet), *after);
+        }
+        return ok_status();
+    }
+    Result<bool> is_cut(const model::Path& path, const std::vector<uint8_t>& frame,
+                        const MadePacket& packet, const Tried& after) {
+        if (now_ == nullptr) return !path.session();
+        auto before = spare_.run(*now_, frame, packet.port, clock_);
+        if (!before) return std::move(before.error());
+        if (before->verdict != Verdict::kDrop) return before->meta.out_port != packet.port;
+        return !path.session() && (before->reason != after.reason || denied_by_rule(spare_, after));
+    }
+    [[nodiscard]] Status refusal(const model::Path& path, const std::string& packet,
+                                 const Tried& after) const {
+        const std::string by = decider(spare_, next_, after);
+        const std::string who = !denied_by_rule(spare_, after) ? fmt::format("drop {}", by)
+                                : by == firewall::kDefaultRule ? "the firewall's default"
+                                                               : fmt::format("rule '{}'", by);
+        return Error{fmt::format("{}: would be cut: {} would deny {}", path.name(), who, packet)};
+    }
+
+    SparePipeline& spare_;
+    const PolicySnapshot &next_, *now_;
+    Now clock_;
+    std::vector<NamedRule> denying_;
+};
+
+}  // namespace
+
+Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
+                  const Paths& paths, const Now& clock) {
+    if (paths.empty()) return ok_status();
+    auto spare = SparePipeline::make(box);
+    if (!spare) return std::move(spare.error());
+    PathCheck check(**spare, next, now, clock);
+    for (const model::Path& path : paths)
+        if (auto s = check.check(path); !s) return s;
+    return ok_status();
+}
+
+}  // namespace ravelin

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a policy that is about to come into force would cut paths somebody depends on: the
+// management path, the session that asks. Made packets of each path run through it beforehand.
+#pragma once
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include "control.pb.h"
+#include "dataplane/process/appliance.h"
+
+namespace ravelin {
+
+using Paths = google::protobuf::RepeatedPtrField<model::Path>;
+
+/// Control thread. `next` may not be published yet; `now` is in force, or null. Tried are packets
+/// of each path, and where a rule that denies meets a path, packets of both. The error names the
+/// path, the packet and the rule or drop. A path of a session counts only if it passes `now`; what
+/// is dropped for a reason not the firewall's, and now as well, is not cut by the change.
+Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
+                  const Paths& paths, const Now& clock);
+
+}  // namespace ravelin

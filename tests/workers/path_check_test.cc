@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Changes that would cut the management path or the asking session are refused, and nothing else.
+#include <gmock/gmock.h>
+
+#include "controlplane/change/guard.h"
+#include "dataplane/process/path_check.h"
+#include "pipelines/model/tree_codec.h"
+#include "tests/support/ring_box.h"
+
+namespace ravelin::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+std::string configuration(const std::string& rules, const std::string& route = "10.0.9.0/24") {
+    return R"(
+workers: {count: 2, poll: adaptive, buffers: 1024, flows: 1024, hugepages: "off"}
+ports:
+  - {name: lan, device: net_ring_lan, addresses: 10.0.1.1/24}
+  - {name: wan, device: net_ring_wan, addresses: 198.51.100.1/24}
+pipeline:
+  - parse
+  - steer
+  - route: {routes: [{to: )" +
+           route + R"(, via: 198.51.100.2}]}
+  - firewall:
+      rules:
+)" + rules +
+           "  - neighbour\n  - local\n  - rewrite\n";
+}
+const std::string kOpen = "        - {name: ssh, action: accept, protocol: tcp, to-ports: 22}\n";
+
+class PathCheck : public ::testing::Test {
+  protected:
+    PathCheck() : box_({"lan", "wan"}, 2) {}
+
+    /// A path of TCP to port 22 of 10.0.1.7.
+    static model::Path path(const std::string& from) {
+        config::Node rule = config::Node::map(), tcp = config::Node::list();
+        rule.set("name", config::Node::text("ops"));
+        rule.set("action", config::Node::text("accept"));
+        rule.set("from", config::Node::blob(config::Node::encode(*Prefix::parse(from))));
+        rule.set("to", config::Node::blob(config::Node::encode(*Prefix::parse("10.0.1.7"))));
+        tcp.add(config::Node::text("tcp"));
+        rule.set("protocol", tcp);
+        rule.set("to-ports",
+                 config::Node::blob(config::Node::encode(std::vector{config::PortRange{22, 22}})));
+        model::Path out;
+        out.set_name("management 'ops'");
+        model::encode(rule, *out.mutable_rule());
+        return out;
+    }
+    Status change(const std::string& yaml, const model::Path& keep, uint32_t confirm_ms = 0) {
+        Paths paths;
+        *paths.Add() = keep;
+        return box_.try_apply(yaml, confirm_ms, paths);
+    }
+    RingBox box_;
+};
+
+TEST_F(PathCheck, ADenyingRuleIsNamed) {
+    box_.apply(configuration(kOpen));
+    const Status cut =
+        change(configuration("        - {name: block, action: drop, from: 10.0.9.0/24}\n" + kOpen),
+               path("10.0.9.0/24"));
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message,
+                AllOf(HasSubstr("management 'ops': would be cut: rule 'block' would deny"),
+                      HasSubstr("in=wan tcp 10.0.9."), HasSubstr("10.0.1.7:22")));
+    EXPECT_EQ(box_.store().current()->generation, 1u) << "what was in force stays";
+    const Status none = change(configuration(""), path("10.0.9.0/24"));
+    ASSERT_FALSE(none.ok());
+    EXPECT_THAT(none.error().message, HasSubstr("the firewall's default would deny"));
+}
+
+TEST_F(PathCheck, ARuleThatDeniesOneHostOfThePathIsFound) {
+    box_.apply(configuration(kOpen));
+    const Status cut =
+        change(configuration("        - {name: one, action: reject, from: 10.0.9.77}\n" + kOpen),
+               path("10.0.9.0/24"));
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, HasSubstr("rule 'one' would deny in=wan tcp 10.0.9.77:"));
+}
+
+TEST_F(PathCheck, OtherRulesAndOtherPathsDoNotMatter) {
+    box_.apply(configuration(kOpen));
+    const std::string rules =
+        "        - {name: udp, action: drop, protocol: udp}\n"
+        "        - {name: web, action: drop, protocol: tcp, to-ports: 80}\n"
+        "        - {name: guests, action: drop, from: 10.0.8.0/24}\n" +
+        kOpen;
+    const Status fine = change(configuration(rules), path("10.0.9.0/24"));
+    EXPECT_TRUE(fine.ok()) << fine.error().message;
+}
+
+TEST_F(PathCheck, ARouteThatGoesCutsToo) {
+    box_.apply(configuration(kOpen));
+    const Status cut = change(configuration(kOpen, "10.0.44.0/24"), path("10.0.9.0/24"));
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, HasSubstr("no route leads to 10.0.9.0/24"));
+}
+
+TEST_F(PathCheck, ASessionCountsOnlyWhileItPasses) {
+    box_.apply(configuration(kOpen));
+    const auto session = *control::session_path("10.0.9.5 50123 10.0.1.7 22");
+    const Status cut = change(configuration(""), session);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message,
+                AllOf(HasSubstr("your session from 10.0.9.5:50123: would be cut"),
+                      HasSubstr("10.0.9.5:50123 > 10.0.1.7:22")));
+    const auto elsewhere = *control::session_path("172.16.0.1 50123 172.16.0.2 22");
+    EXPECT_TRUE(change(configuration(""), elsewhere).ok()) << "it does not come through the box";
+    EXPECT_TRUE(change(configuration(kOpen), session).ok()) << "it does not pass now";
+}
+
+TEST_F(PathCheck, TheFirstPolicyIsHeldToItAndNothingIsLeftOfIt) {
+    EXPECT_FALSE(change(configuration(""), path("10.0.9.0/24")).ok());
+    EXPECT_EQ(box_.store().appliance(), nullptr);
+}
+
+TEST_F(PathCheck, RollingBackIsHeldToItUnlessTheTimeIsUp) {
+    box_.apply(configuration(""));
+    box_.apply(configuration(kOpen), 1000);
+    Paths paths;
+    *paths.Add() = path("10.0.9.0/24");
+    const Now now = Now::read();
+    const Status cut = box_.store().roll_back(now, paths);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, HasSubstr("default would deny"));
+    EXPECT_EQ(box_.store().current()->generation, 2u);
+    EXPECT_TRUE(box_.store().expire(Now::from_ns(now.ns + 2'000'000'000)));
+}
+
+TEST(SessionPath, SaysWhatItExpected) {
+    for (const char* text : {"", "10.0.0.1", "10.0.0.1 1 10.0.0.2", "10.0.0.1 0 10.0.0.2 22",
+                             "a 1 b 2", "10.0.0.1 1 10.0.0.2 22 5", "10.0.0.1 1 10.0.0.2 70000"}) {
+        const auto path = control::session_path(text);
+        ASSERT_FALSE(path.ok()) << text;
+        EXPECT_THAT(path.error().message, HasSubstr("expected CLIENT PORT SERVER PORT"));
+    }
+    EXPECT_TRUE(control::session_path("2001:db8::1 50000 2001:db8::2 22").ok());
+}
+
+}  // namespace
+}  // namespace ravelin::test
