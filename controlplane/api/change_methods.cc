@@ -72,12 +72,32 @@ void answer(const CallPtr& call, Json extra, const ChangeFlow::Outcome& outcome)
     call->result(std::move(extra));
 }
 
+/// From params force and session; answers the call itself where they are wrong.
+std::optional<Guard> guard_of(Call& call) {
+    Guard out{.force = call.flag("force"), .session = {}};
+    const std::string session = call.text("session");
+    if (!call.wrong().empty()) {
+        call.fail(FailureKind::kInvalid, call.wrong());
+        return std::nullopt;
+    }
+    if (session.empty()) return out;
+    auto path = session_path(session);
+    if (path) {
+        out.session = std::move(*path);
+        return out;
+    }
+    call.fail(FailureKind::kInvalid, "session: " + path.error().message);
+    return std::nullopt;
+}
+
 void apply(Services& s, const CallPtr& call) {
     const uint64_t confirm_ms = call->number("confirm_ms");
     const std::string author = call->text("author"), comment = call->text("comment");
     const bool dry_run = call->flag("dry_run");
     if (confirm_ms > UINT32_MAX)
         return call->fail(FailureKind::kInvalid, "confirm_ms: expected at most 2^32 - 1");
+    auto guard = guard_of(*call);
+    if (!guard) return;
     auto compiled = compile(s, *call);
     if (!compiled) return;
     Json about = checked(s, *compiled);
@@ -85,7 +105,7 @@ void apply(Services& s, const CallPtr& call) {
     about["dry_run"] = dry_run;
     if (dry_run) return call->result(std::move(about));
     s.flow.apply({std::move(compiled->tree), call->text("text"), static_cast<uint32_t>(confirm_ms),
-                  author, comment},
+                  author, comment, std::move(*guard)},
                  [call, about = std::move(about)](const ChangeFlow::Outcome& outcome) {
                      answer(call, about, outcome);
                  });
@@ -95,10 +115,11 @@ void rollback(Services& s, const CallPtr& call) {
     std::optional<uint64_t> generation;
     if (call->has("generation")) generation = call->number("generation");
     const std::string author = call->text("author"), comment = call->text("comment");
-    if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
-    s.flow.rollback(generation, author, comment, [call](const ChangeFlow::Outcome& outcome) {
-        answer(call, Json::object(), outcome);
-    });
+    auto guard = guard_of(*call);
+    if (!guard) return;
+    s.flow.rollback(
+        generation, author, comment, std::move(*guard),
+        [call](const ChangeFlow::Outcome& outcome) { answer(call, Json::object(), outcome); });
 }
 
 void history(Services& s, const CallPtr& call) {

@@ -88,6 +88,12 @@ Json json_of(const model::RouteRecord& r) {
             {"state", r.state()},   {"table", r.table()},   {"mtu", r.mtu()}};
 }
 
+Json json_of(const model::RuleProof& p) {
+    return {{"rule", p.rule()},     {"action", p.action()}, {"proof", p.proof()},
+            {"failed", p.failed()}, {"by", p.by()},         {"packet", p.packet()},
+            {"tried", p.tried()}};
+}
+
 Json json_of(const model::PortStatus& p) {
     return {{"name", p.name()}, {"device", p.device()}, {"link_up", p.link_up()},
             {"mac", p.mac()},   {"mtu", p.mtu()},       {"queues", p.queues()}};

@@ -18,6 +18,7 @@ Json json_of(const model::Explanation& explanation);
 Json json_of(const model::FlowRecord& flow);
 Json json_of(const model::NeighbourRecord& neighbour);
 Json json_of(const model::RouteRecord& route);
+Json json_of(const model::RuleProof& proof);
 Json json_of(const model::PortStatus& port);
 Json json_of(const model::TableMemory& table);
 Json json_of(const model::DataplaneStatus& status);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// flows, delete-flows, neighbours, routes, explain.
+// flows, delete-flows, neighbours, routes, explain, selftest.
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "controlplane/api/json_of.h"
 #include "controlplane/api/services.h"
@@ -114,6 +116,28 @@ void explain(Services& s, const CallPtr& call) {
     });
 }
 
+/// The data plane proves some milliseconds' worth of rules at a time; this asks until all are.
+void self_test(Services& s, const CallPtr& call, uint32_t first, uint64_t generation, Json rules) {
+    model::ToDataplane request;
+    request.mutable_self_test()->set_first(first);
+    s.link.send(
+        std::move(request), kTimeout,
+        [&s, call, generation, rules = std::move(rules)](Result<model::Reply> reply) mutable {
+            if (!reply) return call->fail(FailureKind::kUnavailable, reply.error().message);
+            if (!reply->error().empty()) return call->fail(FailureKind::kRefused, reply->error());
+            if (s.store.in_force().generation != generation)
+                return call->fail(FailureKind::kRefused,
+                                  "another policy came into force meanwhile");
+            for (const auto& proof : reply->proofs()) rules.push_back(json_of(proof));
+            if (reply->next_rule() != 0)
+                return self_test(s, call, reply->next_rule(), generation, std::move(rules));
+            const auto failed = std::ranges::count_if(
+                rules, [](const Json& rule) { return rule["failed"] == true; });
+            call->result(
+                {{"generation", generation}, {"failed", failed}, {"rules", std::move(rules)}});
+        });
+}
+
 }  // namespace
 
 void add_lookup_methods(Server& server, Services& services) {
@@ -123,6 +147,9 @@ void add_lookup_methods(Server& server, Services& services) {
     server.add("neighbours", [s](const CallPtr& call) { neighbours(*s, call); });
     server.add("routes", [s](const CallPtr& call) { routes(*s, call); });
     server.add("explain", [s](const CallPtr& call) { explain(*s, call); });
+    server.add("selftest", [s](const CallPtr& call) {
+        self_test(*s, call, 0, s->store.in_force().generation, Json::array());
+    });
 }
 
 }  // namespace ravelin::control

@@ -36,8 +36,9 @@ void add_change_methods(Server& server,
                         Services& services);  ///< check diff apply confirm rollback history show
 void add_state_methods(
     Server& server, Services& services);  ///< status ports workers counters drops rules wait-ready
-void add_lookup_methods(Server& server,
-                        Services& services);  ///< flows delete-flows neighbours routes explain
+void add_lookup_methods(
+    Server& server,
+    Services& services);  ///< flows delete-flows neighbours routes explain selftest
 void add_live_methods(Server& server, Services& services);   ///< set-add set-del set-flush set-list
 void add_watch_methods(Server& server, Services& services);  ///< trace capture
 

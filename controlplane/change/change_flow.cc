@@ -58,13 +58,16 @@ void ChangeFlow::apply(ChangeRequest request, Done done) {
     auto generation = store_.next_generation(link_.last_status().generation());
     if (!generation) return done(failure(FailureKind::kInternal, generation.error().message));
     const uint64_t deadline = request.confirm_ms == 0 ? 0 : unix_ms() + request.confirm_ms;
+    const auto keep = kept_paths(request.guard, request.tree, store_.in_force().tree);
     if (auto failed = begin(request, *generation, deadline)) return done(std::move(*failed));
     busy_ = true;
     done_ = std::move(done);
-    link_.send_apply(store_.pending().snapshot, request.confirm_ms, kApplyTimeout,
-                     [this, g = *generation, deadline](Result<model::Reply> reply) {
-                         applied(g, deadline, std::move(reply));
-                     });
+    link_.send_apply(
+        store_.pending().snapshot, request.confirm_ms, kApplyTimeout,
+        [this, g = *generation, deadline](Result<model::Reply> reply) {
+            applied(g, deadline, std::move(reply));
+        },
+        nullptr, keep);
     crash_point("sent");
 }
 
@@ -141,10 +144,10 @@ void ChangeFlow::confirm(Done done) {
 }
 
 void ChangeFlow::rollback(std::optional<uint64_t> generation, std::string author,
-                          std::string comment, Done done) {
+                          std::string comment, Guard guard, Done done) {
     if (auto blocked = obstacle(!generation)) return done(std::move(*blocked));
     const commit::JournalState& state = store_.state();
-    if (!generation && state.pending != 0) return undo_provisional(std::move(done));
+    if (!generation && state.pending != 0) return undo_provisional(guard, std::move(done));
     const uint64_t target = generation.value_or(state.previous);
     if (target == 0) return done(failure(FailureKind::kRefused, "there is no earlier generation"));
     auto policy = store_.load(target);
@@ -153,17 +156,19 @@ void ChangeFlow::rollback(std::optional<uint64_t> generation, std::string author
     if (!compiled) return done(failure(FailureKind::kInvalid, compiled.error().message));
     if (comment.empty()) comment = fmt::format("rollback to generation {}", target);
     apply({std::move(compiled->tree), std::move(policy->yaml), 0, std::move(author),
-           std::move(comment)},
+           std::move(comment), std::move(guard)},
           std::move(done));
 }
 
-void ChangeFlow::undo_provisional(Done done) {
+void ChangeFlow::undo_provisional(const Guard& guard, Done done) {
     busy_ = true;
     done_ = std::move(done);
     const uint64_t pending = store_.state().pending;
     crash_point("rolling-back");
     model::ToDataplane request;
     request.mutable_rollback();
+    for (model::Path& path : kept_paths(guard, store_.committed().tree, store_.in_force().tree))
+        *request.add_keep() = std::move(path);
     link_.send(std::move(request), kSmallTimeout, [this, pending](Result<model::Reply> reply) {
         if (!reply) return interrupted(pending, reply.error().message);
         if (!reply->error().empty()) {

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "controlplane/change/failure.h"
+#include "controlplane/change/guard.h"
 #include "controlplane/change/policy_store.h"
 #include "controlplane/commit/reconcile.h"
 #include "controlplane/compile/compiler.h"
@@ -23,6 +24,7 @@ struct ChangeRequest {
     std::string yaml;
     uint32_t confirm_ms = 0;  ///< 0: final at once
     std::string author, comment;
+    Guard guard = {};
 };
 
 struct Changed {
@@ -55,7 +57,7 @@ class ChangeFlow {
     /// Without a generation: back from an unconfirmed change, else to the generation before the
     /// current one. With one: that generation's policy becomes a new generation.
     void rollback(std::optional<uint64_t> generation, std::string author, std::string comment,
-                  Done done);
+                  Guard guard, Done done);
 
     /// The data plane (re)appeared, with this status: makes journal and data plane agree.
     void reconcile(const model::DataplaneStatus& status);
@@ -72,7 +74,7 @@ class ChangeFlow {
     void interrupted(uint64_t generation, const std::string& why);
     void finish(Outcome outcome);
     void settle_and_finish(commit::RecordKind kind, const char* step, Outcome outcome);
-    void undo_provisional(Done done);
+    void undo_provisional(const Guard& guard, Done done);
     void reconcile_round(const commit::DataplaneView& view, unsigned round);
     void resend(uint64_t generation, unsigned round);
     void resent(Result<model::Reply> reply, unsigned round);

@@ -104,8 +104,12 @@ void ChangeFlow::apply_older(uint64_t damaged) {
             fmt::format("generation {} is lost and there is none to put in its place", damaged));
     }
     settled_ = true;  // as far as it can be: apply() asks for it
-    apply({good.tree, good.yaml, 0, "ravelin-controlplane",
-           fmt::format("generation {} is damaged: generation {} again", damaged, good.generation)},
+    apply({good.tree,
+           good.yaml,
+           0,
+           "ravelin-controlplane",
+           fmt::format("generation {} is damaged: generation {} again", damaged, good.generation),
+           {.force = true, .session = {}}},
           [](const Outcome& outcome) {
               if (const auto* failed = std::get_if<Failure>(&outcome)) log_error(failed->message);
           });

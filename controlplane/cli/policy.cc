@@ -13,16 +13,19 @@
 #include <sstream>
 
 #include "controlplane/cli/command.h"
+#include "controlplane/cli/session.h"
 
 namespace ravelin::cli {
 namespace {
 
+constexpr const char* kForceHelp = "Even if it cuts a management path or the session that asks";
 constexpr int kApplyTimeoutMs = 300'000;  // tables of a million routes are built meanwhile
 
 struct Policy {
     std::string file;
     bool strict = false;
     bool dry_run = false;
+    bool force = false;
     uint64_t confirm_ms = 0;
     std::string comment;
 };
@@ -119,6 +122,8 @@ ExitCode apply(const Context& context, const Policy& policy) {
     params["author"] = author();
     params["comment"] = policy.comment;
     params["dry_run"] = policy.dry_run;
+    params["force"] = policy.force;
+    params["session"] = ssh_session();
     const Json answer = context.connect().call("apply", params, kApplyTimeoutMs);
     if (context.printed_json(answer)) return kOk;
     print_warnings(context, answer);
@@ -167,6 +172,7 @@ void add_apply(CLI::App& root, Context& context) {
     command.add_option("--comment", policy->comment, "What the history says about it")
         ->type_name("TEXT");
     command.add_flag("--dry-run", policy->dry_run, "Do all but put it in force");
+    command.add_flag("--force", policy->force, kForceHelp);
 }
 
 }  // namespace
@@ -176,19 +182,24 @@ void add_policy_commands(CLI::App& root, Context& context) {
     add_apply(root, context);
     add_command(root, "confirm", "Keep a change that waits for confirmation", "ravelin confirm",
                 context, [&context] { return change(context, "confirm", Json::object()); });
-    auto generation = std::make_shared<uint64_t>(0);
+    struct Back {
+        uint64_t generation = 0;
+        bool force = false;
+    };
+    auto back = std::make_shared<Back>();
     CLI::App& rollback = add_command(
         root, "rollback", "Undo an unconfirmed change, or return to an earlier generation",
-        "ravelin rollback\nravelin rollback 17", context, [&context, generation] {
-            Json params{{"author", author()}};
-            if (*generation != 0) params["generation"] = *generation;
+        "ravelin rollback\nravelin rollback 17", context, [&context, back] {
+            Json params{{"author", author()}, {"force", back->force}, {"session", ssh_session()}};
+            if (back->generation != 0) params["generation"] = back->generation;
             return change(context, "rollback", params);
         });
     rollback
         .add_option(
-            "GENERATION", *generation,
+            "GENERATION", back->generation,
             "Number in the history; its policy becomes a new generation. Default: the one before")
         ->check(CLI::PositiveNumber);
+    rollback.add_flag("--force", back->force, kForceHelp);
 }
 
 }  // namespace ravelin::cli

@@ -132,6 +132,27 @@ Status check_pipeline(const Node& tree, const Positions& positions) {
     return ok_status();
 }
 
+Status check_management(const Node& tree, const Positions& positions) {
+    std::map<std::string, size_t> seen;
+    const auto& paths = tree["management"].items();
+    for (size_t i = 0; i < paths.size(); ++i) {
+        const auto path = [i](const char* member) {
+            return fmt::format("management[{}].{}", i, member);
+        };
+        if (!seen.try_emplace(paths[i]["name"].as_text(), i).second)
+            return at(positions, path("name"), "two paths have it, expected another name");
+        for (const std::string& in : paths[i]["in"].as_names())
+            if (std::ranges::none_of(tree["ports"].items(),
+                                     [&](const Node& p) { return p["name"].as_text() == in; }))
+                return at(positions, path("in"),
+                          fmt::format("found '{}', expected the name of a port", in));
+        for (const char* member : {"from", "to"})
+            if (paths[i][member].as_prefixes().empty())
+                return at(positions, path(member), "is empty, expected addresses");
+    }
+    return ok_status();
+}
+
 Status check_control(const Node& tree, const Positions& positions) {
     const std::string& metrics = tree["control"]["metrics"].as_text();
     if (metrics.empty() || metrics == "off") return ok_status();
@@ -160,7 +181,8 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 }
 
 Status check_configuration(const Node& tree, const Positions& positions) {
-    for (const auto check : {check_ports, check_mode, check_pipeline, check_control})
+    for (const auto check :
+         {check_ports, check_mode, check_pipeline, check_management, check_control})
         if (auto s = check(tree, positions); !s) return s;
     return ok_status();
 }

@@ -169,10 +169,11 @@ void DataplaneLink::send(model::ToDataplane request, milliseconds timeout, Done 
 }
 
 void DataplaneLink::send_apply(std::string_view snapshot, uint32_t confirm_ms, milliseconds timeout,
-                               Done done, const model::LiveChange* live) {
+                               Done done, const model::LiveChange* live,
+                               const std::vector<model::Path>& keep) {
     if (!greeted_) return done(Error{problem_});
     const uint64_t id = next_id_++;
-    post(id, apply_bytes(id, snapshot, confirm_ms, live), timeout, std::move(done));
+    post(id, apply_bytes(id, snapshot, confirm_ms, live, keep), timeout, std::move(done));
 }
 
 }  // namespace ravelin::control

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control.pb.h"
 #include "controlplane/link/peer.h"
@@ -56,10 +57,11 @@ class DataplaneLink {
     /// Sends one request (its id is set here); `done` is called exactly once, from the loop.
     void send(model::ToDataplane request, std::chrono::milliseconds timeout, Done done);
     /// As send() of an Apply, without decoding `snapshot`, an encoded model::PolicySnapshot.
-    /// `live`: what is in force with it, or null.
+    /// `live`: what is in force with it, or null. `keep`: paths it may not cut.
     void send_apply(std::string_view snapshot, uint32_t confirm_ms,
                     std::chrono::milliseconds timeout, Done done,
-                    const model::LiveChange* live = nullptr);
+                    const model::LiveChange* live = nullptr,
+                    const std::vector<model::Path>& keep = {});
 
   private:
     struct Open {

@@ -55,9 +55,10 @@ class Cli : public ::testing::Test {
 };
 
 TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
-    for (const char* name : {"check", "diff", "apply", "confirm", "rollback", "history", "show",
-                             "status", "top", "flows", "drops", "routes", "neighbours", "counters",
-                             "rules", "trace", "explain", "capture", "completion"}) {
+    for (const char* name :
+         {"check",  "diff",  "apply",   "confirm", "rollback",   "history",    "show",
+          "status", "top",   "flows",   "drops",   "routes",     "neighbours", "counters",
+          "rules",  "trace", "explain", "capture", "completion", "selftest"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");
@@ -227,6 +228,42 @@ TEST_F(Cli, ExplainNamesRuleAndGeneration) {
     const Outcome done = run("explain 'in=lan tcp 10.0.0.1:1234 > 192.0.2.7:80 syn'");
     EXPECT_THAT(done.out, AllOf(HasSubstr("pass, rule web, out wan"), HasSubstr("generation 9")));
     EXPECT_EQ(api_.last_params()["packet"], "in=lan tcp 10.0.0.1:1234 > 192.0.2.7:80 syn");
+}
+
+TEST_F(Cli, SelfTestNamesWhatDoesNotHoldAndFailsForIt) {
+    const Json good{{"rule", "web"}, {"action", "accept"}, {"proof", "holds"}, {"failed", false}};
+    const Json covered{
+        {"rule", "dns"}, {"action", "drop"}, {"proof", "covered"}, {"failed", false}};
+    const Json bad{{"rule", "telnet"},    {"action", "drop"},
+                   {"proof", "shadowed"}, {"failed", true},
+                   {"by", "all-tcp"},     {"packet", "in=lan tcp 10.0.0.1:1 > 10.0.0.2:23 syn"}};
+    api_.answer("selftest", {{"generation", 4}, {"failed", 0}, {"rules", {good, covered}}});
+    const Outcome holds = run("selftest");
+    EXPECT_EQ(holds.code, kOk) << holds.err;
+    EXPECT_THAT(holds.out, AllOf(HasSubstr("2 rules of generation 4: 1 covered, 1 holds"),
+                                 HasSubstr("dns"), Not(HasSubstr("web"))));
+    api_.answer("selftest", {{"generation", 4}, {"failed", 1}, {"rules", {good, bad}}});
+    const Outcome fails = run("selftest");
+    EXPECT_EQ(fails.code, kFailed);
+    EXPECT_THAT(fails.out, AllOf(HasSubstr("telnet"), HasSubstr("all-tcp"), HasSubstr(":23 syn")));
+    EXPECT_EQ(run("selftest --json").code, kFailed);
+}
+
+TEST_F(Cli, AChangeTellsTheSessionThatAsks) {
+    api_.answer("apply", {{"generation", 2}});
+    EXPECT_EQ(run("apply edge.yaml").code, kOk);
+    EXPECT_EQ(api_.last_params()["force"], false);
+    setenv("SSH_CONNECTION", "10.0.0.5 50123 10.0.0.1 22", 1);
+    EXPECT_EQ(run("apply edge.yaml --force").code, kOk);
+    EXPECT_EQ(api_.last_params()["force"], true);
+    EXPECT_EQ(api_.last_params()["session"], "10.0.0.5 50123 10.0.0.1 22");
+    // As sudo does; the shell above still has it.
+    EXPECT_EQ(run("apply edge.yaml; env -u SSH_CONNECTION " RAVELIN_BINARY " --run-dir " +
+                  api_.directory() + " apply edge.yaml")
+                  .code,
+              kOk);
+    EXPECT_EQ(api_.last_params()["session"], "10.0.0.5 50123 10.0.0.1 22");
+    unsetenv("SSH_CONNECTION");
 }
 
 TEST_F(Cli, BrokenPipesAreQuiet) {
