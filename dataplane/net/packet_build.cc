@@ -29,6 +29,17 @@ Bytes tcp_options(const PacketSpec& spec) {
                Bytes{2, 4, static_cast<uint8_t>(*spec.mss >> 8), static_cast<uint8_t>(*spec.mss)});
     if (spec.sack_permitted) append(out, Bytes{1, 1, 4, 2});
     if (spec.window_scale) append(out, Bytes{1, 3, 3, *spec.window_scale});
+    if (spec.timestamps) {
+        append(out, Bytes{1, 1, 8, 10});
+        append(out, be32(spec.timestamps->value));
+        append(out, be32(spec.timestamps->echo));
+    }
+    if (spec.sack.empty()) return out;
+    append(out, Bytes{1, 1, 5, static_cast<uint8_t>(2 + 8 * spec.sack.size())});
+    for (const PacketSpec::SackBlock& block : spec.sack) {
+        append(out, be32(block.from));
+        append(out, be32(block.to));
+    }
     return out;
 }
 

@@ -43,20 +43,6 @@ void Describer::checksum(be16 found, uint64_t sum_with_it, uint64_t pseudo) {
     if (checksum_fold(sum_with_it) != 0xffff) add("bad-checksum");
 }
 
-void Describer::tcp_options(View options) {
-    while (!options.empty() && options[0] != 0) {
-        if (options[0] == 1) {
-            options = options.subspan(1);
-            continue;
-        }
-        if (options.size() < 2 || options[1] < 2 || options[1] > options.size()) return;
-        if (options[0] == 2 && options[1] == 4) add("mss={}", options[2] << 8 | options[3]);
-        if (options[0] == 3 && options[1] == 3) add("wscale={}", options[2]);
-        if (options[0] == 4 && options[1] == 2) add("sack-permitted");
-        options = options.subspan(options[1]);
-    }
-}
-
 bool Describer::tcp(View bytes) {
     const auto* tcp = at<Tcp>(bytes, 0);
     if (tcp == nullptr || tcp->header_length() < sizeof(Tcp) || tcp->header_length() > bytes.size())

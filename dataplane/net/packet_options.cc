@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/net/packet_options.h"
 
+#include <array>
 #include <limits>
 #include <span>
 #include <type_traits>
@@ -102,6 +103,37 @@ Status set_target(PacketSpec& spec, const Token& token) {
     return ok_status();
 }
 
+/// Two numbers with `between` between them.
+Result<std::array<uint32_t, 2>> pair_of(const Token& token, std::string_view text, char between,
+                                        std::string_view expected) {
+    const size_t at = text.find(between);
+    if (at == std::string_view::npos) return unexpected(token, expected);
+    constexpr uint64_t kMost = std::numeric_limits<uint32_t>::max();
+    const auto first = number(token, text.substr(0, at), kMost);
+    if (!first) return first.error();
+    const auto second = number(token, text.substr(at + 1), kMost);
+    if (!second) return second.error();
+    return std::array{static_cast<uint32_t>(*first), static_cast<uint32_t>(*second)};
+}
+
+Status set_timestamps(PacketSpec& spec, const Token& token) {
+    const auto both = pair_of(token, token.value(), '/', "ts=VALUE/ECHO");
+    if (!both) return both.error();
+    spec.timestamps = {(*both)[0], (*both)[1]};
+    return ok_status();
+}
+
+Status set_sack(PacketSpec& spec, const Token& token) {
+    constexpr size_t kMost = 4;  // more have no room
+    for (std::string_view rest = token.value();; rest.remove_prefix(rest.find(',') + 1)) {
+        const auto edges = pair_of(token, rest.substr(0, rest.find(',')), '-', "sack=FROM-TO,...");
+        if (!edges) return edges.error();
+        spec.sack.push_back({(*edges)[0], (*edges)[1]});
+        if (spec.sack.size() > kMost) return unexpected(token, "four blocks at most");
+        if (rest.find(',') == std::string_view::npos) return ok_status();
+    }
+}
+
 Status set_type(PacketSpec& spec, const Token& token) {
     spec.has_type = true;
     return set_number<&PacketSpec::type>(spec, token);
@@ -136,6 +168,8 @@ constexpr Option kOptions[]{
     {"win", set_number<&S::window>},
     {"mss", set_number<&S::mss>},
     {"wscale", set_number<&S::window_scale>},
+    {"ts", set_timestamps},
+    {"sack", set_sack},
     {"type", set_type},
     {"code", set_number<&S::code>},
     {"mtu", set_number<&S::mtu>},

@@ -44,6 +44,14 @@ struct PacketSpec {
     std::optional<uint16_t> mss;
     std::optional<uint8_t> window_scale;
     bool sack_permitted = false;
+    struct Timestamps {
+        uint32_t value, echo;
+    };
+    std::optional<Timestamps> timestamps;
+    struct SackBlock {
+        uint32_t from, to;
+    };
+    std::vector<SackBlock> sack;
     // ICMP, ARP
     bool has_type = false;
     uint8_t type = 0, code = 0;

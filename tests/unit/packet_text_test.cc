@@ -40,6 +40,7 @@ INSTANTIATE_TEST_SUITE_P(
         "tcp 10.0.0.1:1234 > 192.0.2.7:80 syn",
         "tcp 10.0.0.1:1234 > 192.0.2.7:80 syn,ack seq=7 ack=9 win=100 mss=1460 wscale=7 "
         "sack-permitted",
+        "tcp 10.0.0.1:1234 > 192.0.2.7:80 ack ts=4294967295/7 sack=1-2,4294967290-3 len=3",
         "tcp [2001:db8::1]:1 > [2001:db8::2]:2 fin,ack,psh data=hello ttl=3",
         "vlan=5 udp [2001:db8::1]:53 > [2001:db8::2]:5353 len=100",
         "vlan=5,7 qinq udp 10.0.0.1:53 > 10.0.0.2:5353 hex=00ff len=0",
@@ -114,11 +115,16 @@ TEST(PacketText, ExplainsWithPositionAndExpectation) {
         HasSubstr("expected ')'"));
     EXPECT_THAT(error_of("udp 10.0.0.1:1 > 10.0.0.2:2 data=\"abc"), HasSubstr("a closing quote"));
     EXPECT_THAT(error_of("udp 10.0.0.1:1 > 10.0.0.2:2 frag=3"), HasSubstr("multiples of 8"));
+    EXPECT_THAT(error_of("tcp 10.0.0.1:1 > 10.0.0.2:2 ts=5"), HasSubstr("ts=VALUE/ECHO"));
+    EXPECT_THAT(error_of("tcp 10.0.0.1:1 > 10.0.0.2:2 sack=1-2,3"), HasSubstr("sack=FROM-TO"));
+    EXPECT_THAT(error_of("tcp 10.0.0.1:1 > 10.0.0.2:2 sack=1-2,1-2,1-2,1-2,1-2"),
+                HasSubstr("four blocks"));
     EXPECT_THAT(error_of("raw=zz"), HasSubstr("pairs of hexadecimal digits"));
 }
 
 TEST(PacketText, DescribesEveryCutWithoutReadingBeyond) {
     const char* texts[] = {"vlan=5 tcp 10.0.0.1:1 > 10.0.0.2:2 syn mss=1 options len=3",
+                           "tcp 10.0.0.1:1 > 10.0.0.2:2 ack ts=1/2 sack=3-4,5-6",
                            "udp [2001:db8::1]:1 > [2001:db8::2]:2 hbh dstopt ah mf id=5 len=8",
                            "icmp6 fe80::1 > fe80::2 na target=fe80::1 lladdr=02:00:00:00:00:09",
                            "arp who-has 10.0.0.1 tell 10.0.0.2"};
