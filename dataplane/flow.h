@@ -120,8 +120,9 @@ enum FlowFlag : uint8_t {
     kFlowTranslated = 16,       ///< FlowTable::translation() is of it
     kFlowCounted = 32,          ///< counted for its source and rule (FlowTable::count)
     kFlowBudgeted = 64,         ///< counted for its source until it is proven
+    kFlowProxied = 128,         ///< opened by a SYN cookie; FlowTable::proxy() is of it
 };
-inline constexpr uint8_t kFlowFlagMask = 127;
+inline constexpr uint8_t kFlowFlagMask = 255;
 
 /// Bits of Flow::tcp_flags, per direction.
 enum TcpSideFlag : uint8_t {
@@ -192,6 +193,25 @@ struct FlowTranslation {
     uint16_t source_port = 0, destination_port = 0;
     bool operator==(const FlowTranslation&) const = default;
 };
+
+/// What a flow opened by the SYN proxy has beside it. Its TcpSides, scales and numbers are the
+/// originator's: the responder is seen as the proxy has promised it to be.
+struct FlowProxy {
+    enum Flag : uint8_t {
+        kTimestamps = 1,  ///< the originator sends timestamps (RFC 7323)
+        kNoSack = 2,      ///< SACK was promised, but the responder does not permit it
+    };
+    /// Until the responder has answered: its initial number as promised, the cookie. From then on:
+    /// added to its numbers, they are what the originator knows.
+    uint32_t sequence = 0;
+    uint32_t timestamp = 0;        ///< the same of its timestamps
+    uint8_t announced_scale = 0;   ///< of the responder's windows, to the originator
+    uint8_t responder_scale = 0;   ///< what it really shifts its windows by
+    uint8_t originator_scale = 0;  ///< what the responder takes the originator's to be shifted by
+    uint8_t flags = 0;
+    bool operator==(const FlowProxy&) const = default;
+};
+static_assert(sizeof(FlowProxy) == 12);
 
 /// The in-use mark of the flow in slot `index`: ties the key to its place, never 0.
 inline uint32_t flow_mark(const FlowKey& key, uint32_t index) noexcept {

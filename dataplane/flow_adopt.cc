@@ -13,7 +13,7 @@ namespace ravelin {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c666e766172;  // "ravnflow"
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr int32_t kClockSlackMs = 1000;  // last_seen may run ahead of now: cached clocks
 
 bool valid_state(const Flow& flow) noexcept {
@@ -35,6 +35,8 @@ FlowTable::FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept
     at += sizeof(Flow) * capacity;
     outer_ = reinterpret_cast<Outer*>(at);
     at += outer_bytes(capacity);
+    proxies_ = reinterpret_cast<FlowProxy*>(at);
+    at += proxy_bytes(capacity);
     buckets_ = reinterpret_cast<Bucket*>(at);
     at += sizeof(Bucket) * (bucket_count_ + overflow_buckets(capacity));
     wheel_ = reinterpret_cast<Link*>(at);
@@ -48,7 +50,7 @@ size_t FlowTable::bytes_for(uint32_t capacity) noexcept {
     const size_t flows = capacity;
     const size_t buckets = size_t{home_buckets(capacity)} + overflow_buckets(capacity);
     const size_t links = flows + kWheelSlots + flows + 1;
-    return (sizeof(Header) + flows * sizeof(Flow) + outer_bytes(capacity) +
+    return (sizeof(Header) + flows * sizeof(Flow) + outer_bytes(capacity) + proxy_bytes(capacity) +
             buckets * sizeof(Bucket) + links * sizeof(Link) + flows * sizeof(uint32_t) + 63) /
            64 * 64;
 }
@@ -88,6 +90,7 @@ Result<FlowTable> FlowTable::create(void* memory, size_t bytes, uint32_t capacit
     std::atomic_signal_fence(std::memory_order_seq_cst);
     std::fill_n(table.flows_, capacity, Flow{});
     std::fill_n(table.outer_, capacity, Outer{});
+    std::fill_n(table.proxies_, capacity, FlowProxy{});
     table.reset_indexes();
     for (uint32_t i = capacity; i-- > 0;) {
         table.wheel_[i].next = table.free_flow_;
@@ -167,7 +170,7 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
                 dropped = &report.expired;
             else if (find(flow.key, hash) != nullptr)
                 dropped = &report.duplicate;
-            else if (!adopt_translation(flow))
+            else if (!valid_proxy(flow) || !adopt_translation(flow))
                 dropped = &report.invalid;
         }
         if (flow.mark == 0 || dropped != nullptr) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlowTable's second way in: translated flows by the outer addresses that answers to them carry.
-// Chains through the flows' own slots, as many heads as flows: about one step a lookup, and no room
-// of its own that could run out.
+// What flows have beside them. FlowTable's second way in: translated flows by the outer addresses
+// that answers to them carry. Chains through the flows' own slots, as many heads as flows: about
+// one step a lookup, and no room of its own that could run out.
 #include <atomic>
 
 #include "dataplane/flow_table.h"
@@ -9,7 +9,7 @@
 namespace ravelin {
 namespace {
 
-constexpr uint8_t kIcmp = 1;
+constexpr uint8_t kIcmp = 1, kTcp = 6;
 
 }  // namespace
 
@@ -31,6 +31,19 @@ void FlowTable::translate(Flow& flow, const FlowTranslation& to) noexcept {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     flow.flags |= kFlowTranslated;
     outer_link(flow);
+}
+
+void FlowTable::put_proxy(Flow& flow, const FlowProxy& proxy) noexcept {
+    proxies_[index_of(flow)] = proxy;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    flow.flags |= kFlowProxied;
+}
+
+bool FlowTable::valid_proxy(const Flow& flow) const noexcept {
+    if ((flow.flags & kFlowProxied) == 0) return true;
+    const FlowProxy& p = proxies_[index_of(flow)];
+    return flow.key.protocol == kTcp && p.announced_scale <= kMaxWindowScale &&
+           p.responder_scale <= kMaxWindowScale && p.originator_scale <= kMaxWindowScale;
 }
 
 Flow* FlowTable::find_outer(const FlowKey& key, uint32_t hash) const noexcept {

@@ -3,9 +3,9 @@
 // line per lookup for the bucket and one for the key. In the path after parse; one table per
 // worker, one writer, no locks.
 //
-// Memory: header | flows | translations | buckets | overflow buckets | wheel links | unproven links
-// | heads of the outer chains. Only header, flows and their translations mean anything after a
-// crash; adopt() rebuilds the rest from them.
+// Memory: header | flows | translations | proxies | buckets | overflow buckets | wheel links |
+// unproven links | heads of the outer chains. Only the first four mean anything after a crash;
+// adopt() rebuilds the rest from them.
 //
 // Buckets hold 12 flows; chains are dense (only the last bucket of a chain has free slots), so
 // capacity / 12 overflow buckets suffice for any distribution: an insert fails only when the table
@@ -90,6 +90,10 @@ class FlowTable {
     [[nodiscard]] const FlowTranslation& translation(const Flow& flow) const noexcept {
         return outer_[index_of(flow)].translation;
     }
+    /// Says what stands between a new TCP flow's ends; once a flow, before it has a state.
+    void put_proxy(Flow& flow, const FlowProxy& proxy) noexcept;
+    /// Of a flow with kFlowProxied.
+    [[nodiscard]] FlowProxy& proxy(const Flow& flow) noexcept { return proxies_[index_of(flow)]; }
     /// The flow whose originator is translated and that has `key` between its responder and that
     /// outer end, or nullptr; `hash` is key.hash(). May be past its timeout, as with find().
     [[nodiscard]] Flow* find_outer(const FlowKey& key, uint32_t hash) const noexcept;
@@ -169,6 +173,9 @@ class FlowTable {
     static size_t outer_bytes(uint32_t capacity) noexcept {
         return (size_t{capacity} * sizeof(Outer) + 63) / 64 * 64;
     }
+    static size_t proxy_bytes(uint32_t capacity) noexcept {
+        return (size_t{capacity} * sizeof(FlowProxy) + 63) / 64 * 64;
+    }
     static Status check_memory(const void* memory, size_t bytes, uint32_t capacity);
     static Header make_header(uint32_t capacity, uint64_t boot_tag) noexcept;
     static bool valid(const Flow& flow, uint32_t index, uint32_t now_ms) noexcept;
@@ -191,6 +198,7 @@ class FlowTable {
     void outer_unlink(const Flow& flow) noexcept;
     /// Whether what a killed process left as the flow's translation can be one; links it if so.
     bool adopt_translation(const Flow& flow) noexcept;
+    [[nodiscard]] bool valid_proxy(const Flow& flow) const noexcept;
     void arm(uint32_t index) noexcept;
     void rearm(Flow& flow) noexcept;
     static void link_last(Link* links, uint32_t head, uint32_t at) noexcept;
@@ -198,7 +206,8 @@ class FlowTable {
 
     Header* header_;
     Flow* flows_;
-    Outer* outer_;     // of flows; capacity_ ends a chain
+    Outer* outer_;  // of flows; capacity_ ends a chain
+    FlowProxy* proxies_;
     Bucket* buckets_;  // home buckets, then overflow buckets
     Link* wheel_;      // links of flows, then heads of the slots; free flows chain through next
     Link* unproven_;   // links of flows, then the head: oldest first

@@ -61,8 +61,9 @@ struct alignas(64) PacketMeta {
         kHashed = 131072,      ///< `hash` is valid
         kDestinationTranslated = 1 << 18,  ///< by nat; `nat_destination` is the one it came with
         kSourceTranslated = 1 << 19,       ///< by rewrite; `nat_source` is the one it came with
-        kFromKernel = 1 << 20,  ///< beside kLocalOrigin: a frame the kernel made, by a TAP
-        kProvenFlow = 1 << 21,  ///< of a flow that both sides took part in
+        kFromKernel = 1 << 20,          ///< beside kLocalOrigin: a frame the kernel made, by a TAP
+        kProvenFlow = 1 << 21,          ///< of a flow that both sides took part in
+        kSequenceTranslated = 1 << 22,  ///< numbers and timestamps by the SYN proxy
     };
     IpAddress source, destination;  // 32
     uint16_t source_port = 0, destination_port = 0;

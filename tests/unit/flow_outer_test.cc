@@ -108,5 +108,36 @@ TEST(FlowOuter, ComesBackAfterACrash) {
     }
 }
 
+Flow* open_proxied(FlowTable& table, uint16_t port, const FlowProxy& proxy, uint8_t protocol = 6) {
+    bool swapped = false;
+    const FlowKey key = FlowKey::make(IpAddress::v4(0x0a000001), IpAddress::v4(0xcb007107), port,
+                                      80, protocol, 0, swapped);
+    Flow* flow = table.insert(key, key.hash(), 0);
+    table.put_proxy(*flow, proxy);
+    return flow;
+}
+
+TEST(FlowProxy, ComesBackAfterACrashUnlessItCannotBeOne) {
+    constexpr uint32_t kCapacity = 100;
+    TableOf t(kCapacity);
+    const FlowProxy good{.sequence = 0xdeadbeef, .timestamp = 77, .announced_scale = 7};
+    for (uint16_t port = 1; port <= 10; ++port) open_proxied(t.table, port, good);
+    open_proxied(t.table, 11, {.announced_scale = 15});
+    open_proxied(t.table, 12, {.responder_scale = 15});
+    open_proxied(t.table, 13, {.originator_scale = 15});
+    open_proxied(t.table, 14, good, 17);
+    AdoptReport report;
+    auto again = FlowTable::adopt(t.memory.get(), FlowTable::bytes_for(kCapacity), kCapacity,
+                                  kBootTag, 10, report);
+    ASSERT_TRUE(again.ok()) << again.error().message;
+    EXPECT_EQ(report.adopted, 10u);
+    EXPECT_EQ(report.invalid, 4u);
+    uint32_t cursor = 0;
+    again->for_each(cursor, kCapacity, [&](const Flow& flow) {
+        EXPECT_EQ(flow.flags & kFlowProxied, kFlowProxied);
+        EXPECT_EQ(again->proxy(flow), good);
+    });
+}
+
 }  // namespace
 }  // namespace ravelin
