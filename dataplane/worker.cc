@@ -164,6 +164,7 @@ unsigned Worker::take_over() noexcept {
         if (n == 0) continue;
         context_.counters.add(kTakenOver, n);
         pipeline_.resume(frames, n, context_);
+        run_emitted();
         moved += n;
     }
     return moved;

@@ -4,15 +4,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/flow_table.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/checksum.h"
+#include "pipelines/net/reply_frame.h"
+#include "pipelines/net/tcp_segment.h"
 #include "pipelines/net/translate.h"
 
 namespace ravelin {
 namespace {
 
 constexpr uint32_t kLargestV4 = 576, kLargestV6 = 1280;
-constexpr uint8_t kHops = 64;
 constexpr uint8_t kControlTos = 0xc0;  // RFC 1812 section 4.3.2.5: internetwork control
 constexpr uint8_t kNextHeaderAt = 6;   // of an IPv6 header: what RFC 4443 section 3.4 points to
 
@@ -24,50 +26,18 @@ constexpr std::array<Code, 7> kCodesV6{{{1, 0}, {1, 3}, {4, 1}, {1, 4}, {1, 1}, 
 
 bool wire(const WorkerContext& c) { return c.policy->mode == PolicySnapshot::Mode::kWire; }
 
-bool one_host(const IpAddress& a) {
-    if (a.is_multicast() || a.is_unspecified() || a.is_loopback()) return false;
-    return !a.is_v4() || (a.bytes[12] != 0 && a.bytes[12] < 240);
-}
-
-/// A new frame with the reply's Ethernet header: MACs swapped; tags survive on a wire only.
-rte_mbuf* new_frame(const Packet& packet, const PacketMeta& meta, const WorkerContext& context) {
-    const uint32_t l2 = wire(context) ? meta.l3_offset : uint32_t{sizeof(net::Ethernet)};
-    const uint8_t* from = packet.bytes(0, meta.l3_offset);
-    rte_mbuf* frame =
-        from == nullptr || l2 < sizeof(net::Ethernet) ? nullptr : rte_pktmbuf_alloc(context.pool);
-    if (frame == nullptr) return nullptr;
-    auto* out = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(frame, static_cast<uint16_t>(l2)));
-    std::memcpy(out, from, l2);
-    std::memcpy(out, from + 6, 6);
-    std::memcpy(out + 6, from, 6);
-    const be16 type(meta.source.is_v4() ? net::kEtherIpv4 : net::kEtherIpv6);
-    std::memcpy(out + l2 - 2, &type, 2);
-    return frame;
-}
-
-void add_ip(rte_mbuf* frame, const IpAddress& from, const IpAddress& to, uint8_t protocol,
-            uint32_t length, uint8_t tos) {
-    if (to.is_v4()) {
-        net::Ipv4 ip{};
-        ip.version_ihl = 0x45;
-        ip.tos = tos;
-        ip.total_length = be16(static_cast<uint16_t>(sizeof ip + length));
-        ip.ttl = kHops;
-        ip.protocol = protocol;
-        ip.source = be32(from.v4_host());
-        ip.destination = be32(to.v4_host());
-        net::set_header_checksum(ip);
-        std::memcpy(rte_pktmbuf_append(frame, sizeof ip), &ip, sizeof ip);
+/// A segment that the SYN proxy has shifted goes back with the numbers its sender knows. Not on
+/// another worker, which has no such flow, nor once the source is translated: its sender then takes
+/// the error for a stranger's (RFC 5927 section 4.1).
+void undo_proxy(const Packet& packet, const PacketMeta& meta, const WorkerContext& context) {
+    if (!meta.has(PacketMeta::kSequenceTranslated) || meta.has(PacketMeta::kSourceTranslated))
         return;
-    }
-    net::Ipv6 ip{};
-    ip.version_class_flow = be32(0x60000000u | uint32_t{tos} << 20);
-    ip.payload_length = be16(static_cast<uint16_t>(length));
-    ip.next_header = protocol;
-    ip.hop_limit = kHops;
-    ip.source = from.bytes;
-    ip.destination = to.bytes;
-    std::memcpy(rte_pktmbuf_append(frame, sizeof ip), &ip, sizeof ip);
+    bool swapped = false;
+    const FlowKey key = FlowKey::make(meta.source, meta.destination, meta.source_port,
+                                      meta.destination_port, meta.protocol, 0, swapped);
+    const Flow* flow = context.flows->find(key, key.hash());
+    if (flow == nullptr || (flow->flags & kFlowProxied) == 0) return;
+    shift_tcp(packet, meta, {.sequence = 0 - context.flows->proxy(*flow).sequence});
 }
 
 uint32_t second_word(const PacketMeta& meta, IcmpError error, uint32_t mtu) {
@@ -90,9 +60,9 @@ bool icmp_error_allowed(const PacketMeta& m, IcmpError error) noexcept {
             return false;
     if (m.protocol == net::kIcmpv6 && m.has(F::kIpv6))
         if (m.icmp_type < 128 || m.icmp_type == kRedirectV6) return false;
-    if (!one_host(m.source)) return false;
+    if (!net::is_one_host(m.source)) return false;
     if (m.has(F::kIpv6) && error == IcmpError::kTooBig) return true;
-    return !m.has(F::kL2Multicast) && one_host(m.destination);
+    return !m.has(F::kL2Multicast) && net::is_one_host(m.destination);
 }
 
 IpAddress link_local_of(const MacAddress& mac) noexcept {
@@ -148,10 +118,10 @@ rte_mbuf* build_icmp_error(const Packet& packet, const PacketMeta& meta, IcmpErr
                              : kLargestV6 - sizeof(net::Ipv6) - sizeof(net::Icmp);
     if (packet.length() <= meta.l3_offset) return nullptr;
     const uint32_t quoted = std::min({meta.l3_total, room, packet.length() - meta.l3_offset});
-    rte_mbuf* frame = new_frame(packet, meta, context);
+    rte_mbuf* frame = net::new_reply(packet, meta, context);
     if (frame == nullptr) return nullptr;
-    add_ip(frame, from, meta.source, v4 ? net::kIcmp : net::kIcmpv6, sizeof(net::Icmp) + quoted,
-           v4 ? kControlTos : 0);
+    net::append_ip(frame, from, meta.source, v4 ? net::kIcmp : net::kIcmpv6,
+                   sizeof(net::Icmp) + quoted, v4 ? kControlTos : 0);
     const auto length = static_cast<uint16_t>(sizeof(net::Icmp) + quoted);
     auto* icmp = reinterpret_cast<uint8_t*>(rte_pktmbuf_append(frame, length));
     if (icmp == nullptr) {
@@ -178,29 +148,18 @@ rte_mbuf* build_tcp_reset(const Packet& packet, const PacketMeta& meta,
     const auto* tcp = packet.at<net::Tcp>(meta.l4_offset);
     const bool answered = meta.protocol == net::kTcp &&
                           !meta.has(F::kFragment | F::kLocalOrigin | F::kL2Multicast) &&
-                          one_host(meta.source) && one_host(meta.destination);
+                          net::is_one_host(meta.source) && net::is_one_host(meta.destination);
     if (!answered || tcp == nullptr || (tcp->flags & net::kRst) != 0) return nullptr;
-    rte_mbuf* frame = new_frame(packet, meta, context);
-    if (frame == nullptr) return nullptr;
-    net::Tcp reset{};
-    reset.source_port = tcp->destination_port;
-    reset.destination_port = tcp->source_port;
-    reset.data_offset = 5 << 4;
-    reset.flags = net::kRst;
+    TcpDraft reset{.flags = net::kRst};
     if ((tcp->flags & net::kAck) != 0) {
-        reset.sequence = tcp->acknowledgement;
+        reset.sequence = tcp->acknowledgement.host();
     } else {
         const uint32_t flags =
             ((tcp->flags & net::kSyn) != 0 ? 1u : 0u) + ((tcp->flags & net::kFin) != 0 ? 1u : 0u);
-        reset.acknowledgement = be32(tcp->sequence.host() + meta.payload_length + flags);
+        reset.acknowledgement = tcp->sequence.host() + meta.payload_length + flags;
         reset.flags |= net::kAck;
     }
-    const uint64_t pseudo =
-        net::pseudo_header_sum(meta.destination, meta.source, net::kTcp, sizeof reset);
-    reset.checksum = net::checksum_finish(net::checksum_add(pseudo, &reset, sizeof reset));
-    add_ip(frame, meta.destination, meta.source, net::kTcp, sizeof reset, 0);
-    std::memcpy(rte_pktmbuf_append(frame, sizeof reset), &reset, sizeof reset);
-    return frame;
+    return build_tcp(packet, meta, ends_of_answer(meta), reset, context);
 }
 
 bool Replies::paced(const IpAddress& to, uint32_t rate, const WorkerContext& context) noexcept {
@@ -214,7 +173,10 @@ bool Replies::paced(const IpAddress& to, uint32_t rate, const WorkerContext& con
 Replies::Outcome Replies::icmp(const Packet& packet, const PacketMeta& judged, IcmpError error,
                                uint32_t rate, WorkerContext& context, uint32_t mtu) noexcept {
     PacketMeta meta = judged;
-    if (!context.dry_run) undo_translation(packet, meta);
+    if (!context.dry_run) {
+        undo_proxy(packet, meta, context);
+        undo_translation(packet, meta);
+    }
     if (context.dry_run || !icmp_error_allowed(meta, error)) return Outcome::kForbidden;
     if (!paced(meta.source, rate, context)) return Outcome::kLimited;
     rte_mbuf* frame = build_icmp_error(packet, meta, error, mtu, context);

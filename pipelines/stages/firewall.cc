@@ -39,6 +39,12 @@ constexpr std::array<CounterDecl, static_cast<size_t>(Outcome::kPass)> kDrops{{
      "is gone."},
     {"unproven_budget", "New packets while unanswered flows fill their part of the flow table."},
     {"unproven_source", "New packets of a source network with its number of unanswered flows."},
+    {"syn_proxy_forged",
+     "TCP segments without a flow to a server behind the SYN proxy that bring back no cookie."},
+    {"syn_proxy_expired", "The same with a cookie of more than one to two minutes ago: replayed."},
+    {"syn_proxy_unanswered",
+     "Packets the SYN proxy cannot answer: to or from no single host, or the buffer pool is "
+     "empty."},
 }};
 constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"judged_again", "Flows judged again under a new policy."},
@@ -50,6 +56,11 @@ constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"ports_changed", "Translated flows whose port was taken or belongs to another worker."},
     {"loose", "TCP segments outside the window that passed by tcp-window."},
     {"limit_full", "Packets taken to be beyond a limit that had no room for their address."},
+    {"syn_cookies", "SYNs answered with a cookie."},
+    {"syn_proxied", "Connections opened by a cookie that came back."},
+    {"syn_proxy_mismatch",
+     "Servers that did not agree to what syn-proxy promises: another window scale, no SACK or no "
+     "timestamps."},
 }};
 
 constexpr unsigned kExpireBudget = 256;  // a few microseconds a turn
@@ -64,14 +75,18 @@ class Firewall final : public Stage {
         prepare(burst, p, context, lookup);
         context.flows->find_burst(lookup.keys, lookup.hashes, lookup.flows, lookup.count);
         Tally tally;
-        Judge judge(p, context, replies_, tally, drop(0));
+        if (!p.proxies.empty()) cookies_.set_time(context.now.ns);
+        Judge judge(p, context, replies_, cookies_, tally, drop(0));
         unsigned next = 0;
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!asked(burst, i)) continue;
             Subject subject{burst.packet(i), &burst.meta[i]};
             const Outcome outcome = one(judge, subject, p, context, lookup, next);
+            burst.frames[i] = subject.packet.frame();  // the SYN proxy may have made a new one
             // What the kernel sends is followed, so that answers come in, and never refused.
-            if (outcome != Outcome::kPass && !burst.meta[i].has(PacketMeta::kFromKernel))
+            if (outcome == Outcome::kAnswered)
+                finish(burst, i, context);
+            else if (outcome != Outcome::kPass && !burst.meta[i].has(PacketMeta::kFromKernel))
                 burst.drop(i, drop(static_cast<unsigned>(outcome)));
         }
         tally.flush(context.counters);
@@ -96,6 +111,10 @@ class Firewall final : public Stage {
         Flow* flows[Burst::kCapacity];
     };
 
+    static void finish(Burst& burst, unsigned i, const WorkerContext& context) noexcept {
+        if (!context.dry_run) rte_pktmbuf_free(burst.frames[i]);
+        burst.consume(i);
+    }
     static bool asked(const Burst& burst, unsigned i) noexcept {
         const PacketMeta& meta = burst.meta[i];
         if (!burst.live(i)) return false;
@@ -153,6 +172,7 @@ class Firewall final : public Stage {
     }
 
     Replies replies_;
+    SynCookies cookies_{flow_hash_secret};
     FlowTableStats published_;
     uint32_t published_ms_ = 0;
 };

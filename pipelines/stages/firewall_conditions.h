@@ -33,6 +33,14 @@ struct Connections {
     std::string of;           ///< the rule whose flows count; empty: this one
 };
 
+/// How new TCP connections are answered in a server's place.
+struct SynProxy {
+    uint16_t segment_size = 1460;  ///< over IPv4
+    int8_t window_scale = 7;
+    bool sack = true, timestamps = true;
+    std::optional<LimitSpec> above;  ///< SYNs within it go to the server
+};
+
 /// All of it.
 struct RuleExtra {
     Conditions conditions;
@@ -42,6 +50,9 @@ struct RuleExtra {
         return conditions == Conditions{} && !limit && connections.per_source == 0;
     }
 };
+
+/// Of one rule's node, if it has one. Errors as below.
+Result<std::optional<SynProxy>> read_syn_proxy(const config::Node& rule);
 
 /// Of one rule's node. Errors name the member, what was found and what was expected.
 Result<RuleExtra> read_extra(const config::Node& rule);

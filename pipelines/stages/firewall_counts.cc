@@ -6,14 +6,15 @@
 namespace ravelin::firewall {
 
 // Counts the flow to come wherever it counts; counted_ says where, also if it is refused.
-Outcome Judge::admit(const Subject& s, const Rule& rule, Outcome so_far) noexcept {
+// `shown`: its source has answered, so the budget for those that have not is none of its business.
+Outcome Judge::admit(const Subject& s, const Rule& rule, Outcome so_far, bool shown) noexcept {
     SourceCounts* counts = flows_.counts();
     counted_ = ask_.counted ? uint8_t{kFlowCounted} : uint8_t{0};
     if (so_far != Outcome::kPass) return so_far;
     if (counts != nullptr && rule.counted && counted_ == 0 && !context_.dry_run &&
         counts->acquire(s.meta->source, rule.slot))
         counted_ = kFlowCounted;
-    return admit_unproven(s);
+    return shown ? Outcome::kPass : admit_unproven(s);
 }
 
 Outcome Judge::admit_unproven(const Subject& s) noexcept {

@@ -175,7 +175,38 @@ Status read_connections(const Node& rule, Connections& to) {
     return ok_status();
 }
 
+// What a handshake by cookie cannot be: two packets of two lengths stand for one connection.
+Status check_syn_proxy(const Node& rule) {
+    const bool stateful = rule["stateful"].is_null() || rule["stateful"].as_bool();
+    if (rule["action"].as_text() != "accept" || !stateful)
+        return Error{"syn-proxy: found a rule that opens no flows, expected action accept"};
+    if (rule.has("length") || rule.has("fragment"))
+        return Error{
+            "syn-proxy: found length or fragment beside it, which SYN and ACK may differ "
+            "in; expected neither"};
+    return ok_status();
+}
+
 }  // namespace
+
+Result<std::optional<SynProxy>> read_syn_proxy(const Node& rule) {
+    const Node& node = rule["syn-proxy"];
+    if (node.is_null()) return std::optional<SynProxy>();
+    if (auto s = check_syn_proxy(rule); !s) return std::move(s.error());
+    SynProxy proxy;
+    if (node.has("mss")) proxy.segment_size = static_cast<uint16_t>(node["mss"].as_integer());
+    if (node.has("window-scale"))
+        proxy.window_scale = static_cast<int8_t>(node["window-scale"].as_integer());
+    if (node.has("sack")) proxy.sack = node["sack"].as_bool();
+    if (node.has("timestamps")) proxy.timestamps = node["timestamps"].as_bool();
+    if (!node.has("above")) return std::optional(proxy);
+    LimitSpec above;
+    above.cost = kNsPerSecond;
+    above.per = static_cast<uint64_t>(node["above"].as_integer());
+    above.depth_ns = std::max<uint64_t>(above.per / 10, kDefaultBurst) * (above.cost / above.per);
+    proxy.above = above;
+    return std::optional(proxy);
+}
 
 Result<RuleExtra> read_extra(const Node& rule) {
     RuleExtra extra;

@@ -77,7 +77,7 @@ Outcome Judge::fresh_tcp(Subject& s) noexcept {
     start.key = s.key;
     switch (tcp_track(start, Direction::originator, *segment)) {
         case TcpVerdict::new_ok:
-            return open(s, start);
+            return policy_.proxies.empty() ? open(s, start) : open_proxied(s, start, *segment);
         case TcpVerdict::invalid_flags:
             return invalid(s, Outcome::kTcpFlags);
         default:
@@ -86,6 +86,8 @@ Outcome Judge::fresh_tcp(Subject& s) noexcept {
 }
 
 Outcome Judge::mid_stream(Subject& s, const TcpSegment& segment) noexcept {
+    if (!policy_.proxies.empty())
+        if (const auto outcome = take_cookie(s, segment, nullptr)) return *outcome;
     const bool plain = (segment.flags & (kTcpSyn | kTcpFin | kTcpRst | kTcpAck)) == kTcpAck;
     const bool pickup = policy_.pickup || s.meta->has(PacketMeta::kFromKernel);
     if (!pickup || !plain) return orphan(s, Outcome::kTcpNoFlow);
@@ -116,9 +118,10 @@ Outcome Judge::open(Subject& s, const Flow& start) noexcept {
 }
 
 // The table evicts an unproven flow for a new one; where all are proven, the new one has to wait.
-Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept {
+Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start,
+                      const FlowProxy* proxy) noexcept {
     FlowTranslation translation;
-    Outcome refused = admit(s, rule, translate(s, translation));
+    Outcome refused = admit(s, rule, translate(s, translation), proxy != nullptr);
     Flow* flow = nullptr;
     if (refused == Outcome::kPass && !context_.dry_run) {
         flow = flows_.insert(s.key, s.hash, context_.now.ms);
@@ -139,6 +142,7 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start) noexcept 
     if (flow == nullptr) return outcome;
     if (s.swapped) flow->flags = static_cast<uint8_t>(flow->flags | kFlowOriginatorSecond);
     if (translation != FlowTranslation{}) flows_.translate(*flow, translation);
+    if (proxy != nullptr) flows_.put_proxy(*flow, *proxy);
     begin_as(*flow, start);
     flow->epoch = epoch_;
     flow->rule = rule.slot;

@@ -37,6 +37,7 @@ Outcome Judge::judge(Subject& s, Flow* flow) noexcept {
         return without_flow(s, fresh(s));
     }
     if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
+    if ((flow->flags & kFlowProxied) != 0) s.proxy = &flows_.proxy(*flow);
     if (!context_.dry_run) return known(s, *flow);
     Flow copy = *flow;
     return known(s, copy);
@@ -55,7 +56,12 @@ Outcome Judge::judge_error(Subject& s, uint16_t zone) noexcept {
     if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
     if (!agrees(s, reverse(flow->direction(s.swapped)))) return Outcome::kNatMismatch;
     const RuleKey key = classifier_key(*s.meta, kStateRelated);
-    return obey(s, decide(key, s.meta->ttl), kStateRelated);
+    const Outcome outcome = obey(s, decide(key, s.meta->ttl), kStateRelated);
+    if ((flow->flags & kFlowProxied) == 0 || outcome != Outcome::kPass) return outcome;
+    if (flow->state == FlowState::tcp_syn_sent) return outcome;  // nothing to shift by yet
+    s.proxy = &flows_.proxy(*flow);
+    shift_quote(s, *quoted, flow->direction(s.swapped));
+    return outcome;
 }
 
 Outcome Judge::judge_arp(Subject& s) noexcept { return obey(s, policy_.arp, kStateUntracked); }
@@ -115,18 +121,23 @@ bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
 }
 
 Outcome Judge::track_tcp(Subject& s, Flow& flow, Direction d) noexcept {
-    if (s.meta->has(PacketMeta::kLaterFragment)) {
-        // No sequence number here. What it carries may be acknowledged, so its bytes count as sent
-        // as far as the window allows.
-        TcpSide& sender = flow.tcp[static_cast<uint8_t>(d)];
-        const uint32_t granted = sender.max_end - sender.end;
-        if (static_cast<int32_t>(granted) > 0)
-            sender.end += std::min(granted, s.meta->payload_length);
-        return accept_known(s, flow, d);
-    }
+    if (s.meta->has(PacketMeta::kLaterFragment)) return track_fragment(s, flow, d);
+    if (s.proxy != nullptr) return track_proxied(s, flow, d);
     const auto segment = read_segment(s.packet, *s.meta);
-    if (!segment) return invalid(s, Outcome::kTcpFlags);
-    switch (tcp_track(flow, d, *segment)) {
+    return segment ? follow(s, flow, d, *segment) : invalid(s, Outcome::kTcpFlags);
+}
+
+// No sequence number here. What it carries may be acknowledged, so its bytes count as sent as far
+// as the window allows.
+Outcome Judge::track_fragment(Subject& s, Flow& flow, Direction d) noexcept {
+    TcpSide& sender = flow.tcp[static_cast<uint8_t>(d)];
+    const uint32_t granted = sender.max_end - sender.end;
+    if (static_cast<int32_t>(granted) > 0) sender.end += std::min(granted, s.meta->payload_length);
+    return accept_known(s, flow, d);
+}
+
+Outcome Judge::follow(Subject& s, Flow& flow, Direction d, const TcpSegment& segment) noexcept {
+    switch (tcp_track(flow, d, segment)) {
         case TcpVerdict::ok:
         case TcpVerdict::new_ok:
         case TcpVerdict::syn_retransmit:
@@ -138,7 +149,7 @@ Outcome Judge::track_tcp(Subject& s, Flow& flow, Direction d) noexcept {
         case TcpVerdict::invalid_flags:
             return invalid(s, Outcome::kTcpFlags);
         case TcpVerdict::out_of_window:
-            if (passes_outside(flow, d, *segment)) return accept_known(s, flow, d);
+            if (passes_outside(flow, d, segment)) return accept_known(s, flow, d);
             return invalid(s, Outcome::kTcpWindow);
         case TcpVerdict::invalid_state:
             break;

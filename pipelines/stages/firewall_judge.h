@@ -2,11 +2,15 @@
 // Judge: what the firewall decides for one packet, and what it remembers of it. Lives for a burst.
 // In a dry run it works on copies of flows and changes nothing.
 #pragma once
+#include <optional>
+
 #include "dataplane/flow_table.h"
 #include "dataplane/stage.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/net/tcp_segment.h"
 #include "pipelines/stages/firewall_packet.h"
 #include "pipelines/stages/firewall_policy.h"
+#include "pipelines/stages/firewall_syn_cookie.h"
 #include "pipelines/stages/nat_policy.h"
 
 namespace ravelin::firewall {
@@ -30,7 +34,11 @@ enum class Outcome : uint8_t {
     kNatMismatch,
     kUnprovenBudget,
     kUnprovenSource,
-    kPass,  ///< none of these: it goes on
+    kProxyForged,
+    kProxyExpired,
+    kProxyUnanswered,
+    kPass,      ///< none of these: it goes on
+    kAnswered,  ///< nor that: its frame is of no more use
 };
 
 /// Order of the stage's counters (firewall.cc).
@@ -44,6 +52,9 @@ enum Counter : unsigned {
     kPortsChanged,
     kLoose,
     kLimitFull,
+    kCookies,
+    kProxied,
+    kProxyMismatch,
     kCounters
 };
 
@@ -68,11 +79,12 @@ struct Tally {
 class Judge {
   public:
     /// `first_drop`: the stage's drop code of Outcome 0, for the log.
-    Judge(const FirewallPolicy& policy, WorkerContext& context, Replies& replies, Tally& tally,
-          DropCode first_drop) noexcept
+    Judge(const FirewallPolicy& policy, WorkerContext& context, Replies& replies,
+          const SynCookies& cookies, Tally& tally, DropCode first_drop) noexcept
         : policy_(policy),
           context_(context),
           replies_(replies),
+          cookies_(cookies),
           tally_(tally),
           flows_(*context.flows),
           nat_(nat::policy_of(*context.policy)),
@@ -94,6 +106,8 @@ class Judge {
     Outcome crossed_echo(Subject& s, Flow& flow, Direction d) noexcept;
     bool judge_again(Subject& s, Flow& flow, Direction d) noexcept;
     Outcome track_tcp(Subject& s, Flow& flow, Direction d) noexcept;
+    Outcome track_fragment(Subject& s, Flow& flow, Direction d) noexcept;
+    Outcome follow(Subject& s, Flow& flow, Direction d, const TcpSegment& segment) noexcept;
     Outcome accept_known(Subject& s, Flow& flow, Direction d) noexcept;
     // Packets without one.
     Outcome fresh(Subject& s) noexcept;
@@ -102,9 +116,33 @@ class Judge {
     Outcome mid_stream(Subject& s, const TcpSegment& segment) noexcept;
     Outcome open(Subject& s, const Flow& start) noexcept;
     Outcome open_datagram(Subject& s) noexcept;
-    Outcome create(Subject& s, const Rule& rule, const Flow& start) noexcept;
+    Outcome create(Subject& s, const Rule& rule, const Flow& start,
+                   const FlowProxy* proxy = nullptr) noexcept;
+    // Connections that begin with a SYN cookie (firewall_proxy.cc).
+    [[nodiscard]] bool proxiable(const PacketMeta& meta) const noexcept;
+    Outcome open_proxied(Subject& s, const Flow& start, const TcpSegment& syn) noexcept;
+    Outcome challenge(Subject& s, const Rule& rule, const TcpSegment& syn) noexcept;
+    SynCookies::Verdict check_cookie(const Subject& s, const TcpSegment& segment, uint32_t& syn,
+                                     SynOptions& options) const noexcept;
+    std::optional<Outcome> take_cookie(Subject& s, const TcpSegment& segment, Flow* old) noexcept;
+    Outcome begin_proxied(Subject& s, const Rule& rule, const TcpSegment& segment, uint32_t syn,
+                          const SynOptions& options) noexcept;
+    Outcome send_syn(Subject& s, const TcpSegment& segment, uint32_t syn,
+                     const SynOptions& options) noexcept;
+    bool replace(Subject& s, const TcpDraft& draft) noexcept;
+    // Packets of their flows (firewall_proxied.cc).
+    Outcome track_proxied(Subject& s, Flow& flow, Direction d) noexcept;
+    Outcome from_client(Subject& s, Flow& flow, const TcpSegment& segment) noexcept;
+    Outcome from_server(Subject& s, Flow& flow, const TcpSegment& segment) noexcept;
+    Outcome client_waits(Subject& s, Flow& flow, const TcpSegment& segment) noexcept;
+    Outcome server_answers(Subject& s, Flow& flow, const TcpSegment& segment) noexcept;
+    Outcome server_accepts(Subject& s, Flow& flow, const TcpSegment& segment) noexcept;
+    Outcome challenge_again(Subject& s, Flow& flow, const TcpSegment& syn) noexcept;
+    bool acknowledge(const Subject& s, const Flow& flow,
+                     const net::TcpOptions& sent) const noexcept;
+    void shift_quote(Subject& s, const Quoted& quoted, Direction d) noexcept;
     // Flows that count for their source (firewall_counts.cc).
-    Outcome admit(const Subject& s, const Rule& rule, Outcome so_far) noexcept;
+    Outcome admit(const Subject& s, const Rule& rule, Outcome so_far, bool shown) noexcept;
     Outcome admit_unproven(const Subject& s) noexcept;
     void withdraw(const Subject& s, const Rule& rule) noexcept;
     void recount(Flow& flow, const Rule& rule) noexcept;
@@ -134,6 +172,7 @@ class Judge {
     const FirewallPolicy& policy_;
     WorkerContext& context_;
     Replies& replies_;
+    const SynCookies& cookies_;
     Tally& tally_;
     FlowTable& flows_;
     const nat::NatPolicy* nat_;  // null without that stage

@@ -68,10 +68,11 @@ Result<uint32_t> counted_slot(std::span<const NamedRule> named, const NamedRule&
 }
 
 // A limit that stays as it was keeps its buckets, or every change would be a burst for everybody.
+using Tables = std::vector<std::pair<uint32_t, std::shared_ptr<LimitTable>>>;
 std::shared_ptr<LimitTable> table_for(const LimitSpec& spec, uint32_t slot,
-                                      const FirewallPolicy* previous) {
+                                      const Tables* previous) {
     if (previous != nullptr)
-        for (const auto& [old_slot, table] : previous->limits)
+        for (const auto& [old_slot, table] : *previous)
             if (old_slot == slot && table->spec() == spec) return table;
     return std::make_shared<LimitTable>(spec);
 }
@@ -107,7 +108,8 @@ Status FirewallPolicy::add_extras(std::span<const NamedRule> named, const Firewa
         if (from.empty()) continue;
         CompiledExtra to{.conditions = from.conditions};
         if (from.limit) {
-            limits.emplace_back(named[i].slot, table_for(*from.limit, named[i].slot, previous));
+            const Tables* before = previous != nullptr ? &previous->limits : nullptr;
+            limits.emplace_back(named[i].slot, table_for(*from.limit, named[i].slot, before));
             to.limit = limits.back().second.get();
             bytes += to.limit->memory_bytes();
         }
@@ -130,8 +132,22 @@ Status FirewallPolicy::add_extras(std::span<const NamedRule> named, const Firewa
     return ok_status();
 }
 
+uint32_t FirewallPolicy::add_proxy(const NamedRule& rule, const FirewallPolicy* previous) {
+    if (!rule.proxy) return 0;
+    CompiledProxy to{.spec = *rule.proxy};
+    if (to.spec.above) {
+        const Tables* before = previous != nullptr ? &previous->proxy_rates : nullptr;
+        proxy_rates.emplace_back(rule.slot, table_for(*to.spec.above, rule.slot, before));
+        to.above = proxy_rates.back().second.get();
+    }
+    proxies.push_back(to);
+    return static_cast<uint32_t>(proxies.size());
+}
+
 size_t FirewallPolicy::limit_bytes() const {
-    size_t bytes = extras.capacity() * sizeof(CompiledExtra);
+    size_t bytes =
+        extras.capacity() * sizeof(CompiledExtra) + proxies.capacity() * sizeof(CompiledProxy);
+    for (const auto& [slot, table] : proxy_rates) bytes += table->memory_bytes();
     for (const auto& [slot, table] : limits) bytes += table->memory_bytes();
     return bytes;
 }

@@ -5,32 +5,15 @@
 
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
+#include "pipelines/net/tcp_options.h"
 #include "pipelines/stages/firewall_rules.h"
 
 namespace ravelin::firewall {
 namespace {
 
 constexpr uint16_t kVlanIdMask = 0x0fff;
-constexpr uint8_t kOptionEnd = 0, kOptionNop = 1, kOptionScale = 3, kOptionSackPermitted = 4;
 constexpr uint8_t kEchoRequest4 = 8, kEchoReply4 = 0, kEchoRequest6 = 128, kEchoReply6 = 129;
 constexpr uint32_t kQuotedBytes = 8;  // of the payload, at least (RFC 792)
-
-// RFC 9293 section 3.1, RFC 7323 section 2.2, RFC 2018 section 2. A malformed list ends the walk:
-// the tracker then does without, as a receiver would.
-void read_options(const uint8_t* at, unsigned length, TcpSegment& segment) noexcept {
-    unsigned i = 0;
-    while (i < length && at[i] != kOptionEnd) {
-        if (at[i] == kOptionNop) {
-            ++i;
-            continue;
-        }
-        if (i + 1 >= length || at[i + 1] < 2 || i + at[i + 1] > length) return;
-        if (at[i] == kOptionScale && at[i + 1] == 3)
-            segment.wscale = static_cast<int8_t>(std::min<uint8_t>(at[i + 2], kMaxWindowScale));
-        if (at[i] == kOptionSackPermitted && at[i + 1] == 2) segment.sack_permitted = true;
-        i += at[i + 1];
-    }
-}
 
 // Walks the extension headers of a quoted IPv6 packet; false when they end beyond the quote or the
 // packet is a later fragment.
@@ -129,10 +112,11 @@ std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& m
     segment.window = tcp->window.host();
     segment.flags = tcp->flags;
     if (!segment.has(kTcpSyn)) return segment;  // only there do the options matter
-    const unsigned length = tcp->header_length() - static_cast<unsigned>(sizeof(net::Tcp));
-    const uint8_t* options = packet.bytes(meta.l4_offset + uint32_t{sizeof(net::Tcp)}, length);
-    if (options == nullptr) return std::nullopt;
-    read_options(options, length, segment);
+    unsigned length = 0;
+    if (net::tcp_header(packet, meta, length) == nullptr) return std::nullopt;
+    const net::TcpOptions options = net::read_tcp_options(packet, meta);
+    segment.wscale = options.window_scale;
+    segment.sack_permitted = options.sack_permitted;
     return segment;
 }
 
@@ -141,6 +125,7 @@ std::optional<Quoted> read_quoted(const Packet& packet, const PacketMeta& meta) 
     uint32_t at = meta.inner_offset;
     const bool read =
         meta.has(PacketMeta::kIpv4) ? read_quoted_v4(packet, at, q) : read_quoted_v6(packet, at, q);
+    q.l4_offset = at;
     if (!read || !read_quoted_payload(packet, at, q)) return std::nullopt;
     return q;
 }

@@ -19,6 +19,7 @@ struct Subject {
     uint32_t hash = 0;
     bool swapped = false;
     const FlowTranslation* translation = nullptr;  ///< of its flow, if it is translated
+    FlowProxy* proxy = nullptr;                    ///< of its flow, if the SYN proxy opened it
     bool created = false;                          ///< it has opened a flow
 };
 
@@ -36,7 +37,8 @@ std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& m
 struct Quoted {
     IpAddress source, destination;
     uint16_t source_port = 0, destination_port = 0;
-    uint32_t sequence = 0;  ///< TCP
+    uint32_t sequence = 0;   ///< TCP
+    uint32_t l4_offset = 0;  ///< of its transport header, in the frame
     uint8_t protocol = 0;
 };
 /// Nothing if it is no IP packet of the error's family, a later fragment, or cut within the first

@@ -107,6 +107,7 @@ Status place_rules(FirewallPolicy& policy, std::span<const NamedRule> named,
         CompiledRule rule = compiled(named[origin], policy.first_info + origin);
         rule.extra = extras[origin];
         rule.counted = std::ranges::binary_search(policy.counted_slots, rule.slot);
+        rule.proxy = policy.add_proxy(named[origin], previous);
         if (auto s = bind_sets(policy, named[origin], rule); !s)
             return std::move(s.error()).within(fmt::format("rule '{}'", named[origin].name));
         policy.rules.push_back(rule);

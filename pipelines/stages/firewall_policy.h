@@ -29,6 +29,7 @@ struct CompiledRule {
     bool counted = false;  ///< its flows count for their source
     uint32_t extra = 0;    ///< extras[extra - 1] must hold as well; 0: none
     uint32_t live = 0;     ///< live sets to ask: live_tests[live - 1] and on; 0: none
+    uint32_t proxy = 0;    ///< proxies[proxy - 1] answers SYNs; 0: none
 };
 
 /// One live set a rule asks.
@@ -47,6 +48,12 @@ struct CompiledExtra {
     uint32_t per_source = 0;    ///< live flows; 0: any number
     uint32_t counted_slot = 0;  ///< of the rule whose flows count
     bool over = false;
+};
+
+/// How a rule's SYNs are answered, and which.
+struct CompiledProxy {
+    SynProxy spec;
+    LimitTable* above = nullptr;  ///< null: all of them
 };
 
 /// What limits are asked with, and what they answer.
@@ -122,11 +129,16 @@ class FirewallPolicy final : public StagePolicy {
     /// same limit; LimitTable is safe for all workers.
     std::vector<std::pair<uint32_t, std::shared_ptr<LimitTable>>> limits;
     std::vector<uint32_t> counted_slots;  ///< sorted
-    std::vector<TcpWindow> windows;       ///< by slot; empty: no rule has its own
+    std::vector<CompiledProxy> proxies;
+    /// As limits: of SynProxy::above.
+    std::vector<std::pair<uint32_t, std::shared_ptr<LimitTable>>> proxy_rates;
+    std::vector<TcpWindow> windows;  ///< by slot; empty: no rule has its own
 
     /// Fills extras, limits and counted_slots; of_rule[i]: CompiledRule::extra of named[i].
     Status add_extras(std::span<const NamedRule> named, const FirewallPolicy* previous,
                       std::vector<uint32_t>& of_rule);
+    /// CompiledRule::proxy of a rule.
+    uint32_t add_proxy(const NamedRule& rule, const FirewallPolicy* previous);
     /// Of what rules ask beyond the classifier; not part of memory_bytes().
     [[nodiscard]] size_t limit_bytes() const;
 

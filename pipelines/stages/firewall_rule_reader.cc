@@ -73,7 +73,7 @@ class RuleReader {
         out_.matches = !node_["disabled"].as_bool();
         for (const auto step : {&RuleReader::ports, &RuleReader::addresses, &RuleReader::protocols,
                                 &RuleReader::transport, &RuleReader::icmp, &RuleReader::states,
-                                &RuleReader::live, &RuleReader::extra})
+                                &RuleReader::live, &RuleReader::extra, &RuleReader::proxy})
             if (auto s = (this->*step)(); !s) return std::move(s.error());
         return std::move(out_);
     }
@@ -242,10 +242,20 @@ class RuleReader {
         out_.extra = std::move(*read);
         out_.window = node_["tcp-window"].as_text();
         note_empty("dscp", out_.extra.conditions.dscp == 0);
-        if (out_.extra.conditions.tcp_mask == 0) return ok_status();
+        return out_.extra.conditions.tcp_mask != 0 ? tcp_only("tcp-flags need") : ok_status();
+    }
+
+    Status proxy() {
+        auto read = read_syn_proxy(node_);
+        if (!read) return std::move(read.error());
+        out_.proxy = std::move(*read);
+        return out_.proxy ? tcp_only("syn-proxy needs") : ok_status();
+    }
+
+    Status tcp_only(std::string_view what) {
         std::vector<uint8_t>& protocols = out_.rule.protocols;
         if (!protocols.empty() && !holds(protocols, net::kTcp))
-            return Error{"tcp-flags need protocol tcp"};
+            return Error{fmt::format("{} protocol tcp", what)};
         protocols = {net::kTcp};
         return ok_status();
     }

@@ -103,6 +103,7 @@ struct NamedRule {
     /// Live sets that must hold the packet as well, checked after the classifier.
     std::vector<LiveRef> live{};
     RuleExtra extra{};
+    std::optional<SynProxy> proxy{};
     std::string window{};  ///< `tcp-window`; empty: as the stage says
 
     /// Whether `rule` says all of it, so that it takes whatever another rule within it would take.

@@ -8,6 +8,7 @@
 #include "dataplane/config/schema.h"
 #include "dataplane/limits.h"
 #include "pipelines/stages/firewall_extra_schema.h"
+#include "pipelines/stages/firewall_proxy_schema.h"
 
 namespace ravelin::firewall {
 
@@ -147,6 +148,11 @@ inline constexpr std::array kRuleFields{
           .help = "A number of live flows; beyond it the rule does not match and the next one is "
                   "asked.",
           .nested = &kConnectionSchema},
+    Field{.name = "syn-proxy",
+          .type = Type::kMap,
+          .help = "New TCP connections that the rule accepts prove their source before the server "
+                  "hears of them.",
+          .nested = &kSynProxySchema},
     Field{.name = "tcp-window",
           .type = Type::kEnum,
           .help = "TCP window checks of the flows this rule accepts; default: as the stage says.",
