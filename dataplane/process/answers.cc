@@ -16,6 +16,7 @@
 #include "pipelines/stages/firewall_view.h"
 #include "pipelines/stages/route.h"
 #include "pipelines/stages/route_learned.h"
+#include "pipelines/stages/steer_fragments.h"
 
 namespace ravelin::answers {
 namespace {
@@ -100,6 +101,9 @@ void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
     if (const auto* firewall = policy_of<firewall::FirewallPolicy>(*store.current(), "firewall");
         firewall != nullptr && !firewall->limits.empty())
         add("firewall.limits", firewall->limit_bytes());
+    const size_t workers = store.appliance()->workers().size();
+    add("steer.fragments", FragmentTable::memory_bytes() * workers)
+        ->set_capacity(FragmentTable::kDatagrams * workers);
     const SourceCounts& counts = store.appliance()->counts_by_source();
     add("flows.by_source", counts.memory_bytes())->set_capacity(counts.capacity());
     const LearnedRoutes& learned = store.appliance()->learned();

@@ -4,9 +4,8 @@
 // address pair, learn their ports from the first fragment there, then go where their flow is.
 // ICMP errors go where the quoted flow is; ARP and neighbour discovery to worker 0.
 //
-// Config: none. Drops: fragment_no_first, fragment_timeout, fragment_overlap, fragment_table_full.
-// Cost: the hash (three multiplications); for a packet of another worker two cache lines of
-// metadata.
+// Config: fragments. Drops: those of FragmentDrop. Cost: the hash (three multiplications); for a
+// packet of another worker two cache lines of metadata.
 #include "pipelines/stages/steer.h"
 
 #include <array>
@@ -20,33 +19,48 @@
 namespace ravelin {
 namespace {
 
-constexpr config::Schema kSchema{"stage steer", "Brings all packets of a flow to one worker.", {}};
+constexpr std::array<std::string_view, 2> kFragmentWords{"track", "reassemble"};
+constexpr std::array kFields{
+    config::Field{.name = "fragments",
+                  .type = config::Type::kEnum,
+                  .help = "track passes fragments on as they come once the first one is known; "
+                          "reassemble holds them until all are here and none overlap, then passes "
+                          "them on as they came.",
+                  .fallback = "track",
+                  .words = kFragmentWords}};
+constexpr config::Schema kSchema{"stage steer", "Brings all packets of a flow to one worker.",
+                                 kFields};
 
-enum Drop : unsigned { kNoFirst, kTimeout, kOverlap, kTableFull };
-constexpr std::array<CounterDecl, 4> kDrops{{
-    {"fragment_no_first",
-     "Fragments that came before their first one when too many were held already."},
-    {"fragment_timeout", "Held fragments whose first one did not come within 30 seconds."},
+constexpr std::array<CounterDecl, static_cast<size_t>(FragmentDrop::kCount)> kDrops{{
+    {"fragment_timeout",
+     "Held fragments whose datagram did not become whole in time: 30 s, IPv6 60 s."},
     {"fragment_overlap", "Fragments of a datagram in which two overlap (RFC 5722)."},
-    {"fragment_table_full",
-     "Fragments of more datagrams, or with more gaps, than can be followed."},
+    {"fragment_duplicate", "Fragments whose bytes have all come before; their datagram goes on."},
+    {"fragment_length", "Fragments of a datagram that ends in two places."},
+    {"fragment_pieces", "Fragments of a datagram with more than 128 gaps or held fragments."},
+    {"fragment_source_share", "Held fragments of a source that has more of them than its share."},
+    {"fragment_table_full", "Held fragments given up for newer ones of others."},
 }};
-enum Counter : unsigned { kHandedOverCount, kHeldCount };
-constexpr std::array<CounterDecl, 2> kCounters{{
+enum Counter : unsigned { kHandedOverCount, kHeldCount, kGivenUpCount };
+constexpr std::array<CounterDecl, 3> kCounters{{
     {"handed_over", "Packets given to the worker that owns their flow."},
-    {"fragments_held", "Fragments held until their first one came."},
+    {"fragments_held", "Fragments held until their first one, or all of them, came."},
+    {"fragments_given_up", "Datagrams in fragments forgotten before their end, for newer ones."},
 }};
 
 struct SteerPolicy final : StagePolicy {
     uint16_t self = 0;    ///< resume here: steering is done
     uint16_t before = 0;  ///< resume here: steer again
+    bool whole = false;   ///< datagrams leave whole or not at all
 };
 
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node&, CompileContext& context) {
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& config,
+                                                   CompileContext& context) {
     if (context.snapshot.steps.empty()) return Error{"stands first; it needs parse before it"};
     auto policy = std::make_shared<SteerPolicy>();
     policy->before = context.snapshot.steps.back().stage;
     policy->self = static_cast<uint16_t>(StageRegistry::get().index("steer"));
+    policy->whole = config["fragments"].as_text() == kFragmentWords[1];
     return std::shared_ptr<const StagePolicy>(std::move(policy));
 }
 
@@ -73,11 +87,13 @@ class Steer final : public Stage {
         }
         if (handed_over_ != 0) context.counters.add(counter(kHandedOverCount), handed_over_);
         if (held_ != 0) context.counters.add(counter(kHeldCount), held_);
+        if (fragments_.size() != 0) count_given_up(context);
     }
 
     void tick(const StagePolicy&, WorkerContext& context) noexcept override {
-        if (const unsigned lost = fragments_.expire(context.now.ms); lost != 0)
-            context.counters.add(drop(kTimeout), lost);
+        if (fragments_.size() == 0) return;
+        fragments_.expire(context.now.ms);
+        count_given_up(context);
     }
 
   private:
@@ -99,41 +115,45 @@ class Steer final : public Stage {
             ++handed_over_;
             return;
         }
+        fragments_.limit_held(FragmentTable::held_limit(context.pool->size, context.workers));
         FragmentTable::Released released;
-        const auto answer = fragments_.take(burst.frames[i], meta, context.now.ms, released);
-        // The first fragment goes ahead of those that waited for it: it opens the flow.
-        if (judge(burst, i, answer)) hand_over(burst, i, steer.self, context);
-        const bool spoiled = answer == FragmentTable::Answer::kOverlap;
-        for (unsigned k = 0; k < released.count; ++k) {
-            if (spoiled)
-                rte_pktmbuf_free(released.frames[k]);
-            else
-                release(released.frames[k], steer, context);
-        }
-        if (spoiled && released.count != 0) context.counters.add(drop(kOverlap), released.count);
-    }
-
-    /// False when the fragment has left the burst. Otherwise its hash is now that of its flow.
-    bool judge(Burst& burst, unsigned i, FragmentTable::Answer answer) noexcept {
-        switch (answer) {
-            case FragmentTable::Answer::kPass:
-                set_hash(burst.packet(i), burst.meta[i]);
-                return true;
-            case FragmentTable::Answer::kHeld:
+        const auto ruling = fragments_.take(burst.frames[i], meta,
+                                            {.zone = zone_of(meta, *context.policy),
+                                             .now_ms = context.now.ms,
+                                             .whole = steer.whole},
+                                            released);
+        switch (ruling.kind) {
+            case FragmentTable::Ruling::Kind::kPass:  // its hash is now that of its flow
+                set_hash(burst.packet(i), meta);
+                hand_over(burst, i, steer.self, context);
+                break;
+            case FragmentTable::Ruling::Kind::kHeld:
                 burst.consume(i);
                 ++held_;
-                return false;
-            case FragmentTable::Answer::kOverlap:
-                burst.drop(i, drop(kOverlap));
-                return false;
-            case FragmentTable::Answer::kFull:
-                burst.drop(i, drop(kTableFull));
-                return false;
-            case FragmentTable::Answer::kNoFirst:
-                burst.drop(i, drop(kNoFirst));
-                return false;
+                break;
+            case FragmentTable::Ruling::Kind::kDrop:
+                burst.drop(i, drop(static_cast<unsigned>(ruling.drop)));
+                break;
         }
-        return false;
+        // The first fragment goes ahead of those that waited for it: it opens the flow.
+        for (unsigned k = 0; k < released.count; ++k) release(released.frames[k], steer, context);
+    }
+
+    /// Equal addresses on two wires or in two VLANs are two conversations; to a router they are
+    /// one, whose fragments may take different ways.
+    static uint32_t zone_of(const PacketMeta& meta, const PolicySnapshot& policy) noexcept {
+        constexpr uint32_t kVlanId = 0x0fff;
+        if (policy.mode == PolicySnapshot::Mode::kRouter) return 0;
+        return uint32_t{meta.in_port} << 24 | (meta.vlan_outer & kVlanId) << 12 |
+               (meta.vlan_inner & kVlanId);
+    }
+
+    void count_given_up(WorkerContext& context) noexcept {
+        const FragmentTable::Drops drops = fragments_.take_drops();
+        for (unsigned i = 0; i < drops.size(); ++i)
+            if (drops[i] != 0) context.counters.add(drop(i), drops[i]);
+        if (const unsigned n = fragments_.take_given_up(); n != 0)
+            context.counters.add(counter(kGivenUpCount), n);
     }
 
     // A burst has no room for frames that were held: they take the way of frames handed over, to

@@ -1,63 +1,140 @@
 // SPDX-License-Identifier: Apache-2.0
-// FragmentTable: ports of fragmented datagrams, learned from the first fragment. Per worker, of
-// fixed size, no allocation after boot; 160 KB. Fragments that come before the first are held.
+// FragmentTable: the datagrams that arrive in fragments, as one worker follows them. It learns the
+// ports from the first fragment, keeps account of every byte, and holds what cannot go on yet:
+// fragments before their first one, or, of datagrams that may leave only whole, all of them. Fixed
+// size, no allocation after boot.
+//
+// Nobody's datagrams are pushed out by more than their own share of somebody else: a source has at
+// most a sixteenth of the datagrams and a quarter of the frames held, and loses its own oldest
+// beyond that; when all is taken, the oldest of that port and family goes that has most.
 #pragma once
 #include <array>
 #include <memory>
+#include <optional>
 
+#include "dataplane/limits.h"
 #include "dataplane/packet.h"
+#include "pipelines/stages/steer_pieces.h"
 
 namespace ravelin {
 
+/// Why steer drops a fragment, in the order of its drop counters.
+enum class FragmentDrop : uint8_t {
+    kTimeout,
+    kOverlap,
+    kDuplicate,
+    kLength,
+    kPieces,
+    kSourceShare,
+    kTableFull,
+    kCount,
+};
+
 class FragmentTable {
   public:
-    static constexpr unsigned kSets = 256,
-                              kWays = 4;     ///< 1024 datagrams; a set is one address pair's luck
-    static constexpr unsigned kRanges = 16;  ///< gaps a datagram may have at a time
-    static constexpr unsigned kHeldPerDatagram = 4, kHeldInAll = 256;
-    static constexpr uint32_t kTimeoutMs =
-        30'000;  ///< RFC 791 section 3.2 says 15 s, RFC 8200 60 s
-    static constexpr unsigned kExpirePerTick = 16;  ///< a whole round in 64 turns
+    static constexpr unsigned kDatagrams = 4096, kPieces = 8192;
+    static constexpr unsigned kPerSource = kDatagrams / 16;
+    static constexpr unsigned kSources = 1024;  ///< sources share by hash; IPv6: of a /64
+    static constexpr unsigned kMostHeld = 2048;
+    static constexpr uint32_t kTimeout4Ms = 30'000;  ///< Linux's; RFC 1122 3.3.2 wants 60 to 120 s
+    static constexpr uint32_t kTimeout6Ms = 60'000;  ///< RFC 8200 section 4.5
+    static constexpr unsigned kExpirePerTurn = 64;
 
-    enum class Answer : uint8_t { kPass, kHeld, kOverlap, kFull, kNoFirst };
+    struct Ruling {
+        enum class Kind : uint8_t { kPass, kHeld, kDrop } kind;
+        FragmentDrop drop = FragmentDrop::kCount;
+    };
+    /// How a fragment came.
+    struct Arrival {
+        uint32_t zone = 0;  ///< equal addresses in two of them are two datagrams
+        uint32_t now_ms = 0;
+        bool whole = false;  ///< its datagram may leave only when all of it is here
+    };
+    /// Frames that may go on now, first bytes first; metadata in their private areas.
     struct Released {
         unsigned count = 0;
-        std::array<rte_mbuf*, kHeldPerDatagram> frames{};  ///< metadata in their private areas
+        std::array<rte_mbuf*, PiecePool::kMostPieces> frames;
     };
+    using Drops = std::array<uint32_t, static_cast<size_t>(FragmentDrop::kCount)>;
 
-    FragmentTable() : entries_(new Entry[kSets * kWays]) {}
+    FragmentTable();
     FragmentTable(const FragmentTable&) = delete;
     FragmentTable& operator=(const FragmentTable&) = delete;
     ~FragmentTable();
 
-    /// Judges one fragment and gives it the ports of its datagram. kHeld: the frame is taken.
-    /// `released`: frames held for it, for the caller to take: to send on kPass, to drop on
-    /// kOverlap.
-    Answer take(rte_mbuf* frame, PacketMeta& meta, uint32_t now_ms, Released& released) noexcept;
-    /// Forgets old datagrams, a bounded number a call; frees and returns how many held frames died.
-    unsigned expire(uint32_t now_ms) noexcept;
+    /// A quarter of a worker's buffers, even if all workers hold frames that came by one of them.
+    static unsigned held_limit(unsigned buffers, unsigned workers) noexcept;
+    /// Most frames held at a time.
+    void limit_held(unsigned frames) noexcept { held_limit_ = frames; }
+
+    /// Judges one fragment and gives it the ports of its datagram. kHeld: the frame is taken, and
+    /// may be among those released.
+    Ruling take(rte_mbuf* frame, PacketMeta& meta, const Arrival& arrival,
+                Released& released) noexcept;
+    /// Gives up datagrams that have not become whole in time, a bounded number a call.
+    void expire(uint32_t now_ms) noexcept;
+    /// Frames freed since the last call by reason: those of take()'s own kDrop not included.
+    Drops take_drops() noexcept;
+    /// Datagrams given up for others since the last call.
+    unsigned take_given_up() noexcept;
+    [[nodiscard]] unsigned held() const noexcept { return held_; }
+    [[nodiscard]] unsigned size() const noexcept { return used_; }
+    static size_t memory_bytes() noexcept;
 
   private:
-    struct Range {
-        uint32_t start, end;
+    static constexpr uint16_t kNone = PiecePool::kNone;
+    static constexpr unsigned kQueues = 2 * limits::kMaxPorts;  // of a port and a family
+    struct Links {
+        uint16_t previous = kNone, next = kNone;
     };
-    struct Entry {
+    struct Datagram {
         IpAddress source, destination;
-        uint32_t id = 0, created_ms = 0;
+        uint32_t id = 0, zone = 0, created_ms = 0;
         uint16_t source_port = 0, destination_port = 0;
-        uint8_t protocol = 0, ranges = 0, held = 0;
-        bool used = false, known = false, ports = false, poisoned = false;
-        std::array<Range, kRanges> covered{};
-        std::array<rte_mbuf*, kHeldPerDatagram> frames{};
+        PiecePool::List pieces;
+        uint16_t end = 0;  // of the datagram; 0: its last fragment has not come
+        uint16_t held = 0;
+        uint16_t next_in_bucket = kNone, bucket = 0;
+        uint16_t source_group = 0, queue = 0;
+        Links by_age, by_source;
+        uint8_t protocol = 0;
+        bool known = false, ports = false, whole = false, spoiled = false;
+        FragmentDrop why = FragmentDrop::kCount;  // spoiled
     };
-    Entry* find(const PacketMeta& meta, uint32_t now_ms) noexcept;
-    static bool matches(const Entry& e, const PacketMeta& meta) noexcept;
-    static Answer cover(Entry& entry, Range range) noexcept;
-    Answer hold(Entry& entry, rte_mbuf* frame, const PacketMeta& meta) noexcept;
-    void release(Entry& entry, Released& released) noexcept;
-    unsigned forget(Entry& entry) noexcept;
-    std::unique_ptr<Entry[]> entries_;
-    unsigned held_ = 0, cursor_ = 0;
+    /// Datagrams in the order in which they began.
+    struct Queue {
+        uint16_t oldest = kNone, newest = kNone;
+        uint16_t datagrams = 0, held = 0;
+    };
+    uint16_t find(const PacketMeta& meta, uint32_t zone, uint16_t& bucket) const noexcept;
+    uint16_t open(const PacketMeta& meta, const Arrival& arrival, uint16_t bucket) noexcept;
+    void close(uint16_t at) noexcept;
+    void link(Queue& queue, Links Datagram::*links, uint16_t at) noexcept;
+    void unlink(Queue& queue, Links Datagram::*links, uint16_t at) noexcept;
+    void forget_held(Datagram& datagram) noexcept;
+    unsigned free_frames(Datagram& datagram) noexcept;
+    void give_up(uint16_t at, FragmentDrop why) noexcept;
+    [[nodiscard]] uint16_t oldest_of_most(uint16_t Queue::*what) const noexcept;
+    std::optional<FragmentDrop> make_room(uint16_t at, bool hold) noexcept;
+    Ruling add(uint16_t at, const FragmentExtent& extent, rte_mbuf* frame,
+               const PacketMeta& meta) noexcept;
+    void hold(Datagram& datagram, rte_mbuf* frame, const PacketMeta& meta) noexcept;
+    static void learn(Datagram& datagram, const PacketMeta& meta) noexcept;
+    static void tell(const Datagram& datagram, PacketMeta& meta) noexcept;
+    void release(Datagram& datagram, Released& released) noexcept;
+    Ruling spoil(Datagram& datagram, FragmentDrop why) noexcept;
+
+    std::unique_ptr<Datagram[]> datagrams_;
+    std::unique_ptr<uint16_t[]> buckets_;
+    std::unique_ptr<Queue[]> sources_;
+    std::array<Queue, kQueues> queues_;
+    std::array<uint64_t, kQueues / 64> busy_{};  // queues that are not empty
+    PiecePool pool_{kPieces};
+    uint16_t free_ = kNone;
+    unsigned used_ = 0, held_ = 0, held_limit_ = kMostHeld;
+    uint32_t expired_at_ms_ = 0;
+    unsigned given_up_ = 0;
+    Drops drops_{};
 };
 
 }  // namespace ravelin

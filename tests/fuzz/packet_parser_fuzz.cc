@@ -50,7 +50,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         set_hash(packet, meta);
         FragmentTable::Released released;
         if (meta.has(PacketMeta::kFragment))
-            taken = fragments.take(frame, meta, now_ms, released) == FragmentTable::Answer::kHeld;
+            taken = fragments
+                        .take(frame, meta,
+                              {.zone = 0, .now_ms = now_ms, .whole = (data[0] & 1) != 0}, released)
+                        .kind == FragmentTable::Ruling::Kind::kHeld;
         for (unsigned i = 0; i < released.count; ++i) rte_pktmbuf_free(released.frames[i]);
     }
     if (!taken) rte_pktmbuf_free(frame);

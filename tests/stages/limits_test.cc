@@ -146,43 +146,37 @@ TEST_F(Limits, WaitingForNeighboursIsBoundedForTheWholeBox) {
     EXPECT_EQ(offer(kMore, scan).size(), kMore) << "who gave up asks again";
 }
 
+// Of another source each.
 std::string later_fragment(unsigned i) {
-    return fmt::format("ip proto=17 10.2.{}.{} > 192.0.2.7 mf frag={} id=5 len=8", i / 800,
-                       i / 4 % 200 + 1, 24 + i % 4 * 8);
+    return fmt::format("ip proto=17 10.{}.{}.{} > 192.0.2.7 mf frag=24 id=5 len=8", i / 40'000 + 2,
+                       i / 200 % 200, i % 200 + 1);
 }
 std::string first_fragment(unsigned i) {
-    return fmt::format("udp 10.2.{}.{}:1 > 192.0.2.7:2 mf id=5 len=16", i / 200, i % 200 + 1);
+    return fmt::format("udp 10.{}.{}.{}:1 > 192.0.2.7:2 mf id=5 len=16", i / 40'000 + 2,
+                       i / 200 % 200, i % 200 + 1);
 }
 
-TEST_F(Limits, FragmentsWithoutTheirFirstAreHeldUpToABoundOnEachWorker) {
+TEST_F(Limits, FragmentsAreHeldUpToABoundOnEachWorkerAndTheOldestGo) {
     start(kWire);
-    constexpr unsigned kHeld = FragmentTable::kHeldInAll;
-    const unsigned offered = 3 * kHeld * workers();
+    const unsigned held = FragmentTable::held_limit(test_eal()->size, workers());
+    const unsigned offered = 3 * FragmentTable::kMostHeld * workers();
     EXPECT_TRUE(offer(offered, later_fragment).empty());
-    EXPECT_EQ(box_->per_worker("steer.fragments_held"), on_each(kHeld));
+    EXPECT_EQ(box_->counter("steer.fragments_held"), offered);
+    EXPECT_EQ(rte_mempool_in_use_count(test_eal()), held * workers());
     auto drops = box_->drops();
-    EXPECT_EQ(drops["steer.fragment_no_first"] + drops["steer.fragment_table_full"],
-              offered - kHeld * workers());
-    EXPECT_EQ(rte_mempool_in_use_count(test_eal()), kHeld * workers());
+    EXPECT_EQ(drops["steer.fragment_table_full"] + drops["steer.fragment_source_share"],
+              offered - held * workers());
     box_->advance(40'000);
-    EXPECT_EQ(box_->per_worker("drop.steer.fragment_timeout"), on_each(kHeld));
+    EXPECT_EQ(box_->per_worker("drop.steer.fragment_timeout"), on_each(held));
     expect_no_buffer_in_use();
-    EXPECT_TRUE(offer(offered, later_fragment).empty());
-    EXPECT_EQ(box_->per_worker("steer.fragments_held"), on_each(2 * kHeld)) << "room again";
 }
 
-TEST_F(Limits, DatagramsInFragmentsAreFollowedUpToABoundOnEachWorker) {
+TEST_F(Limits, DatagramsInFragmentsAreFollowedUpToABoundOnEachWorkerAndTheOldestGo) {
     start(kWire);
-    constexpr unsigned kFollowed = FragmentTable::kSets * FragmentTable::kWays;
-    const unsigned offered = 4 * kFollowed * workers();
-    const size_t passed = offer(offered, first_fragment).size();
-    // A set is full with four; with sixteen offered to each, hardly one is not.
-    EXPECT_LE(passed, size_t{kFollowed} * workers());
-    EXPECT_GE(passed, size_t{kFollowed} * workers() * 99 / 100);
-    EXPECT_THAT(box_->per_worker("drop.steer.fragment_table_full"), Each(Gt(0u)));
-    EXPECT_EQ(box_->counter("drop.steer.fragment_table_full") + passed, offered);
-    box_->advance(40'000);
-    EXPECT_EQ(offer(64, first_fragment).size(), 64u) << "old ones are forgotten";
+    const unsigned offered = 2 * FragmentTable::kDatagrams * workers();
+    EXPECT_EQ(offer(offered, first_fragment).size(), offered) << "newer ones find room";
+    EXPECT_THAT(box_->per_worker("steer.fragments_given_up"), Each(Gt(0u)));
+    EXPECT_GE(box_->counter("steer.fragments_given_up"), offered / 2);
     expect_no_buffer_in_use();
 }
 
