@@ -12,6 +12,7 @@ struct Case {
     std::vector<std::string> rules;  ///< one YAML flow mapping each: "{name: a, action: drop}"
     std::string otherwise = "drop";  ///< the firewall's `default`
     bool loose = false;              ///< `pickup: validated`; nf_conntrack_tcp_loose
+    bool reassemble = false;         ///< `fragments` of steer
     std::vector<std::string> packets;
     unsigned refused = 0;  ///< lines of a real rule set that the rules above leave out
 };

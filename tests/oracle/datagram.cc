@@ -10,9 +10,11 @@ using test::Sent;
 
 void Datagram::Pieces::add(const FrameFacts& f, const Bytes& frame) {
     const auto length = static_cast<uint32_t>(f.end - f.l4);
+    Bytes bytes(frame.begin() + static_cast<long>(f.l4), frame.begin() + static_cast<long>(f.end));
+    if (const auto same = at.find(f.fragment_offset); same != at.end() && same->second == bytes)
+        return;  // a copy changes nothing for who puts them together
     ranges.emplace_back(f.fragment_offset, f.fragment_offset + length);
-    at[f.fragment_offset] =
-        Bytes(frame.begin() + static_cast<long>(f.l4), frame.begin() + static_cast<long>(f.end));
+    at[f.fragment_offset] = std::move(bytes);
     if (!f.more) end = f.fragment_offset + length;
 }
 

@@ -106,18 +106,8 @@ bool not_under_way(const Judged& j) {
 bool fragment_tiny(const Judged& j) {
     return j.o.facts.fragment && dropped_by(j.o, "parse.fragment_tiny") && !ravelin_let(j.o);
 }
-bool fragments_held(const Judged& j) {
-    return j.o.facts.fragment && dropped_by(j.o, "steer.fragment_no_first") && stricter(j.o);
-}
-bool fragment_gaps(const Judged& j) {
-    return j.o.facts.fragment && dropped_by(j.o, "steer.fragment_table_full") && stricter(j.o);
-}
-bool fragment_repeated(const Judged& j) {
-    return j.o.facts.fragment && !j.o.whole && dropped_by(j.o, "steer.fragment_overlap") &&
-           stricter(j.o);
-}
 bool fragments_unjoined(const Judged& j) {
-    return j.o.facts.fragment && !j.o.whole && !kernel_let(j.o) &&
+    return j.o.facts.fragment && !j.c.reassemble && !j.o.whole && !kernel_let(j.o) &&
            j.o.ravelin.kind == Kind::kPartial;
 }
 
@@ -192,9 +182,6 @@ constexpr std::array kDifferences{
     Difference{"icmp-quoted-sequence", quoted_sequence},
     Difference{"icmp-not-under-way", not_under_way},
     Difference{"fragment-tiny", fragment_tiny},
-    Difference{"fragments-held", fragments_held},
-    Difference{"fragment-gaps", fragment_gaps},
-    Difference{"fragment-repeated", fragment_repeated},
     Difference{"fragments-unjoined", fragments_unjoined},
     Difference{"until-answered", until_answered},
     Difference{"tcp-mid-stream", mid_stream},

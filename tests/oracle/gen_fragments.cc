@@ -102,6 +102,7 @@ Case fragments(Random& rng) {
                      "{name: out, action: accept, in: lan}",
                      "{name: in, action: accept, in: wan, protocol: [tcp, udp], to-ports: 80}"},
            .packets = {}};
+    c.reassemble = one_in(2, rng);
     for (unsigned i = 0; i < kDatagrams; ++i) {
         const bool v4 = !one_in(3, rng), lan = !one_in(3, rng);
         send(c, lan, v4, fresh_host(lan, v4, rng), fresh_host(!lan, v4, rng), rng);

@@ -32,7 +32,8 @@ const config::Node& firewall_of(const PolicySnapshot& policy) {
 
 class RavelinSide {
   public:
-    explicit RavelinSide(const Case& c) : box_(router_yaml(firewall_yaml(c)), kFlows) {
+    explicit RavelinSide(const Case& c)
+        : box_(router_yaml(firewall_yaml(c), c.reassemble), kFlows) {
         box_.settle();  // what it says by itself at boot
         (void)box_.sent();
         drops_ = box_.drops();

@@ -20,7 +20,7 @@ struct Observation {
     std::string drop;                    ///< Ravelin's reasons, joined by '+'
     FlowState before = FlowState::none;  ///< of the packet's flow in Ravelin's table
     bool mangled = false;                ///< both forwarded, but not the same bytes
-    bool whole = true;                   ///< fragments: all came, none overlapped another
+    bool whole = true;  ///< fragments: all came, none overlapped another but its copy
     [[nodiscard]] bool agree() const { return kernel.same(ravelin) && !mangled; }
 };
 

@@ -23,13 +23,16 @@ bool own_network(const IpAddress& address) {
     return own4.contains(address) || own6.contains(address);
 }
 
-std::string router_yaml(const std::string& firewall) {
+std::string router_yaml(const std::string& firewall, bool reassemble) {
     std::string out = "ports:\n";
     for (const TopologyPort& p : kPorts)
         out += fmt::format(
             "  - {{name: {}, device: \"null\", mac: \"{}\", addresses: [{}, \"{}\"]}}\n", p.name,
             p.mac, p.v4, p.v6);
-    out += "pipeline:\n  - parse: {verify-checksums: true}\n  - steer\n  - route:\n      routes:\n";
+    out += fmt::format(
+        "pipeline:\n  - parse: {{verify-checksums: true}}\n  - steer: {{fragments: {}}}\n"
+        "  - route:\n      routes:\n",
+        reassemble ? "reassemble" : "track");
     for (const TopologyRoute& r : kRoutes)
         out += fmt::format("        - {{to: \"{}\", via: \"{}\"}}\n", r.to, r.via);
     out += firewall;

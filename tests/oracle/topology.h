@@ -36,8 +36,9 @@ unsigned side_of(const IpAddress& address);
 /// True for the box's own networks, which generators keep out of.
 bool own_network(const IpAddress& address);
 
-/// The whole configuration around a firewall stage, for StageFixture.
-std::string router_yaml(const std::string& firewall);
+/// The whole configuration around a firewall stage, for StageFixture. `reassemble`: what steer does
+/// with fragments.
+std::string router_yaml(const std::string& firewall, bool reassemble = false);
 
 /// The frame a packet text describes, and the port it enters by (index into kPorts).
 struct Arrival {
