@@ -74,16 +74,16 @@ class Steer final : public Stage {
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i)) continue;
             PacketMeta& meta = burst.meta[i];
-            set_hash(burst.packet(i), meta);
             // The kernel's frames belong to flows, the box's own answers to what they answer.
             const bool answer =
                 meta.has(PacketMeta::kLocalOrigin) && !meta.has(PacketMeta::kFromKernel);
-            if (context.dry_run) meta.resume = owner_of(burst.packet(i), meta, context, nat_);
-            if (context.dry_run || answer) continue;
-            if (meta.has(PacketMeta::kFragment))
+            if (meta.has(PacketMeta::kFragment) && !context.dry_run && !answer) {
                 fragment(burst, i, steer, context);
-            else
-                hand_over(burst, i, steer.self, context);
+                continue;
+            }
+            set_hash(burst.packet(i), meta);
+            if (context.dry_run) meta.resume = owner_of(burst.packet(i), meta, context, nat_);
+            if (!context.dry_run && !answer) hand_over(burst, i, steer.self, context);
         }
         if (handed_over_ != 0) context.counters.add(counter(kHandedOverCount), handed_over_);
         if (held_ != 0) context.counters.add(counter(kHeldCount), held_);

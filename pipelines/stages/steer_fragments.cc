@@ -2,7 +2,6 @@
 #include "pipelines/stages/steer_fragments.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "dataplane/flow.h"
 
@@ -48,10 +47,6 @@ size_t FragmentTable::memory_bytes() noexcept {
            kSources * sizeof(Queue) + size_t{kPieces} * 16;
 }
 
-unsigned FragmentTable::held_limit(unsigned buffers, unsigned workers) noexcept {
-    return std::clamp(buffers / (4 * workers), 8u, kMostHeld);
-}
-
 uint16_t FragmentTable::find(const PacketMeta& m, uint32_t zone, uint16_t& bucket) const noexcept {
     bucket = static_cast<uint16_t>(hash_of(m.source, m.destination, m.fragment_id) % kBuckets);
     uint16_t at = buckets_[bucket];
@@ -66,12 +61,11 @@ uint16_t FragmentTable::find(const PacketMeta& m, uint32_t zone, uint16_t& bucke
     return at;
 }
 
-uint16_t FragmentTable::open(const PacketMeta& m, const Arrival& arrival,
-                             uint16_t bucket) noexcept {
-    const uint16_t group = group_of(m.source);
+uint16_t FragmentTable::open(const PacketMeta& m, const Arrival& arrival, uint16_t bucket,
+                             uint16_t group) noexcept {
     if (sources_[group].datagrams >= kPerSource)
         give_up(sources_[group].oldest, FragmentDrop::kSourceShare);
-    if (free_ == kNone) give_up(oldest_of_most(&Queue::datagrams), FragmentDrop::kTableFull);
+    if (free_ == kNone) give_up(most(&Queue::datagrams).oldest, FragmentDrop::kTableFull);
     const uint16_t at = free_;
     Datagram& d = datagrams_[at];
     free_ = d.next_in_bucket;
@@ -87,8 +81,7 @@ uint16_t FragmentTable::open(const PacketMeta& m, const Arrival& arrival,
     d.next_in_bucket = buckets_[bucket];
     buckets_[bucket] = at;
     d.source_group = group;
-    d.queue = static_cast<uint16_t>(m.in_port % limits::kMaxPorts * 2 +
-                                    (m.has(PacketMeta::kIpv6) ? 1 : 0));
+    d.queue = queue_of(m);
     link(sources_[group], &Datagram::by_source, at);
     link(queues_[d.queue], &Datagram::by_age, at);
     busy_[d.queue / 64] |= uint64_t{1} << d.queue % 64;
@@ -123,56 +116,6 @@ void FragmentTable::unlink(Queue& queue, Links Datagram::*links, uint16_t at) no
     (own.previous == kNone ? queue.oldest : (datagrams_[own.previous].*links).next) = own.next;
     (own.next == kNone ? queue.newest : (datagrams_[own.next].*links).previous) = own.previous;
     --queue.datagrams;
-}
-
-void FragmentTable::forget_held(Datagram& d) noexcept {
-    held_ -= d.held;
-    sources_[d.source_group].held = static_cast<uint16_t>(sources_[d.source_group].held - d.held);
-    queues_[d.queue].held = static_cast<uint16_t>(queues_[d.queue].held - d.held);
-    d.held = 0;
-}
-
-unsigned FragmentTable::free_frames(Datagram& d) noexcept {
-    forget_held(d);
-    return pool_.clear(d.pieces);
-}
-
-void FragmentTable::give_up(uint16_t at, FragmentDrop why) noexcept {
-    drops_[static_cast<size_t>(why)] += free_frames(datagrams_[at]);
-    close(at);
-    if (why != FragmentDrop::kTimeout) ++given_up_;
-}
-
-/// The oldest datagram of the port and family that has most of `what`.
-uint16_t FragmentTable::oldest_of_most(uint16_t Queue::*what) const noexcept {
-    const Queue* most = &queues_[0];
-    for (unsigned word = 0; word < busy_.size(); ++word)
-        for (uint64_t left = busy_[word]; left != 0; left &= left - 1) {
-            const Queue& queue = queues_[word * 64 + static_cast<unsigned>(std::countr_zero(left))];
-            if (queue.*what > most->*what) most = &queue;
-        }
-    return most->oldest;
-}
-
-/// Room for one more piece of `at`, held or not; the reason where only its own end would make some.
-std::optional<FragmentDrop> FragmentTable::make_room(uint16_t at, bool hold) noexcept {
-    const Queue& source = sources_[datagrams_[at].source_group];
-    for (;;) {
-        uint16_t oldest = kNone;
-        FragmentDrop why = FragmentDrop::kTableFull;
-        if (hold && source.held >= held_limit_ / 4) {
-            oldest = source.oldest;
-            why = FragmentDrop::kSourceShare;
-        } else if (hold && held_ >= held_limit_) {
-            oldest = oldest_of_most(&Queue::held);
-        } else if (pool_.full()) {
-            oldest = oldest_of_most(&Queue::datagrams);
-        } else {
-            return std::nullopt;
-        }
-        if (oldest == at) return why;
-        give_up(oldest, why);
-    }
 }
 
 void FragmentTable::hold(Datagram& d, rte_mbuf* frame, const PacketMeta& meta) noexcept {
@@ -245,7 +188,13 @@ FragmentTable::Ruling FragmentTable::take(rte_mbuf* frame, PacketMeta& meta, con
                                           Released& released) noexcept {
     uint16_t bucket = 0;
     uint16_t at = find(meta, arrival.zone, bucket);
-    if (at == kNone) at = open(meta, arrival, bucket);
+    if (at == kNone) {
+        if (!admits(meta, arrival)) return {Ruling::Kind::kDrop, FragmentDrop::kTableFull};
+        const uint16_t group = group_of(meta.source);
+        if (!admits_source(sources_[group], meta, arrival))
+            return {Ruling::Kind::kDrop, FragmentDrop::kSourceShare};
+        at = open(meta, arrival, bucket, group);
+    }
     Datagram& d = datagrams_[at];
     if (d.spoiled) return {Ruling::Kind::kDrop, d.why};
     const Ruling ruling = add(at, extent_of(Packet(frame), meta), frame, meta);
@@ -258,20 +207,6 @@ FragmentTable::Ruling FragmentTable::take(rte_mbuf* frame, PacketMeta& meta, con
     if (d.held != 0 && d.known && (complete || !d.whole)) release(d, released);
     if (complete && d.held == 0) close(at);
     return ruling;
-}
-
-void FragmentTable::expire(uint32_t now_ms) noexcept {
-    if (used_ == 0 || now_ms == expired_at_ms_) return;
-    expired_at_ms_ = now_ms;
-    unsigned left = kExpirePerTurn;
-    for (unsigned q = 0; q < kQueues && left != 0; ++q) {
-        const uint32_t timeout = q % 2 == 0 ? kTimeout4Ms : kTimeout6Ms;
-        for (uint16_t at = queues_[q].oldest; at != kNone && left != 0; at = queues_[q].oldest) {
-            if (now_ms - datagrams_[at].created_ms < timeout) break;
-            give_up(at, FragmentDrop::kTimeout);
-            --left;
-        }
-    }
 }
 
 FragmentTable::Drops FragmentTable::take_drops() noexcept {

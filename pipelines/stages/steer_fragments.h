@@ -6,7 +6,9 @@
 //
 // Nobody's datagrams are pushed out by more than their own share of somebody else: a source has at
 // most a sixteenth of the datagrams and a quarter of the frames held, and loses its own oldest
-// beyond that; when all is taken, the oldest of that port and family goes that has most.
+// beyond that; when all is taken, the oldest of that port and family goes that has most. Whoever
+// has most already may replace his own at a bounded rate only: to open a flow for every fragment of
+// a flood would cost six times what refusing them does.
 #pragma once
 #include <array>
 #include <memory>
@@ -39,6 +41,7 @@ class FragmentTable {
     static constexpr uint32_t kTimeout4Ms = 30'000;  ///< Linux's; RFC 1122 3.3.2 wants 60 to 120 s
     static constexpr uint32_t kTimeout6Ms = 60'000;  ///< RFC 8200 section 4.5
     static constexpr unsigned kExpirePerTurn = 64;
+    static constexpr unsigned kReplacedPerMs = 32;
 
     struct Ruling {
         enum class Kind : uint8_t { kPass, kHeld, kDrop } kind;
@@ -107,14 +110,22 @@ class FragmentTable {
         uint16_t datagrams = 0, held = 0;
     };
     uint16_t find(const PacketMeta& meta, uint32_t zone, uint16_t& bucket) const noexcept;
-    uint16_t open(const PacketMeta& meta, const Arrival& arrival, uint16_t bucket) noexcept;
+    static bool holds(const PacketMeta& m, const Arrival& a) noexcept {
+        return a.whole || m.has(PacketMeta::kLaterFragment);
+    }
+    bool admits(const PacketMeta& meta, const Arrival& arrival) noexcept;
+    bool admits_source(const Queue& source, const PacketMeta& meta,
+                       const Arrival& arrival) noexcept;
+    uint16_t open(const PacketMeta& meta, const Arrival& arrival, uint16_t bucket,
+                  uint16_t group) noexcept;
     void close(uint16_t at) noexcept;
     void link(Queue& queue, Links Datagram::*links, uint16_t at) noexcept;
     void unlink(Queue& queue, Links Datagram::*links, uint16_t at) noexcept;
     void forget_held(Datagram& datagram) noexcept;
     unsigned free_frames(Datagram& datagram) noexcept;
     void give_up(uint16_t at, FragmentDrop why) noexcept;
-    [[nodiscard]] uint16_t oldest_of_most(uint16_t Queue::*what) const noexcept;
+    static uint16_t queue_of(const PacketMeta& meta) noexcept;
+    [[nodiscard]] const Queue& most(uint16_t Queue::*what) const noexcept;
     std::optional<FragmentDrop> make_room(uint16_t at, bool hold) noexcept;
     Ruling add(uint16_t at, const FragmentExtent& extent, rte_mbuf* frame,
                const PacketMeta& meta) noexcept;
@@ -132,7 +143,8 @@ class FragmentTable {
     PiecePool pool_{kPieces};
     uint16_t free_ = kNone;
     unsigned used_ = 0, held_ = 0, held_limit_ = kMostHeld;
-    uint32_t expired_at_ms_ = 0;
+    uint32_t expired_at_ms_ = 0, replaced_at_ms_ = 0;
+    unsigned replaced_of_source_ = 0, replaced_of_all_ = 0;  // in this millisecond
     unsigned given_up_ = 0;
     Drops drops_{};
 };

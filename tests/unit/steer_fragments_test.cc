@@ -235,7 +235,7 @@ TEST_F(Fragments, EqualAddressesInTwoZonesAreTwoDatagrams) {
 
 TEST_F(Fragments, OneSourceLosesItsOwnAndNobodyElses) {
     EXPECT_EQ(take(piece("10.0.0.2", 1, 0)).ruling.kind, Kind::kPass);
-    for (unsigned id = 1; id <= 3 * FragmentTable::kDatagrams; ++id)
+    for (unsigned id = 1; id <= 3 * FragmentTable::kDatagrams; ++id, ++now_ms_)
         ASSERT_EQ(take(piece("10.0.0.1", id, 0)).ruling.kind, Kind::kPass);
     EXPECT_EQ(table_->size(), FragmentTable::kPerSource + 1);
     EXPECT_EQ(take(piece("10.0.0.2", 1, 1, false)).ruling.kind, Kind::kPass);
@@ -246,7 +246,7 @@ TEST_F(Fragments, OneSourceHoldsAQuarterOfTheFramesAtMost) {
     const unsigned limit = FragmentTable::held_limit(kPool, 1);
     table_->limit_held(limit);
     EXPECT_EQ(take(piece("10.0.0.2", 1, 1, false)).ruling.kind, Kind::kHeld);
-    for (unsigned id = 1; id <= FragmentTable::kPerSource; ++id)
+    for (unsigned id = 1; id <= FragmentTable::kPerSource; ++id, ++now_ms_)
         for (unsigned at = 1; at <= 8; ++at)
             ASSERT_EQ(take(piece("10.0.0.1", id, at)).ruling.kind, Kind::kHeld);
     EXPECT_LE(table_->held(), limit / 4 + 1);
@@ -260,7 +260,7 @@ TEST_F(Fragments, AThousandSourcesOfOnePortCannotPushOutWhatAnotherPortSends) {
     table_->limit_held(512);
     EXPECT_EQ(take(piece("10.0.0.2", 1, 1, false), 1).ruling.kind, Kind::kHeld);
     EXPECT_EQ(take(piece("2001:db8::2", 1, 0, true), 1).ruling.kind, Kind::kPass);
-    for (unsigned n = 0; n < 4 * FragmentTable::kDatagrams; ++n) {
+    for (unsigned n = 0; n < 4 * FragmentTable::kDatagrams; ++n, ++now_ms_) {
         const std::string from = fmt::format("10.1.{}.{}", n / 250 % 250, n % 250 + 1);
         ASSERT_NE(take(piece(from, n % 60'000, n % 2), 0).ruling.kind, Kind::kDrop);
     }
@@ -269,6 +269,25 @@ TEST_F(Fragments, AThousandSourcesOfOnePortCannotPushOutWhatAnotherPortSends) {
     EXPECT_GT(table_->take_given_up(), FragmentTable::kDatagrams);
     EXPECT_EQ(take(piece("10.0.0.2", 1, 0), 1).released, std::vector<uint16_t>{8});
     EXPECT_EQ(take(piece("2001:db8::2", 1, 1, false), 1).ruling.kind, Kind::kPass);
+}
+
+TEST_F(Fragments, WhoHasMostReplacesHisOwnAtABoundedRate) {
+    constexpr unsigned kMore = 1000;
+    unsigned refused = 0;
+    for (unsigned n = 0; n < FragmentTable::kDatagrams + kMore; ++n) {
+        const std::string from = fmt::format("10.1.{}.{}", n / 250 % 250, n % 250 + 1);
+        const auto ruling = take(piece(from, n, 0), 0).ruling;
+        refused += ruling.kind == Kind::kDrop && ruling.drop == FragmentDrop::kTableFull ? 1 : 0;
+    }
+    EXPECT_EQ(refused, kMore - FragmentTable::kReplacedPerMs);
+    EXPECT_EQ(take(piece("10.0.0.2", 1, 0), 1).ruling.kind, Kind::kPass) << "another port";
+    EXPECT_EQ(take(piece("10.1.0.1", 0, 1, false), 0).ruling.kind, Kind::kDrop) << "replaced";
+    const unsigned known = FragmentTable::kDatagrams - 1;
+    EXPECT_EQ(take(piece(fmt::format("10.1.{}.{}", known / 250, known % 250 + 1), known, 1, false))
+                  .ruling.kind,
+              Kind::kPass);
+    ++now_ms_;
+    EXPECT_EQ(take(piece("10.3.0.1", 1, 0), 0).ruling.kind, Kind::kPass);
 }
 
 TEST_F(Fragments, ADatagramOfTooManyPiecesIsSpoiled) {
