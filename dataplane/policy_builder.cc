@@ -8,72 +8,6 @@
 namespace ravelin {
 namespace {
 
-ReversePath reverse_path(const std::string& word) {
-    if (word == "strict") return ReversePath::kStrict;
-    return word == "loose" ? ReversePath::kLoose : ReversePath::kOff;
-}
-
-PortId find_port(const PolicySnapshot& snapshot, std::string_view name) {
-    for (size_t i = 0; i < snapshot.ports.size(); ++i)
-        if (snapshot.ports[i].name == name) return static_cast<PortId>(i);
-    return kNoPort;
-}
-
-Status check_tap(const PolicySnapshot& snapshot, const PortPolicy& port) {
-    constexpr size_t kLongest = 15;  // IFNAMSIZ less its end
-    if (port.tap.empty()) return ok_status();
-    if (snapshot.mode == PolicySnapshot::Mode::kWire)
-        return Error{fmt::format("ports: {}: tap needs mode: router", port.name)};
-    if (port.tap.size() > kLongest || port.tap.find('/') != std::string::npos)
-        return Error{
-            fmt::format("ports: {}: tap {}: expected an interface name of at most {} "
-                        "characters without /",
-                        port.name, port.tap, kLongest)};
-    for (const PortPolicy& other : snapshot.ports)
-        if (other.tap == port.tap)
-            return Error{fmt::format("ports: {} and {} name the same tap {}", other.name, port.name,
-                                     port.tap)};
-    return ok_status();
-}
-
-Status add_ports(PolicySnapshot& snapshot, const config::Node& ports, const PortFacts& facts) {
-    for (const config::Node& port : ports.items()) {
-        PortPolicy p;
-        p.name = port["name"].as_text();
-        if (find_port(snapshot, p.name) != kNoPort)
-            return Error{fmt::format("ports: two are named '{}'", p.name)};
-        p.mtu = static_cast<uint32_t>(port["mtu"].as_integer());
-        p.addresses = port["addresses"].as_prefixes();
-        p.rpf = reverse_path(port["rpf"].as_text());
-        p.tap = port["tap"].as_text();
-        if (auto s = check_tap(snapshot, p); !s) return s;
-        const size_t index = snapshot.ports.size();
-        if (index < facts.macs.size()) p.mac = facts.macs[index];
-        snapshot.ports.push_back(std::move(p));
-    }
-    return ok_status();
-}
-
-Status connect_wires(PolicySnapshot& snapshot, const config::Node& ports) {
-    const bool pair = snapshot.ports.size() == 2;
-    for (size_t i = 0; i < snapshot.ports.size(); ++i) {
-        PortPolicy& port = snapshot.ports[i];
-        const std::string& named = ports.items()[i]["peer"].as_text();
-        if (named.empty() && pair)
-            port.wire_peer = static_cast<PortId>(1 - i);
-        else
-            port.wire_peer = find_port(snapshot, named);
-        if (port.wire_peer == kNoPort || port.wire_peer == i)
-            return Error{fmt::format("ports: '{}' has no peer; wire mode needs one for each port",
-                                     port.name)};
-    }
-    for (size_t i = 0; i < snapshot.ports.size(); ++i)
-        if (snapshot.ports[snapshot.ports[i].wire_peer].wire_peer != i)
-            return Error{fmt::format("ports: '{}' and its peer do not name each other",
-                                     snapshot.ports[i].name)};
-    return ok_status();
-}
-
 SetDecl declared(const std::string& name, const config::Node& node) {
     return {name, set_type_of(node["type"].as_text()).value_or(SetType::kPrefixes),
             static_cast<uint32_t>(node["size"].as_integer())};
@@ -153,10 +87,10 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
     snapshot->epoch = snapshot->first_epoch = static_cast<uint32_t>(generation);
     snapshot->mode = config["mode"].as_text() == "wire" ? PolicySnapshot::Mode::kWire
                                                         : PolicySnapshot::Mode::kRouter;
-    const config::Node& ports = config["ports"];
-    if (auto s = add_ports(*snapshot, ports, facts); !s) return std::move(s.error());
-    if (snapshot->mode == PolicySnapshot::Mode::kWire)
-        if (auto s = connect_wires(*snapshot, ports); !s) return std::move(s.error());
+    auto ports = read_ports(config["ports"], snapshot->mode, facts);
+    if (!ports) return std::move(ports.error());
+    snapshot->ports = std::move(*ports);
+    snapshot->vlans = vlans_of(snapshot->ports);
     if (auto s = add_sets(*snapshot, config["sets"], previous); !s) return std::move(s.error());
     StageRegistry& registry = StageRegistry::get();
     const auto& pipeline = config["pipeline"].items();

@@ -5,14 +5,10 @@
 #include <memory>
 
 #include "dataplane/config/node.h"
+#include "dataplane/port_policies.h"
 #include "dataplane/snapshot.h"
 
 namespace ravelin {
-
-/// What a policy cannot know by itself: the MAC each running port really has (index = PortId).
-struct PortFacts {
-    std::vector<MacAddress> macs;
-};
 
 /// Control thread. `previous` lends the tables of stages whose configuration did not change. The
 /// error names stage and member; nothing is published.

@@ -56,7 +56,8 @@ uint64_t PacketSockets::dropped() {
     return dropped_;
 }
 
-PortLossMeter::PortLossMeter(uint16_t device) : device_(device), sockets_(interface_of(device)) {}
+PortLossMeter::PortLossMeter(uint16_t device, PortId port)
+    : device_(device), port_(port), sockets_(interface_of(device)) {}
 
 PortLoss PortLossMeter::read() {
     PortLoss loss{.missed = sockets_.dropped()};
@@ -70,9 +71,9 @@ PortLoss PortLossMeter::read() {
 
 void count_port_losses(std::vector<PortLossMeter>& meters, const WorkerCounters& counters) {
     PortLoss all;
-    for (size_t i = 0; i < meters.size(); ++i) {
-        const auto port = static_cast<PortId>(i);
-        const PortLoss loss = meters[i].read();
+    for (PortLossMeter& meter : meters) {
+        const PortId port = meter.port();
+        const PortLoss loss = meter.read();
         counters.set(port_counter(port, kRxMissed), loss.missed);
         counters.set(port_counter(port, kRxNoBuffer), loss.no_buffer);
         counters.set(port_counter(port, kRxErrors), loss.errors);

@@ -35,17 +35,19 @@ class PacketSockets {
 
 class PortLossMeter {
   public:
-    /// `device`: of ethdev, open until this is gone.
-    explicit PortLossMeter(uint16_t device);
+    /// `device`: of ethdev, open until this is gone; the port it is.
+    PortLossMeter(uint16_t device, PortId port);
+    [[nodiscard]] PortId port() const { return port_; }
     /// Control thread: three system calls and what the driver takes.
     PortLoss read();
 
   private:
     uint16_t device_;
+    PortId port_;
     PacketSockets sockets_;
 };
 
-/// Reads all meters (by PortId) and sets the counters of each port and the drops they add up to.
+/// Reads all meters and sets the counters of each port and the drops they add up to.
 void count_port_losses(std::vector<PortLossMeter>& meters, const WorkerCounters& counters);
 
 }  // namespace ravelin

@@ -10,6 +10,7 @@
 #include "dataplane/config/node.h"
 #include "dataplane/live_set.h"
 #include "dataplane/verdict.h"
+#include "dataplane/vlan.h"
 
 namespace ravelin {
 
@@ -38,6 +39,8 @@ struct PortPolicy {
     ReversePath rpf = ReversePath::kOff;
     PortId wire_peer = kNoPort;  ///< wire mode: where its frames leave
     std::string tap;             ///< the kernel's name of it; empty: the kernel has none
+    PortId parent = kNoPort;     ///< of a sub-interface: the port whose device carries it
+    Vlan vlan;                   ///< of a sub-interface
     bool operator==(const PortPolicy&) const = default;
 };
 
@@ -104,6 +107,7 @@ struct PolicySnapshot {
     };
     std::vector<Step> steps;        ///< in order of execution
     std::vector<PortPolicy> ports;  ///< index = PortId
+    VlanMap vlans;                  ///< tags of received frames -> sub-interface
     RuleNames rules;
     /// Live sets by name. Their elements are shared with every snapshot that declares them alike.
     std::vector<std::shared_ptr<LiveSet>> sets;

@@ -4,14 +4,32 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "dataplane/engine_counters.h"
 
 namespace ravelin {
+namespace {
+
+/// The frame, or a copy where a driver left less room in front of it; null: no buffer for one.
+rte_mbuf* with_headroom(rte_mbuf* frame, unsigned bytes, WorkerContext& context) noexcept {
+    if (rte_pktmbuf_headroom(frame) >= bytes) return frame;
+    rte_mbuf* copy = rte_pktmbuf_copy(frame, context.pool, 0, UINT32_MAX);
+    rte_pktmbuf_free(frame);
+    return copy;
+}
+
+}  // namespace
 
 Transmitter::Transmitter(std::vector<TxRoute> routes, WorkerId self)
     : routes_(std::move(routes)), queues_(routes_.size()), self_(self) {}
+
+inline void Transmitter::push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+    Queue& queue = queues_[port];
+    if (queue.count == Queue::kCapacity) flush(port, context);
+    queue.frames[queue.count++] = frame;
+}
 
 void Transmitter::send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
     const TxRoute& route = routes_[port];
@@ -22,9 +40,24 @@ void Transmitter::send(rte_mbuf* frame, PortId port, WorkerContext& context) noe
         context.counters.add(kHandedOver);
         return;
     }
-    Queue& queue = queues_[port];
-    if (queue.count == Queue::kCapacity) flush(port, context);
-    queue.frames[queue.count++] = frame;
+    if (route.tags.length != 0) return send_tagged(frame, port, context);
+    push(frame, port, context);
+}
+
+// Stages make and read frames without tags: all that leaves by a sub-interface gets them here.
+void Transmitter::send_tagged(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+    constexpr size_t kMacs = 12;
+    const TxRoute& route = routes_[port];
+    const unsigned length = route.tags.length;
+    context.counters.add(port_counter(port, kTxPackets));
+    context.counters.add(port_counter(port, kTxBytes), rte_pktmbuf_pkt_len(frame));
+    frame = with_headroom(frame, length, context);
+    if (frame == nullptr) return context.counters.add(kDropNoBuffer);
+    auto* head =
+        reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(frame, static_cast<uint16_t>(length)));
+    std::memmove(head, head + length, kMacs);
+    std::memcpy(head + kMacs, route.tags.bytes.data(), length);
+    push(frame, route.parent, context);
 }
 
 void Transmitter::emit(rte_mbuf* frame, PortId in_port, WorkerContext& context) noexcept {

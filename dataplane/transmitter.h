@@ -7,6 +7,7 @@
 #include "dataplane/burst.h"
 #include "dataplane/handoff.h"
 #include "dataplane/stage.h"
+#include "dataplane/vlan.h"
 
 namespace ravelin {
 
@@ -14,8 +15,10 @@ namespace ravelin {
 struct TxRoute {
     uint16_t device = 0;  ///< DPDK port id
     uint16_t queue = 0;
-    WorkerId owner = 0;     ///< the worker that may use this queue
-    bool segments = false;  ///< the device sends frames that lie in several buffers
+    WorkerId owner = 0;       ///< the worker that may use this queue
+    bool segments = false;    ///< the device sends frames that lie in several buffers
+    VlanTags tags = {};       ///< a sub-interface: what its frames leave with
+    PortId parent = kNoPort;  ///< a sub-interface: the port whose queue carries them
 };
 
 class Transmitter {
@@ -41,6 +44,8 @@ class Transmitter {
         rte_mbuf* frames[kCapacity];
     };
     void flush(PortId port, WorkerContext& context) noexcept;
+    void push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
+    void send_tagged(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     struct Emitted {
         rte_mbuf* frame;
         PortId in_port;

@@ -31,6 +31,7 @@ Status check_unique(const std::vector<Node>& ports, std::string_view member,
                     const Positions& positions) {
     std::map<std::string, size_t> seen;
     for (size_t i = 0; i < ports.size(); ++i) {
+        if (!ports[i].has(member)) continue;
         const std::string& value = ports[i][member].as_text();
         if (member == "device" && value == "null") continue;  // any number of null devices
         const auto [first, fresh] = seen.try_emplace(value, i);

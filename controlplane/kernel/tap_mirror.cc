@@ -17,6 +17,8 @@
 #include <optional>
 #include <span>
 
+#include "dataplane/port_policies.h"
+
 namespace ravelin::control {
 namespace {
 
@@ -99,11 +101,13 @@ std::string interface_of(const std::string& device) {
 
 std::vector<TapPort> taps_of(const config::Node& tree) {
     std::vector<TapPort> out;
-    for (const config::Node& port : tree["ports"].items())
+    const config::Node& ports = tree["ports"];
+    for (size_t i = 0; i < ports.items().size(); ++i) {
+        const config::Node& port = ports.items()[i];
         if (const std::string& tap = port["tap"].as_text(); !tap.empty())
             out.push_back({port["name"].as_text(), tap, interface_of(port["device"].as_text()),
-                           static_cast<uint32_t>(port["mtu"].as_integer()),
-                           port["addresses"].as_prefixes()});
+                           mtu_of(ports, i), port["addresses"].as_prefixes()});
+    }
     return out;
 }
 

@@ -80,6 +80,22 @@ void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& rep
     out.set_in_port(view.in_port);
 }
 
+void add_ports(const PolicySnapshot& policy, const Appliance& box, model::DataplaneStatus& out) {
+    for (size_t i = 0; i < policy.ports.size(); ++i) {
+        const PortPolicy& port = policy.ports[i];
+        const Port& carrier = box.carrier(static_cast<PortId>(i));
+        model::PortStatus& p = *out.add_ports();
+        p.set_name(port.name);
+        p.set_device(port.parent == kNoPort
+                         ? carrier.config().device
+                         : fmt::format("{} vlan {}", carrier.config().name, port.vlan.to_string()));
+        p.set_link_up(carrier.link_up());
+        p.set_mac(carrier.mac().to_string());
+        p.set_mtu(port.mtu);
+        p.set_queues(carrier.rx_queues());
+    }
+}
+
 void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
     const auto add = [&](std::string name, uint64_t bytes) {
         model::TableMemory& row = *out.add_memory();
@@ -137,15 +153,7 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
     out.set_warning(box.facts().warning);
     out.set_sandbox(store.sandbox());
     out.set_adopted_flows(box.facts().adopted_flows);
-    for (const auto& port : box.ports()) {
-        model::PortStatus& p = *out.add_ports();
-        p.set_name(port->config().name);
-        p.set_device(port->config().device);
-        p.set_link_up(port->link_up());
-        p.set_mac(port->mac().to_string());
-        p.set_mtu(port->config().mtu);
-        p.set_queues(port->rx_queues());
-    }
+    add_ports(*store.current(), box, out);
     *out.mutable_live() = store.live();
     add_memory(store, out);
 }

@@ -20,16 +20,16 @@
 namespace ravelin {
 
 uint32_t largest_mtu(const config::Node& config) {
-    int64_t mtu = 0;
-    for (const config::Node& port : config["ports"].items())
-        mtu = std::max(mtu, port["mtu"].as_integer());
-    return static_cast<uint32_t>(mtu);
+    uint32_t mtu = 0;
+    for (size_t i = 0; i < config["ports"].items().size(); ++i)
+        mtu = std::max(mtu, mtu_of(config["ports"], i));
+    return mtu;
 }
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kFixedPortMembers{"name",   "device", "mtu", "mac",
-                                                            "queues", "rss",    "tap"};
+constexpr std::array<std::string_view, 10> kFixedPortMembers{
+    "name", "device", "parent", "vlan", "tag", "mtu", "mac", "queues", "rss", "tap"};
 
 /// The members that only a restart changes.
 config::Node fixed_members(const config::Node& config) {
@@ -65,12 +65,6 @@ uint64_t boot_tag() {
     return std::hash<std::string_view>{}(id);
 }
 
-PortConfig::Rss rss_of(std::string_view word) {
-    return word == "off"      ? PortConfig::Rss::kOff
-           : word == "device" ? PortConfig::Rss::kDevice
-                              : PortConfig::Rss::kAuto;
-}
-
 std::vector<int> cpus_of(const config::Node& config) {
     std::vector<int> cpus;
     for (const std::string& text : config["workers"]["cpus"].as_names()) {
@@ -89,6 +83,11 @@ Result<std::unique_ptr<Appliance>> Appliance::boot(const config::Node& config,
     std::unique_ptr<Appliance> box(new Appliance(clock));
     box->booted_ = fixed_members(config);
     box->worker_count_ = static_cast<unsigned>(config["workers"]["count"].as_integer());
+    const bool wire = config["mode"].as_text() == "wire";
+    auto planned = read_ports(
+        config["ports"], wire ? PolicySnapshot::Mode::kWire : PolicySnapshot::Mode::kRouter, {});
+    if (!planned) return std::move(planned.error());
+    box->planned_ = std::move(*planned);
     for (const auto step :
          {&Appliance::start_environment, &Appliance::make_pools, &Appliance::open_ports})
         if (auto s = (box.get()->*step)(); !s) return std::move(s.error());
@@ -164,33 +163,9 @@ Status Appliance::make_pools() {
     return ok_status();
 }
 
-Status Appliance::open_ports() {
-    const bool wire = booted_["mode"].as_text() == "wire";
-    for (const config::Node& port : booted_["ports"].items()) {
-        PortConfig c{.name = port["name"].as_text(),
-                     .device = port["device"].as_text(),
-                     .mtu = static_cast<uint32_t>(port["mtu"].as_integer()),
-                     .mac = std::nullopt,
-                     .queues = port.has("queues")
-                                   ? static_cast<unsigned>(port["queues"].as_integer())
-                                   : worker_count_,
-                     .promiscuous = wire};
-        // A kernel interface spreads frames over sockets by its own hash: one queue, steered by us.
-        if (!port.has("queues") && pci_address_of(c.device).empty()) c.queues = 1;
-        if (port.has("mac")) c.mac = port["mac"].as_mac();
-        c.rss = rss_of(port["rss"].as_text());
-        auto opened = Port::open(c, static_cast<PortId>(ports_.size()), pools_);
-        if (!opened) return std::move(opened.error());
-        port_facts_.macs.push_back((*opened)->mac());
-        ports_.push_back(std::move(*opened));
-        losses_.emplace_back(ports_.back()->device());
-    }
-    return ok_status();
-}
-
 Status Appliance::make_counters(const std::string& run_dir) {
     std::vector<std::string> names;
-    for (const auto& port : ports_) names.push_back(port->config().name);
+    for (const PortPolicy& port : planned_) names.push_back(port.name);
     specs_ = counter_specs(names);
     counters_path_ = run_dir + "/counters";
     unlink(counters_path_.c_str());  // readers of the old one notice by its inode
@@ -233,28 +208,6 @@ Result<std::unique_ptr<FlowTable>> Appliance::make_flow_table(const std::string&
     facts_.damaged_flows += report.invalid + report.duplicate;
     segments_.push_back(std::move(*segment));
     return std::make_unique<FlowTable>(std::move(*table));
-}
-
-bool Appliance::nics_spread() const {
-    return worker_count_ > 1 && std::ranges::all_of(ports_, [this](const auto& p) {
-               return p->rss_entries() != 0 && p->rx_queues() == worker_count_;
-           });
-}
-
-/// Where NICs spread flows, queue q of every port is worker q's: a flow's directions meet there.
-void Appliance::share_queues(WorkerSetup& setup) const {
-    const bool spread = setup.rss_entries != 0;
-    for (size_t p = 0; p < ports_.size(); ++p) {
-        const Port& port = *ports_[p];
-        for (uint16_t q = 0; q < port.rx_queues(); ++q)
-            if ((spread ? q : p + q) % worker_count_ == setup.id)
-                setup.queues.push_back({port.device(), q, static_cast<PortId>(p)});
-        const auto queue = static_cast<uint16_t>(setup.id % port.tx_queues());
-        setup.routes.push_back(
-            {port.device(), queue,
-             static_cast<WorkerId>(setup.id < port.tx_queues() ? setup.id : queue),
-             port.takes_segments()});
-    }
 }
 
 Status Appliance::make_workers(const std::string& run_dir) {

@@ -65,7 +65,10 @@ class Appliance {
     [[nodiscard]] const PortFacts& port_facts() const { return port_facts_; }
     [[nodiscard]] const BootFacts& facts() const { return facts_; }
     [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+    /// By PortId; null: a sub-interface.
     [[nodiscard]] const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
+    /// The port with the device that carries `port`: itself, or its parent.
+    [[nodiscard]] const Port& carrier(PortId port) const;
     [[nodiscard]] const SourceCounts& counts_by_source() const { return *counts_by_source_; }
     [[nodiscard]] LearnedRoutes& learned() { return *learned_; }
     [[nodiscard]] const LearnedRoutes& learned() const { return *learned_; }
@@ -89,6 +92,7 @@ class Appliance {
     Clock clock_;
     config::Node booted_;  // the fixed members, to compare with
     unsigned worker_count_ = 1;
+    std::vector<PortPolicy> planned_;  // the ports as booted, but for their MACs
     BootFacts facts_;
     PortFacts port_facts_;
     std::vector<rte_mempool*> pools_;

@@ -27,7 +27,7 @@ Status Appliance::open_taps(TapOpener open) {
         const std::string& name = booted_["ports"].items()[p]["tap"].as_text();
         if (name.empty()) continue;
         const auto port = static_cast<PortId>(p);
-        auto tap = open({name, port, ports_[p]->mac()});
+        auto tap = open({name, port, carrier(port).mac()});
         if (!tap) return std::move(tap.error());
         kernel_->add(port, *tap);
     }
@@ -43,7 +43,7 @@ void Appliance::start() {
 void Appliance::note_links() noexcept {
     uint64_t down = 0;
     for (size_t p = 0; p < ports_.size(); ++p) {
-        const bool up = ports_[p]->link_up();
+        const bool up = carrier(static_cast<PortId>(p)).link_up();
         if (!up) down |= uint64_t{1} << p;
         if (kernel_ != nullptr) kernel_->set_link(static_cast<PortId>(p), up);
     }

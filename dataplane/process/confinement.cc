@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/port.h"
+#include "dataplane/port_policies.h"
 
 namespace ravelin {
 namespace {
@@ -72,7 +73,7 @@ sandbox::Plan confinement(std::span<const std::string> devices) {
 sandbox::Plan confinement_of(const config::Node& config) {
     std::vector<std::string> devices;
     for (const config::Node& port : config["ports"].items())
-        devices.push_back(port["device"].as_text());
+        if (has_device(port)) devices.push_back(port["device"].as_text());
     return confinement(devices);
 }
 

@@ -27,6 +27,11 @@ void ControlServer::watch(const model::Watch& request, bool capture, model::Repl
         if (policy.ports[p].name == request.port()) spec->port = static_cast<PortId>(p);
     if (!request.port().empty() && spec->port == kNoPort)
         return reply.set_error(fmt::format("no port '{}'", request.port()));
+    if (!request.port().empty() && policy.ports[spec->port].parent != kNoPort)
+        return reply.set_error(fmt::format(
+            "'{}' is a sub-interface; watch its parent '{}', with a filter like 'vlan {}'",
+            request.port(), policy.ports[policy.ports[spec->port].parent].name,
+            policy.ports[spec->port].vlan.outer));
     if (packed.size() > 4096 || !WatchSpec::decode(packed, spec->filter))
         return reply.set_error("the filter is not a valid BPF program");
     spec->limit = request.limit();

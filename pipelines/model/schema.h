@@ -60,6 +60,8 @@ inline constexpr Schema kWorkersSchema{"workers", "The threads that move packets
 
 inline constexpr std::array<std::string_view, 3> kReversePaths{"off", "strict", "loose"};
 
+inline constexpr std::array<std::string_view, 2> kTags{"802.1q", "802.1ad"};
+
 inline constexpr std::array kPortFields{
     Field{.name = "name",
           .type = Type::kName,
@@ -68,8 +70,19 @@ inline constexpr std::array kPortFields{
     Field{.name = "device",
           .type = Type::kText,
           .help = "af_packet:IFACE, af_xdp:IFACE, tap:NAME, memif:ARGS, pcap:ARGS, null, or a PCI "
-                  "address like 0000:17:00.0.",
-          .required = true},
+                  "address like 0000:17:00.0. A sub-interface has none."},
+    Field{.name = "parent",
+          .type = Type::kName,
+          .help = "Router mode: makes this a sub-interface of that port, which stands before it: "
+                  "its frames with the tags vlan says. Other tagged frames are dropped."},
+    Field{.name = "vlan",
+          .type = Type::kText,
+          .help = "VLAN id of a sub-interface; two like 10.20 are an outer and an inner tag."},
+    Field{.name = "tag",
+          .type = Type::kEnum,
+          .help = "Outer tag that a sub-interface sends, 0x8100 or 0x88a8; default: 802.1ad with "
+                  "two ids, else 802.1q. Received is either.",
+          .words = kTags},
     Field{
         .name = "addresses",
         .type = Type::kInterfaceSet,
@@ -77,8 +90,7 @@ inline constexpr std::array kPortFields{
             "Addresses of the box on this port, with the prefix length of the link; router mode."},
     Field{.name = "mtu",
           .type = Type::kSize,
-          .help = "Largest IP packet the link carries.",
-          .fallback = "1500B",
+          .help = "Largest IP packet the link carries; default: 1500B, or its parent's.",
           .minimum = 1280,
           .maximum = 9600},
     Field{.name = "mac",
@@ -113,7 +125,7 @@ inline constexpr std::array kPortFields{
           .fallback = "auto",
           .words = kRss},
 };
-inline constexpr Schema kPortSchema{"port", "One network device.", kPortFields};
+inline constexpr Schema kPortSchema{"port", "One network device, or a VLAN on one.", kPortFields};
 
 inline constexpr std::array kControlFields{
     Field{.name = "metrics",
@@ -236,11 +248,14 @@ inline constexpr std::array kConfigFields{
           .help = "The threads that move packets; fixed while the data plane runs.",
           .fallback = "{}",
           .nested = &kWorkersSchema},
-    Field{.name = "ports",
-          .type = Type::kList,
-          .help = "The network devices; fixed while the data plane runs, but for addresses.",
-          .required = true,
-          .nested = &kPortSchema},
+    Field{
+        .name = "ports",
+        .type = Type::kList,
+        .help =
+            "The network devices and what stands on them; fixed while the data plane runs, but for "
+            "addresses.",
+        .required = true,
+        .nested = &kPortSchema},
     Field{.name = "sets",
           .type = Type::kSets,
           .help = "Named prefix sets and live sets; rules name them as @name.",

@@ -14,6 +14,7 @@
 #include "dataplane/net/headers.h"
 #include "pipelines/net/checksum.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/net/tags.h"
 #include "pipelines/stages/route.h"
 
 namespace ravelin {
@@ -205,6 +206,7 @@ class Local final : public Stage {
         RateLimit& limit = meta.has(PacketMeta::kProvenFlow) ? buckets.proven : buckets.others;
         if (!limit.take(context.now.ns, p.kernel_rate, p.kernel_rate / 10 + 8))
             return burst.drop(i, drop(kKernelRate));
+        net::strip_tags(burst.frames[i], meta);
         if (!context.to_kernel(burst.frames[i], meta.in_port))
             return burst.drop(i, drop(kKernelFull));
         burst.consume(i);

@@ -15,6 +15,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/net/tags.h"
 #include "pipelines/stages/neighbour_messages.h"
 #include "pipelines/stages/neighbour_schema.h"
 
@@ -95,9 +96,10 @@ class Neighbour final : public Stage {
                                        : take_nd(burst.packet(i), meta, context);
         if (what == NeighbourDrop::kConflict && arp) defend(burst.packet(i), meta, context);
         if (is_for_kernel(burst.packet(i), meta, what, context) &&
-            kernel_rate_.take(context.now.ns, kKernelRate, kKernelRate / 10) &&
-            context.to_kernel(burst.frames[i], meta.in_port))
-            return burst.consume(i), 1;
+            kernel_rate_.take(context.now.ns, kKernelRate, kKernelRate / 10)) {
+            net::strip_tags(burst.frames[i], meta);
+            if (context.to_kernel(burst.frames[i], meta.in_port)) return burst.consume(i), 1;
+        }
         if (what != NeighbourDrop::kHandled)
             return burst.drop(i, drop(static_cast<unsigned>(what))), 0;
         rte_pktmbuf_free(burst.frames[i]);

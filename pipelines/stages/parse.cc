@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // parse: first in every pipeline. Reads the headers of each frame once, checks every length against
 // every other, and fills PacketMeta; what is no sound packet is dropped under a reason of its own.
-// Ethernet with up to two VLAN tags, ARP, IPv4 with options, IPv6 with its extension headers, TCP,
-// UDP, SCTP, ICMP, ICMPv6. The layers stand in pipelines/net/parse_*.cc.
+// Ethernet with up to two VLAN tags, by which a router finds the sub-interface; ARP, IPv4 with
+// options, IPv6 with its extension headers, TCP, UDP, SCTP, ICMP, ICMPv6. The layers stand in
+// pipelines/net/parse_*.cc.
 //
 // Config: verify-checksums (also TCP's, UDP's and ICMP's; IPv4's header is always verified) and
 // complete-checksums (auto, always, never). Drops: net::kParseDrops.
@@ -10,6 +11,7 @@
 // addresses (some ten additions) to each TCP and UDP packet, verify-checksums one pass over it all.
 #include <rte_prefetch.h>
 
+#include "dataplane/engine_counters.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
 #include "pipelines/net/parse.h"
@@ -99,6 +101,8 @@ class Parse final : public Stage {
         const net::ParseInput input = input_for(meta, *context.policy);
         if (const ParseDrop d = net::parse_frame(packet, meta, input); d != ParseDrop::kNone)
             return d;
+        if (meta.vlan_tags != 0 && input.router)
+            if (!find_sub_interface(packet, meta, context)) return ParseDrop::kVlan;
         if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return ParseDrop::kNone;
         if (input.router) trim_padding(packet, meta);
         return checksums(packet, meta, policy, tally);
@@ -114,6 +118,20 @@ class Parse final : public Stage {
         meta.in_port = in_port;
         meta.watch_id = watch_id;
         meta.flags = flags;
+    }
+    // From here on the frame belongs to the sub-interface; false: there is none.
+    static bool find_sub_interface(const Packet& packet, PacketMeta& meta,
+                                   WorkerContext& context) noexcept {
+        if (meta.has(PacketMeta::kLocalOrigin)) return true;  // tags of the kernel's own
+        const PortId port =
+            context.policy->vlans.find(meta.in_port, meta.vlan_outer, meta.vlan_inner);
+        if (port == kNoPort) return false;
+        if (port == meta.in_port) return true;  // a priority
+        meta.in_port = port;
+        if (context.dry_run) return true;
+        context.counters.add(port_counter(port, kRxPackets));
+        context.counters.add(port_counter(port, kRxBytes), packet.length());
+        return true;
     }
     static net::ParseInput input_for(const PacketMeta& meta,
                                      const PolicySnapshot& snapshot) noexcept {

@@ -22,21 +22,19 @@ enum Drop : unsigned {
     kLinkLocalDrop,
     kMartian,
     kBlackholeDrop,
-    kTagged,
     kOwnSource,
     kSpecialSource,
     kDirectedBroadcast,
     kRpfStrict,
     kRpfLoose,
 };
-constexpr std::array<CounterDecl, 10> kDrops{{
+constexpr std::array<CounterDecl, 9> kDrops{{
     {"multicast", "Packets to groups beyond the link; multicast is not routed."},
     {"link_local", "Packets from or to link-local addresses that would have to be forwarded."},
     {"martian",
      "Packets from or to addresses that never stand on a wire: loopback, unspecified, 0.0.0.0/8, "
      "240.0.0.0/4, groups and broadcasts as source."},
     {"blackhole", "Packets to a route of kind blackhole."},
-    {"tagged", "Frames with a VLAN id on a port, which has no VLANs."},
     {"own_source", "Packets from outside with an address of the box as source."},
     {"special_source", "Packets from blocks that belong to nobody, by special-sources: drop."},
     {"directed_broadcast", "Packets to the broadcast address of another port's network."},
@@ -50,8 +48,6 @@ constexpr std::array<CounterDecl, 4> kCounters{{
     {"learned_refused", "Routes of the kernel not learned, for want of room."},
     {"learned_stale", "Learned routes removed as no control plane was there for stale-time."},
 }};
-
-constexpr uint16_t kVlanMask = 0x0fff;  // id 0 is a priority tag only: untagged traffic
 
 void go_local(PacketMeta& meta, RouteKind kind) {
     meta.out_port = kLocalPort;
@@ -127,11 +123,6 @@ class Route final : public Stage {
         PacketMeta& meta = burst.meta[i];
         if (meta.has(PacketMeta::kFromKernel))  // routed by the kernel, and finished
             return go_on_link(meta, meta.in_port), false;
-        if (!meta.has(PacketMeta::kLocalOrigin)) {
-            const bool tagged = (meta.vlan_tags > 0 && (meta.vlan_outer & kVlanMask) != 0) ||
-                                (meta.vlan_tags > 1 && (meta.vlan_inner & kVlanMask) != 0);
-            if (tagged) return burst.drop(i, drop(kTagged)), false;
-        }
         if (meta.has(PacketMeta::kArp)) return go_local(meta, RouteKind::kGroup), false;
         if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return false;
         if (meta.in_port >= context.policy->ports.size()) return true;

@@ -119,7 +119,9 @@ Status RingBox::try_apply(const std::string& yaml, uint32_t confirm_ms, const Pa
 void RingBox::watch_lanes() {
     watched_ = true;
     for (size_t p = 0; p < wires_.size(); ++p) {
-        const Port& port = *store_->appliance()->ports()[p];
+        const auto id = static_cast<PortId>(p);
+        if (store_->appliance()->ports()[id] == nullptr) continue;  // a sub-interface
+        const Port& port = store_->appliance()->carrier(id);
         for (uint16_t q = 0; q < port.rx_queues(); ++q) {
             Lane& into = wires_[p].into[q];
             into.callback = rte_eth_add_rx_callback(port.device(), q, came_in, into.order.get());
@@ -139,7 +141,7 @@ void RingBox::watch_lanes() {
 void RingBox::forget_lanes() {
     if (!watched_) return;
     for (size_t p = 0; p < wires_.size(); ++p) {
-        const uint16_t device = store_->appliance()->ports()[p]->device();
+        const uint16_t device = store_->appliance()->carrier(static_cast<PortId>(p)).device();
         for (uint16_t q = 0; q < wires_[p].into.size(); ++q)
             if (const auto* callback = wires_[p].into[q].callback)
                 rte_eth_remove_rx_callback(device, q, callback);

@@ -68,11 +68,16 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
     const config::Node tree = load(yaml);
     std::vector<std::string> names;
     std::vector<TxRoute> routes;
+    auto ports = read_ports(tree["ports"], PolicySnapshot::Mode::kRouter, {});
     for (const config::Node& port : tree["ports"].items()) {
         names.push_back(port["name"].as_text());
         memory_->ports.emplace_back();
         devices_.push_back(memory_->ports.back().device());
         routes.push_back({.device = devices_.back(), .queue = 0, .owner = 0, .segments = true});
+        if (!ports) continue;  // apply() tells
+        const PortPolicy& planned = (*ports)[routes.size() - 1];
+        routes.back().tags = VlanTags::of(planned.vlan);
+        routes.back().parent = planned.parent;
     }
     specs_ = counter_specs(names);
     memory_->counters = zeroed(CounterSegment::bytes_for(specs_.size(), 1, limits::kMaxRules));

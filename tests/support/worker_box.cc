@@ -62,10 +62,11 @@ std::string for_workers(const std::string& yaml, bool steer,
         "{{count: {}, poll: adaptive, hugepages: \"off\", buffers: 1024, flows: 1024}}", kWorkers));
     size_t i = 0;
     for (YAML::Node port : whole["ports"]) {
-        port["device"] = "net_ring_" + devices[i];
-        if (!port["mac"]) port["mac"] = fmt::format("02:00:00:00:01:{:02x}", i);
-        if (i % 2 != 0) port["queues"] = kWorkers;
-        ++i;
+        const size_t id = i++;
+        if (port["parent"]) continue;
+        port["device"] = "net_ring_" + devices[id];
+        if (!port["mac"]) port["mac"] = fmt::format("02:00:00:00:01:{:02x}", id);
+        if (id % 2 != 0) port["queues"] = kWorkers;
     }
     if (steer) whole["pipeline"] = steered(whole["pipeline"]);
     return YAML::Dump(whole);

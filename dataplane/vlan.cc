@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/vlan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+
+namespace ravelin {
+namespace {
+
+constexpr unsigned kIdMask = 0x0fff, kLastId = 4094;  // 0 and 4095: IEEE 802.1Q table 9-2
+constexpr unsigned kCustomer = 0x8100, kService = 0x88a8;
+
+bool read_id(std::string_view digits, uint16_t& id) {
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    return error == std::errc() && end == digits.data() + digits.size() && id >= 1 && id <= kLastId;
+}
+
+}  // namespace
+
+Result<Vlan> Vlan::parse(std::string_view text) {
+    Vlan vlan;
+    const size_t dot = text.find('.');
+    if (!read_id(text.substr(0, dot), vlan.outer) ||
+        (dot != text.npos && !read_id(text.substr(dot + 1), vlan.inner)))
+        return Error{fmt::format(
+            "found '{}', expected an id from 1 to {}, or two like 10.20, the outer one first", text,
+            kLastId)};
+    return vlan;
+}
+
+std::string Vlan::to_string() const {
+    return inner == 0 ? fmt::format("{}", outer) : fmt::format("{}.{}", outer, inner);
+}
+
+VlanTags VlanTags::of(const Vlan& vlan) {
+    VlanTags tags;
+    const auto put = [&](unsigned value) {
+        tags.bytes[tags.length++] = static_cast<uint8_t>(value >> 8);
+        tags.bytes[tags.length++] = static_cast<uint8_t>(value);
+    };
+    if (vlan.outer == 0) return tags;
+    put(vlan.service ? kService : kCustomer);
+    put(vlan.outer);
+    if (vlan.inner == 0) return tags;
+    put(kCustomer);
+    put(vlan.inner);
+    return tags;
+}
+
+VlanMap::VlanMap(const std::vector<Entry>& ports) {
+    const auto tagged = static_cast<size_t>(
+        std::ranges::count_if(ports, [](const Entry& e) { return e.vlan.outer != 0; }));
+    if (tagged == 0) return;
+    slots_.resize(std::bit_ceil(2 * tagged));
+    for (size_t i = 0; i < ports.size(); ++i) {
+        const Entry& e = ports[i];
+        if (e.vlan.outer == 0) continue;
+        const uint64_t key = key_of(e.parent, e.vlan.outer, e.vlan.inner);
+        size_t at = place_of(key);
+        while (slots_[at].port != kNoPort) at = (at + 1) & (slots_.size() - 1);
+        slots_[at] = {key, static_cast<PortId>(i)};
+    }
+}
+
+PortId VlanMap::find(PortId port, uint16_t outer_tci, uint16_t inner_tci) const noexcept {
+    const unsigned outer = outer_tci & kIdMask, inner = inner_tci & kIdMask;
+    if (outer == 0 && inner == 0) return port;
+    if (slots_.empty()) return kNoPort;
+    const uint64_t key = key_of(port, outer, inner);
+    size_t at = place_of(key);
+    while (slots_[at].port != kNoPort && slots_[at].key != key) at = (at + 1) & (slots_.size() - 1);
+    return slots_[at].port;
+}
+
+}  // namespace ravelin

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// VLAN sub-interfaces: what the configuration may say, and which frames are whose.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controlplane/compile/compiler.h"
+#include "controlplane/kernel/tap_mirror.h"
+#include "dataplane/port_policies.h"
+
+namespace ravelin {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+/// A router with `lan` (9,000 bytes), `wan`, and the given ports on lines 4 and on.
+std::string router_with(const std::string& ports, const std::string& mode = "router") {
+    return "mode: " + mode + "\nports:\n- {name: lan, device: \"null\", mtu: 9000B}\n" + ports +
+           "- {name: wan, device: \"null\"}\npipeline: [parse, route]\n";
+}
+
+std::string error_of(const std::string& yaml) {
+    control::Compiler compiler;
+    auto compiled = compiler.compile(yaml, "edge.yaml", control::SlotMap());
+    return compiled ? "compiles" : compiled.error().message;
+}
+
+config::Node tree_of(const std::string& yaml) {
+    control::Compiler compiler;
+    auto compiled = compiler.compile(yaml, "edge.yaml", control::SlotMap());
+    EXPECT_TRUE(compiled.ok()) << compiled.error().message;
+    return compiled ? std::move(compiled->tree) : config::Node::map();
+}
+
+TEST(Vlan, IsOneIdOrTwo) {
+    EXPECT_EQ(Vlan::parse("10")->outer, 10);
+    EXPECT_EQ(Vlan::parse("10")->inner, 0);
+    EXPECT_EQ(Vlan::parse("4094.1")->outer, 4094);
+    EXPECT_EQ(Vlan::parse("4094.1")->inner, 1);
+    EXPECT_EQ(Vlan::parse("4094.1")->to_string(), "4094.1");
+    for (const char* wrong : {"", "0", "4095", "10.", ".10", "10.0", "10.4095", "1.2.3", "-1",
+                              "0x10", "70000", " 10", "10 "})
+        EXPECT_FALSE(Vlan::parse(wrong).ok()) << wrong;
+}
+
+TEST(VlanTags, StandAsOnTheWire) {
+    const auto bytes = [](const Vlan& vlan) {
+        const VlanTags tags = VlanTags::of(vlan);
+        return std::vector<int>(tags.bytes.begin(), tags.bytes.begin() + tags.length);
+    };
+    EXPECT_THAT(bytes({}), ElementsAre());
+    EXPECT_THAT(bytes({.outer = 0x123}), ElementsAre(0x81, 0x00, 0x01, 0x23));
+    EXPECT_THAT(bytes({.outer = 0x123, .inner = 0x456, .service = true}),
+                ElementsAre(0x88, 0xa8, 0x01, 0x23, 0x81, 0x00, 0x04, 0x56));
+}
+
+TEST(VlanMap, TellsEverySubInterfaceFromTheOthers) {
+    std::vector<VlanMap::Entry> ports(2);  // two devices
+    for (uint16_t id = 1; id <= 30; ++id) {
+        ports.push_back({0, {.outer = id}});
+        ports.push_back({1, {.outer = id, .inner = static_cast<uint16_t>(id + 1)}});
+    }
+    const VlanMap map(ports);
+    for (uint16_t id = 1; id <= 30; ++id) {
+        const auto inner = static_cast<uint16_t>(id + 1);
+        EXPECT_EQ(map.find(0, id, 0), 2 * id);
+        EXPECT_EQ(map.find(0, id | 0xf000, 0), 2 * id) << "priority and drop eligibility";
+        EXPECT_EQ(map.find(1, id, inner), 2 * id + 1);
+        EXPECT_EQ(map.find(1, inner, id), kNoPort);
+        EXPECT_EQ(map.find(1, id, 0), kNoPort);
+        EXPECT_EQ(map.find(0, id, inner), kNoPort);
+        EXPECT_EQ(map.find(2, id, 0), kNoPort);
+    }
+    EXPECT_EQ(map.find(1, 0xe000, 0), 1) << "a priority tag";
+    EXPECT_EQ(map.find(0, 31, 0), kNoPort);
+    EXPECT_EQ(VlanMap().find(3, 5, 0), kNoPort);
+    EXPECT_EQ(VlanMap().find(3, 0, 0), 3);
+}
+
+TEST(SubInterface, TakesTheMtuOfItsParentOrLess) {
+    const config::Node tree =
+        tree_of(router_with("- {name: a, parent: lan, vlan: 5}\n"
+                            "- {name: b, parent: lan, vlan: 6, mtu: 1400B}\n"));
+    auto ports = read_ports(tree["ports"], PolicySnapshot::Mode::kRouter,
+                            {{MacAddress{{2, 0, 0, 0, 0, 1}}, {}, {}, {}}});
+    ASSERT_TRUE(ports.ok());
+    EXPECT_EQ((*ports)[1].mtu, 9000u);
+    EXPECT_EQ((*ports)[2].mtu, 1400u);
+    EXPECT_EQ((*ports)[3].mtu, 1500u);
+    EXPECT_EQ((*ports)[1].parent, 0);
+    EXPECT_EQ((*ports)[2].mac, (*ports)[0].mac);
+    EXPECT_EQ((*ports)[3].parent, kNoPort);
+}
+
+TEST(SubInterface, HasATapOfItsOwn) {
+    const config::Node tree = tree_of(
+        router_with("- {name: a, parent: lan, vlan: 5, tap: vlan5, addresses: 10.5.0.1/24}\n"));
+    const auto taps = control::taps_of(tree);
+    ASSERT_EQ(taps.size(), 1u);
+    EXPECT_EQ(taps[0].mtu, 9000u);
+    EXPECT_EQ(taps[0].interface, "") << "the device is its parent's";
+}
+
+TEST(SubInterface, IsRefusedWithItsPlaceInTheFile) {
+    const auto refused = [](const std::string& members) {
+        return error_of(router_with("- {name: a, " + members + "}\n"));
+    };
+    EXPECT_EQ(refused("parent: lan, vlan: 10.20"), "compiles");
+    EXPECT_THAT(refused("parent: wan, vlan: 5"),
+                AllOf(StartsWith("edge.yaml:4:21: ports[1].parent: "),
+                      HasSubstr("found 'wan', expected a port with a device, earlier")));
+    EXPECT_THAT(refused("parent: lan, vlan: 4095"),
+                AllOf(StartsWith("edge.yaml:4:32: ports[1].vlan: "), HasSubstr("found '4095'")));
+    EXPECT_THAT(refused("parent: lan"), HasSubstr("vlan"));
+    EXPECT_THAT(refused("parent: lan, vlan: 5, device: \"null\""), HasSubstr("ports[1].device: "));
+    EXPECT_THAT(refused("parent: lan, vlan: 5, mac: 02:00:00:00:00:05"), HasSubstr("ports[1].mac"));
+    EXPECT_THAT(refused("parent: lan, vlan: 5, rss: device"), HasSubstr("ports[1].rss"));
+    EXPECT_THAT(refused("parent: lan, vlan: 5, mtu: 9001B"),
+                HasSubstr("ports[1].mtu: found 9001 bytes, expected at most the 9000"));
+    EXPECT_THAT(refused("vlan: 5"), HasSubstr("ports[1]"));
+    EXPECT_THAT(refused("device: \"null\", vlan: 5"),
+                HasSubstr("ports[1].vlan: found without parent"));
+    EXPECT_THAT(refused("parent: lan, vlan: 5, tag: 802.3"), HasSubstr("802.1q"));
+    EXPECT_THAT(error_of(router_with("- {name: a, parent: lan, vlan: 5}\n"
+                                     "- {name: b, parent: a, vlan: 6}\n")),
+                HasSubstr("ports[2].parent: found 'a', expected a port with a device"));
+    EXPECT_THAT(error_of(router_with("- {name: a, parent: lan, vlan: 5}\n"
+                                     "- {name: b, parent: lan, vlan: 5, tag: 802.1ad}\n")),
+                HasSubstr("ports[2].vlan: 5 is that of 'a' too"));
+    EXPECT_THAT(error_of("mode: wire\nports:\n- {name: lan, device: \"null\", peer: wan}\n"
+                         "- {name: wan, device: \"null\", peer: lan}\n"
+                         "- {name: a, parent: lan, vlan: 5, peer: lan}\npipeline: [parse, wire]\n"),
+                HasSubstr("ports[2]"));
+}
+
+}  // namespace
+}  // namespace ravelin
