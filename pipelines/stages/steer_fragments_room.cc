@@ -35,6 +35,24 @@ bool FragmentTable::admits_source(const Queue& source, const PacketMeta& m,
     return replaced_of_source_++ < kReplacedPerMs;
 }
 
+void FragmentTable::forget_held(Datagram& d) noexcept {
+    held_ -= d.held;
+    sources_[d.source_group].held = static_cast<uint16_t>(sources_[d.source_group].held - d.held);
+    queues_[d.queue].held = static_cast<uint16_t>(queues_[d.queue].held - d.held);
+    d.held = 0;
+}
+
+unsigned FragmentTable::free_frames(Datagram& d) noexcept {
+    forget_held(d);
+    return pool_.clear(d.pieces);
+}
+
+void FragmentTable::give_up(uint16_t at, FragmentDrop why) noexcept {
+    drops_[static_cast<size_t>(why)] += free_frames(datagrams_[at]);
+    close(at);
+    if (why != FragmentDrop::kTimeout) ++given_up_;
+}
+
 /// The port and family that has most of `what`.
 const FragmentTable::Queue& FragmentTable::most(uint16_t Queue::*what) const noexcept {
     const Queue* most = &queues_[0];
