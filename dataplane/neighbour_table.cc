@@ -72,6 +72,11 @@ struct alignas(64) NeighbourTable::Entry {
     }
 };
 
+size_t NeighbourTable::memory_bytes() const {
+    return sizeof *this + capacity_ * sizeof(Entry) + (size_t{mask_} + 1) * sizeof heads_[0] +
+           (free_.capacity() + active_.capacity()) * sizeof(uint32_t);
+}
+
 NeighbourTable::NeighbourTable(uint32_t capacity)
     : capacity_(capacity),
       mask_(std::bit_ceil(capacity) - 1),

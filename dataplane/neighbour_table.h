@@ -68,6 +68,7 @@ class NeighbourTable {
     /// All entries; for the control thread, allocates.
     [[nodiscard]] std::vector<NeighbourView> list() const;
     [[nodiscard]] uint32_t capacity() const { return capacity_; }
+    [[nodiscard]] size_t memory_bytes() const;
     /// Entries given up because the table was full; and inserts refused as nothing was stale.
     [[nodiscard]] uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
     [[nodiscard]] uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }

@@ -99,10 +99,14 @@ void print_memory(const Context& context, const Json& dataplane) {
                   {"ENTRIES", Align::kRight},
                   {"CAPACITY", Align::kRight},
                   {"MEMORY", Align::kRight}});
-    for (const Json& m : list(dataplane, "memory"))
+    uint64_t all = 0;
+    for (const Json& m : list(dataplane, "memory")) {
+        all += number(m, "bytes");
         memory.add({text(m, "table"), grouped(number(m, "entries")),
                     number(m, "capacity") == 0 ? "" : grouped(number(m, "capacity")),
                     bytes(number(m, "bytes"))});
+    }
+    if (!memory.empty()) memory.add({"total", "", "", bytes(all)});
     if (!memory.empty()) context.print("\n" + memory.text(context.colour));
 }
 

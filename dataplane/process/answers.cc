@@ -16,7 +16,6 @@
 #include "pipelines/stages/firewall_view.h"
 #include "pipelines/stages/route.h"
 #include "pipelines/stages/route_learned.h"
-#include "pipelines/stages/steer_fragments.h"
 
 namespace ravelin::answers {
 namespace {
@@ -96,45 +95,6 @@ void add_ports(const PolicySnapshot& policy, const Appliance& box, model::Datapl
     }
 }
 
-void add_memory(const PolicyStore& store, model::DataplaneStatus& out) {
-    const auto add = [&](std::string name, uint64_t bytes) {
-        model::TableMemory& row = *out.add_memory();
-        row.set_table(std::move(name));
-        row.set_bytes(bytes);
-        return &row;  // the caller adds entries and capacity where it knows them
-    };
-    for (const auto& step : store.current()->steps)
-        if (const size_t bytes = step.policy->memory_bytes(); bytes != 0)
-            if (auto* row =
-                    add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes);
-                const auto* routes = dynamic_cast<const RoutePolicy*>(step.policy.get()))
-                row->set_entries(routes->size());
-    for (const auto& set : store.current()->sets) {
-        auto* row = add("set." + set->decl().name, set->memory_bytes());
-        row->set_entries(set->size());
-        row->set_capacity(set->decl().size);
-    }
-    if (const auto* firewall = policy_of<firewall::FirewallPolicy>(*store.current(), "firewall");
-        firewall != nullptr && !firewall->limits.empty())
-        add("firewall.limits", firewall->limit_bytes());
-    const size_t workers = store.appliance()->workers().size();
-    add("steer.fragments", FragmentTable::memory_bytes() * workers)
-        ->set_capacity(FragmentTable::kDatagrams * workers);
-    const SourceCounts& counts = store.appliance()->counts_by_source();
-    add("flows.by_source", counts.memory_bytes())->set_capacity(counts.capacity());
-    const LearnedRoutes& learned = store.appliance()->learned();
-    if (!learned.empty()) {
-        auto* row = add("learned-routes", learned.memory_bytes());
-        row->set_entries(learned.size());
-        row->set_capacity(learned.limit());
-    }
-    for (const auto& worker : store.appliance()->workers()) {
-        auto* row = add(fmt::format("flows.{}", worker->id()), worker->flow_memory());
-        row->set_entries(worker->context().counters.get(kFlows));
-        row->set_capacity(worker->flow_capacity());
-    }
-}
-
 }  // namespace
 
 void status(const PolicyStore& store, uint64_t started_unix_ms, model::DataplaneStatus& out) {
@@ -155,7 +115,7 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
     out.set_adopted_flows(box.facts().adopted_flows);
     add_ports(*store.current(), box, out);
     *out.mutable_live() = store.live();
-    add_memory(store, out);
+    memory(store, out);
 }
 
 void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply) {

@@ -66,9 +66,19 @@ def test_rolling_back_is_held_to_it_too(net):
     net.ravelin("rollback --force")
 
 
+def test_the_memory_of_every_table_is_told_with_its_limit(net):
+    memory = {t["table"]: t for t in net.cli("status")["dataplane"]["memory"]}
+    assert memory.keys() >= {"firewall", "route", "neighbours", "flows.0", "flows.by_source", "buffers.0",
+                             "steer.fragments", "events", "handoff", "counters"}
+    assert all(t["bytes"] > 0 for t in memory.values())
+    for table in ("flows.0", "neighbours", "buffers.0", "firewall", "steer.fragments"):
+        assert 0 <= memory[table]["entries"] <= memory[table]["capacity"] > 0, table
+    assert "total" in net.ravelin("status").stdout
+
+
 def test_the_self_test_names_a_rule_that_does_not_deny_and_counts_nothing(net):
     holds = net.ravelin("selftest")
-    assert "1 holds" in holds.stdout or " holds" in holds.stdout
+    assert " holds" in holds.stdout
     net.apply(router([rule("all", "accept"), rule("telnet", "drop", protocol="tcp", **{"to-ports": 23})]))
     before = {r["name"]: r["packets"] for r in net.cli("rules")["rules"]}
     failed = net.ravelin("selftest --json", check=False)
