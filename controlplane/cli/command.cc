@@ -65,7 +65,7 @@ void build(CLI::App& root, Context& context) {
     root.require_subcommand(1);
     root.footer(
         "Exit codes: 0 done; 1 refused or failed; 2 wrong command line; 3 no control plane\n"
-        "answers; 4 check --strict found warnings.\n"
+        "answers; 4 check --strict found warnings, or import left something out.\n"
         "Example:\n  ravelin apply edge.yaml --confirm 60s");
     add_policy_commands(root, context);
     add_history_commands(root, context);
@@ -75,6 +75,7 @@ void build(CLI::App& root, Context& context) {
     add_count_commands(root, context);
     add_top_command(root, context);
     add_selftest_command(root, context);
+    add_import_command(root, context);
     add_trace_commands(root, context);
     add_capture_command(root, context);
     add_completion_commands(root, context);

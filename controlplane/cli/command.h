@@ -48,6 +48,7 @@ void add_flows_command(CLI::App& root, Context& context);
 void add_count_commands(CLI::App& root, Context& context);  // counters drops
 void add_set_commands(CLI::App& root, Context& context);
 void add_top_command(CLI::App& root, Context& context);
+void add_import_command(CLI::App& root, Context& context);
 void add_selftest_command(CLI::App& root, Context& context);
 void add_trace_commands(CLI::App& root, Context& context);  // trace explain
 void add_capture_command(CLI::App& root, Context& context);

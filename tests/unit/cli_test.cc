@@ -58,7 +58,7 @@ TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
     for (const char* name :
          {"check",  "diff",  "apply",   "confirm", "rollback",   "history",    "show",
           "status", "top",   "flows",   "drops",   "routes",     "neighbours", "counters",
-          "rules",  "trace", "explain", "capture", "completion", "selftest"}) {
+          "rules",  "trace", "explain", "capture", "completion", "selftest",   "import"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");

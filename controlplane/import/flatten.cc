@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/import/flatten.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+namespace ravelin::import {
+namespace {
+
+using Kind = Decision::Kind;
+
+constexpr unsigned kDeepest = 64;
+
+bool translates(const std::string& target) {
+    static const std::set<std::string> kTargets{"DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP"};
+    return kTargets.contains(target);
+}
+
+bool logs(const std::string& target) {
+    return target == "LOG" || target == "NFLOG" || target == "ULOG";
+}
+
+/// Targets after which the chain goes on.
+bool goes_on(const std::string& target) {
+    static const std::set<std::string> kTargets{
+        "MARK",      "CONNMARK", "TCPMSS", "TRACE", "NOTRACK",     "CT",    "CLASSIFY", "DSCP",
+        "TOS",       "TTL",      "HL",     "SET",   "CHECKSUM",    "AUDIT", "SECMARK",  "TEE",
+        "IDLETIMER", "RATEEST",  "LED",    "ECN",   "CONNSECMARK", "TPROXY"};
+    return kTargets.contains(target);
+}
+
+/// Letters, digits, - _ . / of a comment; at most 48, so that a number still fits behind.
+std::string name_of(const Line& line, const std::string& chain) {
+    std::string out;
+    for (const char c : line.comment) {
+        const bool fine = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.';
+        if (fine)
+            out += c;
+        else if (!out.empty() && out.back() != '-')
+            out += '-';
+    }
+    out.resize(std::min<size_t>(out.size(), 48));
+    while (!out.empty() && out.back() == '-') out.pop_back();
+    return out.empty() ? fmt::format("{}-{}", chain.substr(0, 40), line.number) : out;
+}
+
+}  // namespace
+
+Flattener::Flattener(const File& file, const std::string& table, Use use,
+                     std::vector<Remark>& remarks)
+    : file_(file), use_(use), remarks_(remarks) {
+    if (const auto found = file.tables.find(table); found != file.tables.end())
+        chains_ = &found->second;
+}
+
+std::vector<Decision> Flattener::run(const std::string& chain, const Box& start) {
+    out_.clear();
+    done_.clear();
+    Match everything;
+    everything.box = start;
+    if (chains_ != nullptr && !start.empty()) walk(chain, {{start}, {start}}, everything, 0);
+    return std::move(out_);
+}
+
+void Flattener::remark(const Line& line, const std::string& why, bool lost) {
+    Remark remark{file_.name, line.number, line.text, why, lost};
+    const auto same = [&](const Remark& r) {
+        return r.file == remark.file && r.line == remark.line && r.why == remark.why;
+    };
+    if (std::ranges::none_of(remarks_, same)) remarks_.push_back(std::move(remark));
+}
+
+void Flattener::walk(const std::string& chain, Reach reach, const Match& outer, unsigned depth) {
+    const auto found = chains_->find(chain);
+    if (found == chains_->end() || depth > kDeepest) return;
+    for (const Line& l : found->second.lines) line(l, chain, reach, outer, depth);
+}
+
+void Flattener::line(const Line& l, const std::string& chain, Reach& reach, const Match& outer,
+                     unsigned depth) {
+    const std::string& target = l.target;
+    if (target.empty()) return;  // it only counts
+    if (l.match.box.in[kIn].empty() || l.match.box.in[kOut].empty())
+        return remark(l, "only about interfaces that are no ports here, such as lo", false);
+    const Match match = outer.common(l.match);
+    if (match.box.empty()) return;
+    const bool user = chains_->contains(target);
+    if (user) return jump(l, reach, match, depth);
+    if (target == "RETURN") return leave(l, reach, l.match);
+    if (logs(target)) return verdict(l, chain, Kind::kLog, reach, match);
+    if (target == "ACCEPT") return verdict(l, chain, Kind::kAccept, reach, match);
+    if (target == "DROP") return verdict(l, chain, Kind::kDrop, reach, match);
+    if (target == "REJECT") return verdict(l, chain, Kind::kReject, reach, match);
+    if (translates(target)) return verdict(l, chain, Kind::kTranslate, reach, match);
+    if (goes_on(target)) return remark(l, fmt::format("target {} has no counterpart", target));
+    if (use_ != Use::kTranslate) verdict(l, chain, Kind::kDrop, reach, match);
+    remark(l, fmt::format("target {} has no counterpart; its packets are denied", target));
+}
+
+void Flattener::verdict(const Line& l, const std::string& chain, Kind kind, const Reach& reach,
+                        const Match& match) {
+    if (use_ == Use::kDenials && (kind == Kind::kAccept || kind == Kind::kLog)) return;
+    if (use_ == Use::kTranslate && kind == Kind::kAccept) {
+        if (!match.exact()) remark(l, "what it exempts is translated by nothing, and more with it");
+        done_.push_back(match.box);
+        return;
+    }
+    const bool denies = kind == Kind::kDrop || kind == Kind::kReject;
+    if (!match.unknown.empty() && !denies)
+        return remark(l, fmt::format("left out: no counterpart of {}", match.unknown));
+    Match said = match;
+    if (!match.unknown.empty()) {
+        remark(l, fmt::format("denies more than it says: no counterpart of {}", match.unknown));
+        said.members.clear();
+    }
+    const Region& from = denies ? reach.may : reach.must;
+    Region region = common(from, match.box);
+    if (kind == Kind::kTranslate)
+        for (const Box& box : done_)
+            if (!take_away(region, box, kMostBoxes)) region.clear();
+    if (region.empty() && !denies)
+        remark(l, "left out: what comes to it depends on what cannot be said");
+    emit(l, chain, kind, std::move(region), said);
+}
+
+void Flattener::emit(const Line& l, const std::string& chain, Kind kind, Region region,
+                     const Match& match) {
+    for (Box& box : region)
+        out_.push_back({kind, std::move(box), match.members, name_of(l, chain), &l, false});
+}
+
+void Flattener::jump(const Line& l, Reach& reach, const Match& match, unsigned depth) {
+    Reach inner{common(reach.may, match.box), {}};
+    if (match.unknown.empty()) inner.must = common(reach.must, match.box);
+    Match outer = match;
+    outer.unknown.clear();  // nothing is certain to come there; that says it
+    if (!match.unknown.empty()) {
+        outer.members.clear();
+        remark(l,
+               fmt::format("what it jumps to accepts nothing and denies more: no counterpart of {}",
+                           match.unknown));
+    }
+    walk(l.target, std::move(inner), outer, depth + 1);
+    if (l.is_goto) leave(l, reach, l.match);
+}
+
+// Packets of `match` go no further in this chain.
+void Flattener::leave(const Line& l, Reach& reach, const Match& match) {
+    bool fits = take_away(reach.must, match.box, kMostBoxes);
+    if (!fits) reach.must.clear();
+    if (match.exact()) fits = take_away(reach.may, match.box, kMostBoxes) && fits;
+    if (!match.unknown.empty())
+        remark(l, fmt::format("what follows accepts less: no counterpart of {}", match.unknown));
+    if (!fits) remark(l, "what follows accepts less: too many exceptions");
+}
+
+}  // namespace ravelin::import

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Chains as one list of decisions in order, first match wins: jumps, goto and RETURN are gone.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "controlplane/import/iptables.h"
+
+namespace ravelin::import {
+
+struct Decision {
+    enum class Kind : uint8_t { kAccept, kDrop, kReject, kLog, kTranslate };
+    Kind kind = Kind::kDrop;
+    Box box;
+    std::map<std::string, std::string> members;  ///< as in Match
+    std::string name;
+    const Line* line = nullptr;  ///< null: a chain's policy
+    bool log = false;
+    [[nodiscard]] bool denies() const { return kind == Kind::kDrop || kind == Kind::kReject; }
+    [[nodiscard]] bool exact() const { return members.empty(); }
+};
+
+class Flattener {
+  public:
+    enum class Use : uint8_t {
+        kFilter,     ///< all verdicts
+        kDenials,    ///< of raw and mangle: only what denies
+        kTranslate,  ///< of nat
+    };
+    Flattener(const File& file, const std::string& table, Use use, std::vector<Remark>& remarks);
+
+    /// Decisions of a built-in chain for packets of `start`, without its policy. An accept that
+    /// cannot be said is left out, a denial that cannot is said wider; both are remarked.
+    std::vector<Decision> run(const std::string& chain, const Box& start);
+
+  private:
+    /// Packets that may come to a line, and those that do for certain. What accepts is for the
+    /// latter, what denies for the former.
+    struct Reach {
+        Region may, must;
+    };
+    void walk(const std::string& chain, Reach reach, const Match& outer, unsigned depth);
+    void line(const Line& line, const std::string& chain, Reach& reach, const Match& outer,
+              unsigned depth);
+    void verdict(const Line& line, const std::string& chain, Decision::Kind kind,
+                 const Reach& reach, const Match& match);
+    void jump(const Line& line, Reach& reach, const Match& match, unsigned depth);
+    void leave(const Line& line, Reach& reach, const Match& match);
+    void emit(const Line& line, const std::string& chain, Decision::Kind kind, Region region,
+              const Match& match);
+    void remark(const Line& line, const std::string& why, bool lost = true);
+
+    const File& file_;
+    const std::map<std::string, Chain>* chains_ = nullptr;
+    Use use_;
+    std::vector<Remark>& remarks_;
+    std::vector<Decision> out_;
+    std::vector<Box> done_;  // nat: what ACCEPT keeps from being translated
+};
+
+/// Taking more boxes than this apart is given up.
+inline constexpr size_t kMostBoxes = 256;
+
+}  // namespace ravelin::import

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "controlplane/import/iptables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "controlplane/import/iptables_rule.h"
+
+namespace ravelin::import {
+namespace {
+
+/// Words of a line; double quotes hold spaces, a backslash before a quote is dropped.
+std::vector<std::string> words_of(const std::string& line) {
+    std::vector<std::string> out;
+    std::string word;
+    bool quoted = false, any = false;
+    for (size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (c == '\\' && i + 1 < line.size()) {
+            word += line[++i];
+            any = true;
+        } else if (c == '"') {
+            quoted = !quoted;
+            any = true;
+        } else if (!quoted && (c == ' ' || c == '\t' || c == '\r')) {
+            if (any) out.push_back(std::exchange(word, {}));
+            any = false;
+        } else {
+            word += c;
+            any = true;
+        }
+    }
+    if (any) out.push_back(word);
+    return out;
+}
+
+bool begins(const std::string& pattern, const std::string& name) {
+    return name.starts_with(pattern.substr(0, pattern.size() - 1));
+}
+
+}  // namespace
+
+Match Match::common(const Match& inner) const {
+    Match out = inner;
+    out.box = box.common(inner.box);
+    for (const auto& [name, value] : members) {
+        const auto [at, fresh] = out.members.try_emplace(name, value);
+        if (!fresh && at->second != value) out.unknown = fmt::format("two conditions on {}", name);
+    }
+    if (!unknown.empty()) out.unknown = unknown;
+    out.over_rate = over_rate || inner.over_rate;
+    return out;
+}
+
+void Interfaces::know(const std::string& pattern) {
+    if (pattern.empty() || pattern == "lo" || pattern == "+") return;
+    const bool wild = pattern.back() == '+';
+    const bool known = std::ranges::any_of(names_, [&](const std::string& name) {
+        return wild ? begins(pattern, name) : name == pattern;
+    });
+    // Nobody says how many ppp+ there are: one, and the operator adds the others.
+    if (!known) names_.push_back(wild ? pattern.substr(0, pattern.size() - 1) + "0" : pattern);
+}
+
+Numbers Interfaces::matching(const std::string& pattern) const {
+    Numbers out;
+    for (size_t i = 0; i < names_.size(); ++i)
+        if (pattern.ends_with('+') ? begins(pattern, names_[i]) : names_[i] == pattern)
+            out.add(i, i);
+    return out;
+}
+
+void collect_interfaces(std::string_view text, Interfaces& interfaces) {
+    std::vector<std::string> wild;
+    std::istringstream in{std::string(text)};
+    for (std::string line; std::getline(in, line);) {
+        const auto words = words_of(line);
+        for (size_t i = 0; i + 1 < words.size(); ++i) {
+            const bool names = words[i] == "-i" || words[i] == "-o" ||
+                               words[i] == "--in-interface" || words[i] == "--out-interface";
+            if (!names) continue;
+            const std::string& name =
+                words[i + 1] == "!" && i + 2 < words.size() ? words[i + 2] : words[i + 1];
+            name.ends_with('+') ? wild.push_back(name) : interfaces.know(name);
+        }
+    }
+    for (const std::string& pattern : wild) interfaces.know(pattern);
+}
+
+std::string assume_interfaces(Interfaces& interfaces) {
+    if (interfaces.names().size() > 1) return {};
+    if (!interfaces.names().empty()) {
+        interfaces.know("other");
+        return "one interface is named: port other stands for the rest";
+    }
+    interfaces.know("eth0");
+    return "no interface is named: one port eth0 is assumed";
+}
+
+Box universe(const Interfaces& interfaces, bool v6) {
+    const Wide address = v6 ? ~Wide{0} : Wide{0xffffffff}, local = interfaces.local();
+    Box out;
+    out.in[kProtocol] = {0, 255};
+    out.in[kSource] = out.in[kDestination] = {0, address};
+    out.in[kSourcePort] = out.in[kDestinationPort] = {0, 65535};
+    out.in[kIcmpType] = {0, 255};
+    out.in[kIn] = local == 0 ? Numbers{} : Numbers{0, local - 1};
+    out.in[kOut] = {0, local};
+    out.in[kState] = {kNew, kUntracked};
+    return out;
+}
+
+Result<File> parse(std::string_view text, const std::string& name, bool v6,
+                   const Interfaces& interfaces) {
+    File out{name, v6, {}};
+    std::map<std::string, Chain>* table = nullptr;
+    std::istringstream in{std::string(text)};
+    std::string line;
+    for (int number = 1; std::getline(in, line); ++number) {
+        auto words = words_of(line);
+        if (words.empty() || words[0].starts_with('#') || words[0] == "COMMIT") continue;
+        // [packets:bytes] of iptables-save -c
+        if (words[0].starts_with('[')) words.erase(words.begin());
+        if (words.empty()) continue;
+        const auto wrong = [&](const char* expected) {
+            return Error{
+                fmt::format("{}:{}:1: found '{}', expected {}", name, number, line, expected)};
+        };
+        if (words[0].starts_with('*')) {
+            table = &out.tables[words[0].substr(1)];
+            continue;
+        }
+        if (table == nullptr)
+            return wrong("a table like *filter first, as iptables-save writes it");
+        if (words[0].starts_with(':') && words.size() >= 2) {
+            (*table)[words[0].substr(1)].policy = words[1];
+        } else if ((words[0] == "-A" || words[0] == "--append") && words.size() >= 2) {
+            Line rule{number, line, {}, {}, false, {}, {}};
+            rule.match.box = universe(interfaces, v6);
+            words.erase(words.begin());
+            const std::string chain = words.front();
+            words.erase(words.begin());
+            read_rule(words, v6, interfaces, rule);
+            (*table)[chain].lines.push_back(std::move(rule));
+        } else {
+            return wrong("*TABLE, :CHAIN POLICY, -A CHAIN ... or COMMIT");
+        }
+    }
+    if (out.tables.empty())
+        return Error{fmt::format("{}:1:1: no table, expected what iptables-save prints", name)};
+    return out;
+}
+
+}  // namespace ravelin::import
