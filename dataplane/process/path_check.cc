@@ -73,7 +73,7 @@ class PathCheck {
         const auto* routes = policy_of<RoutePolicy>(by, "route");
         if (routes == nullptr || rule.rule.sources.empty()) return ok_status();
         for (const Prefix& source : rule.rule.sources) {
-            const PortId port = port_of(*routes, source.last());
+            const PortId port = port_of(*routes, source);
             if (port < next_.ports.size())
                 rule.rule.in_ports.push_back(port);
             else if (!path.session())
@@ -81,6 +81,16 @@ class PathCheck {
                                          source.to_string())};
         }
         return ok_status();
+    }
+    // The first and last address of a connected network are nobody's, the next may be the box's.
+    [[nodiscard]] PortId port_of(const RoutePolicy& routes, const Prefix& source) const {
+        PortId port = port_of(routes, source.last());
+        for (uint8_t host = 1; host <= 2 && source.mapped_length() < 127; ++host) {
+            IpAddress address = source.first();
+            address.bytes[15] |= host;
+            if (port >= next_.ports.size()) port = port_of(routes, address);
+        }
+        return port;
     }
     [[nodiscard]] PortId port_of(const RoutePolicy& routes, const IpAddress& address) const {
         const RouteView view = routes.lookup(address);

@@ -94,6 +94,15 @@ TEST_F(PathCheck, OtherRulesAndOtherPathsDoNotMatter) {
     EXPECT_TRUE(fine.ok()) << fine.error().message;
 }
 
+TEST_F(PathCheck, AConnectedNetworkIsReachedByItsPort) {
+    box_.apply(configuration(kOpen));
+    for (const char* from : {"198.51.100.0/24", "198.51.100.77", "198.51.100.128/25"}) {
+        const Status fine = change(configuration(kOpen), path(from));
+        EXPECT_TRUE(fine.ok()) << from << ": " << fine.error().message;
+        EXPECT_FALSE(change(configuration(""), path(from)).ok()) << from;
+    }
+}
+
 TEST_F(PathCheck, ARouteThatGoesCutsToo) {
     box_.apply(configuration(kOpen));
     const Status cut = change(configuration(kOpen, "10.0.44.0/24"), path("10.0.9.0/24"));
