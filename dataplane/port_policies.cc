@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string_view>
 
 namespace ravelin {
@@ -42,22 +43,23 @@ Status check_tap(const std::vector<PortPolicy>& ports, const PortPolicy& port, M
     return ok_status();
 }
 
-/// What belongs to a device only.
-Status check_members(const Node& node) {
-    constexpr std::array<std::string_view, 4> kOfDevices{"device", "mac", "queues", "peer"};
-    for (const std::string_view member : kOfDevices)
-        if (node.has(member))
-            return Error{
-                fmt::format("{}: found on a sub-interface, expected on its parent only", member)};
-    if (node["rss"].as_text() != "auto")
-        return Error{"rss: found on a sub-interface, expected on its parent only"};
+/// What belongs to a device only, or to the other kind without one.
+Status check_members(const Node& node, std::span<const std::string_view> foreign) {
+    const auto wrong = [](std::string_view member) {
+        return Error{
+            fmt::format("{}: found on a port without a device, expected elsewhere", member)};
+    };
+    for (const std::string_view member : foreign)
+        if (node.has(member)) return wrong(member);
+    if (node["rss"].as_text() != "auto") return wrong("rss");
     return ok_status();
 }
 
 /// `port` is to stand on one of `ports`, those before it in the list.
 Status put_on_parent(PortPolicy& port, const Node& node, const std::vector<PortPolicy>& ports,
                      Mode mode) {
-    if (auto s = check_members(node); !s) return s;
+    constexpr std::array<std::string_view, 5> kForeign{"device", "mac", "queues", "peer", "vxlan"};
+    if (auto s = check_members(node, kForeign); !s) return s;
     if (mode == Mode::kWire)
         return Error{"parent: found in mode wire, expected only in mode router"};
     const std::string& named = node["parent"].as_text();
@@ -82,6 +84,84 @@ Status put_on_parent(PortPolicy& port, const Node& node, const std::vector<PortP
     return ok_status();
 }
 
+bool has_address(const Node& port, const IpAddress& address) {
+    const auto own = port["addresses"].as_prefixes();
+    return std::ranges::find(own, address, &Prefix::address) != own.end();
+}
+
+/// The remotes of a tunnel end: distinct addresses, and what is behind them.
+Status read_remotes(const Node& list, VxlanEnd& end) {
+    for (const Node& node : list.items()) {
+        const IpAddress address = node["address"].as_address();
+        const auto wrong = [&](const std::string& what) {
+            return Error{fmt::format("remotes: {}: {}", address.to_string(), what)};
+        };
+        if (address.is_v4() != end.local.is_v4() || address == end.local ||
+            address.is_multicast() || address.is_link_local() || address.is_loopback() ||
+            address.is_unspecified())
+            return wrong("expected another host's routable address of the family of local");
+        auto remote = std::ranges::find(end.remotes, address);
+        if (remote == end.remotes.end()) remote = end.remotes.insert(remote, address);
+        if (!node.has("mac")) continue;
+        const MacAddress mac = node["mac"].as_mac();
+        if (mac.is_multicast()) return wrong("mac: expected one machine's, found a group's");
+        if (std::ranges::find(end.stations, mac, &VxlanEnd::Station::mac) != end.stations.end())
+            return wrong(fmt::format("mac: {} is listed twice", mac.to_string()));
+        end.stations.push_back({mac, static_cast<uint16_t>(remote - end.remotes.begin())});
+    }
+    if (end.remotes.empty() || end.remotes.size() > VxlanEnd::kMaxRemotes ||
+        end.stations.size() > VxlanEnd::kMaxStations)
+        return Error{
+            fmt::format("remotes: found {} addresses and {} MACs, expected 1 to {}, and at most {}",
+                        end.remotes.size(), end.stations.size(), VxlanEnd::kMaxRemotes,
+                        VxlanEnd::kMaxStations)};
+    std::ranges::sort(end.stations, {}, [](const auto& s) { return s.mac.bytes; });
+    return ok_status();
+}
+
+Result<VxlanEnd> read_end(const Node& node, const std::vector<PortPolicy>& ports) {
+    VxlanEnd end;
+    end.vni = static_cast<uint32_t>(node["vni"].as_integer());
+    end.local = node["local"].as_address();
+    end.udp_port = static_cast<uint16_t>(node["udp-port"].as_integer());
+    end.zero_checksum = node["zero-checksum"].as_bool();
+    if (auto s = read_remotes(node["remotes"], end); !s) return std::move(s.error());
+    for (const PortPolicy& other : ports)
+        if (other.vxlan && other.vxlan->vni == end.vni && other.vxlan->local == end.local &&
+            other.vxlan->udp_port == end.udp_port)
+            return Error{fmt::format("vni: {} is that of '{}' too, expected a different one",
+                                     end.vni, other.name)};
+    return end;
+}
+
+/// `port` is to be the end of tunnels from an address of one of `ports`, those before it.
+Status put_on_tunnel(PortPolicy& port, const Node& node, const std::vector<PortPolicy>& ports,
+                     Mode mode) {
+    constexpr std::array<std::string_view, 6> kForeign{"device", "queues", "peer",
+                                                       "parent", "vlan",   "tag"};
+    if (auto s = check_members(node, kForeign); !s) return s;
+    if (mode == Mode::kWire)
+        return Error{"vxlan: found in mode wire, expected only in mode router"};
+    auto end = read_end(node["vxlan"], ports);
+    if (!end) return std::move(end.error()).within("vxlan");
+    const auto under = std::ranges::find_if(ports, [&](const PortPolicy& p) {
+        return std::ranges::find(p.addresses, end->local, &Prefix::address) != p.addresses.end();
+    });
+    if (under == ports.end() || under->vxlan)
+        return Error{
+            fmt::format("vxlan: local: found {}, expected an address of a port earlier in "
+                        "the list, which is no tunnel end itself",
+                        end->local.to_string())};
+    if (port.mtu + end->overhead() > under->mtu)
+        return Error{fmt::format("mtu: found {} bytes, expected at most {}: the {} of '{}' less {}",
+                                 port.mtu, under->mtu - end->overhead(), under->mtu, under->name,
+                                 end->overhead())};
+    port.parent = static_cast<PortId>(under - ports.begin());
+    port.mac = node.has("mac") ? node["mac"].as_mac() : under->mac;
+    port.vxlan = std::move(*end);
+    return ok_status();
+}
+
 /// What belongs to a sub-interface only.
 Status check_device(const Node& node) {
     if (!node.has("device")) return Error{"device: is missing, expected it, or parent and vlan"};
@@ -89,6 +169,12 @@ Status check_device(const Node& node) {
         if (node.has(member))
             return Error{fmt::format("{}: found without parent, expected both", member)};
     return ok_status();
+}
+
+/// On a device of its own, on a parent, or at the end of tunnels.
+Status place(PortPolicy& port, const Node& node, const std::vector<PortPolicy>& ports, Mode mode) {
+    if (node.has("vxlan")) return put_on_tunnel(port, node, ports, mode);
+    return node.has("parent") ? put_on_parent(port, node, ports, mode) : check_device(node);
 }
 
 Status connect_wires(std::vector<PortPolicy>& all, const Node& ports) {
@@ -112,19 +198,29 @@ Status connect_wires(std::vector<PortPolicy>& all, const Node& ports) {
 
 }  // namespace
 
-bool has_device(const Node& port) { return !port.has("parent"); }
+bool has_device(const Node& port) { return !port.has("parent") && !port.has("vxlan"); }
 
 PortId carrier_of(const Node& ports, size_t i) {
     const auto& all = ports.items();
-    for (size_t p = 0; p < i && !has_device(all[i]); ++p)
-        if (all[p]["name"].as_text() == all[i]["parent"].as_text()) return static_cast<PortId>(p);
+    const Node& own = all[i];
+    for (size_t p = 0; p < i && !has_device(own); ++p) {
+        const bool tunnel = own.has("vxlan");
+        const bool fits = tunnel ? has_address(all[p], own["vxlan"]["local"].as_address())
+                                 : all[p]["name"].as_text() == own["parent"].as_text();
+        if (fits) return static_cast<PortId>(p);
+    }
     return static_cast<PortId>(i);
 }
 
 uint32_t mtu_of(const Node& ports, size_t i) {
     const Node& own = ports.items()[i];
-    const Node& from = own.has("mtu") ? own : ports.items()[carrier_of(ports, i)];
-    return from.has("mtu") ? static_cast<uint32_t>(from["mtu"].as_integer()) : kUsualMtu;
+    if (own.has("mtu")) return static_cast<uint32_t>(own["mtu"].as_integer());
+    const PortId carrier = carrier_of(ports, i);
+    if (carrier == i) return kUsualMtu;
+    if (!own.has("vxlan")) return mtu_of(ports, carrier);
+    VxlanEnd end;
+    end.local = own["vxlan"]["local"].as_address();
+    return mtu_of(ports, carrier) - end.overhead();
 }
 
 Result<std::vector<PortPolicy>> read_ports(const Node& ports, Mode mode, const PortFacts& facts) {
@@ -141,7 +237,7 @@ Result<std::vector<PortPolicy>> read_ports(const Node& ports, Mode mode, const P
         p.tap = node["tap"].as_text();
         if (auto s = check_tap(out, p, mode); !s) return std::move(s.error());
         if (index < facts.macs.size()) p.mac = facts.macs[index];
-        if (auto s = has_device(node) ? check_device(node) : put_on_parent(p, node, out, mode); !s)
+        if (auto s = place(p, node, out, mode); !s)
             return std::move(s.error()).within(fmt::format("ports[{}]", index));
         out.push_back(std::move(p));
     }

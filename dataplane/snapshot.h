@@ -3,6 +3,7 @@
 // thread from the received configuration; a worker pins one for a whole burst.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "dataplane/live_set.h"
 #include "dataplane/verdict.h"
 #include "dataplane/vlan.h"
+#include "dataplane/vxlan.h"
 
 namespace ravelin {
 
@@ -39,8 +41,11 @@ struct PortPolicy {
     ReversePath rpf = ReversePath::kOff;
     PortId wire_peer = kNoPort;  ///< wire mode: where its frames leave
     std::string tap;             ///< the kernel's name of it; empty: the kernel has none
-    PortId parent = kNoPort;     ///< of a sub-interface: the port whose device carries it
-    Vlan vlan;                   ///< of a sub-interface
+    /// What carries a port without a device: of a sub-interface the port with its tags, of a tunnel
+    /// end the one with its local address.
+    PortId parent = kNoPort;
+    Vlan vlan;                      ///< of a sub-interface
+    std::optional<VxlanEnd> vxlan;  ///< of a tunnel end
     bool operator==(const PortPolicy&) const = default;
 };
 

@@ -28,6 +28,10 @@ void WorkerContext::transmit(rte_mbuf* frame, PortId port) noexcept {
     transmitter->send(frame, port, *this);
 }
 
+void WorkerContext::arrive(rte_mbuf* frame, PortId in_port) noexcept {
+    transmitter->emit(frame, in_port, *this, PacketMeta::kTunnelled);
+}
+
 bool WorkerContext::to_kernel(rte_mbuf* frame, PortId port) noexcept {
     if (kernel == nullptr || dry_run || !kernel->send(worker, frame, port)) return false;
     counters.add(kKernelSent);

@@ -62,6 +62,9 @@ struct WorkerContext {
     /// PacketMeta::kLocalOrigin; `in_port` is the port it answers on. Takes the frame. In a dry
     /// run it is freed.
     void emit(rte_mbuf* frame, PortId in_port) noexcept;
+    /// Queues a frame that was within another: it comes in by `in_port` as if received there, from
+    /// the first stage on, as PacketMeta::kTunnelled. Takes the frame. Not for dry runs.
+    void arrive(rte_mbuf* frame, PortId in_port) noexcept;
     /// Sends a finished frame out of `port` behind the pipeline's back (held packets, ARP). Takes
     /// it.
     void transmit(rte_mbuf* frame, PortId port) noexcept;

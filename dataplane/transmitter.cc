@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/vxlan.h"
 
 namespace ravelin {
 namespace {
@@ -40,7 +42,9 @@ void Transmitter::send(rte_mbuf* frame, PortId port, WorkerContext& context) noe
         context.counters.add(kHandedOver);
         return;
     }
-    if (route.tags.length != 0) return send_tagged(frame, port, context);
+    if (route.parent != kNoPort) [[unlikely]]
+        return route.tunnel ? send_by_tunnel(frame, port, context)
+                            : send_tagged(frame, port, context);
     push(frame, port, context);
 }
 
@@ -60,21 +64,47 @@ void Transmitter::send_tagged(rte_mbuf* frame, PortId port, WorkerContext& conte
     push(frame, route.parent, context);
 }
 
-void Transmitter::emit(rte_mbuf* frame, PortId in_port, WorkerContext& context) noexcept {
+// The frame becomes the payload of packets that the box sends to the remote ends.
+void Transmitter::send_by_tunnel(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+    const auto& ports = context.policy->ports;
+    if (port >= ports.size() || !ports[port].vxlan) {  // the policy has lost it since
+        rte_pktmbuf_free(frame);
+        return context.counters.add(kDropNoOutput);
+    }
+    const VxlanEnd& end = *ports[port].vxlan;
+    context.counters.add(port_counter(port, kTxPackets));
+    context.counters.add(port_counter(port, kTxBytes), rte_pktmbuf_pkt_len(frame));
+    const auto remotes = end.remotes_of(rte_pktmbuf_mtod(frame, const net::Ethernet*)->destination);
+    for (size_t i = 0; i < remotes.size(); ++i) {
+        const bool last = i + 1 == remotes.size();
+        rte_mbuf* outer = last ? with_headroom(frame, VxlanEnd::kMostInFront, context)
+                               : rte_pktmbuf_copy(frame, context.pool, 0, UINT32_MAX);
+        if (outer != nullptr && encapsulate(outer, end, remotes[i])) {
+            emit(outer, ports[port].parent, context,
+                 PacketMeta::kLocalOrigin | PacketMeta::kTunnelled);
+            continue;
+        }
+        rte_pktmbuf_free(outer);
+        context.counters.add(kDropNoBuffer);
+    }
+}
+
+void Transmitter::emit(rte_mbuf* frame, PortId in_port, WorkerContext& context,
+                       uint32_t flags) noexcept {
     if (emitted_count_ == kMaxEmitted) {
         rte_pktmbuf_free(frame);
         context.counters.add(kDropEmitFull);
         return;
     }
-    emitted_[emitted_count_++] = {frame, in_port};
-    context.counters.add(kEmitted);
+    emitted_[emitted_count_++] = {frame, in_port, flags};
+    if ((flags & PacketMeta::kLocalOrigin) != 0) context.counters.add(kEmitted);
 }
 
 void Transmitter::take_emitted(Burst& burst) noexcept {
     const unsigned n = std::min(emitted_count_, Burst::kCapacity);
     for (unsigned i = 0; i < n; ++i) {
         PacketMeta meta;
-        meta.flags = PacketMeta::kLocalOrigin;
+        meta.flags = emitted_[i].flags;
         meta.in_port = emitted_[i].in_port;
         burst.add(emitted_[i].frame, meta);
     }

@@ -19,6 +19,7 @@ struct TxRoute {
     bool segments = false;    ///< the device sends frames that lie in several buffers
     VlanTags tags = {};       ///< a sub-interface: what its frames leave with
     PortId parent = kNoPort;  ///< a sub-interface: the port whose queue carries them
+    bool tunnel = false;      ///< a tunnel end: frames come back as what is around them
 };
 
 class Transmitter {
@@ -28,12 +29,15 @@ class Transmitter {
 
     /// Queues a frame for `port`. Takes it.
     void send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
-    /// Queues a frame of the box itself for the pipeline.
-    void emit(rte_mbuf* frame, PortId in_port, WorkerContext& context) noexcept;
+    /// Queues a frame for the pipeline, as PacketMeta::flags say: of the box itself unless told
+    /// otherwise.
+    void emit(rte_mbuf* frame, PortId in_port, WorkerContext& context,
+              uint32_t flags = PacketMeta::kLocalOrigin) noexcept;
     /// Moves up to a burst of emitted frames into `burst`, which must be empty.
     void take_emitted(Burst& burst) noexcept;
     [[nodiscard]] bool takes_segments(PortId port) const { return routes_[port].segments; }
     [[nodiscard]] bool has_emitted() const { return emitted_count_ != 0; }
+    [[nodiscard]] unsigned emitted() const { return emitted_count_; }
     /// Sends what was queued; what a queue refuses is dropped and counted.
     void flush(WorkerContext& context) noexcept;
 
@@ -46,9 +50,11 @@ class Transmitter {
     void flush(PortId port, WorkerContext& context) noexcept;
     void push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     void send_tagged(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
+    void send_by_tunnel(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     struct Emitted {
         rte_mbuf* frame;
         PortId in_port;
+        uint32_t flags;
     };
     static constexpr unsigned kMaxEmitted = 256;
 

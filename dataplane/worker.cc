@@ -190,10 +190,12 @@ unsigned Worker::take_from_kernel() noexcept {
 }
 
 void Worker::run_emitted() noexcept {
-    // Once: what an emitted frame makes the stages emit waits for the next turn, so no loop.
-    if (!transmitter_.has_emitted()) return;
-    transmitter_.take_emitted(burst_);
-    pipeline_.run(burst_, context_);
+    // Those there are: what they make the stages emit waits for the next turn, so no loop.
+    for (unsigned left = transmitter_.emitted(); left != 0;) {
+        transmitter_.take_emitted(burst_);
+        left -= std::min(left, burst_.count);
+        pipeline_.run(burst_, context_);
+    }
 }
 
 void Worker::run_commands() noexcept {

@@ -99,6 +99,14 @@ struct NeighbourMessage {
     std::array<uint8_t, 16> target;
 };
 
+struct Vxlan {  // RFC 7348 section 5
+    uint8_t flags;
+    std::array<uint8_t, 3> reserved;
+    be32 vni;  // in the upper 24 bits
+};
+inline constexpr uint8_t kVxlanHasVni = 0x08;
+
+static_assert(sizeof(Vxlan) == 8 && alignof(Vxlan) == 1);
 static_assert(sizeof(Ethernet) == 14 && sizeof(VlanTag) == 4 && sizeof(Ipv4) == 20);
 static_assert(sizeof(Ipv6) == 40 && sizeof(Ipv6Fragment) == 8 && sizeof(Tcp) == 20);
 static_assert(sizeof(Udp) == 8 && sizeof(Icmp) == 8 && sizeof(Arp) == 28);

@@ -79,17 +79,22 @@ void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& rep
     out.set_in_port(view.in_port);
 }
 
+std::string device_of(const PolicySnapshot& policy, const PortPolicy& port, const Port& carrier) {
+    if (port.vxlan)
+        return fmt::format("vxlan {} {}", port.vxlan->vni, port.vxlan->local.to_string());
+    if (port.parent == kNoPort) return carrier.config().device;
+    return fmt::format("{} vlan {}", policy.ports[port.parent].name, port.vlan.to_string());
+}
+
 void add_ports(const PolicySnapshot& policy, const Appliance& box, model::DataplaneStatus& out) {
     for (size_t i = 0; i < policy.ports.size(); ++i) {
         const PortPolicy& port = policy.ports[i];
         const Port& carrier = box.carrier(static_cast<PortId>(i));
         model::PortStatus& p = *out.add_ports();
         p.set_name(port.name);
-        p.set_device(port.parent == kNoPort
-                         ? carrier.config().device
-                         : fmt::format("{} vlan {}", carrier.config().name, port.vlan.to_string()));
+        p.set_device(device_of(policy, port, carrier));
         p.set_link_up(carrier.link_up());
-        p.set_mac(carrier.mac().to_string());
+        p.set_mac(port.mac.to_string());
         p.set_mtu(port.mtu);
         p.set_queues(carrier.rx_queues());
     }

@@ -28,8 +28,8 @@ uint32_t largest_mtu(const config::Node& config) {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kFixedPortMembers{
-    "name", "device", "parent", "vlan", "tag", "mtu", "mac", "queues", "rss", "tap"};
+constexpr std::array<std::string_view, 11> kFixedPortMembers{
+    "name", "device", "parent", "vlan", "tag", "mtu", "mac", "queues", "rss", "tap", "vxlan"};
 
 /// The members that only a restart changes.
 config::Node fixed_members(const config::Node& config) {
@@ -40,7 +40,12 @@ config::Node fixed_members(const config::Node& config) {
     for (const config::Node& port : config["ports"].items()) {
         config::Node kept = config::Node::map();
         for (const std::string_view member : kFixedPortMembers)
-            if (port.has(member)) kept.set(member, port[member]);
+            if (port.has(member) && member != "vxlan") kept.set(member, port[member]);
+        if (port.has("vxlan")) {
+            config::Node end = config::Node::map();
+            end.set("local", port["vxlan"]["local"]);
+            kept.set("vxlan", std::move(end));
+        }
         ports.add(std::move(kept));
     }
     fixed.set("ports", std::move(ports));

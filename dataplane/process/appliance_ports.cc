@@ -21,7 +21,8 @@ Status Appliance::open_ports() {
         const auto id = static_cast<PortId>(ports_.size());
         const PortPolicy& planned = planned_[id];
         if (planned.parent != kNoPort) {
-            port_facts_.macs.push_back(port_facts_.macs[planned.parent]);
+            port_facts_.macs.push_back(port.has("mac") ? port["mac"].as_mac()
+                                                       : port_facts_.macs[planned.parent]);
             ports_.push_back(nullptr);
             continue;
         }
@@ -47,7 +48,8 @@ Status Appliance::open_ports() {
 }
 
 const Port& Appliance::carrier(PortId port) const {
-    return *ports_[planned_[port].parent == kNoPort ? port : planned_[port].parent];
+    while (planned_[port].parent != kNoPort) port = planned_[port].parent;
+    return *ports_[port];
 }
 
 bool Appliance::nics_spread() const {
@@ -71,6 +73,10 @@ void Appliance::share_queues(WorkerSetup& setup) const {
              port.takes_segments()});
         setup.routes.back().tags = VlanTags::of(planned_[p].vlan);
         setup.routes.back().parent = planned_[p].parent;
+        if (!planned_[p].vxlan) continue;
+        setup.routes.back().tunnel = true;  // of each worker's own making
+        setup.routes.back().owner = setup.id;
+        setup.routes.back().segments = false;
     }
 }
 

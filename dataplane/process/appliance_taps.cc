@@ -27,7 +27,7 @@ Status Appliance::open_taps(TapOpener open) {
         const std::string& name = booted_["ports"].items()[p]["tap"].as_text();
         if (name.empty()) continue;
         const auto port = static_cast<PortId>(p);
-        auto tap = open({name, port, carrier(port).mac()});
+        auto tap = open({name, port, port_facts_.macs[p]});
         if (!tap) return std::move(tap.error());
         kernel_->add(port, *tap);
     }

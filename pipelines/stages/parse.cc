@@ -113,7 +113,7 @@ class Parse final : public Stage {
         const PortId in_port = meta.in_port;
         const uint32_t watch_id = meta.watch_id;
         const uint32_t flags = meta.flags & (PacketMeta::kLocalOrigin | PacketMeta::kFromKernel |
-                                             PacketMeta::kWatched);
+                                             PacketMeta::kWatched | PacketMeta::kTunnelled);
         meta = PacketMeta{};
         meta.in_port = in_port;
         meta.watch_id = watch_id;

@@ -234,6 +234,12 @@ class Rewrite final : public Stage {
     Replies replies_;
 };
 
+bool opens_tunnels_without(const PolicySnapshot& snapshot) {
+    const int vxlan = StageRegistry::get().index("vxlan");
+    return std::ranges::any_of(snapshot.ports, [](const auto& p) { return p.vxlan.has_value(); }) &&
+           std::ranges::none_of(snapshot.steps, [&](const auto& s) { return s.stage == vxlan; });
+}
+
 Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
                                                    CompileContext& context) {
     if (context.snapshot.mode != PolicySnapshot::Mode::kRouter) return Error{"needs mode: router"};
@@ -253,6 +259,10 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
     }
     if (translates && !judged)
         return Error{"found nat without firewall behind it; sources are chosen for its flows"};
+    if (opens_tunnels_without(context.snapshot))
+        return Error{
+            "found a port with vxlan and no stage vxlan before it; expected it earlier in "
+            "the pipeline, behind firewall"};
     if (policy->route == nullptr || !asks)
         return Error{
             "found no route and neighbour before it; expected both earlier in the pipeline"};

@@ -6,6 +6,7 @@
 
 #include "dataplane/flow.h"
 #include "dataplane/net/packet_text.h"
+#include "pipelines/net/decapsulate.h"
 #include "pipelines/net/parse.h"
 #include "pipelines/stages/steer.h"
 #include "pipelines/stages/steer_fragments.h"
@@ -24,6 +25,23 @@ void check(const Packet& packet, const PacketMeta& meta) {
     must(meta.l4_offset <= meta.l3_offset + meta.l3_total);
     must(meta.payload_offset + meta.payload_length == meta.l3_offset + meta.l3_total);
     must(!meta.has(PacketMeta::kIcmpError) || packet.bytes(meta.inner_offset, 28) != nullptr);
+}
+
+/// As the vxlan stage would: what is inside is parsed as well. Takes no frame.
+void open_tunnel(rte_mbuf* frame, const PacketMeta& meta) {
+    const Packet packet(frame);
+    if (meta.protocol != net::kUdp || !meta.has(PacketMeta::kPorts) ||
+        meta.has(PacketMeta::kFragment) || !net::vni_of(packet, meta))
+        return;
+    (void)net::lacks_checksum(packet, meta);
+    const uint32_t before = packet.length();
+    const bool opened = net::decapsulate(frame, meta) == net::Decapsulation::kDone;
+    if (opened != (packet.length() < before)) std::abort();
+    PacketMeta inner;
+    inner.flags = PacketMeta::kTunnelled;
+    if (opened &&
+        net::parse_frame(packet, inner, {.port_mac = {}, .router = true}) == net::ParseDrop::kNone)
+        check(packet, inner);
 }
 
 }  // namespace
@@ -55,6 +73,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                               {.zone = 0, .now_ms = now_ms, .whole = (data[0] & 1) != 0}, released)
                         .kind == FragmentTable::Ruling::Kind::kHeld;
         for (unsigned i = 0; i < released.count; ++i) rte_pktmbuf_free(released.frames[i]);
+        if (!taken) open_tunnel(frame, meta);
     }
     if (!taken) rte_pktmbuf_free(frame);
     fragments.expire(now_ms += 100);

@@ -37,7 +37,7 @@ void only_keys(const YAML::Node& map, const std::vector<std::string>& known) {
 std::string config_text(const YAML::Node& config) {
     YAML::Node whole = YAML::Clone(config);
     for (YAML::Node port : whole["ports"])
-        if (!port["device"] && !port["parent"]) port["device"] = "null";
+        if (!port["device"] && !port["parent"] && !port["vxlan"]) port["device"] = "null";
     return YAML::Dump(whole);
 }
 

@@ -78,6 +78,7 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
         const PortPolicy& planned = (*ports)[routes.size() - 1];
         routes.back().tags = VlanTags::of(planned.vlan);
         routes.back().parent = planned.parent;
+        routes.back().tunnel = planned.vxlan.has_value();
     }
     specs_ = counter_specs(names);
     memory_->counters = zeroed(CounterSegment::bytes_for(specs_.size(), 1, limits::kMaxRules));

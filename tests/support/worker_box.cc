@@ -63,7 +63,7 @@ std::string for_workers(const std::string& yaml, bool steer,
     size_t i = 0;
     for (YAML::Node port : whole["ports"]) {
         const size_t id = i++;
-        if (port["parent"]) continue;
+        if (port["parent"] || port["vxlan"]) continue;
         port["device"] = "net_ring_" + devices[id];
         if (!port["mac"]) port["mac"] = fmt::format("02:00:00:00:01:{:02x}", id);
         if (id % 2 != 0) port["queues"] = kWorkers;

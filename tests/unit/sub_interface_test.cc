@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// VLAN sub-interfaces: what the configuration may say, and which frames are whose.
+// Ports without a device: what the configuration may say, and which frames are whose.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -133,6 +133,58 @@ TEST(SubInterface, IsRefusedWithItsPlaceInTheFile) {
                          "- {name: wan, device: \"null\", peer: lan}\n"
                          "- {name: a, parent: lan, vlan: 5, peer: lan}\npipeline: [parse, wire]\n"),
                 HasSubstr("ports[2]"));
+}
+
+TEST(TunnelEnd, IsRefusedWithItsPlaceInTheFile) {
+    const auto refused = [](const std::string& vxlan, const std::string& more = "") {
+        return error_of(
+            "ports:\n- {name: lan, device: \"null\", addresses: [10.0.0.1/24, "
+            "\"2001:db8::1/64\"]}\n- {name: vx" +
+            more + ", vxlan: {" + vxlan + "}}\npipeline: [parse, route, vxlan]\n");
+    };
+    const std::string good = "vni: 5, local: 10.0.0.1, remotes: [{address: 10.0.0.2}]";
+    EXPECT_EQ(refused(good), "compiles");
+    EXPECT_EQ(refused(good, ", mtu: 1450B"), "compiles");
+    EXPECT_THAT(
+        refused(good, ", mtu: 1451B"),
+        HasSubstr("ports[1].mtu: found 1451 bytes, expected at most 1450: the 1500 of 'lan'"));
+    EXPECT_THAT(refused(good, ", device: \"null\""), HasSubstr("ports[1].device"));
+    EXPECT_THAT(refused(good, ", parent: lan, vlan: 5"), HasSubstr("ports[1].parent"));
+    EXPECT_THAT(refused("vni: 0, local: 10.0.0.1, remotes: [{address: 10.0.0.2}]"),
+                HasSubstr("vni"));
+    EXPECT_THAT(refused("vni: 5, local: 10.0.0.9, remotes: [{address: 10.0.0.2}]"),
+                HasSubstr("ports[1].vxlan.local: found 10.0.0.9, expected an address of a port"));
+    EXPECT_THAT(refused("vni: 5, local: 10.0.0.1, remotes: []"), HasSubstr("found 0 addresses"));
+    for (const char* remote : {"10.0.0.1", "224.0.0.1", "169.254.1.1", "\"2001:db8::2\""})
+        EXPECT_THAT(
+            refused(std::string("vni: 5, local: 10.0.0.1, remotes: [{address: ") + remote + "}]"),
+            HasSubstr("expected another host's"))
+            << remote;
+    EXPECT_THAT(refused("vni: 5, local: 10.0.0.1, remotes: [{address: 10.0.0.2, mac: "
+                        "\"02:00:00:00:00:01\"}, {address: 10.0.0.3, mac: \"02:00:00:00:00:01\"}]"),
+                HasSubstr("listed twice"));
+}
+
+TEST(TunnelEnd, KnowsWhoIsBehindWhichRemote) {
+    const config::Node tree = tree_of(
+        "ports:\n- {name: lan, device: \"null\", addresses: \"2001:db8::1/64\", mtu: 9000B}\n"
+        "- {name: vx, vxlan: {vni: 5, local: \"2001:db8::1\", remotes: [{address: "
+        "\"2001:db8::2\"}, "
+        "{address: \"2001:db8::3\", mac: \"02:00:00:00:00:09\"}, {address: \"2001:db8::3\", mac: "
+        "\"02:00:00:00:00:01\"}]}}\npipeline: [parse, route, vxlan]\n");
+    const auto ports = read_ports(tree["ports"], PolicySnapshot::Mode::kRouter, {});
+    ASSERT_TRUE(ports.ok());
+    const PortPolicy& port = (*ports)[1];
+    EXPECT_EQ(port.mtu, 8930u);
+    EXPECT_EQ(port.parent, 0);
+    EXPECT_EQ(port.vxlan->remotes.size(), 2u);
+    const auto behind = [&](uint8_t last) {
+        return port.vxlan->remotes_of(MacAddress{{2, 0, 0, 0, 0, last}});
+    };
+    ASSERT_EQ(behind(1).size(), 1u);
+    EXPECT_EQ(behind(1)[0], port.vxlan->remotes[1]);
+    EXPECT_EQ(behind(9)[0], port.vxlan->remotes[1]);
+    EXPECT_EQ(behind(5).size(), 2u);
 }
 
 }  // namespace
