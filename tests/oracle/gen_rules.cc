@@ -186,7 +186,8 @@ std::string fresh_host(bool lan, bool v4, Random& rng) {
     if (v4)
         return fmt::format("{}.{}.{}.{}", lan ? 10 : 185, bits & 255, bits >> 8 & 255,
                            1 + (bits >> 16) % 250);
-    return fmt::format("2001:db8:{}:{:x}::{:x}", lan ? 1 : 2, bits & 0xffff, 1 + (bits >> 16));
+    return fmt::format("2001:db8:{}:{:x}::{:x}", lan ? 1 : 2, bits & 0xffff,
+                       1 + (bits >> 16) % 0xffff);
 }
 
 Case random_rules(Random& rng) {
