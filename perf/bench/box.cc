@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "controlplane/config/yaml_loader.h"
 #include "dataplane/eal.h"
@@ -89,12 +90,10 @@ Box::~Box() {
 }
 
 void Box::apply(const std::string& yaml) {
-    const PolicySnapshot* before = generations_.empty() ? nullptr : generations_.back().get();
-    auto built =
-        build_policy(generations_.size() + 1, load(yaml), appliance_->port_facts(), before);
+    auto built = build_policy(++generation_, load(yaml), appliance_->port_facts(), current_.get());
     if (!built) give_up(built.error().message);
-    generations_.push_back(std::move(*built));
-    appliance_->slot.store(generations_.back().get());
+    previous_ = std::exchange(current_, std::move(*built));
+    appliance_->slot.store(current_.get());
 }
 
 void Box::take_buffers(rte_mbuf** frames, unsigned n) {

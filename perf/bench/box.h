@@ -31,7 +31,7 @@ class Box {
     Box(const Box&) = delete;
     Box& operator=(const Box&) = delete;
 
-    /// A new generation under the worker's feet.
+    /// A new generation under the worker's feet; the one before the last is gone then.
     void apply(const std::string& yaml);
     Worker& worker() { return *appliance_->workers().front(); }
     [[nodiscard]] Appliance& appliance() { return *appliance_; }
@@ -65,7 +65,8 @@ class Box {
     };
     std::string run_dir_;
     std::array<Wire, 2> wires_;
-    std::vector<std::unique_ptr<PolicySnapshot>> generations_;
+    std::unique_ptr<PolicySnapshot> current_, previous_;
+    uint64_t generation_ = 0;
     std::unique_ptr<Appliance> appliance_;
     Burst burst_;
 };
