@@ -64,7 +64,8 @@ struct alignas(64) PacketMeta {
         kFromKernel = 1 << 20,          ///< beside kLocalOrigin: a frame the kernel made, by a TAP
         kProvenFlow = 1 << 21,          ///< of a flow that both sides took part in
         kSequenceTranslated = 1 << 22,  ///< numbers and timestamps by the SYN proxy
-        kTunnelled = 1 << 23,  ///< came out of a tunnel; beside kLocalOrigin: goes into one
+        kTunnelled = 1 << 23,   ///< came out of a tunnel; beside kLocalOrigin: goes into one
+        kUnfinished = 1 << 24,  ///< first fragment whose others did not come: answered, not sent
     };
     IpAddress source, destination;  // 32
     uint16_t source_port = 0, destination_port = 0;

@@ -21,8 +21,10 @@ constexpr uint8_t kNextHeaderAt = 6;   // of an IPv6 header: what RFC 4443 secti
 struct Code {
     uint8_t type, code;
 };
-constexpr std::array<Code, 7> kCodesV4{{{3, 0}, {3, 1}, {3, 2}, {3, 3}, {3, 13}, {11, 0}, {3, 4}}};
-constexpr std::array<Code, 7> kCodesV6{{{1, 0}, {1, 3}, {4, 1}, {1, 4}, {1, 1}, {3, 0}, {2, 0}}};
+constexpr std::array<Code, 8> kCodesV4{
+    {{3, 0}, {3, 1}, {3, 2}, {3, 3}, {3, 13}, {11, 0}, {3, 4}, {11, 1}}};
+constexpr std::array<Code, 8> kCodesV6{
+    {{1, 0}, {1, 3}, {4, 1}, {1, 4}, {1, 1}, {3, 0}, {2, 0}, {3, 1}}};
 
 bool wire(const WorkerContext& c) { return c.policy->mode == PolicySnapshot::Mode::kWire; }
 

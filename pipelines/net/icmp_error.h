@@ -20,6 +20,7 @@ enum class IcmpError : uint8_t {
     kAdminProhibited,
     kTimeExceeded,
     kTooBig,
+    kReassemblyTime,
 };
 
 /// Whether an error about this packet may be sent at all: RFC 1122 section 3.2.2, RFC 1812 section

@@ -49,8 +49,9 @@ enum Drop : unsigned {
     kNeighbourFailed,
     kStaleRoute,
     kNoBuffer,
+    kUnfinished,
 };
-constexpr std::array<CounterDecl, 11> kDrops{{
+constexpr std::array<CounterDecl, 12> kDrops{{
     {"no_route", "Packets for which there is no route; answered with network unreachable."},
     {"unreachable", "Packets to a route of kind unreachable; answered with host unreachable."},
     {"prohibited",
@@ -65,6 +66,9 @@ constexpr std::array<CounterDecl, 11> kDrops{{
      "Packets to a neighbour that did not answer a moment ago; answered with host unreachable."},
     {"stale_route", "Packets handed over whose route has changed meanwhile."},
     {"no_buffer", "Packets not cut because the buffer pool was empty."},
+    {"unfinished",
+     "First fragments of IPv6 packets that steer held and that never became whole; answered with "
+     "reassembly time exceeded."},
 }};
 enum Counter : unsigned { kIcmpSent, kIcmpLimited, kHeldPackets, kCut };
 constexpr std::array<CounterDecl, 4> kCounters{{
@@ -125,6 +129,7 @@ class Rewrite final : public Stage {
             return false;
         };
         const bool passing = !meta.has(PacketMeta::kLocalOrigin);
+        if (meta.has(PacketMeta::kUnfinished)) return no(kUnfinished, IcmpError::kReassemblyTime);
         if (passing && meta.ttl <= 1) return no(kTtl, IcmpError::kTimeExceeded);
         switch (static_cast<RouteKind>(meta.route_kind)) {
             case RouteKind::kForward:

@@ -90,9 +90,12 @@ class Steer final : public Stage {
         if (fragments_.size() != 0) count_given_up(context);
     }
 
-    void tick(const StagePolicy&, WorkerContext& context) noexcept override {
+    void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
         if (fragments_.size() == 0) return;
-        fragments_.expire(context.now.ms);
+        FragmentTable::Released unfinished;
+        fragments_.expire(context.now.ms, unfinished);
+        for (unsigned i = 0; i < unfinished.count; ++i)
+            report(unfinished.frames[i], static_cast<const SteerPolicy&>(policy), context);
         count_given_up(context);
     }
 
@@ -154,6 +157,20 @@ class Steer final : public Stage {
             if (drops[i] != 0) context.counters.add(drop(i), drops[i]);
         if (const unsigned n = fragments_.take_given_up(); n != 0)
             context.counters.add(counter(kGivenUpCount), n);
+    }
+
+    /// A router tells the sender if the rules let the packet pass, hence in `rewrite`. A wire has
+    /// no address to tell it from.
+    void report(rte_mbuf* first, const SteerPolicy& steer, WorkerContext& context) noexcept {
+        PacketMeta& meta = *travelling_meta(first);
+        if (context.policy->mode == PolicySnapshot::Mode::kRouter &&
+            !meta.has(PacketMeta::kLocalOrigin)) {
+            nat_ = nat::policy_of(*context.policy);
+            meta.flags |= PacketMeta::kUnfinished;
+            return release(first, steer, context);
+        }
+        rte_pktmbuf_free(first);
+        context.counters.add(drop(static_cast<unsigned>(FragmentDrop::kTimeout)));
     }
 
     // A burst has no room for frames that were held: they take the way of frames handed over, to

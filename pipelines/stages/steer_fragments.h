@@ -42,6 +42,7 @@ class FragmentTable {
     static constexpr uint32_t kTimeout6Ms = 60'000;  ///< RFC 8200 section 4.5
     static constexpr unsigned kExpirePerTurn = 64;
     static constexpr unsigned kReplacedPerMs = 32;
+    static_assert(kExpirePerTurn <= PiecePool::kMostPieces);
 
     struct Ruling {
         enum class Kind : uint8_t { kPass, kHeld, kDrop } kind;
@@ -74,8 +75,9 @@ class FragmentTable {
     /// may be among those released.
     Ruling take(rte_mbuf* frame, PacketMeta& meta, const Arrival& arrival,
                 Released& released) noexcept;
-    /// Gives up datagrams that have not become whole in time, a bounded number a call.
-    void expire(uint32_t now_ms) noexcept;
+    /// Gives up datagrams that have not become whole in time, a bounded number a call. The first
+    /// fragments held of IPv6 are released: their senders are to be told (RFC 8200 section 4.5).
+    void expire(uint32_t now_ms, Released& released) noexcept;
     /// Frames freed since the last call by reason: those of take()'s own kDrop not included.
     Drops take_drops() noexcept;
     /// Datagrams given up for others since the last call.

@@ -85,7 +85,7 @@ std::optional<FragmentDrop> FragmentTable::make_room(uint16_t at, bool hold) noe
     }
 }
 
-void FragmentTable::expire(uint32_t now_ms) noexcept {
+void FragmentTable::expire(uint32_t now_ms, Released& released) noexcept {
     if (used_ == 0 || now_ms == expired_at_ms_) return;
     expired_at_ms_ = now_ms;
     unsigned left = kExpirePerTurn;
@@ -93,6 +93,9 @@ void FragmentTable::expire(uint32_t now_ms) noexcept {
         const uint32_t timeout = q % 2 == 0 ? kTimeout4Ms : kTimeout6Ms;
         for (uint16_t at = queues_[q].oldest; at != kNone && left != 0; at = queues_[q].oldest) {
             if (now_ms - datagrams_[at].created_ms < timeout) break;
+            Datagram& d = datagrams_[at];
+            rte_mbuf* first = timeout == kTimeout6Ms ? pool_.take_first(d.pieces) : nullptr;
+            if (first != nullptr) released.frames[released.count++] = first;
             give_up(at, FragmentDrop::kTimeout);
             --left;
         }

@@ -2,6 +2,7 @@
 #include "pipelines/stages/steer_pieces.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
@@ -121,6 +122,11 @@ unsigned PiecePool::take_frames(List& list, rte_mbuf** out) noexcept {
         if (list.count == count) at = pieces_[at].next;
     }
     return n;
+}
+
+rte_mbuf* PiecePool::take_first(const List& list) noexcept {
+    if (list.first == kNone || pieces_[list.first].start != 0) return nullptr;
+    return std::exchange(pieces_[list.first].frame, nullptr);
 }
 
 unsigned PiecePool::clear(List& list) noexcept {

@@ -48,6 +48,8 @@ class PiecePool {
     void put(List& list, uint16_t behind, const FragmentExtent& extent, rte_mbuf* frame) noexcept;
     /// Takes the frames held, in the order of their bytes; the ranges stay. Returns how many.
     unsigned take_frames(List& list, rte_mbuf** out) noexcept;
+    /// Takes the frame of the datagram's first bytes if it is held, else null.
+    rte_mbuf* take_first(const List& list) noexcept;
     /// Frees pieces and frames; returns how many frames.
     unsigned clear(List& list) noexcept;
     [[nodiscard]] bool full() const noexcept { return free_ == kNone; }

@@ -76,7 +76,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         if (!taken) open_tunnel(frame, meta);
     }
     if (!taken) rte_pktmbuf_free(frame);
-    fragments.expire(now_ms += 100);
+    FragmentTable::Released unfinished;
+    fragments.expire(now_ms += 100, unfinished);
+    for (unsigned i = 0; i < unfinished.count; ++i) rte_pktmbuf_free(unfinished.frames[i]);
     (void)describe_frame(bytes);
     return 0;
 }

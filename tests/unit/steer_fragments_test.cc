@@ -58,6 +58,13 @@ class Fragments : public testing::Test {
         }
         return r;
     }
+    /// How many first fragments it released.
+    unsigned expire(uint32_t now_ms) {
+        FragmentTable::Released released;
+        table_->expire(now_ms, released);
+        for (unsigned i = 0; i < released.count; ++i) rte_pktmbuf_free(released.frames[i]);
+        return released.count;
+    }
     uint32_t dropped(FragmentDrop why) {
         const auto now = table_->take_drops();
         for (size_t i = 0; i < now.size(); ++i) drops_[i] += now[i];
@@ -182,7 +189,7 @@ TEST_F(Fragments, EveryOrderDoublingAndOverlapIsJudgedAsAMapOfBytesDoes) {
         }
         ASSERT_EQ(table_->held(), waiting.size()) << id;
         now_ms_ += 60'000;
-        for (int i = 0; i < 2; ++i) table_->expire(++now_ms_);
+        for (int i = 0; i < 2; ++i) expire(++now_ms_);
         ASSERT_EQ(table_->size(), 0u);
     }
     EXPECT_GT(wholes, 500u);
@@ -214,16 +221,27 @@ TEST_F(Fragments, HeadersBehindTheFragmentHeaderAreBytesOfTheDatagram) {
 TEST_F(Fragments, EachFamilyHasItsTime) {
     EXPECT_EQ(take(piece("10.0.0.1", 1, 1)).ruling.kind, Kind::kHeld);
     EXPECT_EQ(take(piece("2001:db8::1", 1, 1)).ruling.kind, Kind::kHeld);
-    table_->expire(now_ms_ + 29'999);
+    expire(now_ms_ + 29'999);
     EXPECT_EQ(table_->size(), 2u);
-    table_->expire(now_ms_ + 30'000);
+    expire(now_ms_ + 30'000);
     EXPECT_EQ(table_->size(), 1u);
     EXPECT_EQ(dropped(FragmentDrop::kTimeout), 1u);
-    table_->expire(now_ms_ + 59'999);
+    expire(now_ms_ + 59'999);
     EXPECT_EQ(table_->size(), 1u);
-    table_->expire(now_ms_ + 60'000);
+    expire(now_ms_ + 60'000);
     EXPECT_EQ(table_->size(), 0u);
     EXPECT_EQ(dropped(FragmentDrop::kTimeout), 2u);
+}
+
+TEST_F(Fragments, TheFirstOfAnUnfinishedIpv6PacketIsReleasedToBeAnswered) {
+    for (const char* source : {"10.0.0.1", "2001:db8::1"})
+        EXPECT_EQ(take(piece(source, 1, 0), 0, true).ruling.kind, Kind::kHeld);
+    for (const char* source : {"10.0.0.1", "2001:db8::1", "2001:db8::2"})
+        EXPECT_EQ(take(piece(source, 1, 2), 0, true).ruling.kind, Kind::kHeld);
+    EXPECT_EQ(expire(now_ms_ + 30'000), 0u);
+    EXPECT_EQ(dropped(FragmentDrop::kTimeout), 2u);
+    EXPECT_EQ(expire(now_ms_ + 60'000), 1u) << "of the third the first has not come";
+    EXPECT_EQ(dropped(FragmentDrop::kTimeout), 4u);
 }
 
 TEST_F(Fragments, EqualAddressesInTwoZonesAreTwoDatagrams) {
