@@ -158,7 +158,10 @@ std::string first_fragment(unsigned i) {
 
 TEST_F(Limits, FragmentsAreHeldUpToABoundOnEachWorkerAndTheOldestGo) {
     start(kWire);
-    const unsigned held = FragmentTable::held_limit(test_eal()->size, workers());
+    unsigned held = 0;
+    box_->on_workers([&](WorkerContext& context, Pipeline&) {
+        held = FragmentTable::held_limit(context.pool->size, workers());
+    });
     const unsigned offered = 3 * FragmentTable::kMostHeld * workers();
     EXPECT_TRUE(offer(offered, later_fragment).empty());
     EXPECT_EQ(rte_mempool_in_use_count(test_eal()), held * workers());
