@@ -106,10 +106,10 @@ unsigned KernelPath::write_all() noexcept {
 void KernelPath::write_frame(rte_mbuf* frame) noexcept {
     iovec parts[kSegments];
     int count = 0;
+    const bool long_chain = frame->nb_segs > kSegments;
     for (const rte_mbuf* part = frame; part != nullptr && count < kSegments; part = part->next)
         parts[count++] = {rte_pktmbuf_mtod(part, void*), part->data_len};
-    if (frame->nb_segs > kSegments || writev(tap_of(frame->port), parts, count) < 0)
-        refused_.fetch_add(1);
+    if (long_chain || writev(tap_of(frame->port), parts, count) < 0) refused_.fetch_add(1);
     rte_pktmbuf_free(frame);
 }
 

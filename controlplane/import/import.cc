@@ -14,7 +14,7 @@ namespace {
 
 std::string list_of(const std::vector<std::string>& lines, const std::string& indent) {
     std::string out;
-    for (const std::string& line : lines) out += indent + "- " + line + "\n";
+    for (const std::string& line : lines) out += fmt::format("{}- {}\n", indent, line);
     return out;
 }
 

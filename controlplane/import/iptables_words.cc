@@ -56,59 +56,76 @@ std::optional<uint64_t> port_number(const std::string& text) {
     return number_of(text, 65535);
 }
 
+namespace {
+
+using TypeNames = std::map<std::string, uint8_t, std::less<>>;
+
+const TypeNames& icmp_names() {
+    static const TypeNames kNames{{"echo-reply", 0},
+                                  {"pong", 0},
+                                  {"destination-unreachable", 3},
+                                  {"source-quench", 4},
+                                  {"redirect", 5},
+                                  {"echo-request", 8},
+                                  {"ping", 8},
+                                  {"router-advertisement", 9},
+                                  {"router-solicitation", 10},
+                                  {"time-exceeded", 11},
+                                  {"ttl-exceeded", 11},
+                                  {"parameter-problem", 12},
+                                  {"timestamp-request", 13},
+                                  {"timestamp-reply", 14},
+                                  {"address-mask-request", 17},
+                                  {"address-mask-reply", 18}};
+    return kNames;
+}
+
+const TypeNames& icmp6_names() {
+    static const TypeNames kNames{{"destination-unreachable", 1},
+                                  {"packet-too-big", 2},
+                                  {"time-exceeded", 3},
+                                  {"ttl-exceeded", 3},
+                                  {"parameter-problem", 4},
+                                  {"echo-request", 128},
+                                  {"ping", 128},
+                                  {"echo-reply", 129},
+                                  {"pong", 129},
+                                  {"router-solicitation", 133},
+                                  {"router-advertisement", 134},
+                                  {"neighbour-solicitation", 135},
+                                  {"neighbor-solicitation", 135},
+                                  {"neighbour-advertisement", 136},
+                                  {"neighbor-advertisement", 136},
+                                  {"redirect", 137}};
+    return kNames;
+}
+
+// Codes that have names of their own, and the types they belong to.
+const TypeNames& icmp_code_names() {
+    static const TypeNames kNames{{"network-unreachable", 3},
+                                  {"host-unreachable", 3},
+                                  {"protocol-unreachable", 3},
+                                  {"port-unreachable", 3},
+                                  {"fragmentation-needed", 3},
+                                  {"source-route-failed", 3},
+                                  {"communication-prohibited", 3},
+                                  {"host-prohibited", 3},
+                                  {"network-prohibited", 3},
+                                  {"ttl-zero-during-transit", 11},
+                                  {"ttl-zero-during-reassembly", 11},
+                                  {"ip-header-bad", 12},
+                                  {"required-option-missing", 12},
+                                  {"network-redirect", 5},
+                                  {"host-redirect", 5}};
+    return kNames;
+}
+
+}  // namespace
+
 std::optional<IcmpType> icmp_type(const std::string& text, bool v6) {
-    static const std::map<std::string, uint8_t, std::less<>> k4{{"echo-reply", 0},
-                                                                {"pong", 0},
-                                                                {"destination-unreachable", 3},
-                                                                {"source-quench", 4},
-                                                                {"redirect", 5},
-                                                                {"echo-request", 8},
-                                                                {"ping", 8},
-                                                                {"router-advertisement", 9},
-                                                                {"router-solicitation", 10},
-                                                                {"time-exceeded", 11},
-                                                                {"ttl-exceeded", 11},
-                                                                {"parameter-problem", 12},
-                                                                {"timestamp-request", 13},
-                                                                {"timestamp-reply", 14},
-                                                                {"address-mask-request", 17},
-                                                                {"address-mask-reply", 18}};
-    static const std::map<std::string, uint8_t, std::less<>> k6{{"destination-unreachable", 1},
-                                                                {"packet-too-big", 2},
-                                                                {"time-exceeded", 3},
-                                                                {"ttl-exceeded", 3},
-                                                                {"parameter-problem", 4},
-                                                                {"echo-request", 128},
-                                                                {"ping", 128},
-                                                                {"echo-reply", 129},
-                                                                {"pong", 129},
-                                                                {"router-solicitation", 133},
-                                                                {"router-advertisement", 134},
-                                                                {"neighbour-solicitation", 135},
-                                                                {"neighbor-solicitation", 135},
-                                                                {"neighbour-advertisement", 136},
-                                                                {"neighbor-advertisement", 136},
-                                                                {"redirect", 137}};
-    // Codes that have names of their own.
-    static const std::map<std::string, uint8_t, std::less<>> kCodes4{
-        {"network-unreachable", 3},
-        {"host-unreachable", 3},
-        {"protocol-unreachable", 3},
-        {"port-unreachable", 3},
-        {"fragmentation-needed", 3},
-        {"source-route-failed", 3},
-        {"communication-prohibited", 3},
-        {"host-prohibited", 3},
-        {"network-prohibited", 3},
-        {"ttl-zero-during-transit", 11},
-        {"ttl-zero-during-reassembly", 11},
-        {"ip-header-bad", 12},
-        {"required-option-missing", 12},
-        {"network-redirect", 5},
-        {"host-redirect", 5}};
-    const auto& names = v6 ? k6 : k4;
+    const auto& names = v6 ? icmp6_names() : icmp_names();
     if (const auto found = names.find(text); found != names.end()) return IcmpType{found->second};
-    if (const auto found = kCodes4.find(text); !v6 && found != kCodes4.end())
+    if (const auto found = icmp_code_names().find(text); !v6 && found != icmp_code_names().end())
         return IcmpType{found->second, true};
     const auto parts = split(text, '/');
     const auto type = number_of(parts.front(), 255);

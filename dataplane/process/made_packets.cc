@@ -196,7 +196,7 @@ std::optional<MadePacket> PacketMaker::draw(const Rule& r) {
     return made;
 }
 
-bool PacketMaker::protocol(const Rule& rule, bool v4, PacketSpec& spec) {
+std::vector<uint8_t> PacketMaker::protocols(const Rule& rule, bool v4) {
     const auto possible = effective_protocols(rule.rule);
     std::vector<uint8_t> usual{net::kTcp, net::kUdp, v4 ? net::kIcmp : net::kIcmpv6};
     if (!rule.icmp6_types.empty() && !v4) usual = {net::kIcmpv6};
@@ -207,6 +207,11 @@ bool PacketMaker::protocol(const Rule& rule, bool v4, PacketSpec& spec) {
         if (possible[p] && std::ranges::find(usual, p) == usual.end() &&
             p != (v4 ? net::kIcmpv6 : net::kIcmp))
             choice.push_back(p);
+    return choice;
+}
+
+bool PacketMaker::protocol(const Rule& rule, bool v4, PacketSpec& spec) {
+    const auto choice = protocols(rule, v4);
     if (choice.empty()) return false;
     spec.protocol = any_of(choice);
     switch (spec.protocol) {

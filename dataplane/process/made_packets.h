@@ -48,6 +48,7 @@ class PacketMaker {
                                    const LiveSet* live, uint16_t usual);
     [[nodiscard]] const LiveSet* live_set(const Rule& rule, firewall::LiveField field) const;
     bool take_live_ends(const Rule& rule, net::PacketSpec& spec);
+    static std::vector<uint8_t> protocols(const Rule& rule, bool v4);
     bool protocol(const Rule& rule, bool v4, net::PacketSpec& spec);
     bool icmp(const Rule& rule, bool v4, net::PacketSpec& spec);
     void tcp(const Rule& rule, net::PacketSpec& spec);

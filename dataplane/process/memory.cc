@@ -16,6 +16,8 @@
 namespace ravelin::answers {
 namespace {
 
+constexpr size_t kFramePointer = sizeof(void*);  // what a slot of a handoff ring holds
+
 class Memory {
   public:
     explicit Memory(model::DataplaneStatus& out) : out_(out) {}
@@ -65,7 +67,7 @@ void add_workers(const Appliance& box, Memory& memory) {
     memory.add("steer.fragments", FragmentTable::memory_bytes() * workers, 0,
                FragmentTable::kDatagrams * workers);
     memory.add("events", limits::kEventRing * workers);
-    memory.add("handoff", workers * workers * limits::kHandoffRing * sizeof(rte_mbuf*), 0,
+    memory.add("handoff", workers * workers * limits::kHandoffRing * kFramePointer, 0,
                workers * workers * limits::kHandoffRing);
 }
 

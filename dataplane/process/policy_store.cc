@@ -78,15 +78,20 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
         appliance_->slot.store(current_.get());
         if (confine_) sandbox_ = confine_(config);
         appliance_->start();
-        if (live != nullptr) live_.set_serial(live->serial());
-        return ok_status();
-    }
-    if (auto s = publish(policy->get()); !s) {
-        limbo_.push_back(std::move(*policy));
+    } else if (auto s = succeed(std::move(*policy), confirm_ms, now); !s) {
         return s;
     }
     if (live != nullptr) live_.set_serial(live->serial());
-    previous_ = std::exchange(current_, std::move(*policy));
+    return ok_status();
+}
+
+Status PolicyStore::succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confirm_ms,
+                            const Now& now) {
+    if (auto s = publish(next.get()); !s) {
+        limbo_.push_back(std::move(next));
+        return s;
+    }
+    previous_ = std::exchange(current_, std::move(next));
     reclaim_sets();
     rolled_back_from_ = 0;
     if (confirm_ms != 0)

@@ -59,6 +59,8 @@ class PolicyStore {
 
   private:
     Status publish(const PolicySnapshot* policy);
+    /// Publishes `next` in place of the one in force, which it keeps while `next` is provisional.
+    Status succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confirm_ms, const Now& now);
     /// The policy with its live sets as `live` says; nothing sees it yet.
     Result<std::unique_ptr<PolicySnapshot>> build(uint64_t generation, const config::Node& config,
                                                   const Now& now, const model::LiveChange* live);

@@ -23,6 +23,12 @@ bool depends_on_rates(const NamedRule& rule) {
     return rule.extra.limit.has_value() || rule.extra.connections.per_source != 0;
 }
 
+/// What other rules accept is theirs; the default denies only what they leave.
+bool denies_its_own(const NamedRule& rule) {
+    return rule.action != Action::kAccept && !depends_on_rates(rule) &&
+           rule.name != firewall::kDefaultRule;
+}
+
 class Prover {
   public:
     Prover(SparePipeline& spare, const PolicySnapshot& policy, std::vector<NamedRule> rules,
@@ -113,7 +119,7 @@ class Prover {
             out.by = seen.broken_by;
         } else if (seen.met != 0) {
             out.proof = Proof::kHolds;
-        } else if (seen.passed != 0 && rule.action != Action::kAccept && !depends_on_rates(rule)) {
+        } else if (seen.passed != 0 && denies_its_own(rule)) {
             out.proof = Proof::kShadowed;
             out.by = seen.passed_by;
             shown = &seen.passing;

@@ -8,7 +8,7 @@ namespace ravelin::net {
 namespace {
 
 // RFC 3168 section 5.
-constexpr unsigned kEcnMask = 3, kNotCapable = 0, kCapable1 = 1, kCapable0 = 2, kCongested = 3;
+constexpr unsigned kEcnMask = 3, kNotCapable = 0, kCapable1 = 1, kCongested = 3;
 
 constexpr uint32_t inner_offset(const PacketMeta& meta) {
     return meta.l4_offset + static_cast<uint32_t>(sizeof(Udp) + sizeof(Vxlan));

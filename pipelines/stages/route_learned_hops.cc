@@ -9,8 +9,8 @@ namespace ravelin {
 
 uint32_t LearnedRoutes::acquire(std::vector<WeightedHop> hops) {
     std::ranges::sort(hops);
-    const auto twice = std::ranges::unique(hops, {}, &WeightedHop::hop);
-    hops.erase(twice.begin(), twice.end());
+    const auto same_hop = [](const WeightedHop& a, const WeightedHop& b) { return a.hop == b.hop; };
+    hops.erase(std::unique(hops.begin(), hops.end(), same_hop), hops.end());
     if (hops.size() > ResilientGroup::kMostMembers) return kNoValue;
     return hops.size() == 1 ? acquire_hop(hops.front().hop) : acquire_group(hops);
 }
@@ -74,7 +74,7 @@ void LearnedRoutes::watch_anew() {
         for (const ResilientGroup::Member& member : groups_[index].slots->members())
             if (!hops_[member.value].on_link) list->push_back(kBase + member.value);
     std::ranges::sort(*list);
-    list->erase(std::ranges::unique(*list).begin(), list->end());
+    list->erase(std::unique(list->begin(), list->end()), list->end());
     watched_.store(list.get(), std::memory_order_release);
     watch_lists_.push_back(std::move(list));
 }

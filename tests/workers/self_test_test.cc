@@ -128,6 +128,12 @@ TEST_F(SelfTest, NothingIsCountedAndNoFlowIsOpened) {
             ASSERT_EQ(worker->context().counters.rule(slot).packets, 0u) << slot;
 }
 
+TEST_F(SelfTest, ADefaultIsNotBlamedForWhatRulesAccept) {
+    prove("        - {name: everything, action: accept}\n");
+    EXPECT_EQ(proof("default"), "covered");
+    EXPECT_EQ(proofs_["default"].by, "everything");
+}
+
 TEST_F(SelfTest, ADefaultThatAcceptsDeniesNothing) {
     prove("        - {name: telnet, action: drop, protocol: tcp, to-ports: 23}\n", "", "accept");
     EXPECT_EQ(proof("telnet"), "holds");
