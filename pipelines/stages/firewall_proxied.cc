@@ -47,7 +47,7 @@ bool settle(const Flow& flow, FlowProxy& proxy, uint32_t sequence,
         proxy.originator_scale = flow.window_scale[0];
     }
     if (sack && !sent.sack_permitted) proxy.flags |= FlowProxy::kNoSack;
-    return (!scale || sent.window_scale == proxy.announced_scale) &&
+    return (!scale || int{sent.window_scale} == int{proxy.announced_scale}) &&
            (!sack || sent.sack_permitted) && (!timed || sent.timestamps);
 }
 

@@ -248,7 +248,7 @@ class RuleReader {
     Status proxy() {
         auto read = read_syn_proxy(node_);
         if (!read) return std::move(read.error());
-        out_.proxy = std::move(*read);
+        out_.proxy = *read;
         return out_.proxy ? tcp_only("syn-proxy needs") : ok_status();
     }
 
