@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "dataplane/flow.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/net/packet_text.h"
 #include "pipelines/net/decapsulate.h"
 #include "pipelines/net/parse.h"
