@@ -46,7 +46,10 @@ uint32_t LearnedRoutes::acquire_group(const std::vector<WeightedHop>& members) {
     }
     const uint32_t index = free_groups_.back();
     free_groups_.pop_back();
-    groups_[index] = {std::make_unique<ResilientGroup>(slots), members, 1};
+    Group& group = groups_[index];
+    group.slots = std::make_unique<ResilientGroup>(slots);
+    group.members = members;
+    group.users = 1;
     group_index_.emplace(members, index);
     watch_changed_ = true;
     return kGroup + index;

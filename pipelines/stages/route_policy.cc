@@ -63,7 +63,7 @@ void RoutePolicy::look_up_sources(const Burst& burst, const LearnedRoutes* learn
 bool RoutePolicy::forwards(uint32_t value, PortId port,
                            const LearnedRoutes* learned) const noexcept {
     if (value == Lpm::kNoRoute) return false;
-    if (LearnedRoutes::is_value(value)) return learned->forwards(value, port);
+    if (LearnedRoutes::is_value(value)) return learned != nullptr && learned->forwards(value, port);
     return hops_.forwards(value_of(value), port);
 }
 

@@ -32,7 +32,7 @@ void GatewayWatch::tick(const NextHops& hops, WorkerContext& context) noexcept {
     for (unsigned n = 0; n < kLookedAtAMs && at_ < count; ++n, ++at_)
         if (at_ < configured.size())
             ask(hops[configured[at_]], context);
-        else
+        else if (context.learned != nullptr)
             ask(*context.learned->hop(learned[at_ - configured.size()]), context);
 }
 
