@@ -53,7 +53,7 @@ def disk_full(world):
     with world.changes.paused():
         before = world.lab.cli("status")["generation"]
         filler = world.lab.state_dir / "filler"
-        with filler.open("wb") as out, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as out:
             while True:
                 out.write(bytes(65536))
                 out.flush()
