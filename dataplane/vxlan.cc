@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/vxlan.h"
 
-#include <rte_mbuf.h>
-
 #include <algorithm>
 #include <cstring>
 
-#include "dataplane/net/checksum.h"
+#include "dataplane/net/chain_checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/packet.h"
 
@@ -108,21 +106,6 @@ void fill(OuterV6& outer, const VxlanEnd& end, const IpAddress& remote, uint8_t 
     outer.ip.destination = remote.bytes;
 }
 
-/// Sum over a chain from `skip` on. Only the whole may be odd, so pieces at odd offsets are turned.
-uint16_t sum_from(const rte_mbuf* frame, uint32_t skip) noexcept {
-    uint64_t sum = 0;
-    bool odd = false;
-    for (const rte_mbuf* part = frame; part != nullptr; part = part->next) {
-        const uint32_t length = part->data_len - skip;
-        const uint16_t piece = net::checksum_fold(
-            net::checksum_add(0, rte_pktmbuf_mtod_offset(part, const uint8_t*, skip), length));
-        sum += odd ? __builtin_bswap16(piece) : piece;
-        odd ^= length % 2 != 0;
-        skip = 0;
-    }
-    return net::checksum_fold(sum);
-}
-
 template <typename Outer>
 bool put_outer(rte_mbuf* frame, const VxlanEnd& end, const IpAddress& remote) noexcept {
     const Inner inner = look_inside(Packet(frame));
@@ -141,9 +124,10 @@ bool put_outer(rte_mbuf* frame, const VxlanEnd& end, const IpAddress& remote) no
     // RFC 7348 section 5: over IPv4 the checksum SHOULD be zero. Over IPv6 that is for whoever has
     // agreed on it (RFC 6936 section 4).
     if (end.local.is_v4() || end.zero_checksum) return true;
-    const uint64_t sum = net::pseudo_header_sum(end.local, remote, net::kUdp, udp_length) +
-                         sum_from(frame, offsetof(Outer, udp));
-    be16 checksum = net::checksum_finish(sum);
+    const auto sum = net::checksum_chain(frame, offsetof(Outer, udp), udp_length);
+    if (!sum) return false;
+    be16 checksum = net::checksum_finish(
+        net::pseudo_header_sum(end.local, remote, net::kUdp, udp_length) + *sum);
     if (checksum.raw() == 0) checksum = be16(0xffff);
     std::memcpy(head + offsetof(Outer, udp) + offsetof(net::Udp, checksum), &checksum, 2);
     return true;

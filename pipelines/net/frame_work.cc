@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "dataplane/limits.h"
-#include "dataplane/net/checksum.h"
+#include "dataplane/net/chain_checksum.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/parse.h"
 
@@ -42,26 +42,9 @@ bool is_tcp_or_udp(const PacketMeta& meta) noexcept {
            (meta.protocol == kTcp || meta.protocol == kUdp);
 }
 
-/// Folded sum over transport header and payload in all segments; false if they are not all there.
-/// rte_raw_cksum_mbuf of 22.11 cuts unfolded sums of segments at odd offsets to 16 bits.
-bool sum_upper(const Packet& packet, const PacketMeta& meta, uint16_t& folded) noexcept {
-    uint32_t skip = meta.l4_offset, left = upper_length(meta), done = 0;
-    uint64_t sum = 0;
-    for (const rte_mbuf* part = packet.frame(); part != nullptr && left != 0; part = part->next) {
-        if (skip >= part->data_len) {
-            skip -= part->data_len;
-            continue;
-        }
-        const uint32_t n = std::min<uint32_t>(left, part->data_len - skip);
-        const uint16_t piece =
-            checksum_fold(checksum_add(0, rte_pktmbuf_mtod_offset(part, const uint8_t*, skip), n));
-        sum += done % 2 == 0 ? piece : __builtin_bswap16(piece);  // RFC 1071 section 2 (B)
-        skip = 0;
-        done += n;
-        left -= n;
-    }
-    folded = checksum_fold(sum);
-    return left == 0;
+/// Over transport header and payload.
+std::optional<uint16_t> sum_upper(const Packet& packet, const PacketMeta& meta) noexcept {
+    return checksum_chain(packet.frame(), meta.l4_offset, upper_length(meta));
 }
 
 uint64_t pseudo_sum(const PacketMeta& meta) noexcept {
@@ -78,10 +61,9 @@ bool upper_checksum_holds(const Packet& packet, const PacketMeta& meta) noexcept
     if (field == nullptr) return true;
     // RFC 768: zero is no checksum; RFC 8200 section 8.1 forbids that over IPv6.
     if (meta.protocol == kUdp && field->raw() == 0) return meta.has(PacketMeta::kIpv4);
-    uint16_t sum = 0;
-    if (!sum_upper(packet, meta, sum)) return false;
+    const auto sum = sum_upper(packet, meta);
     const uint64_t pseudo = meta.protocol == kIcmp ? 0 : pseudo_sum(meta);
-    return checksum_fold(pseudo + sum) == 0xffff;
+    return sum && checksum_fold(pseudo + *sum) == 0xffff;
 }
 
 bool complete_checksum(const Packet& packet, const PacketMeta& meta) noexcept {
@@ -92,9 +74,9 @@ bool complete_checksum(const Packet& packet, const PacketMeta& meta) noexcept {
     if (field->raw() != checksum_fold(pseudo)) return false;
     // The field holds the pseudo-header's sum already: summing the segment includes it. A packet
     // that was complete and looks like this by chance (1 in 65,536) gets the value it had.
-    uint16_t sum = 0;
-    if (!sum_upper(packet, meta, sum)) return false;
-    *field = be16::from_raw(static_cast<uint16_t>(~sum));
+    const auto sum = sum_upper(packet, meta);
+    if (!sum) return false;
+    *field = be16::from_raw(static_cast<uint16_t>(~*sum));
     if (meta.protocol == kUdp && field->raw() == 0) *field = be16(0xffff);
     return true;
 }

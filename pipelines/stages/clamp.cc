@@ -12,6 +12,7 @@
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
 #include "pipelines/net/checksum.h"
+#include "pipelines/net/tcp_options.h"
 
 namespace ravelin {
 namespace {
@@ -35,7 +36,7 @@ constexpr std::array<CounterDecl, 1> kCounters{{
     {"clamped", "SYN and SYN-ACK segments whose segment size was lowered."},
 }};
 
-constexpr uint8_t kEndOfOptions = 0, kNoOperation = 1, kSegmentSize = 2, kSegmentSizeLength = 4;
+constexpr unsigned kSegmentSizeLength = 4;
 constexpr uint32_t kHeadersV4 = 40, kHeadersV6 = 60;
 constexpr uint32_t kSmallest = 88;    // below, options would leave no room for data
 constexpr uint32_t kLargest = 65495;  // 65,535 less the headers
@@ -43,22 +44,6 @@ constexpr uint32_t kLargest = 65495;  // 65,535 less the headers
 struct ClampPolicy final : StagePolicy {
     uint32_t mss = 0;  // 0: auto
 };
-
-// Offset of the segment size's value from the start of the TCP header; 0 if there is none, or the
-// options are not well formed.
-uint32_t segment_size_at(const uint8_t* tcp, uint32_t length) {
-    for (uint32_t at = sizeof(net::Tcp); at < length;) {
-        if (tcp[at] == kEndOfOptions) return 0;
-        if (tcp[at] == kNoOperation) {
-            ++at;
-            continue;
-        }
-        if (at + 1 >= length || tcp[at + 1] < 2 || at + tcp[at + 1] > length) return 0;
-        if (tcp[at] == kSegmentSize) return tcp[at + 1] == kSegmentSizeLength ? at + 2 : 0;
-        at += tcp[at + 1];
-    }
-    return 0;
-}
 
 // RFC 1624 for 16 bits at any offset: at an odd one, its bytes count in the other half of a word.
 void store(uint8_t* tcp, uint32_t at, uint16_t value) {
@@ -102,19 +87,21 @@ class Clamp final : public Stage {
     }
     static unsigned lower(const Packet& packet, const PacketMeta& meta, uint32_t most,
                           bool dry_run) {
-        const auto* header = packet.at<net::Tcp>(meta.l4_offset);
-        if (header == nullptr || header->header_length() <= sizeof(net::Tcp)) return 0;
-        // A header longer than the IP packet is not one; parse says so too.
-        const uint32_t length = header->header_length();
-        if (uint32_t{meta.l4_offset} + length > uint32_t{meta.l3_offset} + meta.l3_total) return 0;
-        uint8_t* tcp = packet.bytes(meta.l4_offset, length);
-        const uint32_t at = tcp == nullptr ? 0 : segment_size_at(tcp, length);
-        if (at == 0) return 0;
-        be16 announced;
-        std::memcpy(&announced, tcp + at, 2);
-        if (announced.host() <= most) return 0;
-        if (!dry_run) store(tcp, at, static_cast<uint16_t>(most));
-        return 1;
+        unsigned length = 0, lowered = 0;
+        uint8_t* tcp = net::tcp_header(packet, meta, length);
+        if (tcp == nullptr) return 0;
+        constexpr unsigned kFirst = sizeof(net::Tcp);
+        const auto lower_one = [&](uint8_t kind, unsigned offset, unsigned bytes) {
+            if (kind != net::kOptionSegmentSize || bytes != kSegmentSizeLength) return;
+            const unsigned at = kFirst + offset + 2;
+            be16 announced;
+            std::memcpy(&announced, tcp + at, 2);
+            if (announced.host() <= most) return;
+            if (!dry_run) store(tcp, at, static_cast<uint16_t>(most));
+            lowered = 1;
+        };
+        net::each_tcp_option(tcp + kFirst, length - kFirst, lower_one);
+        return lowered;
     }
 };
 
