@@ -82,7 +82,7 @@ void StageRegistry::append_counters(std::vector<CounterSpec>& specs) {
             specs.push_back({"drop." + name + "." + std::string(d.name), std::string(d.help)});
         counter_base_.push_back(static_cast<CounterId>(specs.size()));
         for (const CounterDecl& c : stage->counters)
-            specs.push_back({name + "." + std::string(c.name), std::string(c.help)});
+            specs.push_back({name + "." + std::string(c.name), std::string(c.help), c.kind});
     }
 }
 

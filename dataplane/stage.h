@@ -34,6 +34,7 @@ class LearnedRoutes;
 struct CounterDecl {
     std::string_view name;
     std::string_view help;
+    CounterKind kind = CounterKind::kCounter;
 };
 
 /// What a stage instance may touch. Everything here belongs to this worker, except `neighbours`

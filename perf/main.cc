@@ -36,6 +36,7 @@ int measure(const std::string& name, const Options& options, bool json) {
         fmt::print(stderr, "perf: no figure '{}'; --list names them\n", name);
         return 2;
     }
+    start_environment();
     const char* commit = std::getenv("RAVELIN_COMMIT");
     nlohmann::json out{{"figure", name},
                        {"when", now_utc()},
@@ -75,7 +76,6 @@ int main(int argc, char** argv) {
     app.add_flag("--json", json, "Everything, as JSON");
     app.add_flag("--list", list_them, "Figures and what they are");
     CLI11_PARSE(app, argc, argv);
-    // rte_get_tsc_hz() is known from here on; the figure's box boots the rest.
     std::ranges::sort(figures(), {}, [](const Figure& f) { return std::string_view(f.name); });
     if (list_them || name.empty()) return list();
     return measure(name, options, json);

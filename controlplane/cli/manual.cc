@@ -45,8 +45,15 @@ std::string options(const CLI::App& app) {
     return out;
 }
 
+/// With the commands above it: "set add".
+std::string full_name(const CLI::App& command) {
+    const CLI::App* parent = command.get_parent();
+    const bool top = parent == nullptr || parent->get_parent() == nullptr;
+    return top ? command.get_name() : full_name(*parent) + " " + command.get_name();
+}
+
 std::string synopsis(const CLI::App& command) {
-    std::string out = ".B ravelin " + command.get_name() + "\n";
+    std::string out = fmt::format(".B ravelin {}\n", full_name(command));
     std::string arguments;
     for (const CLI::Option* option : command.get_options())
         if (!option->nonpositional())
@@ -64,6 +71,14 @@ std::string examples(const CLI::App& command) {
                : fmt::format(".PP\n.nf\n{}\n.fi\n", troff(footer.substr(line + 1)));
 }
 
+std::string section(const CLI::App& command) {
+    std::string out = fmt::format(".SS {}\n{}.PP\n{}.\n", full_name(command), synopsis(command),
+                                  troff(command.get_description()));
+    out += options(command) + examples(command);
+    for (const CLI::App* below : command.get_subcommands({})) out += section(*below);
+    return out;
+}
+
 constexpr const char* kEnd = R"(.SH EXIT STATUS
 .TP
 \fB0\fR
@@ -79,7 +94,7 @@ Wrong command line.
 No control plane answers.
 .TP
 \fB4\fR
-\fBcheck \-\-strict\fR found warnings.
+\fBcheck \-\-strict\fR found warnings, or \fBimport\fR left something out.
 .SH ENVIRONMENT
 .TP
 \fBRAVELIN_RUN_DIR\fR
@@ -106,11 +121,8 @@ std::string manual_page(const CLI::App& root) {
         RAVELIN_VERSION, troff("the operator's command of the Ravelin packet appliance"),
         options(root));
     for (const CLI::App* command :
-         root.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); })) {
-        out += fmt::format(".SS {}\n{}.PP\n{}.\n", command->get_name(), synopsis(*command),
-                           troff(command->get_description()));
-        out += options(*command) + examples(*command);
-    }
+         root.get_subcommands([](const CLI::App* sub) { return !sub->get_group().empty(); }))
+        out += section(*command);
     return out + kEnd;
 }
 

@@ -38,8 +38,8 @@ ExitCode self_test(const Context& context) {
 
 void add_selftest_command(CLI::App& root, Context& context) {
     add_command(root, "selftest",
-                "Run made packets for each rule through the policy in force, unseen: does every "
-                "rule that denies deny?",
+                "Run made packets for each rule through the policy in force, unseen, to show that "
+                "rules do what they say",
                 "ravelin selftest\nravelin selftest --json", context,
                 [&context] { return self_test(context); });
 }

@@ -21,6 +21,8 @@ namespace {
 
 constexpr uint64_t kMemory = 96u << 20;  // buffers and rings of every box that follows
 
+}  // namespace
+
 // Before the ports, which are made of its memory.
 void start_environment() {
     EalOptions options;
@@ -28,6 +30,8 @@ void start_environment() {
     options.memory_bytes = kMemory;
     if (const auto started = start_eal(options); !started) give_up(started.error().message);
 }
+
+namespace {
 
 rte_ring* make_ring(const std::string& name) {
     rte_ring* ring = rte_ring_create(name.c_str(), Box::kRing, SOCKET_ID_ANY,
@@ -59,7 +63,7 @@ config::Node load(const std::string& yaml) {
     return std::move(loaded->tree);
 }
 
-Box::Box(const std::string& yaml, Clock clock) : run_dir_(make_run_dir()) {
+Box::Box(const std::string& yaml, Clock clock) {
     start_environment();
     for (const PortId port : {kLan, kWan}) {
         Wire& wire = wires_[port];
@@ -68,7 +72,11 @@ Box::Box(const std::string& yaml, Clock clock) : run_dir_(make_run_dir()) {
         if (rte_eth_from_rings(kPortNames[port], &wire.into, 1, &wire.out, 1, 0) < 0)
             give_up("no ring port");
     }
-    auto booted = Appliance::boot(load(yaml), run_dir_, clock);
+    const std::string run_dir = make_run_dir();
+    auto booted = Appliance::boot(load(yaml), run_dir, clock);
+    // Mapped: nothing is opened by its name again, and nothing stays if the figure is killed.
+    std::error_code ignored;
+    std::filesystem::remove_all(run_dir, ignored);
     if (!booted) give_up(booted.error().message);
     appliance_ = std::move(*booted);
     apply(yaml);
@@ -85,8 +93,6 @@ Box::~Box() {
         rte_ring_free(wires_[port].into);
         rte_ring_free(wires_[port].out);
     }
-    std::error_code ignored;
-    std::filesystem::remove_all(run_dir_, ignored);
 }
 
 void Box::apply(const std::string& yaml) {
@@ -148,14 +154,6 @@ unsigned Box::drain() {
             total += n;
         }
     return total;
-}
-
-uint64_t Box::counter(std::string_view name) {
-    const auto& specs = appliance_->specs();
-    for (size_t i = 0; i < specs.size(); ++i)
-        if (specs[i].name == name)
-            return worker().context().counters.get(static_cast<CounterId>(i));
-    give_up(fmt::format("no counter '{}'", name));
 }
 
 uint64_t Box::dropped() {

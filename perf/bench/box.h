@@ -8,9 +8,7 @@
 
 #include <array>
 #include <memory>
-#include <span>
 #include <string>
-#include <vector>
 
 #include "dataplane/process/appliance.h"
 
@@ -19,6 +17,9 @@ namespace ravelin::perf {
 /// How the two ports of every measurement are called, and their numbers.
 inline constexpr std::array<const char*, 2> kPortNames{"lan", "wan"};
 inline constexpr PortId kLan = 0, kWan = 1;
+
+/// Starts DPDK, once; before that the TSC's frequency is unknown. Every Box sees to it.
+void start_environment();
 
 class Box {
   public:
@@ -34,7 +35,6 @@ class Box {
     /// A new generation under the worker's feet; the one before the last is gone then.
     void apply(const std::string& yaml);
     Worker& worker() { return *appliance_->workers().front(); }
-    [[nodiscard]] Appliance& appliance() { return *appliance_; }
     [[nodiscard]] rte_mempool* pool() { return worker().context().pool; }
     [[nodiscard]] MacAddress mac(PortId port) const { return appliance_->port_facts().macs[port]; }
 
@@ -53,7 +53,6 @@ class Box {
     /// cycles.
     uint64_t run_ports_alone();
 
-    [[nodiscard]] uint64_t counter(std::string_view name);
     /// Sum of all drops.
     [[nodiscard]] uint64_t dropped();
     /// Names and numbers of the drops that happened, for messages.
@@ -63,7 +62,6 @@ class Box {
     struct Wire {
         rte_ring *into = nullptr, *out = nullptr;
     };
-    std::string run_dir_;
     std::array<Wire, 2> wires_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
     uint64_t generation_ = 0;

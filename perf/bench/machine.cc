@@ -5,10 +5,12 @@
 #include <rte_cycles.h>
 #include <sched.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -127,6 +129,15 @@ nlohmann::json probe_distance() {
     other.join();
     sched_setaffinity(0, sizeof ours, &ours);
     return {{"one_way_ns", ns}, {"state", ns > kFarNs ? "far" : "near"}};
+}
+
+double resident_mib() {
+    uint64_t pages = 0;
+    if (FILE* f = std::fopen("/proc/self/statm", "re")) {
+        if (std::fscanf(f, "%*u %lu", &pages) != 1) pages = 0;
+        std::fclose(f);
+    }
+    return static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
 }
 
 }  // namespace ravelin::perf

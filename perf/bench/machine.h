@@ -14,4 +14,7 @@ nlohmann::json describe_machine();
 /// "near" (up to 90) or "far". {"cpus": 1} where there is only one.
 nlohmann::json probe_distance();
 
+/// Memory of this process that stands in RAM.
+double resident_mib();
+
 }  // namespace ravelin::perf

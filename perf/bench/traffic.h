@@ -82,7 +82,6 @@ class Replay {
     uint64_t step(uint32_t first, uint32_t n, unsigned step);
     /// Tries to open all; how many did.
     uint32_t try_open();
-    [[nodiscard]] const Conversations& conversations() const { return conversations_; }
 
   private:
     Box& box_;

@@ -62,10 +62,11 @@ void measure(const Variant& v, const Options& options, Report& report) {
 void run(const Options& options, Report& report) {
     for (const Variant& v : kVariants)
         if (options.only.empty() || options.only == v.name) measure(v, options, report);
-    report.note(fmt::format(
-        "60-byte frames, router pipeline, both directions; medians over windows of {} packets; "
-        "path = whole less the ports' receive and transmit calls",
-        Replay::kWindow));
+    report.note(
+        fmt::format("60-byte frames (IPv6: 80), router pipeline, both directions; medians over "
+                    "windows of {} packets; "
+                    "path = whole less the ports' receive and transmit calls",
+                    Replay::kWindow));
 }
 
 const FigureRegistration registration{

@@ -19,15 +19,6 @@ constexpr double kLoads[] = {0.2, 0.5, 0.8, kSaturated, 1.0, 1.2, 1.5, 2, 3, 5, 
 constexpr uint32_t kConversations = 10'000, kFlows = 65'536;
 constexpr double kPatience = 2;  // simulated seconds
 
-uint64_t resident_bytes() {
-    uint64_t pages = 0;
-    if (FILE* f = std::fopen("/proc/self/statm", "re")) {
-        if (std::fscanf(f, "%*u %lu", &pages) != 1) pages = 0;
-        std::fclose(f);
-    }
-    return pages * 4096;
-}
-
 nlohmann::json point(double load, const Load& rates, Tally& tally, Box& box) {
     const auto share = [](uint64_t part, uint64_t whole) {
         return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
@@ -67,7 +58,7 @@ class Run {
         for (int i = 0; i < 40; ++i) costs.push_back(established_.window());
         const double own = median_of(costs), hz = static_cast<double>(rte_get_tsc_hz());
         const double other = simulation_.cost_of_flood(seconds_);
-        const uint64_t before = resident_bytes();
+        const double before = resident_mib();
         const unsigned buffers = rte_mempool_avail_count(box_.pool());
         nlohmann::json curve = nlohmann::json::array();
         for (const double load : kLoads) {
@@ -91,13 +82,12 @@ class Run {
     };
     std::string name(const char* what) const { return fmt::format("{}: {}", kind_.name, what); }
 
-    void finish(Report& report, Costs costs, nlohmann::json curve, uint64_t resident,
+    void finish(Report& report, Costs costs, nlohmann::json curve, double resident,
                 unsigned buffers) {
         const double worst = curve.back()["established_delivered"].get<double>();
         report.add(name("delivered at ten times"), "of established packets", worst);
         report.add(name("cost of a flood packet"), "tsc cycles", costs.flood);
-        const uint64_t grown = resident_bytes() - std::min(resident_bytes(), resident);
-        report.add(name("memory grown"), "MiB", static_cast<double>(grown) / (1 << 20),
+        report.add(name("memory grown"), "MiB", std::max(0.0, resident_mib() - resident),
                    at_most(16));
         simulation_.run({}, 0.01);
         const unsigned missing = buffers - std::min(buffers, rte_mempool_avail_count(box_.pool()));

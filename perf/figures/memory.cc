@@ -2,24 +2,14 @@
 // memory: what a million open connections take.
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "perf/bench/figure.h"
+#include "perf/bench/machine.h"
 #include "perf/bench/traffic.h"
 
 namespace ravelin::perf {
 namespace {
 
 constexpr uint32_t kMillion = 1'000'000;
-
-double resident_mib() {
-    uint64_t pages = 0;
-    if (FILE* f = std::fopen("/proc/self/statm", "re")) {
-        if (std::fscanf(f, "%*u %lu", &pages) != 1) pages = 0;
-        std::fclose(f);
-    }
-    return static_cast<double>(pages * 4096) / (1 << 20);
-}
 
 void run(const Options& options, Report& report) {
     const uint32_t count = options.quick ? 10'000 : kMillion;

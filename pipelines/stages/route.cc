@@ -44,7 +44,7 @@ constexpr std::array<CounterDecl, 9> kDrops{{
 enum Counter : unsigned { kNoRoute, kLearned, kLearnedRefused, kLearnedStale };
 constexpr std::array<CounterDecl, 4> kCounters{{
     {"no_route", "Packets for which there is no route."},
-    {"learned", "Routes learned from the kernel."},
+    {"learned", "Routes learned from the kernel.", CounterKind::kGauge},
     {"learned_refused", "Routes of the kernel not learned, for want of room."},
     {"learned_stale", "Learned routes removed as no control plane was there for stale-time."},
 }};

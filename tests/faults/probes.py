@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is looked at all the time while things break: packets that must never come out, packets that may
 not once the change that denies them is acknowledged, and packets that should pass."""
+import collections
 import pathlib
 import socket
 import struct
@@ -36,6 +37,7 @@ class Probes:
     def __init__(self, lab):
         self.leaked, self.broken, self.gaps = [], [], []
         self.sent = self.passed = 0
+        self.seen = collections.Counter()  # by port: what never came in proves nothing by staying away
         self.last_pass = time.monotonic()
         self._denied_since = {}  # port -> since when it must be shut
         self._lock = threading.Lock()
@@ -95,10 +97,13 @@ class Probes:
             except (socket.timeout, OSError):
                 continue
             now = time.monotonic()
-            _serial, sent = STAMP.unpack(data)
+            self.seen[port] += 1
             if port == DENIED:
                 self.leaked.append({"at": now, "from": source[0]})
-            elif port == ALLOWED:
+            if len(data) != STAMP.size:
+                continue
+            _serial, sent = STAMP.unpack(data)
+            if port == ALLOWED:
                 self.passed += 1
                 if now - self.last_pass > 0.25:
                     self.gaps.append(round(now - self.last_pass, 3))

@@ -4,7 +4,6 @@
 // the worker busy for the share of its time that is asked for, and never faster after that.
 #include <fmt/format.h>
 #include <rte_cycles.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "perf/bench/machine.h"
 #include "perf/bench/report.h"
 #include "perf/bench/simulation.h"
 
@@ -66,15 +66,6 @@ class World final : public Flood {
     unsigned turn_ = 0, step_ = 0;
     uint32_t first_ = 0, at_ = 0;
 };
-
-double resident_mib() {
-    uint64_t pages = 0;
-    if (FILE* f = std::fopen("/proc/self/statm", "re")) {
-        if (std::fscanf(f, "%*u %lu", &pages) != 1) pages = 0;
-        std::fclose(f);
-    }
-    return static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
-}
 
 std::string policy(unsigned generation) {
     return router(

@@ -26,7 +26,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("RAVELIN_BUILD", ROOT / "build"))
-BINARIES = {"ravelin-controlplane": "controlplane", "ravelin-dataplane": "dataplane/process",
+BINARIES = {"ravelin-perf": "perf", "ravelin-controlplane": "controlplane", "ravelin-dataplane": "dataplane/process",
             "ravelin": "controlplane/cli"}
 # A veth peer that computes no checksums would let TCP hang: the sender must do it all itself.
 OFFLOADS = "rx off tx off sg off tso off gso off gro off"
