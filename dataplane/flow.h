@@ -122,7 +122,6 @@ enum FlowFlag : uint8_t {
     kFlowBudgeted = 64,         ///< counted for its source until it is proven
     kFlowProxied = 128,         ///< opened by a SYN cookie; FlowTable::proxy() is of it
 };
-inline constexpr uint8_t kFlowFlagMask = 255;
 
 /// Bits of Flow::tcp_flags, per direction.
 enum TcpSideFlag : uint8_t {

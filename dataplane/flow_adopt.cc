@@ -148,7 +148,7 @@ Result<FlowTable> FlowTable::adopt(void* memory, size_t bytes, uint32_t capacity
 
 bool FlowTable::valid(const Flow& flow, uint32_t index, uint32_t now_ms) noexcept {
     return flow.mark == flow_mark(flow.key, index) && flow.key.spare == 0 &&
-           flow.key.is_canonical() && valid_state(flow) && (flow.flags & ~kFlowFlagMask) == 0 &&
+           flow.key.is_canonical() && valid_state(flow) &&
            ((flow.tcp_flags[0] | flow.tcp_flags[1]) & ~kTcpSideFlagMask) == 0 &&
            flow.window_scale[0] <= kMaxWindowScale && flow.window_scale[1] <= kMaxWindowScale &&
            flow.timeout_ms <= kMaxTimeoutMs &&

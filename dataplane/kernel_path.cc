@@ -16,7 +16,7 @@ namespace {
 
 constexpr unsigned kBatch = limits::kBurst;
 constexpr int kSegments = 16;  // more than a jumbo frame of the smallest buffers has
-constexpr timespec kNoBuffer{0, 1'000'000};
+constexpr timespec kPause{0, 1'000'000};
 
 }  // namespace
 
@@ -50,8 +50,6 @@ void KernelPath::stop() {
     [[maybe_unused]] const ssize_t n = write(wakeup_, &one, sizeof one);
     thread_.join();
 }
-
-bool KernelPath::has(PortId port) const noexcept { return tap_of(port) >= 0; }
 
 int KernelPath::tap_of(PortId port) const noexcept {
     const auto found = std::ranges::find(taps_, port, &Tap::port);
@@ -117,7 +115,7 @@ unsigned KernelPath::read_from(const Tap& tap) noexcept {
     for (unsigned n = 0; n < kBatch; ++n) {
         rte_mbuf* frame = rte_pktmbuf_alloc(pool_);
         if (frame == nullptr) {  // the workers hold all: what waits in the kernel, waits there
-            nanosleep(&kNoBuffer, nullptr);
+            nanosleep(&kPause, nullptr);
             return n;
         }
         const ssize_t got =
@@ -144,6 +142,9 @@ void KernelPath::sleep() noexcept {
         fds[count++] = {wakeup_, POLLIN, 0};
         for (const Tap& tap : taps_) fds[count++] = {tap.fd, POLLIN, 0};
         poll(fds.data(), count, -1);
+        // A TAP that was deleted is always ready, for nothing.
+        const auto gone = [](const pollfd& p) { return (p.revents & (POLLERR | POLLNVAL)) != 0; };
+        if (std::any_of(fds.begin(), fds.begin() + count, gone)) nanosleep(&kPause, nullptr);
         uint64_t drained = 0;
         [[maybe_unused]] const ssize_t n = read(wakeup_, &drained, sizeof drained);
     }

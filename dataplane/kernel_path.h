@@ -11,7 +11,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <span>
 #include <thread>
 #include <vector>
 
@@ -41,7 +40,6 @@ class KernelPath {
     void stop();
     /// Control thread: the port's link went up or down.
     void set_link(PortId port, bool up) noexcept;
-    [[nodiscard]] bool has(PortId port) const noexcept;
 
     /// Worker `from`: hands a frame for `port`'s TAP over. Takes it; false: not taken, the ring is
     /// full.

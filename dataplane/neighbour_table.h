@@ -56,11 +56,12 @@ class NeighbourTable {
 
     // Any thread.
 
-    /// The MAC to send to, if it is known. Using a stale entry asks worker 0 to verify it.
-    /// The same into `mac`, which stays as it is where there is none: for the path. A returned
-    /// optional would be put together in memory byte by byte and read back whole.
+    /// The MAC to send to into `mac`, which stays as it is where there is none. Using a stale entry
+    /// asks worker 0 to verify it. For the path: a returned optional would be put together in
+    /// memory byte by byte and read back whole.
     [[nodiscard]] bool lookup(PortId port, const IpAddress& address,
                               MacAddress& mac) const noexcept;
+    /// The same off the path.
     [[nodiscard]] std::optional<MacAddress> lookup(PortId port,
                                                    const IpAddress& address) const noexcept;
     [[nodiscard]] std::optional<NeighbourView> view(PortId port,

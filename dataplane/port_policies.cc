@@ -14,7 +14,7 @@ namespace {
 using config::Node;
 using Mode = PolicySnapshot::Mode;
 
-constexpr uint32_t kUsualMtu = 1500;
+constexpr uint32_t kUsualMtu = 1500, kLeastMtu = 1280;  // RFC 8200 section 5
 
 ReversePath reverse_path(const std::string& word) {
     if (word == "strict") return ReversePath::kStrict;
@@ -58,7 +58,7 @@ Status check_members(const Node& node, std::span<const std::string_view> foreign
 /// `port` is to stand on one of `ports`, those before it in the list.
 Status put_on_parent(PortPolicy& port, const Node& node, const std::vector<PortPolicy>& ports,
                      Mode mode) {
-    constexpr std::array<std::string_view, 5> kForeign{"device", "mac", "queues", "peer", "vxlan"};
+    constexpr std::array<std::string_view, 4> kForeign{"device", "mac", "queues", "peer"};
     if (auto s = check_members(node, kForeign); !s) return s;
     if (mode == Mode::kWire)
         return Error{"parent: found in mode wire, expected only in mode router"};
@@ -152,6 +152,11 @@ Status put_on_tunnel(PortPolicy& port, const Node& node, const std::vector<PortP
             fmt::format("vxlan: local: found {}, expected an address of a port earlier in "
                         "the list, which is no tunnel end itself",
                         end->local.to_string())};
+    if (under->mtu < kLeastMtu + end->overhead())
+        return Error{fmt::format(
+            "vxlan: the mtu of '{}' is {} bytes, expected at least {}: {} for "
+            "IPv6 inside and {} of overhead",
+            under->name, under->mtu, kLeastMtu + end->overhead(), kLeastMtu, end->overhead())};
     if (port.mtu + end->overhead() > under->mtu)
         return Error{fmt::format("mtu: found {} bytes, expected at most {}: the {} of '{}' less {}",
                                  port.mtu, under->mtu - end->overhead(), under->mtu, under->name,

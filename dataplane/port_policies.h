@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ports of a configuration: devices, and sub-interfaces on them. Index = PortId.
+// The ports of a configuration: devices, sub-interfaces on them, ends of tunnels. Index = PortId.
 #pragma once
 #include <vector>
 
@@ -15,9 +15,11 @@ struct PortFacts {
 
 /// Whether this entry of `ports` is a device, not something that stands on another port.
 bool has_device(const config::Node& port);
-/// The port whose device carries port `i` of the list: itself, or its parent.
+/// The port that carries port `i` of the list: its parent, the one with the local address of its
+/// tunnels, or itself.
 PortId carrier_of(const config::Node& ports, size_t i);
-/// Bytes of L3 that port `i` of the list carries: its own word, else its parent's, else 1500.
+/// Bytes of L3 that port `i` of the list carries: its own word, else its carrier's (less what a
+/// tunnel adds), else 1500.
 uint32_t mtu_of(const config::Node& ports, size_t i);
 
 /// All of them, or "ports[1]: vlan: found ..., expected ...".

@@ -7,11 +7,12 @@
 #include <bit>
 #include <charconv>
 
+#include "dataplane/net/headers.h"
+
 namespace ravelin {
 namespace {
 
-constexpr unsigned kIdMask = 0x0fff, kLastId = 4094;  // 0 and 4095: IEEE 802.1Q table 9-2
-constexpr unsigned kCustomer = 0x8100, kService = 0x88a8;
+constexpr unsigned kLastId = 4094;  // 0 and 4095: IEEE 802.1Q table 9-2
 
 bool read_id(std::string_view digits, uint16_t& id) {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), id);
@@ -42,10 +43,10 @@ VlanTags VlanTags::of(const Vlan& vlan) {
         tags.bytes[tags.length++] = static_cast<uint8_t>(value);
     };
     if (vlan.outer == 0) return tags;
-    put(vlan.service ? kService : kCustomer);
+    put(vlan.service ? net::kEtherQinq : net::kEtherVlan);
     put(vlan.outer);
     if (vlan.inner == 0) return tags;
-    put(kCustomer);
+    put(net::kEtherVlan);
     put(vlan.inner);
     return tags;
 }
@@ -66,7 +67,7 @@ VlanMap::VlanMap(const std::vector<Entry>& ports) {
 }
 
 PortId VlanMap::find(PortId port, uint16_t outer_tci, uint16_t inner_tci) const noexcept {
-    const unsigned outer = outer_tci & kIdMask, inner = inner_tci & kIdMask;
+    const unsigned outer = outer_tci & net::kVlanIdMask, inner = inner_tci & net::kVlanIdMask;
     if (outer == 0 && inner == 0) return port;
     if (slots_.empty()) return kNoPort;
     const uint64_t key = key_of(port, outer, inner);

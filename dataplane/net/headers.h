@@ -43,6 +43,7 @@ struct Ethernet {
     MacAddress destination, source;
     be16 type;
 };
+inline constexpr uint16_t kVlanIdMask = 0x0fff;  ///< of a tag's tci
 struct VlanTag {
     be16 tci, type;
 };

@@ -26,8 +26,6 @@ constexpr std::array<Code, 8> kCodesV4{
 constexpr std::array<Code, 8> kCodesV6{
     {{1, 0}, {1, 3}, {4, 1}, {1, 4}, {1, 1}, {3, 0}, {2, 0}, {3, 1}}};
 
-bool wire(const WorkerContext& c) { return c.policy->mode == PolicySnapshot::Mode::kWire; }
-
 /// A segment that the SYN proxy has shifted goes back with the numbers its sender knows. Not on
 /// another worker, which has no such flow, nor once the source is translated: its sender then takes
 /// the error for a stranger's (RFC 5927 section 4.1).
@@ -114,7 +112,7 @@ rte_mbuf* build_icmp_error(const Packet& packet, const PacketMeta& meta, IcmpErr
                            uint32_t mtu, const WorkerContext& context) noexcept {
     const bool v4 = meta.source.is_v4();
     IpAddress from = meta.destination;
-    if (!wire(context) && !source_address(*context.policy, meta.in_port, meta.source, from))
+    if (!net::is_wire(context) && !source_address(*context.policy, meta.in_port, meta.source, from))
         return nullptr;
     const uint32_t room = v4 ? kLargestV4 - sizeof(net::Ipv4) - sizeof(net::Icmp)
                              : kLargestV6 - sizeof(net::Ipv6) - sizeof(net::Icmp);

@@ -11,9 +11,11 @@ namespace {
 
 constexpr uint8_t kHops = 64;
 
-bool wire(const WorkerContext& c) { return c.policy->mode == PolicySnapshot::Mode::kWire; }
-
 }  // namespace
+
+bool is_wire(const WorkerContext& context) noexcept {
+    return context.policy->mode == PolicySnapshot::Mode::kWire;
+}
 
 bool is_one_host(const IpAddress& a) noexcept {
     if (a.is_multicast() || a.is_unspecified() || a.is_loopback()) return false;
@@ -22,7 +24,7 @@ bool is_one_host(const IpAddress& a) noexcept {
 
 rte_mbuf* new_reply(const Packet& packet, const PacketMeta& meta,
                     const WorkerContext& context) noexcept {
-    const uint32_t l2 = wire(context) ? meta.l3_offset : uint32_t{sizeof(Ethernet)};
+    const uint32_t l2 = is_wire(context) ? meta.l3_offset : uint32_t{sizeof(Ethernet)};
     const uint8_t* from = packet.bytes(0, meta.l3_offset);
     rte_mbuf* frame =
         from == nullptr || l2 < sizeof(Ethernet) ? nullptr : rte_pktmbuf_alloc(context.pool);
@@ -36,8 +38,12 @@ rte_mbuf* new_reply(const Packet& packet, const PacketMeta& meta,
     return frame;
 }
 
-void append_ip(rte_mbuf* frame, const IpAddress& source, const IpAddress& destination,
-               uint8_t protocol, uint32_t length, uint8_t tos) noexcept {
+uint16_t ip_header_bytes(const IpAddress& destination) noexcept {
+    return destination.is_v4() ? sizeof(Ipv4) : sizeof(Ipv6);
+}
+
+void write_ip(uint8_t* out, const IpAddress& source, const IpAddress& destination, uint8_t protocol,
+              uint32_t length, uint8_t tos) noexcept {
     if (destination.is_v4()) {
         Ipv4 ip{};
         ip.version_ihl = 0x45;
@@ -48,7 +54,7 @@ void append_ip(rte_mbuf* frame, const IpAddress& source, const IpAddress& destin
         ip.source = be32(source.v4_host());
         ip.destination = be32(destination.v4_host());
         set_header_checksum(ip);
-        std::memcpy(rte_pktmbuf_append(frame, sizeof ip), &ip, sizeof ip);
+        std::memcpy(out, &ip, sizeof ip);
         return;
     }
     Ipv6 ip{};
@@ -58,7 +64,13 @@ void append_ip(rte_mbuf* frame, const IpAddress& source, const IpAddress& destin
     ip.hop_limit = kHops;
     ip.source = source.bytes;
     ip.destination = destination.bytes;
-    std::memcpy(rte_pktmbuf_append(frame, sizeof ip), &ip, sizeof ip);
+    std::memcpy(out, &ip, sizeof ip);
+}
+
+void append_ip(rte_mbuf* frame, const IpAddress& source, const IpAddress& destination,
+               uint8_t protocol, uint32_t length, uint8_t tos) noexcept {
+    auto* out = rte_pktmbuf_append(frame, ip_header_bytes(destination));
+    write_ip(reinterpret_cast<uint8_t*>(out), source, destination, protocol, length, tos);
 }
 
 }  // namespace ravelin::net

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/flow.h"
+
 namespace ravelin::net {
 namespace {
-
-constexpr uint8_t kLargestScale = 14;  // RFC 7323 section 2.3
 
 template <typename T>
 auto host_at(const uint8_t* at) noexcept {
@@ -29,7 +29,7 @@ TcpOptions read_tcp_options(const Packet& packet, const PacketMeta& meta) noexce
         if (kind == kOptionSegmentSize && length == 4)
             out.segment_size = host_at<be16>(first + at + 2);
         if (kind == kOptionWindowScale && length == 3)
-            out.window_scale = static_cast<int8_t>(std::min(first[at + 2], kLargestScale));
+            out.window_scale = static_cast<int8_t>(std::min(first[at + 2], kMaxWindowScale));
         if (kind == kOptionSackPermitted && length == 2) out.sack_permitted = true;
         if (kind != kOptionTimestamps || length != kTimestampsLength) return;
         out.timestamps = true;

@@ -2,7 +2,6 @@
 // TCP options (RFC 9293 section 3.2, RFC 7323, RFC 2018), read where they stand.
 #pragma once
 #include <cstdint>
-#include <optional>
 
 #include "dataplane/net/headers.h"
 #include "dataplane/packet.h"

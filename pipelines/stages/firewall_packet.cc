@@ -11,7 +11,6 @@
 namespace ravelin::firewall {
 namespace {
 
-constexpr uint16_t kVlanIdMask = 0x0fff;
 constexpr uint8_t kEchoRequest4 = 8, kEchoReply4 = 0, kEchoRequest6 = 128, kEchoReply6 = 129;
 constexpr uint32_t kQuotedBytes = 8;  // of the payload, at least (RFC 792)
 
@@ -86,7 +85,8 @@ bool read_quoted_payload(const Packet& packet, uint32_t at, Quoted& q) noexcept 
 }  // namespace
 
 uint16_t zone_of(const PacketMeta& meta, PortId peer) noexcept {
-    const unsigned outer = meta.vlan_outer & kVlanIdMask, inner = meta.vlan_inner & kVlanIdMask;
+    const unsigned outer = meta.vlan_outer & net::kVlanIdMask,
+                   inner = meta.vlan_inner & net::kVlanIdMask;
     const unsigned pair = std::min(meta.in_port, peer);
     return static_cast<uint16_t>(outer ^ inner << 4 ^ inner >> 8 ^ pair << 10);
 }

@@ -8,7 +8,8 @@
 // SipHash-2-4 over addresses, ports, zone, the client's initial sequence number and those 8 bits,
 // under a key of the minute, which is derived from the box's secret; so all workers have it, and so
 // has the next process after a crash. A cookie holds for one to two minutes. A guess meets one of
-// the two keys that are valid once in 2^23.
+// the two keys that are valid once in 2^23; the firewall asks for two numbers of the SYN (it may be
+// a keep-alive's), so a blind segment passes once in 2^22.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -14,6 +14,7 @@
 #include "dataplane/net/headers.h"
 #include "pipelines/net/checksum.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/net/reply_frame.h"
 #include "pipelines/net/tags.h"
 #include "pipelines/stages/route.h"
 
@@ -83,7 +84,7 @@ constexpr std::array<CounterDecl, 2> kCounters{{
     {"icmp_sent", "Unreachable messages and TCP resets sent."},
 }};
 
-constexpr uint8_t kEchoV4 = 8, kReplyV4 = 0, kEchoV6 = 128, kReplyV6 = 129, kHops = 64;
+constexpr uint8_t kEchoV4 = 8, kReplyV4 = 0, kEchoV6 = 128, kReplyV6 = 129;
 
 struct LocalPolicy final : StagePolicy {
     bool ping = true;
@@ -97,29 +98,6 @@ bool is_ping(const PacketMeta& m) {
 }
 
 // The IP header in front of the copied ICMP message; options are not echoed (RFC 7126).
-void add_ip(uint8_t* out, const PacketMeta& m, uint32_t length) {
-    if (m.has(PacketMeta::kIpv4)) {
-        net::Ipv4 ip{};
-        ip.version_ihl = 0x45;
-        ip.tos = m.tos;
-        ip.total_length = be16(static_cast<uint16_t>(sizeof ip + length));
-        ip.ttl = kHops;
-        ip.protocol = net::kIcmp;
-        ip.source = be32(m.destination.v4_host());
-        ip.destination = be32(m.source.v4_host());
-        net::set_header_checksum(ip);
-        std::memcpy(out, &ip, sizeof ip);
-        return;
-    }
-    net::Ipv6 ip{};
-    ip.version_class_flow = be32(0x60000000u | uint32_t{m.tos} << 20);
-    ip.payload_length = be16(static_cast<uint16_t>(length));
-    ip.next_header = net::kIcmpv6;
-    ip.hop_limit = kHops;
-    ip.source = m.destination.bytes;
-    ip.destination = m.source.bytes;
-    std::memcpy(out, &ip, sizeof ip);
-}
 
 // A copy of the message with type and checksum changed (its sum survives swapped addresses), so a
 // message that arrived damaged leaves damaged, and the sender sees it.
@@ -131,8 +109,7 @@ rte_mbuf* echo_reply(const Packet& packet, const PacketMeta& m, rte_mempool* poo
     rte_mbuf* frame = rte_pktmbuf_copy(packet.frame(), pool, m.l4_offset, length);
     if (frame == nullptr) return nullptr;
     const bool v4 = m.has(PacketMeta::kIpv4);
-    const auto head =
-        static_cast<uint16_t>(sizeof(net::Ethernet) + (v4 ? sizeof(net::Ipv4) : sizeof(net::Ipv6)));
+    const auto head = static_cast<uint16_t>(sizeof(net::Ethernet) + net::ip_header_bytes(m.source));
     auto* icmp = Packet(frame).at<net::Icmp>(0);
     auto* out = reinterpret_cast<uint8_t*>(rte_pktmbuf_prepend(frame, head));
     if (out == nullptr || icmp == nullptr || rte_pktmbuf_pkt_len(frame) != head + length) {
@@ -146,7 +123,8 @@ rte_mbuf* echo_reply(const Packet& packet, const PacketMeta& m, rte_mempool* poo
     const net::Ethernet reply{ethernet->source, ethernet->destination,
                               be16(v4 ? net::kEtherIpv4 : net::kEtherIpv6)};
     std::memcpy(out, &reply, sizeof reply);
-    add_ip(out + sizeof reply, m, length);
+    net::write_ip(out + sizeof reply, m.destination, m.source, v4 ? net::kIcmp : net::kIcmpv6,
+                  length, m.tos);
     return frame;
 }
 

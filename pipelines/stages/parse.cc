@@ -11,9 +11,13 @@
 // addresses (some ten additions) to each TCP and UDP packet, verify-checksums one pass over it all.
 #include <rte_prefetch.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "dataplane/engine_counters.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
+#include "pipelines/net/decapsulate.h"
 #include "pipelines/net/parse.h"
 
 namespace ravelin {
@@ -51,10 +55,15 @@ enum class Completion : uint8_t { kAuto, kAlways, kNever };
 struct ParsePolicy final : StagePolicy {
     bool verify = false;
     Completion complete = Completion::kAuto;
+    std::vector<uint16_t> unsummed;  ///< UDP ports of tunnels that need no checksum (RFC 6935)
 };
 
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node, CompileContext&) {
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
+                                                   CompileContext& context) {
     auto policy = std::make_shared<ParsePolicy>();
+    for (const PortPolicy& port : context.snapshot.ports)
+        if (port.vxlan && port.vxlan->zero_checksum)
+            policy->unsummed.push_back(port.vxlan->udp_port);
     policy->verify = node["verify-checksums"].as_bool();
     const std::string& word = node["complete-checksums"].as_text();
     policy->complete = word == "always"  ? Completion::kAlways
@@ -159,9 +168,16 @@ class Parse final : public Stage {
             ++tally.completed;
             return ParseDrop::kNone;
         }
-        const bool verify = policy.verify && !vouched;
-        return !verify || net::upper_checksum_holds(packet, meta) ? ParseDrop::kNone
-                                                                  : ParseDrop::kBadL4Checksum;
+        if (!policy.verify || vouched || net::upper_checksum_holds(packet, meta))
+            return ParseDrop::kNone;
+        return may_lack_checksum(packet, meta, policy) ? ParseDrop::kNone
+                                                       : ParseDrop::kBadL4Checksum;
+    }
+    static bool may_lack_checksum(const Packet& packet, const PacketMeta& meta,
+                                  const ParsePolicy& policy) noexcept {
+        return meta.protocol == net::kUdp && meta.has(PacketMeta::kPorts) &&
+               std::ranges::find(policy.unsummed, meta.destination_port) != policy.unsummed.end() &&
+               net::lacks_checksum(packet, meta);
     }
 };
 

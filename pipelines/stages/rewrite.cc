@@ -253,7 +253,8 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
     auto policy = std::make_shared<RewritePolicy>();
     const int nat = StageRegistry::get().index("nat"),
               firewall = StageRegistry::get().index("firewall");
-    bool asks = false, translates = false, judged = false;
+    const int vxlan = StageRegistry::get().index("vxlan");
+    bool asks = false, translates = false, judged = false, opened = false;
     for (const auto& step : context.snapshot.steps) {
         if (step.stage == route)
             policy->route = std::static_pointer_cast<const RoutePolicy>(step.policy);
@@ -261,6 +262,10 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
         policy->before = step.stage;
         translates |= step.stage == nat;
         judged |= translates && step.stage == firewall;
+        opened |= step.stage == vxlan;
+        if (opened && step.stage == firewall)
+            return Error{
+                "found firewall behind vxlan, expected it before; rules judge outer packets too"};
     }
     if (translates && !judged)
         return Error{"found nat without firewall behind it; sources are chosen for its flows"};

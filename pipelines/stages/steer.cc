@@ -12,6 +12,7 @@
 
 #include "dataplane/engine_counters.h"
 #include "dataplane/handoff.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
 #include "pipelines/stages/nat_policy.h"
 #include "pipelines/stages/steer_fragments.h"
@@ -145,10 +146,9 @@ class Steer final : public Stage {
     /// Equal addresses on two wires or in two VLANs are two conversations; to a router they are
     /// one, whose fragments may take different ways.
     static uint32_t zone_of(const PacketMeta& meta, const PolicySnapshot& policy) noexcept {
-        constexpr uint32_t kVlanId = 0x0fff;
         if (policy.mode == PolicySnapshot::Mode::kRouter) return 0;
-        return uint32_t{meta.in_port} << 24 | (meta.vlan_outer & kVlanId) << 12 |
-               (meta.vlan_inner & kVlanId);
+        return uint32_t{meta.in_port} << 24 | (uint32_t{meta.vlan_outer} & net::kVlanIdMask) << 12 |
+               (uint32_t{meta.vlan_inner} & net::kVlanIdMask);
     }
 
     void count_given_up(WorkerContext& context) noexcept {

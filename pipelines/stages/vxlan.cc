@@ -8,8 +8,6 @@
 // through the pipeline as one of the box's own. Tunnels in tunnels end here.
 //
 // Config: none. Drops: as listed. Cost: a compare a packet; opening one a few dozen nanoseconds.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <vector>

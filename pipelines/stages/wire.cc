@@ -20,7 +20,6 @@ using config::Schema;
 using config::Type;
 
 constexpr unsigned kVlanIds = 4096;  // 12 bits (IEEE 802.1Q); 4095 is reserved
-constexpr uint16_t kVlanMask = 0x0fff;
 constexpr MacAddress kBridgeGroup{{0x01, 0x80, 0xc2, 0, 0, 0}};  // IEEE 802.1D table 7-10
 constexpr uint8_t kLlcSpanningTree = 0x42;
 
@@ -135,7 +134,8 @@ class Wire final : public Stage {
   private:
     static Drop judge(const Packet& packet, const PacketMeta& meta, const WirePolicy& wire) {
         if (meta.vlan_tags == 0 && !wire.untagged) return kUntaggedDrop;
-        if (meta.vlan_tags != 0 && !wire.vlans[meta.vlan_outer & kVlanMask]) return kVlanDrop;
+        if (meta.vlan_tags != 0 && !wire.vlans[meta.vlan_outer & net::kVlanIdMask])
+            return kVlanDrop;
         if (meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return kAccepted;
         if (meta.has(PacketMeta::kArp)) return wire.arp ? kAccepted : kArpDrop;
         if (meta.ethertype == net::kEtherLldp) return wire.lldp ? kAccepted : kLldpDrop;

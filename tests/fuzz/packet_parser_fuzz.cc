@@ -41,7 +41,7 @@ void open_tunnel(rte_mbuf* frame, const PacketMeta& meta) {
     PacketMeta inner;
     inner.flags = PacketMeta::kTunnelled;
     if (opened &&
-        net::parse_frame(packet, inner, {.port_mac = {}, .router = true}) == net::ParseDrop::kNone)
+        net::parse_frame(packet, inner, {.port_mac = {}, .router = false}) == net::ParseDrop::kNone)
         check(packet, inner);
 }
 
