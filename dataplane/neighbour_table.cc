@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "dataplane/flow.h"
+
 namespace ravelin {
 namespace {
 
@@ -95,8 +97,11 @@ NeighbourTable::~NeighbourTable() {
 }
 
 std::atomic<uint32_t>& NeighbourTable::head(PortId port, const IpAddress& address) const noexcept {
-    uint64_t h = (address.high() ^ (address.low() * 0x9e3779b97f4a7c15u)) + port;
-    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93u;
+    // Keyed: who could aim at a chain would hide a neighbour of another port behind it.
+    __extension__ using Wide = unsigned __int128;
+    const auto& k = flow_hash_secret;
+    const Wide product = Wide{address.high() ^ k[0]} * (address.low() ^ k[1] ^ port);
+    const auto h = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
     return heads_[(h ^ (h >> 32)) & mask_];
 }
 

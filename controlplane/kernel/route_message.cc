@@ -21,8 +21,10 @@ std::optional<IpAddress> address_in(const nlattr* attribute, int family) {
     if (family == AF_INET && length == 4)
         return IpAddress::v4(uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 |
                              uint32_t{bytes[2]} << 8 | bytes[3]);
-    if (family == AF_INET6 && length == 16) return IpAddress::v6(bytes);
-    return std::nullopt;
+    if (family != AF_INET6 || length != 16) return std::nullopt;
+    const IpAddress address = IpAddress::v6(bytes);
+    if (address.is_v4()) return std::nullopt;  // mapped: no packet with it comes past parse
+    return address;
 }
 
 std::optional<uint32_t> number_in(const nlattr* attribute) {

@@ -122,12 +122,15 @@ inline constexpr std::array kKernelRouteFields{
           .help = "Whose routes: names as `ip route` shows them, or numbers.",
           .fallback = "[bgp, ospf, isis, rip, ripng, eigrp, babel, openfabric, nhrp, bird, zebra, "
                       "zstatic]"},
-    Field{.name = "limit",
-          .type = Type::kInteger,
-          .help = "Most prefixes; those beyond it are refused and counted.",
-          .fallback = "1000000",
-          .minimum = 1,
-          .maximum = 4'000'000},
+    Field{
+        .name = "limit",
+        .type = Type::kInteger,
+        .help =
+            "Most prefixes; those beyond it are refused and counted. IPv6 prefixes far apart take "
+            "up to 28 KiB each, 4 GiB in all; let the routing daemon limit its peers too.",
+        .fallback = "1000000",
+        .minimum = 1,
+        .maximum = 4'000'000},
     Field{.name = "stale-time",
           .type = Type::kDuration,
           .help =

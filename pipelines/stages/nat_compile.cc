@@ -100,6 +100,7 @@ class Compiler {
     Status add_destination(const config::Node& node, ClassifierRule match) {
         auto rule = mapping(node, "address", "to");
         if (!rule) return std::move(rule.error());
+        if (auto s = refuse_own(node["address"].as_prefixes()); !s) return s;
         if (auto s = new_ports(node, match, *rule); !s) return s;
         const auto to = node["to"].as_prefixes();
         const bool hairpin = node["hairpin"].as_bool();
@@ -123,6 +124,7 @@ class Compiler {
         if (node["to"].as_prefixes().size() != 1 || to.length != inner.length)
             return Error{fmt::format("address: found {} for {}, expected prefixes of one length",
                                      inner.to_string(), to.to_string())};
+        if (auto s = refuse_own({inner}); !s) return s;
         const bool hairpin = node["hairpin"].as_bool();
         know_rule(to, true, hairpin);
         CompiledRule out{
@@ -134,6 +136,18 @@ class Compiler {
         place(outbound_, std::move(leaving), policy_->outbound_rules_, std::move(out));
         if (hairpin) match.in_ports.clear();
         place(inbound_, std::move(match), policy_->inbound_rules_, std::move(*in));
+        return ok_status();
+    }
+
+    /// What the box itself answers leaves with the address it was sent to.
+    [[nodiscard]] Status refuse_own(const std::vector<Prefix>& inner) const {
+        for (const PortPolicy& port : context_.snapshot.ports)
+            for (const Prefix& own : port.addresses)
+                if (std::ranges::find(inner, Prefix{own.address, 32}) != inner.end())
+                    return Error{fmt::format(
+                        "address: found {}, an address of '{}', whose answers are not translated; "
+                        "expected a host's",
+                        own.address.to_string(), port.name)};
         return ok_status();
     }
 

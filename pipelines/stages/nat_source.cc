@@ -85,7 +85,9 @@ Tuple answer_to(const Tuple& inner, PortId out_port, uint32_t address, uint16_t 
 bool usable(const NatPolicy& policy, const FlowTable& flows, const Tuple& answer) noexcept {
     bool swapped = false;
     const FlowKey key = answer.key(swapped);
-    return flows.find_outer(key, key.hash()) == nullptr &&
+    const uint32_t hash = key.hash();
+    // In clear: a conversation of the box itself has that port.
+    return flows.find_outer(key, hash) == nullptr && flows.find(key, hash) == nullptr &&
            !policy.inner_destination(answer, policy.known(answer.destination));
 }
 

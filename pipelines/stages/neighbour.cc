@@ -119,7 +119,7 @@ class Neighbour final : public Stage {
     // Says once in ten seconds that the address is ours, and never fights beyond that.
     void defend(const Packet& packet, const PacketMeta& meta, WorkerContext& context) {
         const auto* arp = packet.at<net::Arp>(meta.l3_offset);
-        if (arp == nullptr || !past(context.now.ms, defended_ms_ + kDefendMs)) return;
+        if (arp == nullptr || context.now.ms - defended_ms_ < kDefendMs) return;
         defended_ms_ = context.now.ms;
         send_announcement(meta.in_port, IpAddress::v4(arp->sender_ip.host()), context);
     }

@@ -27,6 +27,8 @@ Held hold_for_neighbour(rte_mbuf* frame, const PacketMeta& meta, const IpAddress
     const uint32_t slot = ask_for_neighbour(meta.out_port, next_hop, context);
     if (slot == NeighbourTable::kNoSlot) return Held::kTooMany;
     if (table.at(slot).state == NeighbourState::kFailed) return Held::kUnreachable;
+    // What waits at a resolved entry, which the reader gave up looking for, would wait for good.
+    if (table.at(slot).state != NeighbourState::kIncomplete) return Held::kTooMany;
     if (!table.hold(slot, frame)) return Held::kQueueFull;
     *travelling_meta(frame) = meta;
     travelling_meta(frame)->next_hop = mtu;  // its way is decided; the index is of a policy

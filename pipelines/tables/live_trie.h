@@ -22,7 +22,7 @@ class LiveTrie {
   public:
     static constexpr unsigned kWidth = sizeof(Key) * 8;
     static constexpr uint32_t kMostValue = (1u << 24) - 1;
-    static constexpr size_t kMostNodes = size_t{1} << 21;  ///< 4 GiB; the owner limits the prefixes
+    static constexpr size_t kMostNodes = size_t{1} << 21;  ///< 4 GiB; beyond: refused
 
     struct Match {
         uint32_t value = 0;

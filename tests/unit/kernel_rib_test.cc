@@ -130,6 +130,19 @@ TEST(RouteMessage, ReadsDefaultRoutesOfBothFamilies) {
     }
 }
 
+TEST(RouteMessage, LeavesMappedPrefixesAlone) {
+    rtmsg head{};
+    head.rtm_family = AF_INET6;
+    head.rtm_dst_len = 96;
+    head.rtm_table = RT_TABLE_MAIN;
+    head.rtm_type = RTN_UNICAST;
+    const IpAddress mapped = *IpAddress::parse("::ffff:0:0");
+    Message message(RTM_NEWROUTE, 0);
+    message.put(head);
+    message.attribute(RTA_DST, mapped.bytes.data(), 16).number(RTA_OIF, 7);
+    EXPECT_FALSE(decode_route(message.done())) << "would be 0.0.0.0/96 to whoever takes it";
+}
+
 TEST(RouteMessage, NeverReadsBeyondTheMessage) {
     const Bytes whole = plain(RTM_NEWROUTE, "2001:db8::/32", "fe80::9").done();
     for (size_t n = 0; n < whole.size(); ++n) {
