@@ -4,11 +4,11 @@
 // each has in long bursts, fill the core; busy is the share of time in which the worker had work.
 #include <fmt/format.h>
 #include <rte_cycles.h>
-#include <sys/resource.h>
 
 #include <cstdio>
 
 #include "perf/bench/figure.h"
+#include "perf/bench/machine.h"
 #include "perf/bench/simulation.h"
 
 namespace ravelin::perf {
