@@ -12,6 +12,7 @@
 
 #include "dataplane/address.h"
 #include "dataplane/crc32c.h"
+#include "dataplane/fold.h"
 
 namespace ravelin {
 
@@ -76,11 +77,6 @@ struct FlowKey {
     using Words = std::array<uint64_t, 5>;
     using Half = std::array<uint64_t, 2>;
     [[nodiscard]] Words words() const noexcept { return std::bit_cast<Words>(*this); }
-    static uint64_t fold(uint64_t a, uint64_t b) noexcept {
-        __extension__ using Wide = unsigned __int128;
-        const Wide product = Wide{a} * b;
-        return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-    }
     // Any total order will do; comparing registers is cheaper than comparing bytes.
     static bool ordered_after(const IpAddress& a, uint16_t a_port, const IpAddress& b,
                               uint16_t b_port) noexcept {

@@ -22,12 +22,6 @@ uint64_t word(const IpAddress& address, unsigned at) noexcept {
     return out;
 }
 
-uint64_t fold(uint64_t a, uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = Wide{a} * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
 // Keyed, because what fills a block list is often chosen by those who are blocked.
 uint64_t hash_of(const SetElement& e) noexcept {
     const auto& k = flow_hash_secret;

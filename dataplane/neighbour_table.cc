@@ -98,11 +98,9 @@ NeighbourTable::~NeighbourTable() {
 
 std::atomic<uint32_t>& NeighbourTable::head(PortId port, const IpAddress& address) const noexcept {
     // Keyed: who could aim at a chain would hide a neighbour of another port behind it.
-    __extension__ using Wide = unsigned __int128;
     const auto& k = flow_hash_secret;
-    const Wide product = Wide{address.high() ^ k[0]} * (address.low() ^ k[1] ^ port);
-    const auto h = static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-    return heads_[(h ^ (h >> 32)) & mask_];
+    const uint64_t hash = fold(address.high() ^ k[0], address.low() ^ k[1] ^ port);
+    return heads_[(hash ^ (hash >> 32)) & mask_];
 }
 
 uint32_t NeighbourTable::search(PortId port, const IpAddress& address, uint64_t& word,

@@ -12,12 +12,6 @@ constexpr unsigned kCountBits = 24;
 constexpr uint64_t kWordsPerFlow = 3;  // two keys a flow at most: never fuller than two thirds
 constexpr uint64_t kLeastLines = 64;
 
-uint64_t fold(uint64_t a, uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = Wide{a} * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
 // Two words of the secret that the hash of flows does not multiply in this pairing.
 uint64_t hash_of(const IpAddress& a, uint64_t kind) noexcept {
     const auto& k = flow_hash_secret;
@@ -50,9 +44,8 @@ IpAddress SourceCounts::network_of(const IpAddress& source, uint32_t kind) noexc
 SourceCounts::Place SourceCounts::place_of(const IpAddress& source, uint32_t kind) const noexcept {
     const uint64_t hash = hash_of(network_of(source, kind), kind);
     const uint64_t other = fold(hash, flow_hash_secret[0] | 1);
-    __extension__ using Wide = unsigned __int128;
-    const auto first = static_cast<uint64_t>(Wide{hash} * lines_ >> 64);
-    auto second = static_cast<uint64_t>(Wide{other} * lines_ >> 64);
+    const uint64_t first = place_in(hash, lines_);
+    uint64_t second = place_in(other, lines_);
     if (second == first) second = first + 1 < lines_ ? first + 1 : 0;
     const uint64_t tag = hash << kCountBits;
     return {{memory_ + first, memory_ + second}, tag != 0 ? tag : uint64_t{1} << kCountBits};

@@ -6,20 +6,6 @@
 #include "dataplane/flow.h"
 
 namespace ravelin {
-namespace {
-
-uint64_t fold(uint64_t a, uint64_t b) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = Wide{a} * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-uint64_t place_in(uint64_t hash, size_t lines) noexcept {
-    __extension__ using Wide = unsigned __int128;
-    return static_cast<uint64_t>(Wide{hash} * lines >> 64);
-}
-
-}  // namespace
-
 // Twice the places that the keys need: at half full, eight busy ones together are rare.
 LimitTable::LimitTable(const LimitSpec& spec)
     : spec_(spec),
