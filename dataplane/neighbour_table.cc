@@ -99,8 +99,7 @@ NeighbourTable::~NeighbourTable() {
 std::atomic<uint32_t>& NeighbourTable::head(PortId port, const IpAddress& address) const noexcept {
     // Keyed: who could aim at a chain would hide a neighbour of another port behind it.
     const auto& k = flow_hash_secret;
-    const uint64_t hash = fold(address.high() ^ k[0], address.low() ^ k[1] ^ port);
-    return heads_[(hash ^ (hash >> 32)) & mask_];
+    return heads_[fold(address.high() ^ k[0], address.low() ^ k[1] ^ port) & mask_];
 }
 
 uint32_t NeighbourTable::search(PortId port, const IpAddress& address, uint64_t& word,
