@@ -56,6 +56,8 @@ void KernelSide::connected() {
 void KernelSide::learn(const config::Node& tree) {
     settings_ = {};
     if (!tree.has("kernel-routes")) {
+        // A reply under way must not ask a RIB that is gone.
+        if (source_ != nullptr) feed_.restart();
         source_.reset();
         return;
     }

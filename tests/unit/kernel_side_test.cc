@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the data plane answers late, after the policy has changed.
+#include "controlplane/kernel/kernel_side.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <optional>
+
+#include "pipelines/model/frame.h"
+
+namespace ravelin::control {
+namespace {
+
+using config::Node;
+using std::chrono::milliseconds;
+
+/// A port with a TAP that nobody made, and routes to learn.
+Node policy(bool learning) {
+    Node tree = Node::map(), ports = Node::list(), port = Node::map(), routes = Node::map(),
+         protocols = Node::list();
+    port.set("name", Node::text("lan"));
+    port.set("tap", Node::text("rv-nowhere"));
+    ports.add(port);
+    tree.set("ports", ports);
+    protocols.add(Node::text("bgp"));
+    routes.set("table", Node::integer(254));
+    routes.set("protocols", protocols);
+    routes.set("limit", Node::integer(1000));
+    if (learning) tree.set("kernel-routes", routes);
+    return tree;
+}
+
+class KernelSideTest : public ::testing::Test {
+  protected:
+    KernelSideTest() {
+        int ends[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+        dataplane_.reset(ends[1]);
+        link_.emplace(loop_, "");
+        link_->adopt(UniqueFd(ends[0]));  // the lower descriptor: what it has is served first
+        side_.emplace(loop_, *link_, false);
+        link_->listen({.connected = [this](const auto&) { side_->connected(); },
+                       .lost = [this](const auto&) { side_->lost(); },
+                       .event = {}});
+    }
+    /// The next request of any kind.
+    model::ToDataplane request() {
+        for (int i = 0; i < 4000; ++i) {
+            loop_.turn(milliseconds(5));
+            EXPECT_TRUE(model::receive(dataplane_.get(), reader_).ok());
+            if (const auto frame = reader_.next()) {
+                model::ToDataplane out;
+                EXPECT_TRUE(out.ParseFromString(*frame));
+                return out;
+            }
+        }
+        ADD_FAILURE() << "nothing is asked";
+        return {};
+    }
+    void answer(const model::ToDataplane& request, uint64_t routes) {
+        model::FromDataplane out;
+        out.set_id(request.id());
+        model::DataplaneStatus& status = *out.mutable_reply()->mutable_status();
+        status.set_version(model::kProtocolVersion);
+        status.set_generation(1);
+        out.mutable_reply()->set_total(routes);
+        const std::string bytes = out.SerializeAsString();
+        EXPECT_TRUE(
+            model::write_frame(dataplane_.get(),
+                               {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()})
+                .ok());
+    }
+    EventLoop loop_;
+    UniqueFd dataplane_;
+    model::FrameReader reader_;
+    std::optional<DataplaneLink> link_;
+    std::optional<KernelSide> side_;
+};
+
+TEST_F(KernelSideTest, AnAnswerAboutRoutesThatAreNoLongerLearnedIsNotHeard) {
+    answer(request(), 0);  // hello
+    side_->policy_changed(policy(true));
+    const model::ToDataplane under_way = request();
+    ASSERT_TRUE(under_way.has_routes());
+    // The process that mirrors TAPs has no time to answer before this is read.
+    answer(under_way, 7);
+    side_->policy_changed(policy(false));
+    loop_.turn(milliseconds(0));
+    EXPECT_FALSE(side_->state().learning);
+    EXPECT_EQ(side_->state().feed.in_dataplane, 0u) << "it was of the routes before";
+    const model::ToDataplane last = request();
+    ASSERT_TRUE(last.has_routes());
+    EXPECT_TRUE(last.routes().begin() && last.routes().end());
+    EXPECT_EQ(last.routes().routes_size(), 0) << "none are left";
+}
+
+}  // namespace
+}  // namespace ravelin::control
