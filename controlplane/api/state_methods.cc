@@ -51,6 +51,7 @@ Json kernel_of(const KernelSide::State& k) {
             {"in_kernel", k.in_kernel},
             {"in_dataplane", k.feed.in_dataplane},
             {"refused", k.feed.refused},
+            {"beyond_limit", k.beyond_limit},
             {"unusable", k.feed.unusable},
             {"synced", k.feed.synced},
             {"resyncs", k.resyncs},

@@ -52,11 +52,13 @@ void print_dataplane(const Context& context, const Json& d) {
 /// Routes learned, and what keeps the kernel from seeing the ports.
 void print_kernel(const Context& context, const Json& k) {
     if (flag(k, "learning"))
-        print_fact(context, "kernel routes",
-                   fmt::format("{} of {} learned; {} refused, {} by no TAP of ours{}",
-                               grouped(number(k, "in_dataplane")), grouped(number(k, "in_kernel")),
-                               grouped(number(k, "refused")), grouped(number(k, "unusable")),
-                               flag(k, "synced") ? "" : "; under way"));
+        print_fact(
+            context, "kernel routes",
+            fmt::format("{} of {} learned; {} beyond the limit, {} refused, "
+                        "{} by no TAP of ours{}",
+                        grouped(number(k, "in_dataplane")), grouped(number(k, "in_kernel")),
+                        grouped(number(k, "beyond_limit")), grouped(number(k, "refused")),
+                        grouped(number(k, "unusable")), flag(k, "synced") ? "" : "; under way"));
     if (const std::string problem = text(k, "problem"); !problem.empty())
         print_fact(context, "kernel side", printable(problem));
 }

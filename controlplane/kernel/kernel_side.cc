@@ -66,10 +66,11 @@ void KernelSide::learn(const config::Node& tree) {
     if (node.has("stale-time"))
         settings_.stale_ns = static_cast<uint64_t>(node["stale-time"].as_integer());
     RouteFilter filter = filter_of(node);
-    if (source_ != nullptr && source_->filter() == filter) return;
+    if (source_ != nullptr && source_->filter() == filter)
+        return source_->set_limit(settings_.limit);
     source_.reset();
-    source_ =
-        std::make_unique<RouteSource>(loop_, socket_.get(), std::move(filter), [this] { push(); });
+    source_ = std::make_unique<RouteSource>(loop_, socket_.get(), std::move(filter),
+                                            settings_.limit, [this] { push(); });
     feed_.restart();
     if (const Status started = source_->start(); !started) {
         problem_ = started.error().message;
@@ -118,6 +119,7 @@ KernelSide::State KernelSide::state() const {
     out.learning = source_ != nullptr;
     if (out.learning) {
         out.in_kernel = source_->rib().size();
+        out.beyond_limit = source_->rib().beyond_limit();
         out.resyncs = source_->resyncs();
     }
     out.feed = feed_.state();

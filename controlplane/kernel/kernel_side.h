@@ -32,7 +32,8 @@ class KernelSide {
 
     struct State {
         bool learning = false;
-        uint64_t in_kernel = 0;  ///< prefixes that are wanted
+        uint64_t in_kernel = 0;     ///< prefixes that are wanted
+        uint64_t beyond_limit = 0;  ///< prefixes, paths and next hops left out
         uint64_t resyncs = 0;
         RouteFeed::State feed;
         std::string problem;  ///< empty: none

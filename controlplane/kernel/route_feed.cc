@@ -72,6 +72,7 @@ void RouteFeed::push(KernelRib* rib, bool complete) {
     rib_ = rib;
     complete_ = complete;
     if (busy_ || !link_.connected() || link_.last_status().generation() == 0) return;
+    if (rib != nullptr && rib->lost_track()) restart();
     if (std::exchange(fresh_, false)) {
         if (rib != nullptr) rib->mark_all();
         begun_ = false;

@@ -19,9 +19,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSettle{100};    // a link that goes takes many addresses and routes with it
-constexpr milliseconds kLongest{5000};  // a dump without an end is begun anew
-constexpr int kQueue = 16 << 20;        // bytes: about 100,000 notifications
+constexpr milliseconds kSettle{100};   // a link that goes takes many addresses and routes with it
+constexpr milliseconds kFill{10'000};  // a million routes take the kernel and us a second or two
+constexpr int kQueue = 16 << 20;       // bytes: about 100,000 notifications
 constexpr unsigned kDatagramsATurn = 64;
 constexpr size_t kLargest = 64 << 10;  // the kernel builds at most 32 KiB
 
@@ -39,16 +39,18 @@ bool membership(int fd, int option) {
 
 }  // namespace
 
-RouteSource::RouteSource(EventLoop& loop, int socket, RouteFilter filter,
-                         std::function<void()> changed)
+RouteSource::RouteSource(EventLoop& loop, int socket, RouteFilter filter, size_t limit,
+                         std::function<void()> changed, milliseconds patience)
     : loop_(loop),
       filter_(filter),
-      rib_(std::move(filter)),
+      rib_(std::move(filter), limit),
       changed_(std::move(changed)),
-      fd_(socket) {}
+      fd_(socket),
+      patience_(patience) {}
 
 RouteSource::~RouteSource() {
     loop_.cancel(timer_);
+    loop_.cancel(filled_);
     loop_.forget(fd_);
     membership(fd_, NETLINK_DROP_MEMBERSHIP);
 }
@@ -95,13 +97,17 @@ void RouteSource::ready() {
 }
 
 void RouteSource::take(std::span<const uint8_t> datagram) {
+    bool of_dump = false;
     while (datagram.size() >= sizeof(nlmsghdr)) {
         nlmsghdr head{};
         std::memcpy(&head, datagram.data(), sizeof head);
-        if (head.nlmsg_len < sizeof head || head.nlmsg_len > datagram.size()) return;
+        if (head.nlmsg_len < sizeof head || head.nlmsg_len > datagram.size()) break;
+        of_dump |= head.nlmsg_seq == sequence_ && (head.nlmsg_flags & NLM_F_MULTI) != 0;
         take_message(datagram.first(head.nlmsg_len));
         datagram = datagram.subspan(std::min<size_t>(datagram.size(), NLMSG_ALIGN(head.nlmsg_len)));
     }
+    if (of_dump && dumping_ != 0) await_dump();
+    fill_room();
 }
 
 void RouteSource::take_message(std::span<const uint8_t> message) {
@@ -149,6 +155,28 @@ void RouteSource::resync_soon() {
     timer_ = loop_.after(kSettle, [this] { dump(AF_INET); });
 }
 
+void RouteSource::set_limit(size_t limit) {
+    const bool grew = limit > rib_.limit();
+    rib_.set_limit(limit);
+    if (grew) resync_soon();
+}
+
+/// What was left out for want of room is asked for again once there is some, now and then.
+void RouteSource::fill_room() {
+    if (dumping_ != 0 || filled_ != EventLoop::kNoTimer || !rib_.wants_dump()) return;
+    ++resyncs_;
+    resync_soon();
+    filled_ = loop_.after(kFill, [this] {
+        filled_ = EventLoop::kNoTimer;
+        fill_room();
+    });
+}
+
+void RouteSource::await_dump() {
+    loop_.cancel(timer_);
+    timer_ = loop_.after(patience_, [this] { dumped(true); });
+}
+
 void RouteSource::dump(int family) {
     struct {
         nlmsghdr head;
@@ -165,8 +193,7 @@ void RouteSource::dump(int family) {
     request.head.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request.head.nlmsg_seq = ++sequence_;
     request.message.rtm_family = static_cast<uint8_t>(family);
-    loop_.cancel(timer_);
-    timer_ = loop_.after(kLongest, [this] { dumped(true); });
+    await_dump();
     if (::send(fd_, &request, request.head.nlmsg_len, 0) < 0) again_ = true;
 }
 
@@ -178,6 +205,7 @@ void RouteSource::dumped(bool interrupted) {
     if (interrupted || again_) return resync_soon();
     rib_.end_dump();
     complete_ = true;
+    fill_room();
     changed_();
 }
 

@@ -4,6 +4,7 @@
 // what changed meanwhile need no telling apart. A queue that overran, and events that take routes
 // away in silence (a link that went, an address, a next-hop object), lead to a new dump.
 #pragma once
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -19,9 +20,11 @@ class RouteSource {
     /// A netlink socket with the queue it wants. Takes CAP_NET_ADMIN, without which the queue is
     /// short and overruns more often. Error: what the kernel refused.
     static Result<UniqueFd> open_socket();
-    /// `socket` stays the caller's. `changed` is called from the loop after the RIB may have
-    /// changed.
-    RouteSource(EventLoop& loop, int socket, RouteFilter filter, std::function<void()> changed);
+    static constexpr std::chrono::milliseconds kPatience{5000};
+    /// `socket` stays the caller's. `limit`: most prefixes. `changed` is called from the loop after
+    /// the RIB may have changed. A dump that says nothing for `patience` is begun anew.
+    RouteSource(EventLoop& loop, int socket, RouteFilter filter, size_t limit,
+                std::function<void()> changed, std::chrono::milliseconds patience = kPatience);
     ~RouteSource();
     RouteSource(const RouteSource&) = delete;
     RouteSource& operator=(const RouteSource&) = delete;
@@ -33,6 +36,8 @@ class RouteSource {
     [[nodiscard]] KernelRib& rib() { return rib_; }
     [[nodiscard]] const KernelRib& rib() const { return rib_; }
     [[nodiscard]] const RouteFilter& filter() const { return filter_; }
+    /// A higher one leads to a new dump, as what was left out is not known.
+    void set_limit(size_t limit);
     /// Dumps begun because something may have been missed.
     [[nodiscard]] uint64_t resyncs() const { return resyncs_; }
 
@@ -45,6 +50,8 @@ class RouteSource {
     void ready();
     void take_message(std::span<const uint8_t> message);
     void resync_soon();
+    void fill_room();
+    void await_dump();
     void dump(int family);
     void dumped(bool interrupted);
 
@@ -53,7 +60,8 @@ class RouteSource {
     KernelRib rib_;
     std::function<void()> changed_;
     int fd_;
-    EventLoop::TimerId timer_ = EventLoop::kNoTimer;
+    std::chrono::milliseconds patience_;
+    EventLoop::TimerId timer_ = EventLoop::kNoTimer, filled_ = EventLoop::kNoTimer;
     int dumping_ = 0;  // AF_INET, AF_INET6; 0: no dump under way
     bool again_ = false, interrupted_ = false, complete_ = false;
     uint32_t sequence_ = 0;

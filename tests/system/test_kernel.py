@@ -202,6 +202,30 @@ def test_routes_of_a_dead_control_plane_go_after_their_time(net):
     net.apply(config())
 
 
+def test_routes_beyond_the_limit_are_left_out_until_there_is_room(net):
+    few = yaml.safe_load(config())
+    few["kernel-routes"]["limit"] = 3
+    net.apply(yaml.safe_dump(few, sort_keys=False))
+
+    def add(n: int):
+        net.box.run(f"ip route add 20.4.{n}.0/24 via 10.0.2.2 dev dmz0 proto static")
+
+    def beyond() -> tuple:
+        kernel = net.cli("status")["kernel"]
+        return kernel["in_kernel"], kernel["in_dataplane"], kernel["beyond_limit"]
+
+    for n in range(4):
+        add(n)
+    wait_until(lambda: beyond() == (3, 3, 1), 5, "one is left out")
+    assert "3 of 3 learned; 1 beyond the limit" in net.ravelin("status").stdout
+    net.box.run("ip route del 20.4.0.0/24 proto static")
+    wait_until(lambda: beyond() == (3, 3, 0), 5, "it takes the place of the one that went")
+    add(4)
+    wait_until(lambda: beyond() == (3, 3, 1), 5, "one is left out again")
+    net.apply(config())
+    wait_until(lambda: beyond() == (4, 4, 0), 5, "a higher limit lets it in")
+
+
 SPEAKER = """
 router bgp {own}
  bgp router-id {router}

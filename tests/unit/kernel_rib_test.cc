@@ -2,84 +2,15 @@
 #include "controlplane/kernel/kernel_rib.h"
 
 #include <gtest/gtest.h>
-#include <linux/rtnetlink.h>
-#include <sys/socket.h>
 
-#include <cstring>
 #include <random>
 
-#include "controlplane/kernel/route_source.h"
+#include "tests/unit/netlink_messages.h"
 
 namespace ravelin::control {
 namespace {
 
-using Bytes = std::vector<uint8_t>;
-
-/// A netlink message, put together by hand.
-class Message {
-  public:
-    Message(uint16_t type, uint16_t flags, uint32_t sequence = 0) {
-        nlmsghdr head{};
-        head.nlmsg_type = type;
-        head.nlmsg_flags = flags;
-        head.nlmsg_seq = sequence;
-        put(head);
-    }
-    template <typename T>
-    Message& put(const T& value) {
-        return put(&value, sizeof value);
-    }
-    Message& put(const void* data, size_t length) {
-        const auto* from = static_cast<const uint8_t*>(data);
-        bytes_.insert(bytes_.end(), from, from + length);
-        bytes_.resize((bytes_.size() + 3) / 4 * 4);
-        return *this;
-    }
-    Message& attribute(uint16_t type, const void* data, size_t length) {
-        put(rtattr{static_cast<unsigned short>(sizeof(rtattr) + length), type});
-        return put(data, length);
-    }
-    Message& number(uint16_t type, uint32_t value) { return attribute(type, &value, 4); }
-    Message& address(uint16_t type, const std::string& text) {
-        const IpAddress a = *IpAddress::parse(text);
-        return a.is_v4() ? attribute(type, a.bytes.data() + 12, 4)
-                         : attribute(type, a.bytes.data(), 16);
-    }
-    [[nodiscard]] Bytes done() {
-        auto length = static_cast<uint32_t>(bytes_.size());
-        std::memcpy(bytes_.data(), &length, 4);
-        return bytes_;
-    }
-
-  private:
-    Bytes bytes_;
-};
-
-Message route(uint16_t type, const std::string& to, uint8_t protocol, uint16_t flags = 0) {
-    const Prefix prefix = *Prefix::parse(to);
-    rtmsg head{};
-    head.rtm_family = prefix.is_v4() ? AF_INET : AF_INET6;
-    head.rtm_dst_len = prefix.length;
-    head.rtm_table = RT_TABLE_MAIN;
-    head.rtm_protocol = protocol;
-    head.rtm_type = RTN_UNICAST;
-    Message out(type, flags);
-    out.put(head);
-    if (prefix.length != 0) out.address(RTA_DST, prefix.address.to_string());
-    return out;
-}
-
-Message plain(uint16_t type, const std::string& to, const std::string& via, uint32_t metric = 20) {
-    Message out = route(type, to, 186);
-    out.number(RTA_PRIORITY, metric).number(RTA_OIF, 7).address(RTA_GATEWAY, via);
-    return out;
-}
-
-Bytes end_of_dump(uint32_t sequence, uint16_t flags = NLM_F_MULTI) {
-    return Message(NLMSG_DONE, flags, sequence).put(int32_t{0}).done();
-}
-
-KernelRib rib_of_bgp() { return KernelRib({254, {186}}); }
+KernelRib rib_of_bgp(size_t limit = 1000) { return KernelRib({254, {186}}, limit); }
 
 TEST(RouteMessage, ReadsAPlainRoute) {
     const auto r = decode_route(plain(RTM_NEWROUTE, "20.1.0.0/16", "10.0.2.2").done());
@@ -218,28 +149,88 @@ TEST(KernelRib, LeavesOtherTablesProtocolsAndCachesAlone) {
     EXPECT_EQ(rib.size(), 0u);
 }
 
-// The real kernel answers the dumps; what a test adds comes before or after.
-TEST(RouteSource, DumpsAgainAfterAnOverrunAndLosesNothing) {
-    EventLoop loop;
-    unsigned changes = 0;
-    auto socket = RouteSource::open_socket();
-    ASSERT_TRUE(socket.ok()) << socket.error().message;
-    RouteSource source(loop, socket->get(), {254, {186}}, [&] { ++changes; });
-    ASSERT_TRUE(source.start().ok());
-    const auto turn_until = [&](auto condition) {
-        for (int i = 0; i < 2000 && !condition(); ++i) loop.turn(std::chrono::milliseconds(5));
-        return condition();
-    };
-    ASSERT_TRUE(turn_until([&] { return source.complete(); }));
-    // A route that the kernel does not have, as after a lost withdrawal.
-    source.take(plain(RTM_NEWROUTE, "20.1.0.0/16", "10.0.2.2").done());
-    EXPECT_EQ(source.rib().size(), 1u);
-    source.overrun();
-    EXPECT_TRUE(turn_until([&] { return source.rib().size() == 0; }));
-    EXPECT_EQ(source.resyncs(), 1u);
-    source.take(end_of_dump(999'999));  // of nobody's dump
-    source.take(Bytes{1, 2, 3});
-    EXPECT_GT(changes, 0u);
+TEST(KernelRib, HoldsAsManyPrefixesAsItMayAndSaysWhenThereIsRoomAgain) {
+    KernelRib rib = rib_of_bgp(32);
+    for (unsigned n = 0; n < 40; ++n) rib.take(plain_route(nth(n)));
+    EXPECT_EQ(rib.size(), 32u);
+    EXPECT_EQ(rib.beyond_limit(), 8u);
+    rib.take(plain_route(nth(3), 10));
+    EXPECT_EQ(rib.best(*Prefix::parse(nth(3)))->metric, 10u) << "a prefix it has may change";
+    EXPECT_EQ(rib.beyond_limit(), 8u);
+    for (unsigned n = 0; n < 3; ++n) {
+        EXPECT_FALSE(rib.wants_dump()) << n;
+        auto gone = plain_route(nth(n));
+        gone.gone = true;
+        rib.take(gone);
+    }
+    EXPECT_TRUE(rib.wants_dump()) << "a sixteenth is free";
+    rib.begin_dump();
+    EXPECT_FALSE(rib.wants_dump());
+    EXPECT_EQ(rib.beyond_limit(), 0u);
+    rib.set_limit(4);
+    EXPECT_EQ(rib.size(), 4u);
+    EXPECT_EQ(rib.beyond_limit(), 25u);
+    EXPECT_EQ(rib.best(*Prefix::parse(nth(31))), nullptr);
+}
+
+TEST(KernelRib, KeepsTheBestPathsOfAPrefixAndAsksAgainWhenOneGoes) {
+    KernelRib rib = rib_of_bgp();
+    const Prefix to = *Prefix::parse("20.1.0.0/16");
+    for (uint32_t metric = 100; metric > 0; --metric) rib.take(plain_route("20.1.0.0/16", metric));
+    EXPECT_EQ(rib.best(to)->metric, 1u);
+    EXPECT_EQ(rib.beyond_limit(), 100 - kMaxKernelPaths);
+    EXPECT_FALSE(rib.wants_dump());
+    rib.take_changed(10);
+    rib.take(plain_route("20.1.0.0/16", 50));
+    EXPECT_FALSE(rib.changed()) << "the worst of too many";
+    for (uint32_t metric = 1; metric <= kMaxKernelPaths; ++metric) {
+        ASSERT_NE(rib.best(to), nullptr) << metric;
+        EXPECT_EQ(rib.best(to)->metric, metric);
+        auto gone = plain_route("20.1.0.0/16", metric);
+        gone.gone = true;
+        rib.take(gone);
+        EXPECT_TRUE(rib.wants_dump());
+    }
+    EXPECT_EQ(rib.best(to), nullptr);
+}
+
+TEST(KernelRib, CutsTheNextHopsOfAPathAlsoWhereTheyComeOneByOne) {
+    KernelRib rib = rib_of_bgp();
+    const Prefix to = *Prefix::parse("2001:db8::/32");
+    auto many = *decode_route(plain(RTM_NEWROUTE, "2001:db8::/32", "fe80::1").done());
+    many.hops.resize(2000, many.hops.front());
+    rib.take(many);
+    EXPECT_EQ(rib.best(to)->hops.size(), kMaxKernelHops);
+    EXPECT_EQ(rib.beyond_limit(), 1u);
+    auto one = *decode_route(plain(RTM_NEWROUTE, "2001:db8::/32", "fe80::2").done());
+    one.metric = 30;
+    one.appended = true;
+    for (int n = 0; n < 200; ++n) {
+        one.hops.front().ifindex = 100 + n;
+        rib.take(one);
+    }
+    one.gone = true;
+    many.gone = true;
+    rib.take(many);
+    ASSERT_NE(rib.best(to), nullptr);
+    EXPECT_EQ(rib.best(to)->metric, 30u);
+    EXPECT_EQ(rib.best(to)->hops.size(), kMaxKernelHops);
+}
+
+TEST(KernelRib, WhatNobodyTakesDoesNotGrowForEver) {
+    KernelRib rib = rib_of_bgp(10);
+    for (unsigned n = 0; n < 200; ++n) {
+        auto route = plain_route(nth(n));
+        rib.take(route);
+        if (n == 0) continue;
+        route.gone = true;
+        rib.take(route);
+    }
+    EXPECT_TRUE(rib.lost_track());
+    EXPECT_FALSE(rib.changed());
+    rib.mark_all();
+    EXPECT_FALSE(rib.lost_track());
+    EXPECT_EQ(rib.take_changed(1000), std::vector{*Prefix::parse(nth(0))});
 }
 
 }  // namespace
