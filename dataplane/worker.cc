@@ -86,11 +86,17 @@ void Worker::wake_if_asleep() noexcept {
 
 bool Worker::execute(Command& command) {
     command.done.store(false, std::memory_order_relaxed);
-    if (!commands_.push(&command)) return false;
+    Command* none = nullptr;
+    if (!command_.compare_exchange_strong(none, &command, std::memory_order_release,
+                                          std::memory_order_relaxed))
+        return false;
     wake();
     const auto deadline = std::chrono::steady_clock::now() + kCommandPatience;
     while (!command.done.load(std::memory_order_acquire)) {
-        if (std::chrono::steady_clock::now() > deadline) return false;
+        Command* back = &command;
+        if (std::chrono::steady_clock::now() > deadline &&
+            command_.compare_exchange_strong(back, nullptr, std::memory_order_relaxed))
+            return false;
         std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
     return true;
@@ -116,7 +122,7 @@ void Worker::turn() noexcept {
     context_.now = clock_();
     context_.policy = policy_->load(std::memory_order_seq_cst);
     using_.store(reinterpret_cast<uintptr_t>(context_.policy), std::memory_order_release);
-    run_commands();
+    run_command();
     unsigned moved = receive();
     moved += take_over();
     if (context_.kernel != nullptr && context_.worker == 0) moved += take_from_kernel();
@@ -198,12 +204,12 @@ void Worker::run_emitted() noexcept {
     }
 }
 
-void Worker::run_commands() noexcept {
-    Command* command = nullptr;
-    while (commands_.pop(&command, 1) == 1) {
-        command->run(*this);
-        command->done.store(true, std::memory_order_release);
-    }
+void Worker::run_command() noexcept {
+    if (command_.load(std::memory_order_relaxed) == nullptr) return;
+    Command* command = command_.exchange(nullptr, std::memory_order_acquire);
+    if (command == nullptr) return;  // taken back in between
+    command->run(*this);
+    command->done.store(true, std::memory_order_release);
 }
 
 void Worker::account(unsigned moved) noexcept {
@@ -216,7 +222,7 @@ void Worker::account(unsigned moved) noexcept {
 }
 
 void Worker::rest() noexcept {
-    if (handoff_.anything_waits() || !commands_.empty()) return;
+    if (handoff_.anything_waits() || command_.load(std::memory_order_relaxed) != nullptr) return;
     if (context_.kernel != nullptr && context_.worker == 0 && context_.kernel->anything_waits())
         return;
     const long scaled = static_cast<long>(empty_turns_ - kSpinTurns) * kShortestSleepNs;

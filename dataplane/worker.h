@@ -21,8 +21,7 @@ namespace ravelin {
 /// The policy in force, one slot for all workers. Written by the control thread alone.
 using PolicySlot = std::atomic<const PolicySnapshot*>;
 
-/// Work the control thread wants done on a worker, between two bursts. The caller keeps it alive
-/// until `done`.
+/// Work the control thread wants done on a worker, between two bursts.
 class Command {
   public:
     virtual ~Command() = default;
@@ -69,7 +68,8 @@ class Worker {
     /// QSBR: this worker holds no policy other than `policy`, or sleeps and will load anew. Any
     /// thread.
     [[nodiscard]] bool has_left_all_but(const PolicySnapshot* policy) const noexcept;
-    /// Hands a command over and waits until it ran. False: the worker does not answer in time.
+    /// Hands a command over and waits until it ran. False: the worker did not begin it in time, or
+    /// another is waiting; then it will never run. What has begun is waited for to its end.
     bool execute(Command& command);
     /// Wakes the worker if it sleeps. Any thread.
     void wake() noexcept;
@@ -93,7 +93,7 @@ class Worker {
     unsigned take_over() noexcept;
     unsigned take_from_kernel() noexcept;
     void run_emitted() noexcept;
-    void run_commands() noexcept;
+    void run_command() noexcept;
     void account(unsigned moved) noexcept;
     void rest() noexcept;
 
@@ -119,7 +119,7 @@ class Worker {
     // Shared with the control thread.
     alignas(64) std::atomic<uintptr_t> using_{kAwake};  ///< policy, or asleep/awake
     std::atomic<bool> stop_{false};
-    SpscRing<Command*> commands_{16};
+    std::atomic<Command*> command_{nullptr};  ///< waits to be run
     std::thread thread_;
 };
 

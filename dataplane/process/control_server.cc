@@ -40,6 +40,8 @@ ControlServer::ControlServer(PolicyStore& store, std::string run_dir)
     : store_(store), run_dir_(std::move(run_dir)), started_unix_ms_(unix_ns() / 1'000'000) {}
 
 ControlServer::~ControlServer() {
+    unwatch();  // workers outlive us
+    for (auto& spec : still_read_) static_cast<void>(spec.release());
     for (const int fd : {client_, listener_, lock_})
         if (fd >= 0) close(fd);
 }

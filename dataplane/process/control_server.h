@@ -5,6 +5,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "control.pb.h"
 #include "dataplane/process/learn.h"
@@ -57,8 +58,10 @@ class ControlServer {
     TraceAssembler traces_;
     RouteLearner routes_;
     std::unique_ptr<WatchSpec> watch_;  // workers read it while set
-    uint64_t events_dropped_ = 0;       // because the control plane did not read
-    uint32_t links_ms_ = 0;             // when the ports' links were looked at
+    // Ended, but a worker that did not answer may read them; until all do.
+    std::vector<std::unique_ptr<WatchSpec>> still_read_;
+    uint64_t events_dropped_ = 0;  // because the control plane did not read
+    uint32_t links_ms_ = 0;        // when the ports' links were looked at
     bool boot_failed_ = false;
     uint64_t next_loss_count_ns_ = 0;  // CLOCK_MONOTONIC
 };

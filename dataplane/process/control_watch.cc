@@ -57,12 +57,14 @@ void ControlServer::watch(const model::Watch& request, bool capture, model::Repl
 }
 
 void ControlServer::unwatch() {
-    if (watch_ == nullptr) return;
+    if (watch_ == nullptr && still_read_.empty()) return;
+    bool all = true;
     for (const auto& worker : store_.appliance()->workers()) {
         SetWatch none(nullptr);
-        worker->execute(none);
+        all &= worker->execute(none);
     }
-    watch_.reset();
+    if (watch_ != nullptr) still_read_.push_back(std::move(watch_));
+    if (all) still_read_.clear();
     traces_.clear();
 }
 

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+// A worker that does not answer: what it was to do and to look at is the asker's again, or stays.
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+#include "dataplane/process/control_server.h"
+#include "tests/support/box_test.h"
+#include "tests/support/ring_box.h"
+
+namespace ravelin::test {
+namespace {
+
+constexpr WorkerId kWorkers = 2;
+constexpr const char* kConfig = R"(
+mode: wire
+workers: {count: 2, poll: adaptive, buffers: 1024, flows: 1024, hugepages: "off"}
+ports: [{name: lan, device: net_ring_lan, queues: 2}, {name: wan, device: net_ring_wan, queues: 2}]
+pipeline: [parse, steer, wire]
+)";
+
+class Stand final : public Command {
+  public:
+    void run(Worker&) noexcept override {
+        stands = true;
+        while (!go_on) std::this_thread::yield();
+    }
+    std::atomic<bool> stands{false}, go_on{false};
+};
+
+class Note final : public Command {
+  public:
+    void run(Worker&) noexcept override { ran = true; }
+    std::atomic<bool> ran{false};
+};
+
+/// Keeps a worker busy, until it is let go.
+class Standing {
+  public:
+    explicit Standing(Worker& worker)
+        : control_([this, &worker] { done = worker.execute(stand_); }) {
+        while (!stand_.stands) std::this_thread::yield();
+    }
+    ~Standing() { let_go(); }
+    Standing(const Standing&) = delete;
+    Standing& operator=(const Standing&) = delete;
+    void let_go() {
+        stand_.go_on = true;
+        if (control_.joinable()) control_.join();
+    }
+    std::atomic<bool> done{false};
+
+  private:
+    Stand stand_;
+    std::thread control_;
+};
+
+class CommandTest : public ::testing::Test {
+  protected:
+    CommandTest() { box_.apply(kConfig); }
+    Worker& second() { return *box_.store().appliance()->workers()[1]; }
+    RingBox box_{{"lan", "wan"}, kWorkers, &Now::read, 2};
+};
+
+TEST_F(CommandTest, WhatIsNotBegunInTimeNeverRunsAndWhatIsBegunIsWaitedFor) {
+    Standing standing(second());
+    Note late, again;
+    EXPECT_FALSE(second().execute(late));
+    standing.let_go();
+    EXPECT_TRUE(standing.done) << "it ran, if for longer than others wait";
+    EXPECT_TRUE(box_.turn());
+    EXPECT_FALSE(late.ran) << "its memory is the asker's";
+    EXPECT_TRUE(second().execute(again));
+    EXPECT_TRUE(again.ran);
+}
+
+/// A ControlServer on a thread of its own, and a control plane that asks it.
+class Served {
+  public:
+    explicit Served(PolicyStore& store) : server_(store, directory_) {
+        if (!server_.listen().ok()) std::abort();
+        thread_ = std::thread([this] { server_.run(stop_); });
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        (directory_ + "/dataplane.sock").copy(address.sun_path, sizeof address.sun_path - 1);
+        fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+            std::abort();
+    }
+    ~Served() {
+        const uint64_t one = 1;
+        [[maybe_unused]] const ssize_t n = ::write(stop_, &one, sizeof one);
+        thread_.join();
+        ::close(fd_);
+        ::close(stop_);
+        std::filesystem::remove_all(directory_);
+    }
+    Served(const Served&) = delete;
+    Served& operator=(const Served&) = delete;
+
+    void ask(model::ToDataplane request) {
+        request.set_id(++id_);
+        const std::string bytes = request.SerializeAsString();
+        ASSERT_TRUE(
+            model::write_frame(fd_, {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()})
+                .ok());
+        while (true) {
+            const model::FromDataplane message = next();
+            if (message.has_trace()) ++traces_;
+            if (!message.has_reply()) continue;
+            EXPECT_EQ(message.reply().error(), "");
+            return;
+        }
+    }
+    void watch() {
+        model::ToDataplane request;
+        request.mutable_trace()->set_port("lan");
+        ask(request);
+    }
+    void unwatch() {
+        model::ToDataplane request;
+        request.mutable_unwatch();
+        ask(request);
+    }
+    /// Packets it has told of; what workers recorded is carried between two requests.
+    unsigned traces() {
+        model::ToDataplane request;
+        request.mutable_status();
+        ask(request);
+        ask(request);
+        return traces_;
+    }
+
+  private:
+    model::FromDataplane next() {
+        model::FromDataplane out;
+        auto frame = reader_.next();
+        while (!frame) {
+            const auto got = model::receive(fd_, reader_);
+            if (!got || *got == model::Received::kEnd) std::abort();
+            frame = reader_.next();
+        }
+        EXPECT_TRUE(out.ParseFromString(*frame));
+        return out;
+    }
+    char pattern_[32] = "/tmp/ravelin-served-XXXXXX";
+    std::string directory_ = ::mkdtemp(pattern_);
+    ControlServer server_;
+    int stop_ = ::eventfd(0, EFD_CLOEXEC), fd_ = -1;
+    uint64_t id_ = 0;
+    unsigned traces_ = 0;
+    model::FrameReader reader_;
+    std::thread thread_;
+};
+
+TEST_F(CommandTest, AWorkerThatDoesNotAnswerMayStillReadAWatchThatEnded) {
+    Served served(box_.store());
+    uint16_t port = 1;
+    while (owner_of_question(port, kWorkers) != 1) ++port;
+    const PacketTextDefaults defaults{.port = "lan", .port_macs = {}};
+    const auto send = [&] {
+        box_.send(0, exact_frame(parse_packet_text(question(port), defaults)->frame), 1);
+        EXPECT_TRUE(box_.settle());
+        for (rte_mbuf* frame : box_.receive(1)) rte_pktmbuf_free(frame);
+    };
+    served.watch();
+    send();
+    EXPECT_EQ(served.traces(), 1u);
+    {
+        const Standing standing(second());
+        served.unwatch();
+    }
+    send();  // it reads what it was told to look for
+    served.unwatch();
+    const unsigned before = served.traces();
+    send();
+    EXPECT_EQ(served.traces(), before) << "told when it answered again";
+    served.watch();
+    send();
+    EXPECT_EQ(served.traces(), before + 1);
+}
+
+}  // namespace
+}  // namespace ravelin::test
