@@ -23,6 +23,8 @@ using firewall::NamedRule;
 
 constexpr unsigned kDraws = 64;      // of a path
 constexpr unsigned kDrawsBoth = 16;  // of a path and a rule that denies some of it
+// For all paths. Meanwhile nobody looks at deadlines, links and events, and who asked waits 10 s.
+constexpr uint64_t kBudgetNs = 2'000'000'000;
 
 std::vector<std::string> port_names(const PolicySnapshot& policy) {
     std::vector<std::string> out;
@@ -39,8 +41,13 @@ bool at_edge(const std::vector<Prefix>& set, const IpAddress& address) {
 class PathCheck {
   public:
     PathCheck(SparePipeline& spare, const PolicySnapshot& next, const PolicySnapshot* now,
-              const Now& clock)
-        : spare_(spare), next_(next), now_(now), clock_(clock) {
+              const Now& time, Clock clock)
+        : spare_(spare),
+          next_(next),
+          now_(now),
+          time_(time),
+          clock_(clock),
+          deadline_ns_(clock().ns + kBudgetNs) {
         const config::Node* config = firewall_config(next);
         if (config == nullptr) return;
         auto rules =
@@ -56,16 +63,32 @@ class PathCheck {
         if (!node) return std::move(node.error()).within(path.name());
         auto of_path = firewall::read_rule(*node, port_names(next_));
         if (!of_path) return std::move(of_path.error()).within(path.name());
+        if (!of_path->matches) return no_packet(path);
         if (of_path->rule.in_ports.empty())
             if (auto s = take_ports(path, *of_path); !s) return s;
-        if (auto s = draw(path, *of_path, kDraws); !s) return s;
-        for (const NamedRule& rule : denying_)
-            if (auto both = overlap(*of_path, rule))
-                if (auto s = draw(path, *both, kDrawsBoth); !s) return s;
+        PacketMaker maker(next_, kDraws);
+        const auto tried = draw(path, maker, *of_path, kDraws);
+        if (!tried) return tried.error();
+        if (*tried == 0) return no_packet(path);
+        for (size_t i = 0; i < denying_.size(); ++i) {
+            if (clock_().ns >= deadline_ns_) return out_of_time(path, i);
+            const auto both = overlap(*of_path, denying_[i]);
+            if (!both) continue;
+            if (const auto more = draw(path, maker, *both, kDrawsBoth); !more) return more.error();
+        }
         return ok_status();
     }
 
   private:
+    static Status no_packet(const model::Path& path) {
+        return Error{fmt::format("{}: no packet can be made of it", path.name())};
+    }
+    [[nodiscard]] Status out_of_time(const model::Path& path, size_t tried) const {
+        return Error{fmt::format(
+            "{}: may be cut: {} of {} rules that deny were tried against it when the {} s for all "
+            "paths were over; refused unless forced",
+            path.name(), tried, denying_.size(), kBudgetNs / 1'000'000'000)};
+    }
     // The ports by which the sources are reached, so by which they come. A session that comes by
     // none does not come through the box.
     Status take_ports(const model::Path& path, NamedRule& rule) {
@@ -101,13 +124,16 @@ class PathCheck {
         return none ? kNoPort : view.hop.port;
     }
 
-    Status draw(const model::Path& path, const NamedRule& rule, unsigned times) {
-        PacketMaker maker(next_, times);
+    /// Packets that were tried, none of which would be cut.
+    Result<unsigned> draw(const model::Path& path, PacketMaker& maker, const NamedRule& rule,
+                          unsigned times) {
+        unsigned tried = 0;
         for (unsigned i = 0; i < times; ++i) {
             const auto packet = maker.draw(rule);
             if (!packet) continue;
+            ++tried;
             const auto frame = maker.frame(*packet);
-            auto after = spare_.run(next_, frame, packet->port, clock_);
+            auto after = spare_.run(next_, frame, packet->port, time_);
             if (!after) return std::move(after.error());
             if (after->verdict != Verdict::kDrop) continue;
             // No host has a network's first or last address; who claims to may be a martian.
@@ -119,18 +145,18 @@ class PathCheck {
             if (!cut) return std::move(cut.error());
             if (*cut) return refusal(path, maker.text(*packet), *after);
         }
-        return ok_status();
+        return tried;
     }
     Result<bool> is_cut(const model::Path& path, const std::vector<uint8_t>& frame,
                         const MadePacket& packet, const Tried& after) {
         if (now_ == nullptr) return !path.session();
-        auto before = spare_.run(*now_, frame, packet.port, clock_);
+        auto before = spare_.run(*now_, frame, packet.port, time_);
         if (!before) return std::move(before.error());
         if (before->verdict != Verdict::kDrop) return before->meta.out_port != packet.port;
         return !path.session() && (before->reason != after.reason || denied_by_rule(spare_, after));
     }
-    [[nodiscard]] Status refusal(const model::Path& path, const std::string& packet,
-                                 const Tried& after) const {
+    [[nodiscard]] Error refusal(const model::Path& path, const std::string& packet,
+                                const Tried& after) const {
         const std::string by = decider(spare_, next_, after);
         const std::string who = !denied_by_rule(spare_, after) ? fmt::format("drop {}", by)
                                 : by == firewall::kDefaultRule ? "the firewall's default"
@@ -140,18 +166,20 @@ class PathCheck {
 
     SparePipeline& spare_;
     const PolicySnapshot &next_, *now_;
-    Now clock_;
+    Now time_;
+    Clock clock_;
+    uint64_t deadline_ns_;
     std::vector<NamedRule> denying_;
 };
 
 }  // namespace
 
 Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
-                  const Paths& paths, const Now& clock) {
+                  const Paths& paths, const Now& time, Clock clock) {
     if (paths.empty()) return ok_status();
     auto spare = SparePipeline::make(box);
     if (!spare) return std::move(spare.error());
-    PathCheck check(**spare, next, now, clock);
+    PathCheck check(**spare, next, now, time, clock);
     for (const model::Path& path : paths)
         if (auto s = check.check(path); !s) return s;
     return ok_status();

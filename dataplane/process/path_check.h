@@ -14,8 +14,10 @@ using Paths = google::protobuf::RepeatedPtrField<model::Path>;
 /// Control thread. `next` may not be published yet; `now` is in force, or null. Tried are packets
 /// of each path, and where a rule that denies meets a path, packets of both. The error names the
 /// path, the packet and the rule or drop. A path of a session counts only if it passes `now`; what
-/// is dropped for a reason not the firewall's, and now as well, is not cut by the change.
+/// is dropped for a reason not the firewall's, and now as well, is not cut by the change. What
+/// cannot be tried is an error too: no packet fits the path, or two seconds by `clock` are over.
+/// `time`: of the packets.
 Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
-                  const Paths& paths, const Now& clock);
+                  const Paths& paths, const Now& time, Clock clock = &Now::read);
 
 }  // namespace ravelin

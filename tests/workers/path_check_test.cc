@@ -46,6 +46,9 @@ class PathCheck : public ::testing::Test {
         rule.set("protocol", tcp);
         rule.set("to-ports",
                  config::Node::blob(config::Node::encode(std::vector{config::PortRange{22, 22}})));
+        return path(rule);
+    }
+    static model::Path path(const config::Node& rule) {
         model::Path out;
         out.set_name("management 'ops'");
         model::encode(rule, *out.mutable_rule());
@@ -121,6 +124,46 @@ TEST_F(PathCheck, ASessionCountsOnlyWhileItPasses) {
     const auto elsewhere = *control::session_path("172.16.0.1 50123 172.16.0.2 22");
     EXPECT_TRUE(change(configuration(""), elsewhere).ok()) << "it does not come through the box";
     EXPECT_TRUE(change(configuration(kOpen), session).ok()) << "it does not pass now";
+}
+
+TEST_F(PathCheck, APathThatNoPacketFitsIsRefused) {
+    box_.apply(configuration(kOpen));
+    config::Node rule = config::Node::map(), lan = config::Node::list(), icmp = lan;
+    rule.set("name", config::Node::text("ops"));
+    rule.set("action", config::Node::text("accept"));
+    rule.set("from", config::Node::blob(config::Node::encode(*Prefix::parse("2001:db8::/64"))));
+    lan.add(config::Node::text("lan"));
+    rule.set("in", lan);
+    icmp.add(config::Node::text("icmp"));
+    rule.set("protocol", icmp);
+    const Status untried = change(configuration(kOpen), path(rule));
+    ASSERT_FALSE(untried.ok()) << "ICMP of IPv4 from an IPv6 network";
+    EXPECT_EQ(untried.error().message, "management 'ops': no packet can be made of it");
+    rule.set("from", config::Node::blob(""));
+    EXPECT_FALSE(change(configuration(kOpen), path(rule)).ok()) << "from an empty set";
+}
+
+uint64_t slow_ns = 0;
+Now slow() { return Now::from_ns(slow_ns += 1'500'000'000); }
+
+TEST_F(PathCheck, WhatIsNotTriedInTimeIsRefused) {
+    box_.apply(configuration(kOpen +
+                             "        - {name: a, action: drop, to-ports: 80, protocol: tcp}\n"
+                             "        - {name: b, action: drop, from: 10.0.9.0/24}\n"
+                             "        - {name: c, action: drop, from: 10.0.8.0/24}\n"));
+    const PolicySnapshot& policy = *box_.store().current();
+    Paths paths;
+    *paths.Add() = path("10.0.9.0/24");
+    const auto check = [&](Clock clock) {
+        return paths_pass(*box_.store().appliance(), policy, &policy, paths, Now::read(), clock);
+    };
+    const Status late = check(slow);
+    ASSERT_FALSE(late.ok());
+    EXPECT_EQ(late.error().message,
+              "management 'ops': may be cut: 1 of 3 rules that deny were tried against it when the "
+              "2 s for all paths were over; refused unless forced");
+    const Status fine = check([] { return Now{}; });
+    EXPECT_TRUE(fine.ok()) << fine.error().message;
 }
 
 TEST_F(PathCheck, TheFirstPolicyIsHeldToItAndNothingIsLeftOfIt) {
