@@ -25,7 +25,7 @@ RouteFilter filter_of(const config::Node& node) {
 }  // namespace
 
 KernelSide::KernelSide(EventLoop& loop, DataplaneLink& link, bool confined)
-    : loop_(loop), helper_(loop, confined), feed_(link) {
+    : loop_(loop), helper_(loop, confined), feed_(link, [this] { push_later(); }) {
     if (confined && helper_.sandbox() != "on")
         log_warning("sandbox of the process that mirrors TAPs: " + helper_.sandbox());
     if (auto socket = RouteSource::open_socket())
@@ -107,11 +107,16 @@ void KernelSide::mirrored(const TapHelper::Outcome& outcome) {
 void KernelSide::push() {
     loop_.cancel(again_);
     again_ = EventLoop::kNoTimer;
-    if (!feed_.state().synced) again_ = loop_.after(kAgain, [this] { push(); });
+    if (!feed_.state().synced) push_later();
     if (source_ != nullptr)
         feed_.push(&source_->rib(), source_->complete());
     else
         feed_.push(nullptr, true);
+}
+
+void KernelSide::push_later() {
+    loop_.cancel(again_);
+    again_ = loop_.after(kAgain, [this] { push(); });
 }
 
 KernelSide::State KernelSide::state() const {

@@ -46,6 +46,7 @@ class KernelSide {
     void mirrored(const TapHelper::Outcome& outcome);
     void learn(const config::Node& tree);
     void push();
+    void push_later();
 
     EventLoop& loop_;
     TapHelper helper_;

@@ -98,15 +98,22 @@ void RouteFeed::push(KernelRib* rib, bool complete) {
 void RouteFeed::answered(uint64_t attempt, bool last, const Result<model::Reply>& reply) {
     if (attempt != attempt_) return;
     busy_ = false;
-    if (!reply) return restart();  // the connection is gone: all again when it is back
-    if (!reply->error().empty()) {
-        log_error(reply->error());
-        return restart();
+    if (!reply || !reply->error().empty()) {  // no answer, or no connection: all again
+        if (reply) log_error(reply->error());
+        restart();
+        return again_();
     }
     state_.in_dataplane = reply->total();
     state_.refused += reply->refused();
     state_.synced |= last;
+    if (last) offer_again();
     push(rib_, complete_);
+}
+
+// While all was told, what was about to go still took room. Once: the rest is beyond the limit.
+void RouteFeed::offer_again() {
+    second_ = !second_ && state_.refused != 0 && state_.in_dataplane < settings_.limit;
+    if (second_) restart();
 }
 
 }  // namespace ravelin::control

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "controlplane/kernel/kernel_rib.h"
 #include "controlplane/link/dataplane_link.h"
@@ -17,12 +18,14 @@ class RouteFeed {
     static constexpr size_t kBatch = 4096;
     struct State {
         uint64_t in_dataplane = 0;  ///< learned routes it has, as it last said
-        uint64_t refused = 0;       ///< those it had no room for
-        uint64_t unusable = 0;      ///< by an interface that is no TAP of a port
+        uint64_t refused = 0;       ///< those it had no room for, told since the last sync
+        uint64_t unusable = 0;      ///< by an interface that is no TAP of a port, told since then
         bool synced = false;
     };
 
-    explicit RouteFeed(DataplaneLink& link) : link_(link) {}
+    /// `again`: what was refused or not answered is to be pushed anew, a little later.
+    RouteFeed(DataplaneLink& link, std::function<void()> again)
+        : link_(link), again_(std::move(again)) {}
 
     struct Settings {
         std::map<int, uint32_t> ports;  ///< PortId of each TAP by its interface index
@@ -41,13 +44,16 @@ class RouteFeed {
 
   private:
     void add(const Prefix& prefix, const KernelRib::Path* path, model::RouteDelta& delta);
+    void offer_again();
     void answered(uint64_t attempt, bool last, const Result<model::Reply>& reply);
 
     DataplaneLink& link_;
+    std::function<void()> again_;
     Settings settings_;
     uint64_t attempt_ = 0;
     KernelRib* rib_ = nullptr;
     bool complete_ = false, fresh_ = true, begun_ = false, busy_ = false;
+    bool second_ = false;  // the last sync was begun for those that the one before had no room for
     State state_;
 };
 

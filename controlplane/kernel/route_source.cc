@@ -68,6 +68,11 @@ Result<UniqueFd> RouteSource::open_socket() {
 }
 
 Status RouteSource::start() {
+    // What an earlier source left unread says how things were then.
+    std::array<uint8_t, kLargest> old;
+    while (::recv(fd_, old.data(), old.size(), MSG_DONTWAIT) >= 0 || errno == ENOBUFS ||
+           errno == EINTR) {
+    }
     if (!membership(fd_, NETLINK_ADD_MEMBERSHIP))
         return Error{fmt::format("netlink: routes: {}", std::strerror(errno))};
     loop_.watch(fd_, POLLIN, [this](short) { ready(); });
