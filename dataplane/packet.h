@@ -84,7 +84,7 @@ struct alignas(64) PacketMeta {
     uint8_t tos = 0;
     uint32_t l3_total = 0;  // IP packet length in bytes, header included
     PortId in_port = kNoPort, out_port = kNoPort;
-    uint32_t rule = kNoRule;         // index into the policy's rules, once judged
+    uint32_t rule = kNoRule;         // hit counter of the rule, once judged
     uint32_t hash = 0;               // symmetric over the flow key
     uint32_t next_hop = 0xffffffff;  // index into the route policy's next hops
     uint32_t watch_id = 0;

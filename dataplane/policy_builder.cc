@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "dataplane/stage.h"
 
 namespace ravelin {
@@ -71,6 +73,54 @@ std::shared_ptr<const StagePolicy> policy_before(const PolicySnapshot* previous,
 
 }  // namespace
 
+RuleNames::RuleNames(std::vector<RuleInfo> rules) {
+    std::ranges::stable_sort(rules, {}, &RuleInfo::slot);
+    shared_ = std::make_shared<const std::vector<RuleInfo>>(std::move(rules));
+}
+
+void RuleNames::put(RuleInfo rule) {
+    std::erase_if(added_, [&](const RuleInfo& other) { return other.slot == rule.slot; });
+    added_.push_back(std::move(rule));
+}
+
+const RuleInfo* RuleNames::find_added(uint32_t slot) const {
+    const auto at = std::ranges::find(added_, slot, &RuleInfo::slot);
+    return at == added_.end() ? nullptr : &*at;
+}
+
+const RuleInfo* RuleNames::find(uint32_t slot) const {
+    if (const RuleInfo* added = find_added(slot)) return added;
+    if (shared_ == nullptr) return nullptr;
+    const auto at = std::ranges::lower_bound(*shared_, slot, {}, &RuleInfo::slot);
+    return at == shared_->end() || at->slot != slot ? nullptr : &*at;
+}
+
+const RuleInfo* RuleNames::find(std::string_view name) const {
+    const auto in = [&](const std::vector<RuleInfo>& rules) {
+        const auto at = std::ranges::find(rules, name, &RuleInfo::name);
+        return at == rules.end() ? nullptr : &*at;
+    };
+    if (const RuleInfo* added = in(added_)) return added;
+    const RuleInfo* there = shared_ == nullptr ? nullptr : in(*shared_);
+    return there != nullptr && find_added(there->slot) == nullptr ? there : nullptr;
+}
+
+size_t RuleNames::size() const {
+    if (shared_ == nullptr) return added_.size();
+    const auto fresh = [&](const RuleInfo& rule) {
+        return !std::ranges::binary_search(*shared_, rule.slot, {}, &RuleInfo::slot);
+    };
+    return shared_->size() + static_cast<size_t>(std::ranges::count_if(added_, fresh));
+}
+
+std::vector<RuleInfo> RuleNames::all() const {
+    std::vector<RuleInfo> out;
+    for (size_t i = 0; shared_ != nullptr && i < shared_->size(); ++i)
+        if (find_added((*shared_)[i].slot) == nullptr) out.push_back((*shared_)[i]);
+    out.insert(out.end(), added_.begin(), added_.end());
+    return out;
+}
+
 LiveSet* PolicySnapshot::find_set(std::string_view name) const {
     for (const auto& set : sets)
         if (set->decl().name == name) return set.get();
@@ -104,8 +154,8 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
                                policy_before(previous, stage)};
         auto policy = registry.stages()[stage]->compile(stage_config, context);
         if (!policy) return std::move(policy.error()).within(name);
-        snapshot->steps.push_back(
-            {stage, std::move(*policy), std::make_shared<const config::Node>(stage_config)});
+        const auto given = std::make_shared<const config::Node>(stage_config);
+        snapshot->steps.push_back({stage, std::move(*policy), given, given});
     }
     snapshot->rules = RuleNames(std::move(rules));
     return snapshot;

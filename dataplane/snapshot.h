@@ -49,51 +49,31 @@ struct PortPolicy {
     bool operator==(const PortPolicy&) const = default;
 };
 
-/// What the policy calls a rule; index = PacketMeta::rule.
+/// What the policy calls a rule.
 struct RuleInfo {
     std::string name;
-    uint32_t slot = 0;  ///< hit counter, stable over generations
+    uint32_t slot = 0;  ///< hit counter = PacketMeta::rule, stable over generations
     std::string action;
 };
 
-/// All of a policy's rules, by PacketMeta::rule. A live change adds to the end without a copy of
-/// what stood there.
+/// All of a policy's rules. A live change adds to them without a copy of what stood there.
 class RuleNames {
   public:
     RuleNames() = default;
-    explicit RuleNames(std::vector<RuleInfo> rules)
-        : shared_(std::make_shared<const std::vector<RuleInfo>>(std::move(rules))) {}
-    [[nodiscard]] size_t size() const { return shared() + more_.size(); }
-    [[nodiscard]] const RuleInfo& operator[](size_t i) const {
-        return i < shared() ? (*shared_)[i] : more_[i - shared()];
-    }
-    /// Replaces rule `i` of those added since, or adds it at the end: `i` is then size().
-    void put(size_t i, RuleInfo rule) {
-        if (i < size())
-            more_[i - shared()] = std::move(rule);
-        else
-            more_.push_back(std::move(rule));
-    }
-    /// The first that `fits`, or null.
-    template <typename Fits>
-    [[nodiscard]] const RuleInfo* find_if(Fits fits) const {
-        for (size_t i = 0; i < size(); ++i)
-            if (fits((*this)[i])) return &(*this)[i];
-        return nullptr;
-    }
-    [[nodiscard]] const RuleInfo* find(std::string_view name) const {
-        return find_if([&](const RuleInfo& rule) { return rule.name == name; });
-    }
-    [[nodiscard]] std::vector<RuleInfo> all() const {
-        std::vector<RuleInfo> out;
-        for (size_t i = 0; i < size(); ++i) out.push_back((*this)[i]);
-        return out;
-    }
+    explicit RuleNames(std::vector<RuleInfo> rules);
+    /// One more, in place of the one of its slot.
+    void put(RuleInfo rule);
+    /// Null: none.
+    [[nodiscard]] const RuleInfo* find(uint32_t slot) const;
+    [[nodiscard]] const RuleInfo* find(std::string_view name) const;
+    [[nodiscard]] size_t size() const;
+    /// In order of their slots, those put since at the end.
+    [[nodiscard]] std::vector<RuleInfo> all() const;
 
   private:
-    [[nodiscard]] size_t shared() const { return shared_ == nullptr ? 0 : shared_->size(); }
-    std::shared_ptr<const std::vector<RuleInfo>> shared_;
-    std::vector<RuleInfo> more_;
+    [[nodiscard]] const RuleInfo* find_added(uint32_t slot) const;
+    std::shared_ptr<const std::vector<RuleInfo>> shared_;  // by slot
+    std::vector<RuleInfo> added_;
 };
 
 /// Copied for every live change: what is large in it is shared.
@@ -109,6 +89,7 @@ struct PolicySnapshot {
         uint16_t stage;  ///< index into the worker's stage instances
         std::shared_ptr<const StagePolicy> policy;
         std::shared_ptr<const config::Node> config;  ///< what it was compiled from
+        std::shared_ptr<const config::Node> given;   ///< the same without live changes
     };
     std::vector<Step> steps;        ///< in order of execution
     std::vector<PortPolicy> ports;  ///< index = PortId

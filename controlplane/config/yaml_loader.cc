@@ -48,6 +48,17 @@ Result<Loaded> load_text(std::string_view yaml, const std::string& file_name, co
     return Loaded{std::move(*tree), std::move(context.warnings), std::move(context.positions)};
 }
 
+Result<Node> load_map(std::string_view yaml, const std::string& file_name, const Schema& schema,
+                      const Node& sets) {
+    const auto raw = parse_raw(yaml, file_name);
+    if (!raw) return raw.error();
+    Context context{
+        .file = file_name, .path = {}, .positions = Positions(file_name), .warnings = {}};
+    PrefixSets known(context);
+    known.load(sets);
+    return Reader(context, known, nullptr, {}).map(*raw->root, schema);
+}
+
 Result<Loaded> load_file(const std::string& path, const Schema& schema, StageSchemas stages,
                          std::span<const std::string_view> stage_names) {
     const auto failed = [&](std::string_view why) {

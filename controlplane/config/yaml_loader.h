@@ -27,6 +27,11 @@ struct Loaded {
 Result<Loaded> load_text(std::string_view yaml, const std::string& file_name, const Schema& schema,
                          StageSchemas stages, std::span<const std::string_view> stage_names);
 
+/// Reads one map, such as a rule, along its schema. It may name the sets of `sets`, a member of a
+/// tree that was loaded before.
+Result<Node> load_map(std::string_view yaml, const std::string& file_name, const Schema& schema,
+                      const Node& sets);
+
 /// Reads the regular file at `path`, at most 64 MiB, and loads it.
 Result<Loaded> load_file(const std::string& path, const Schema& schema, StageSchemas stages,
                          std::span<const std::string_view> stage_names);

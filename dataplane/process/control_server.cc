@@ -80,6 +80,7 @@ int ControlServer::run(int stop_fd) {
         if (generation != 0 && store_.expire(Now::read()))
             notify("rolled_back", "not confirmed in time", generation);
         store_.expire_elements(Now::read());
+        store_.merge_rules();
         drain_events();
         keep_watch(Now::read());
         if (boot_failed_ && writer_.empty()) return 3;
@@ -169,7 +170,8 @@ Status ControlServer::act(const model::ToDataplane& request, model::Reply& reply
         case Kind::kRollback:
             return store_.roll_back(Now::read(), request.keep());
         case Kind::kLive: {
-            Status outcome = store_.change(request.live(), Now::read(), received_ns_);
+            Status outcome =
+                store_.change(request.live(), Now::read(), received_ns_, request.keep());
             reply.set_live_ns(Now::read().ns - received_ns_);
             return outcome;
         }

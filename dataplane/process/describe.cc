@@ -56,12 +56,14 @@ std::string Describer::via(const PacketMeta& meta) const {
     return hop.port == meta.out_port ? via(hop) : "";
 }
 
-std::string Describer::rule(uint32_t index) const {
-    return index < policy_.rules.size() ? policy_.rules[index].name : "";
+std::string Describer::rule(uint32_t slot) const {
+    const RuleInfo* info = policy_.rules.find(slot);
+    return info != nullptr ? info->name : "";
 }
 
-std::string Describer::action(uint32_t index) const {
-    return index < policy_.rules.size() ? policy_.rules[index].action : "";
+std::string Describer::action(uint32_t slot) const {
+    const RuleInfo* info = policy_.rules.find(slot);
+    return info != nullptr ? info->action : "";
 }
 
 std::string Describer::reason(DropCode code) const {

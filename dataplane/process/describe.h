@@ -29,9 +29,9 @@ class Describer {
               const LearnedRoutes* learned = nullptr)
         : policy_(policy), specs_(specs), learned_(learned) {}
 
-    [[nodiscard]] std::string port(PortId id) const;       ///< name, "local", or empty
-    [[nodiscard]] std::string rule(uint32_t index) const;  ///< name, or empty
-    [[nodiscard]] std::string action(uint32_t index) const;
+    [[nodiscard]] std::string port(PortId id) const;      ///< name, "local", or empty
+    [[nodiscard]] std::string rule(uint32_t slot) const;  ///< name, or empty
+    [[nodiscard]] std::string action(uint32_t slot) const;
     /// The gateway, "on link", or empty for what is not forwarded.
     [[nodiscard]] static std::string via(const NextHop& hop);
     /// The same of the next hop a packet was given; empty if it has none yet.

@@ -51,7 +51,8 @@ Status PolicyStore::judge_anew() {
     return replace_current(std::move(next));
 }
 
-Status PolicyStore::change(const model::LiveChange& change, const Now& now, uint64_t received_ns) {
+Status PolicyStore::change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
+                           const Paths& keep) {
     if (current_ == nullptr) return Error{"no policy is in force yet"};
     if (change.generation() != current_->generation)
         return Error{fmt::format("the change is for generation {}, and {} is in force",
@@ -59,22 +60,83 @@ Status PolicyStore::change(const model::LiveChange& change, const Now& now, uint
     if (!change.sync() && change.serial() != live_.serial() + 1)
         return Error{
             fmt::format("live change {} does not follow {}", change.serial(), live_.serial())};
-    if (auto s = change_sets(change, now); !s) return s;
+    if (auto s = carry_out(change, now, keep); !s) return s;
     live_.set_serial(change.serial());
     measured(Now::read().ns - received_ns);
     return ok_status();
 }
 
-Status PolicyStore::change_sets(const model::LiveChange& change, const Now& now) {
+Status PolicyStore::carry_out(const model::LiveChange& change, const Now& now, const Paths& keep) {
+    if (change.sync()) return sync(change, now);
     const LiveSets sets = held_sets();
-    bool altered = false;
-    if (change.sync()) {
-        if (auto s = sync_sets(sets, change, now); !s) return s;
-        return judge_anew();
-    }
     if (auto s = check_sets(sets, change); !s) return s;
+    if (change.rules_size() != 0) return change_rules(change, now, keep);
+    bool altered = false;
     if (auto s = alter(sets, change, now, altered); !s) return s;
     return altered ? judge_anew() : ok_status();
+}
+
+Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
+    auto next = LiveRules::rebuilt(*current_, change.rules());
+    if (!next) return std::move(next.error());
+    if (auto s = sync_sets(held_sets(), change, now); !s) return s;
+    (*next)->epoch = next_epoch();
+    if (auto s = replace_current(std::move(*next)); !s) return s;
+    live_rules_.forget();
+    return ok_status();
+}
+
+Status PolicyStore::change_rules(const model::LiveChange& change, const Now& now,
+                                 const Paths& keep) {
+    if (deadline_ns_ != 0)
+        return Error{
+            fmt::format("generation {} awaits confirmation; confirm it or roll it back "
+                        "before its rules change",
+                        current_->generation)};
+    const auto edits = static_cast<size_t>(change.rules_size());
+    if (live_rules_.waiting() + edits > firewall::kMostLiveEdits)
+        if (auto s = finish_merges(); !s) return s;
+    auto next = live_rules_.edited(*current_, change.rules());
+    if (!next) return std::move(next.error());
+    if (!keep.empty())
+        if (auto s = paths_pass_edit(*appliance_, **next, *current_,
+                                     live_rules_.suspects(*current_, change.rules()), keep, now);
+            !s)
+            return s;
+    bool altered = false;
+    if (auto s = alter(held_sets(), change, now, altered); !s) return s;
+    (*next)->epoch = next_epoch();
+    if (auto s = replace_current(std::move(*next)); !s) return s;
+    live_rules_.accept();
+    return ok_status();
+}
+
+Status PolicyStore::finish_merges() {
+    while (live_rules_.waiting() != 0) {
+        live_rules_.start_merge(*current_);
+        live_rules_.wait();
+        if (auto s = take_merged(); !s) return s;
+        if (!live_rules_.problem().empty())
+            return Error{"live rules cannot be merged: " + live_rules_.problem()};
+    }
+    return ok_status();
+}
+
+Status PolicyStore::take_merged() {
+    auto merged = live_rules_.take_merged(*current_);
+    if (merged == nullptr) return ok_status();
+    if (auto s = replace_current(std::move(merged)); !s) return s;
+    live_rules_.accept();
+    live_.set_merges(live_.merges() + 1);
+    return ok_status();
+}
+
+void PolicyStore::merge_rules() {
+    if (current_ == nullptr) return;
+    // A worker that hangs keeps tables that judge alike; the merge is made again.
+    [[maybe_unused]] const Status taken = take_merged();
+    live_rules_.start_merge(*current_);
+    live_.set_rules_waiting(static_cast<uint32_t>(live_rules_.waiting()));
 }
 
 Status PolicyStore::sync_sets(const LiveSets& sets, const model::LiveChange& sync, const Now& now) {

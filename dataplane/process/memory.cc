@@ -45,8 +45,8 @@ void add_policy(const PolicySnapshot& policy, Memory& memory) {
         if (bytes != 0)
             memory.add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes, entries,
                        rules != nullptr ? limits::kMaxRules : 0);
-        if (rules != nullptr && !rules->limits.empty())
-            memory.add("firewall.limits", rules->limit_bytes(), rules->limits.size());
+        if (rules != nullptr && rules->limit_bytes() != 0)
+            memory.add("firewall.limits", rules->limit_bytes(), rules->limit_count());
     }
     for (const auto& set : policy.sets)
         memory.add("set." + set->decl().name, set->memory_bytes(), set->size(), set->decl().size);

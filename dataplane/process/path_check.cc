@@ -21,8 +21,12 @@ namespace {
 
 using firewall::NamedRule;
 
-constexpr unsigned kDraws = 64;      // of a path
-constexpr unsigned kDrawsBoth = 16;  // of a path and a rule that denies some of it
+/// How many packets are tried.
+struct Draws {
+    unsigned path;  ///< of a path
+    unsigned both;  ///< of a path and a rule that meets it
+};
+constexpr Draws kOfPolicy{64, 16}, kOfEdit{0, 64};
 // For all paths. Meanwhile nobody looks at deadlines, links and events, and who asked waits 10 s.
 constexpr uint64_t kBudgetNs = 2'000'000'000;
 
@@ -38,43 +42,48 @@ bool at_edge(const std::vector<Prefix>& set, const IpAddress& address) {
     });
 }
 
+std::vector<NamedRule> denying_rules(const PolicySnapshot& policy) {
+    std::vector<NamedRule> out;
+    const auto config = firewall_config(policy);
+    if (config == nullptr) return out;
+    auto rules =
+        firewall::rules_of(*config, port_names(policy), policy.mode == PolicySnapshot::Mode::kWire);
+    if (!rules) return out;
+    for (NamedRule& rule : *rules)
+        if (rule.action != firewall::Action::kAccept && rule.matches && !rule.arp)
+            out.push_back(std::move(rule));
+    return out;
+}
+
 class PathCheck {
   public:
-    PathCheck(SparePipeline& spare, const PolicySnapshot& next, const PolicySnapshot* now,
+    PathCheck(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
               const Now& time, Clock clock)
-        : spare_(spare),
+        : box_(box),
           next_(next),
           now_(now),
           time_(time),
           clock_(clock),
-          deadline_ns_(clock().ns + kBudgetNs) {
-        const config::Node* config = firewall_config(next);
-        if (config == nullptr) return;
-        auto rules =
-            firewall::rules_of(*config, port_names(next), next.mode == PolicySnapshot::Mode::kWire);
-        if (!rules) return;
-        for (NamedRule& rule : *rules)
-            if (rule.action != firewall::Action::kAccept && rule.matches && !rule.arp)
-                denying_.push_back(std::move(rule));
-    }
+          deadline_ns_(clock().ns + kBudgetNs) {}
 
-    Status check(const model::Path& path) {
+    /// `rules`: those that may deny some of the path.
+    Status check(const model::Path& path, std::span<const NamedRule> rules, Draws draws) {
         auto node = model::decode(path.rule());
         if (!node) return std::move(node.error()).within(path.name());
         auto of_path = firewall::read_rule(*node, port_names(next_));
         if (!of_path) return std::move(of_path.error()).within(path.name());
-        if (!of_path->matches) return no_packet(path);
+        if (!of_path->matches) return draws.path == 0 ? ok_status() : no_packet(path);
         if (of_path->rule.in_ports.empty())
             if (auto s = take_ports(path, *of_path); !s) return s;
-        PacketMaker maker(next_, kDraws);
-        const auto tried = draw(path, maker, *of_path, kDraws);
+        PacketMaker maker(next_, draws.both);
+        const auto tried = draw(path, maker, *of_path, draws.path);
         if (!tried) return tried.error();
-        if (*tried == 0) return no_packet(path);
-        for (size_t i = 0; i < denying_.size(); ++i) {
-            if (clock_().ns >= deadline_ns_) return out_of_time(path, i);
-            const auto both = overlap(*of_path, denying_[i]);
+        if (*tried == 0 && draws.path != 0) return no_packet(path);
+        for (size_t i = 0; i < rules.size(); ++i) {
+            if (clock_().ns >= deadline_ns_) return out_of_time(path, i, rules.size());
+            const auto both = overlap(*of_path, rules[i]);
             if (!both) continue;
-            if (const auto more = draw(path, maker, *both, kDrawsBoth); !more) return more.error();
+            if (const auto more = draw(path, maker, *both, draws.both); !more) return more.error();
         }
         return ok_status();
     }
@@ -83,11 +92,11 @@ class PathCheck {
     static Status no_packet(const model::Path& path) {
         return Error{fmt::format("{}: no packet can be made of it", path.name())};
     }
-    [[nodiscard]] Status out_of_time(const model::Path& path, size_t tried) const {
+    static Status out_of_time(const model::Path& path, size_t tried, size_t all) {
         return Error{fmt::format(
             "{}: may be cut: {} of {} rules that deny were tried against it when the {} s for all "
             "paths were over; refused unless forced",
-            path.name(), tried, denying_.size(), kBudgetNs / 1'000'000'000)};
+            path.name(), tried, all, kBudgetNs / 1'000'000'000)};
     }
     // The ports by which the sources are reached, so by which they come. A session that comes by
     // none does not come through the box.
@@ -117,7 +126,7 @@ class PathCheck {
     }
     [[nodiscard]] PortId port_of(const RoutePolicy& routes, const IpAddress& address) const {
         const RouteView view = routes.lookup(address);
-        const auto learned = spare_.box().learned().view(address);
+        const auto learned = box_.learned().view(address);
         const bool none = view.hop.kind == RouteKind::kNone;
         if (!learned.hops.empty() && (none || learned.prefix.length > view.prefix.length))
             return learned.hops.front().hop.port;
@@ -127,17 +136,22 @@ class PathCheck {
     /// Packets that were tried, none of which would be cut.
     Result<unsigned> draw(const model::Path& path, PacketMaker& maker, const NamedRule& rule,
                           unsigned times) {
+        if (times != 0 && spare_ == nullptr) {
+            auto made = SparePipeline::make(box_);
+            if (!made) return std::move(made.error());
+            spare_ = std::move(*made);
+        }
         unsigned tried = 0;
         for (unsigned i = 0; i < times; ++i) {
             const auto packet = maker.draw(rule);
             if (!packet) continue;
             ++tried;
             const auto frame = maker.frame(*packet);
-            auto after = spare_.run(next_, frame, packet->port, time_);
+            auto after = spare_->run(next_, frame, packet->port, time_);
             if (!after) return std::move(after.error());
             if (after->verdict != Verdict::kDrop) continue;
             // No host has a network's first or last address; who claims to may be a martian.
-            if (!denied_by_rule(spare_, *after) &&
+            if (!denied_by_rule(*spare_, *after) &&
                 (at_edge(rule.rule.sources, packet->spec.source) ||
                  at_edge(rule.rule.destinations, packet->spec.destination)))
                 continue;
@@ -150,26 +164,27 @@ class PathCheck {
     Result<bool> is_cut(const model::Path& path, const std::vector<uint8_t>& frame,
                         const MadePacket& packet, const Tried& after) {
         if (now_ == nullptr) return !path.session();
-        auto before = spare_.run(*now_, frame, packet.port, time_);
+        auto before = spare_->run(*now_, frame, packet.port, time_);
         if (!before) return std::move(before.error());
         if (before->verdict != Verdict::kDrop) return before->meta.out_port != packet.port;
-        return !path.session() && (before->reason != after.reason || denied_by_rule(spare_, after));
+        return !path.session() &&
+               (before->reason != after.reason || denied_by_rule(*spare_, after));
     }
     [[nodiscard]] Error refusal(const model::Path& path, const std::string& packet,
                                 const Tried& after) const {
-        const std::string by = decider(spare_, next_, after);
-        const std::string who = !denied_by_rule(spare_, after) ? fmt::format("drop {}", by)
-                                : by == firewall::kDefaultRule ? "the firewall's default"
-                                                               : fmt::format("rule '{}'", by);
+        const std::string by = decider(*spare_, next_, after);
+        const std::string who = !denied_by_rule(*spare_, after) ? fmt::format("drop {}", by)
+                                : by == firewall::kDefaultRule  ? "the firewall's default"
+                                                                : fmt::format("rule '{}'", by);
         return Error{fmt::format("{}: would be cut: {} would deny {}", path.name(), who, packet)};
     }
 
-    SparePipeline& spare_;
+    const Appliance& box_;
     const PolicySnapshot &next_, *now_;
     Now time_;
     Clock clock_;
     uint64_t deadline_ns_;
-    std::vector<NamedRule> denying_;
+    std::unique_ptr<SparePipeline> spare_;  // once a packet is to be tried
 };
 
 }  // namespace
@@ -177,11 +192,21 @@ class PathCheck {
 Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
                   const Paths& paths, const Now& time, Clock clock) {
     if (paths.empty()) return ok_status();
-    auto spare = SparePipeline::make(box);
-    if (!spare) return std::move(spare.error());
-    PathCheck check(**spare, next, now, time, clock);
+    PathCheck check(box, next, now, time, clock);
+    const auto rules = denying_rules(next);
     for (const model::Path& path : paths)
-        if (auto s = check.check(path); !s) return s;
+        if (auto s = check.check(path, rules, kOfPolicy); !s) return s;
+    return ok_status();
+}
+
+Status paths_pass_edit(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot& now,
+                       std::span<const NamedRule> edited, const Paths& paths, const Now& time,
+                       Clock clock) {
+    PathCheck check(box, next, &now, time, clock);
+    for (model::Path path : paths) {
+        path.set_session(true);  // what did not pass before is not cut
+        if (auto s = check.check(path, edited, kOfEdit); !s) return s;
+    }
     return ok_status();
 }
 

@@ -4,8 +4,11 @@
 #pragma once
 #include <google/protobuf/repeated_ptr_field.h>
 
+#include <span>
+
 #include "control.pb.h"
 #include "dataplane/process/appliance.h"
+#include "pipelines/stages/firewall_rules.h"
 
 namespace ravelin {
 
@@ -19,5 +22,11 @@ using Paths = google::protobuf::RepeatedPtrField<model::Path>;
 /// `time`: of the packets.
 Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
                   const Paths& paths, const Now& time, Clock clock = &Now::read);
+
+/// The same where `next` is `now` but for rules that came or went: `edited`. Tried are packets of a
+/// path and of one of those; what did not pass before counts for no path.
+Status paths_pass_edit(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot& now,
+                       std::span<const firewall::NamedRule> edited, const Paths& paths,
+                       const Now& time, Clock clock = &Now::read);
 
 }  // namespace ravelin

@@ -66,6 +66,8 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
     } else if (auto s = appliance_->accepts(config); !s) {
         return s;
     }
+    // What waits for confirmation may go back to tables that have all live rules.
+    if (Status s = boots || confirm_ms == 0 ? ok_status() : finish_merges(); !s) return s;
     auto policy = build(generation, config, now, live);
     Status usable = policy ? paths_pass(*appliance_, **policy, current_.get(), keep, now)
                            : Status(std::move(policy.error()));
@@ -91,6 +93,7 @@ Status PolicyStore::succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confi
         limbo_.push_back(std::move(next));
         return s;
     }
+    live_rules_.forget();
     previous_ = std::exchange(current_, std::move(next));
     reclaim_sets();
     rolled_back_from_ = 0;
@@ -106,6 +109,8 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::build(uint64_t generation,
                                                            const Now& now,
                                                            const model::LiveChange* live) {
     auto policy = build_policy(generation, config, appliance_->port_facts(), current_.get());
+    if (policy && live != nullptr && !live->rules().empty())
+        policy = LiveRules::rebuilt(**policy, live->rules());
     if (!policy) return policy;
     (*policy)->epoch = (*policy)->first_epoch = next_epoch();
     if (live != nullptr)
@@ -151,6 +156,7 @@ Status PolicyStore::roll_back(const Now& now, const Paths& keep) {
     again->epoch = again->first_epoch = next_epoch();
     const uint64_t from = current_->generation;
     if (auto s = replace_current(std::move(again)); !s) return s;
+    live_rules_.forget();
     rolled_back_from_ = from;
     deadline_ns_ = 0;
     previous_.reset();

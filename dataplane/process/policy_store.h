@@ -10,6 +10,7 @@
 
 #include "control.pb.h"
 #include "dataplane/process/appliance.h"
+#include "dataplane/process/live_rules.h"
 #include "dataplane/process/live_sets.h"
 #include "dataplane/process/path_check.h"
 
@@ -38,7 +39,11 @@ class PolicyStore {
                  const Now& now, const model::LiveChange* live = nullptr, const Paths& keep = {});
     /// Changes sets and rules of the generation in force; all workers judge by it when this
     /// returns. All or nothing, but for a worker that hangs. `received_ns`: when it was asked.
-    Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns);
+    /// Refused where its rules would cut a path of `keep`.
+    Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
+                  const Paths& keep = {});
+    /// Puts merged live rules in force, and begins to merge others.
+    void merge_rules();
     /// Removes set elements whose time is up.
     void expire_elements(const Now& now);
     /// Changes in force and how long they took.
@@ -65,8 +70,12 @@ class PolicyStore {
     Result<std::unique_ptr<PolicySnapshot>> build(uint64_t generation, const config::Node& config,
                                                   const Now& now, const model::LiveChange* live);
     Status replace_current(std::unique_ptr<PolicySnapshot> next);
-    Status change_sets(const model::LiveChange& change, const Now& now);
+    Status carry_out(const model::LiveChange& change, const Now& now, const Paths& keep);
     Status judge_anew();
+    Status sync(const model::LiveChange& change, const Now& now);
+    Status change_rules(const model::LiveChange& change, const Now& now, const Paths& keep);
+    Status finish_merges();
+    Status take_merged();
     void reclaim_sets();
     void measured(uint64_t ns);
     uint32_t next_epoch();
@@ -86,6 +95,7 @@ class PolicyStore {
     uint64_t rolled_back_from_ = 0;
     std::optional<SharedSegment> epochs_;  // outlives the process, as the flows do that store them
     model::LiveStatus live_;
+    LiveRules live_rules_;
 };
 
 }  // namespace ravelin

@@ -7,6 +7,8 @@
 
 #include "dataplane/process/describe.h"
 #include "dataplane/process/rule_match.h"
+#include "pipelines/stages/firewall_live.h"
+#include "pipelines/stages/firewall_policy.h"
 
 namespace ravelin {
 namespace {
@@ -86,16 +88,16 @@ class Prover {
     void note(const NamedRule& rule, size_t index, const MadePacket& packet, const Tried& tried,
               Seen& seen) {
         const bool dropped = tried.verdict == Verdict::kDrop;
-        const bool by_rule = tried.meta.rule < policy_.rules.size();
-        const std::string name = by_rule ? policy_.rules[tried.meta.rule].name : "";
-        if (by_rule && name == rule.name) {
+        const RuleInfo* by_rule = policy_.rules.find(tried.meta.rule);
+        const std::string name = by_rule != nullptr ? by_rule->name : "";
+        if (by_rule != nullptr && name == rule.name) {
             if (seen.met++ == 0) seen.example = packet;
             if (rule.action != Action::kAccept && !dropped)
                 seen.broken = true, seen.broken_by = by(tried), seen.example = packet;
             return;
         }
         const auto at = order_.find(name);
-        const bool later = by_rule && at != order_.end() && at->second > index;
+        const bool later = by_rule != nullptr && at != order_.end() && at->second > index;
         if (!takes(rule, tried.meta)) return;
         if (later && !depends_on_rates(rule) && denied_otherwise(rule, tried)) {
             seen.broken = true, seen.broken_by = name, seen.example = packet;
@@ -140,9 +142,8 @@ class Prover {
             auto tried = spare_.run(policy_, maker.frame(packet), packet.port, now_);
             if (!tried) return std::move(tried.error());
             ++out.tried;
-            const bool took = tried->meta.rule < policy_.rules.size() &&
-                              policy_.rules[tried->meta.rule].name == rule.name;
-            if (!took) continue;
+            const RuleInfo* by_rule = policy_.rules.find(tried->meta.rule);
+            if (by_rule == nullptr || by_rule->name != rule.name) continue;
             out.proof = Proof::kBroken;
             out.by = rule.name;
             out.packet = maker.text(packet);
@@ -211,17 +212,20 @@ std::string_view name_of(Proof proof) {
     return kNames[static_cast<size_t>(proof)];
 }
 
-const config::Node* firewall_config(const PolicySnapshot& policy) {
+std::shared_ptr<const config::Node> firewall_config(const PolicySnapshot& policy) {
     const int index = StageRegistry::get().index("firewall");
-    for (const auto& step : policy.steps)
-        if (step.stage == index) return step.config.get();
-    return nullptr;
+    const auto step = std::ranges::find(policy.steps, index, &PolicySnapshot::Step::stage);
+    if (step == policy.steps.end()) return nullptr;
+    const auto& firewall = static_cast<const firewall::FirewallPolicy&>(*step->policy);
+    if (firewall.delta == nullptr) return step->config;
+    auto edited = firewall::with_edits(*step->config, firewall.delta->edits);
+    return edited ? std::make_shared<const config::Node>(std::move(*edited)) : step->config;
 }
 
 std::string decider(const SparePipeline& spare, const PolicySnapshot& policy, const Tried& tried) {
     if (tried.verdict == Verdict::kDrop && !denied_by_rule(spare, tried))
         return Describer(policy, spare.box().specs()).reason(tried.reason);
-    if (tried.meta.rule < policy.rules.size()) return policy.rules[tried.meta.rule].name;
+    if (const RuleInfo* rule = policy.rules.find(tried.meta.rule)) return rule->name;
     return Describer::verdict(tried.verdict);
 }
 
@@ -234,7 +238,7 @@ bool denied_by_rule(const SparePipeline& spare, const Tried& tried) {
 
 Result<Proofs> prove_rules(SparePipeline& spare, const PolicySnapshot& policy, uint32_t first,
                            uint64_t budget_ns, Clock clock) {
-    const config::Node* config = firewall_config(policy);
+    const auto config = firewall_config(policy);
     if (config == nullptr) return Error{"the policy in force has no firewall stage"};
     std::vector<std::string> ports;
     std::ranges::transform(policy.ports, std::back_inserter(ports), &PortPolicy::name);

@@ -41,8 +41,8 @@ struct Proofs {
 Result<Proofs> prove_rules(SparePipeline& spare, const PolicySnapshot& policy, uint32_t first,
                            uint64_t budget_ns, Clock clock = &Now::read);
 
-/// Index of the firewall's step with its configuration, or null.
-const config::Node* firewall_config(const PolicySnapshot& policy);
+/// The firewall's configuration with all live rules in it; null: there is no firewall.
+std::shared_ptr<const config::Node> firewall_config(const PolicySnapshot& policy);
 /// Who decided: a rule's name, else the drop's, else the verdict.
 std::string decider(const SparePipeline& spare, const PolicySnapshot& policy, const Tried& tried);
 /// The packet was dropped by a rule's or the default's word.

@@ -75,7 +75,7 @@ class Firewall final : public Stage {
         prepare(burst, p, context, lookup);
         context.flows->find_burst(lookup.keys, lookup.hashes, lookup.flows, lookup.count);
         Tally tally;
-        if (!p.proxies.empty()) cookies_.set_time(context.now.ns);
+        if (p.proxies()) cookies_.set_time(context.now.ns);
         Judge judge(p, context, replies_, cookies_, tally, drop(0));
         unsigned next = 0;
         for (unsigned i = 0; i < burst.count; ++i) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules that nobody has to write: without them a link does not work, or connections hang.
+#include <algorithm>
 #include <array>
 
 #include "pipelines/stages/firewall_rules.h"
@@ -11,6 +12,10 @@ std::string_view state_name(uint8_t state) {
     for (size_t i = 0; i < kStateWords.size(); ++i)
         if (state == 1u << i) return kStateWords[i];
     return {};
+}
+
+bool is_builtin(std::string_view name) {
+    return std::ranges::any_of(builtin_rules(), [&](const auto& r) { return r.name == name; });
 }
 
 std::string_view action_name(Action action) { return kActionWords[static_cast<size_t>(action)]; }

@@ -77,7 +77,7 @@ Outcome Judge::fresh_tcp(Subject& s) noexcept {
     start.key = s.key;
     switch (tcp_track(start, Direction::originator, *segment)) {
         case TcpVerdict::new_ok:
-            return policy_.proxies.empty() ? open(s, start) : open_proxied(s, start, *segment);
+            return policy_.proxies() ? open_proxied(s, start, *segment) : open(s, start);
         case TcpVerdict::invalid_flags:
             return invalid(s, Outcome::kTcpFlags);
         default:
@@ -86,7 +86,7 @@ Outcome Judge::fresh_tcp(Subject& s) noexcept {
 }
 
 Outcome Judge::mid_stream(Subject& s, const TcpSegment& segment) noexcept {
-    if (!policy_.proxies.empty())
+    if (policy_.proxies())
         if (const auto outcome = take_cookie(s, segment, nullptr)) return *outcome;
     const bool plain = (segment.flags & (kTcpSyn | kTcpFin | kTcpRst | kTcpAck)) == kTcpAck;
     const bool pickup = policy_.pickup || s.meta->has(PacketMeta::kFromKernel);

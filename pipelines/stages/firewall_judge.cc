@@ -167,7 +167,7 @@ bool Judge::passes_outside(Flow& flow, Direction d, const TcpSegment& segment) n
 
 Outcome Judge::accept_known(Subject& s, Flow& flow, Direction d) noexcept {
     s.meta->flow_state = kStateEstablished;
-    s.meta->rule = policy_.info(flow.rule);
+    s.meta->rule = flow.rule;
     if (flow.rule < limits::kMaxRules) tally_.hit(flow.rule, s.meta->l3_total, context_.counters);
     if (context_.dry_run) return Outcome::kPass;
     flow.count(d, s.meta->l3_total);
@@ -179,7 +179,7 @@ Outcome Judge::accept_known(Subject& s, Flow& flow, Direction d) noexcept {
 
 const CompiledRule* Judge::match(const RuleKey& key, int hop_limit, Take take) noexcept {
     // The kernel is the box: no rule names it as a source, and what it opens is wanted.
-    static constexpr CompiledRule kOwn{.slot = kNoRule, .info = kNoRule, .action = Action::kAccept};
+    static constexpr CompiledRule kOwn{.slot = kNoRule, .action = Action::kAccept};
     if (key.packet != nullptr && key.packet->has(PacketMeta::kFromKernel)) {
         ask_ = {};
         return key.state == kStateInvalid ? nullptr : &kOwn;
@@ -197,7 +197,7 @@ Outcome Judge::obey(Subject& s, const Rule& rule, uint8_t state) noexcept {
         outcome = Outcome::kReject;
         answer(s);
     } else if (rule.action == Action::kDrop) {
-        outcome = rule.info == policy_.otherwise.info ? Outcome::kDefault : Outcome::kRule;
+        outcome = rule.slot == policy_.otherwise.slot ? Outcome::kDefault : Outcome::kRule;
     }
     if (rule.log) log(s, outcome);
     return outcome;
@@ -205,7 +205,7 @@ Outcome Judge::obey(Subject& s, const Rule& rule, uint8_t state) noexcept {
 
 void Judge::credit(Subject& s, const Rule& rule, uint8_t state) noexcept {
     s.meta->flow_state = state;
-    s.meta->rule = rule.info;
+    s.meta->rule = rule.slot;
     const uint32_t bytes = s.meta->l3_total != 0 ? s.meta->l3_total : s.packet.length();
     tally_.hit(rule.slot, bytes, context_.counters);
 }

@@ -8,12 +8,11 @@
 
 #include "dataplane/source_counts.h"
 #include "dataplane/tcp_tracker.h"
-#include "pipelines/stages/firewall_policy.h"
+#include "pipelines/stages/firewall_build.h"
 
 namespace ravelin::firewall {
 namespace {
 
-constexpr size_t kMostLimitBytes = size_t{1} << 30;
 constexpr unsigned kEcnFlags = kTcpEce | kTcpCwr;
 
 bool flags_hold(const Conditions& c, unsigned flags, unsigned known) noexcept {
@@ -55,32 +54,44 @@ bool limit_holds(LimitTable& limit, const RuleKey& key, Ask& ask) noexcept {
     return (verdict == LimitTable::Verdict::kWithin) != limit.spec().over;
 }
 
-// The rule whose flows count for `of`.
-Result<uint32_t> counted_slot(std::span<const NamedRule> named, const NamedRule& rule) {
+// A compiled rule either counts its flows or does not: a live one cannot make it begin.
+Result<uint32_t> counted_beside(const std::string& of, const NamedRule& rule,
+                                const FirewallTables& tables) {
+    const auto place = tables.place_of.find(of);
+    if (place != tables.place_of.end() && tables.order[place->second].counted)
+        return tables.order[place->second].slot;
+    return Error{
+        fmt::format("rule '{}': connections.of: found '{}', expected a rule whose flows are "
+                    "counted already; write both into the configuration and apply it",
+                    rule.name, of)};
+}
+
+// The rule whose flows count for `rule`.
+Result<uint32_t> counted_slot(std::span<const NamedRule> named, const NamedRule& rule,
+                              const FirewallTables* beside) {
     const std::string& of = rule.extra.connections.of;
     if (of.empty()) return rule.slot;
     const auto found = std::ranges::find(named, of, &NamedRule::name);
-    if (found == named.end() || found->action != Action::kAccept || !found->stateful)
-        return Error{fmt::format(
-            "rule '{}': connections.of: found '{}', expected a rule that accepts and is stateful",
-            rule.name, of)};
-    return found->slot;
+    if (found != named.end() && found->action == Action::kAccept && found->stateful)
+        return found->slot;
+    if (found == named.end() && beside != nullptr) return counted_beside(of, rule, *beside);
+    return Error{fmt::format(
+        "rule '{}': connections.of: found '{}', expected a rule that accepts and is stateful",
+        rule.name, of)};
 }
 
-// A limit that stays as it was keeps its buckets, or every change would be a burst for everybody.
-using Tables = std::vector<std::pair<uint32_t, std::shared_ptr<LimitTable>>>;
 std::shared_ptr<LimitTable> table_for(const LimitSpec& spec, uint32_t slot,
-                                      const Tables* previous) {
-    if (previous != nullptr)
-        for (const auto& [old_slot, table] : *previous)
+                                      LimitTables RuleTables::*of, const KeptTables& kept) {
+    for (const RuleTables* tables : kept)
+        for (const auto& [old_slot, table] : tables->*of)
             if (old_slot == slot && table->spec() == spec) return table;
     return std::make_shared<LimitTable>(spec);
 }
 
 }  // namespace
 
-bool FirewallPolicy::extra_holds(const CompiledRule& rule, const RuleKey& key, int hop_limit,
-                                 Ask& ask) const noexcept {
+bool RuleTables::extra_holds(const CompiledRule& rule, const RuleKey& key, int hop_limit,
+                             Ask& ask) const noexcept {
     const CompiledExtra& extra = extras[rule.extra - 1];
     const bool unknown = rule.action == Action::kAccept;
     if (!hops_hold(extra.conditions, hop_limit, unknown)) return false;
@@ -99,54 +110,55 @@ bool FirewallPolicy::extra_holds(const CompiledRule& rule, const RuleKey& key, i
     return within != extra.over;
 }
 
-Status FirewallPolicy::add_extras(std::span<const NamedRule> named, const FirewallPolicy* previous,
-                                  std::vector<uint32_t>& of_rule) {
-    of_rule.assign(named.size(), 0);
-    size_t bytes = 0;
+Result<std::vector<uint32_t>> add_extras(RuleTables& to, std::vector<uint32_t>& counted,
+                                         std::span<const NamedRule> named,
+                                         const BuildContext& context) {
+    std::vector<uint32_t> of_rule(named.size(), 0);
+    size_t bytes = context.beside == nullptr ? 0 : context.beside->rules.limit_bytes();
     for (size_t i = 0; i < named.size(); ++i) {
         const RuleExtra& from = named[i].extra;
         if (from.empty()) continue;
-        CompiledExtra to{.conditions = from.conditions};
+        CompiledExtra extra{.conditions = from.conditions};
         if (from.limit) {
-            const Tables* before = previous != nullptr ? &previous->limits : nullptr;
-            limits.emplace_back(named[i].slot, table_for(*from.limit, named[i].slot, before));
-            to.limit = limits.back().second.get();
-            bytes += to.limit->memory_bytes();
+            const uint32_t slot = named[i].slot;
+            to.limits.emplace_back(slot,
+                                   table_for(*from.limit, slot, &RuleTables::limits, context.kept));
+            extra.limit = to.limits.back().second.get();
+            bytes += extra.limit->memory_bytes();
         }
         if (from.connections.per_source != 0) {
-            auto slot = counted_slot(named, named[i]);
+            auto slot = counted_slot(named, named[i], context.beside);
             if (!slot) return std::move(slot.error());
-            to.per_source = from.connections.per_source;
-            to.over = from.connections.over;
-            to.counted_slot = *slot;
-            counted_slots.push_back(*slot);
+            extra.per_source = from.connections.per_source;
+            extra.over = from.connections.over;
+            extra.counted_slot = *slot;
+            counted.push_back(*slot);
         }
-        extras.push_back(to);
-        of_rule[i] = static_cast<uint32_t>(extras.size());
+        to.extras.push_back(extra);
+        of_rule[i] = static_cast<uint32_t>(to.extras.size());
     }
     if (bytes > kMostLimitBytes)
         return Error{
             fmt::format("limits of rules take {} MiB, expected at most {}; lower their size",
                         bytes >> 20, kMostLimitBytes >> 20)};
-    std::ranges::sort(counted_slots);
-    return ok_status();
+    std::ranges::sort(counted);
+    return of_rule;
 }
 
-uint32_t FirewallPolicy::add_proxy(const NamedRule& rule, const FirewallPolicy* previous) {
-    if (!rule.proxy) return 0;
-    CompiledProxy to{.spec = *rule.proxy};
-    if (to.spec.above) {
-        const Tables* before = previous != nullptr ? &previous->proxy_rates : nullptr;
-        proxy_rates.emplace_back(rule.slot, table_for(*to.spec.above, rule.slot, before));
-        to.above = proxy_rates.back().second.get();
+const CompiledProxy* add_proxy(RuleTables& to, const NamedRule& rule, const KeptTables& kept) {
+    if (!rule.proxy) return nullptr;
+    auto proxy = std::make_unique<CompiledProxy>(CompiledProxy{.spec = *rule.proxy});
+    if (const auto& above = rule.proxy->above) {
+        to.proxy_rates.emplace_back(rule.slot,
+                                    table_for(*above, rule.slot, &RuleTables::proxy_rates, kept));
+        proxy->above = to.proxy_rates.back().second.get();
     }
-    proxies.push_back(to);
-    return static_cast<uint32_t>(proxies.size());
+    return to.proxies.emplace_back(std::move(proxy)).get();
 }
 
-size_t FirewallPolicy::limit_bytes() const {
-    size_t bytes =
-        extras.capacity() * sizeof(CompiledExtra) + proxies.capacity() * sizeof(CompiledProxy);
+size_t RuleTables::limit_bytes() const {
+    size_t bytes = extras.capacity() * sizeof(CompiledExtra) +
+                   proxies.size() * (sizeof(CompiledProxy) + sizeof proxies[0]);
     for (const auto& [slot, table] : proxy_rates) bytes += table->memory_bytes();
     for (const auto& [slot, table] : limits) bytes += table->memory_bytes();
     return bytes;

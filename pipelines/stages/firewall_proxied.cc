@@ -69,7 +69,7 @@ Outcome Judge::track_proxied(Subject& s, Flow& flow, Direction d) noexcept {
 // Another connection on these ports is not believed until its cookie comes back, so the flow stays.
 Outcome Judge::challenge_again(Subject& s, Flow& flow, const TcpSegment& syn) noexcept {
     const Rule& rule = decide(classifier_key(*s.meta, kStateNew), s.meta->ttl, Take::kNothing);
-    if (rule.proxy != 0 && proxiable(*s.meta)) return challenge(s, rule, syn);
+    if (rule.proxy != nullptr && proxiable(*s.meta)) return challenge(s, rule, syn);
     remove(flow);
     return fresh(s);
 }

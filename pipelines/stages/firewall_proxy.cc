@@ -42,8 +42,8 @@ bool Judge::proxiable(const PacketMeta& meta) const noexcept {
 Outcome Judge::open_proxied(Subject& s, const Flow& start, const TcpSegment& syn) noexcept {
     if (!proxiable(*s.meta)) return open(s, start);
     const Rule& rule = decide(classifier_key(*s.meta, kStateNew), s.meta->ttl, Take::kNothing);
-    if (rule.proxy == 0) return open(s, start);
-    LimitTable* above = policy_.proxies[rule.proxy - 1].above;
+    if (rule.proxy == nullptr) return open(s, start);
+    LimitTable* above = rule.proxy->above;
     if (above != nullptr) {
         const PacketMeta& m = *s.meta;
         const auto verdict =
@@ -60,7 +60,7 @@ Outcome Judge::challenge(Subject& s, const Rule& rule, const TcpSegment& syn) no
                           !m.has(PacketMeta::kL2Multicast);
     if (!one_host) return Outcome::kProxyUnanswered;
     if (context_.dry_run) return Outcome::kAnswered;
-    const SynProxy& proxy = policy_.proxies[rule.proxy - 1].spec;
+    const SynProxy& proxy = rule.proxy->spec;
     const net::TcpOptions asked = net::read_tcp_options(s.packet, m);
     TcpDraft answer{.acknowledgement = syn.seq + 1, .flags = net::kSyn | net::kAck};
     answer.options = promised(proxy, asked, m.has(PacketMeta::kIpv4));
@@ -99,7 +99,7 @@ std::optional<Outcome> Judge::take_cookie(Subject& s, const TcpSegment& segment,
     PacketMeta as_syn = *s.meta;
     as_syn.tcp_flags = kTcpSyn;
     const RuleKey key = classifier_key(as_syn, kStateNew);
-    if (decide(key, s.meta->ttl, Take::kNothing).proxy == 0) return std::nullopt;
+    if (decide(key, s.meta->ttl, Take::kNothing).proxy == nullptr) return std::nullopt;
     uint32_t syn = 0;
     SynOptions options;
     const auto verdict = s.meta->has(PacketMeta::kFragment)
@@ -108,7 +108,7 @@ std::optional<Outcome> Judge::take_cookie(Subject& s, const TcpSegment& segment,
     if (verdict == SynCookies::Verdict::kForged) return orphan(s, Outcome::kProxyForged);
     if (verdict == SynCookies::Verdict::kExpired) return orphan(s, Outcome::kProxyExpired);
     const Rule& rule = decide(key, s.meta->ttl, Take::kFlow);
-    if (rule.proxy == 0) return obey(s, rule, kStateNew);  // the last token went meanwhile
+    if (rule.proxy == nullptr) return obey(s, rule, kStateNew);  // the last token went meanwhile
     if (old != nullptr) remove(*old);
     return begin_proxied(s, rule, segment, syn, options);
 }
@@ -123,7 +123,7 @@ Outcome Judge::begin_proxied(Subject& s, const Rule& rule, const TcpSegment& seg
                              .sack_permitted = options.sack};
     tcp_track(start, Direction::originator, opening);
     start.tcp[0].max_window = real_window(segment, options.window_scale);
-    const SynProxy& promise = policy_.proxies[rule.proxy - 1].spec;
+    const SynProxy& promise = rule.proxy->spec;
     const net::TcpOptions sent = net::read_tcp_options(s.packet, *s.meta);
     FlowProxy proxy{.sequence = segment.ack - 1, .timestamp = sent.ts_echo};
     if (options.window_scale >= 0)

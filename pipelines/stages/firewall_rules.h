@@ -45,6 +45,8 @@ struct BuiltinRule {
 };
 /// In order of precedence.
 std::span<const BuiltinRule> builtin_rules();
+/// Whether a built-in rule is called so.
+bool is_builtin(std::string_view name);
 /// The rule that ARP meets.
 inline constexpr std::string_view kArpRule = "builtin/arp";
 /// What decides where no rule matches is called so in counters and traces.

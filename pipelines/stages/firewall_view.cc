@@ -43,8 +43,7 @@ std::string port_name(const PolicySnapshot& policy, PortId port) {
 }
 
 std::string rule_name(const PolicySnapshot& policy, uint32_t slot) {
-    const RuleInfo* at =
-        policy.rules.find_if([&](const RuleInfo& rule) { return rule.slot == slot; });
+    const RuleInfo* at = policy.rules.find(slot);
     return at != nullptr ? at->name : std::string();
 }
 

@@ -9,7 +9,10 @@
 #include <stdexcept>
 
 #include "controlplane/config/quantity.h"
+#include "controlplane/config/yaml_loader.h"
 #include "dataplane/net/packet_text.h"
+#include "pipelines/model/tree_codec.h"
+#include "pipelines/stages/firewall_schema.h"
 #include "tests/stages/sent.h"
 #include "tests/support/box_test.h"
 
@@ -81,7 +84,7 @@ class Case {
         if (file_["boot"]) check_sent(file_["boot"], greeting, backend_.ordered);
         for (const YAML::Node& step : file_["steps"]) {
             only_keys(step, {"name", "in", "advance", "apply", "set-add", "set-del", "timeout",
-                             "out", "drops", "rules", "counters"});
+                             "rule-add", "rule-del", "merge", "out", "drops", "rules", "counters"});
             const std::string name = step["name"] ? step["name"].as<std::string>() : "a step";
             SCOPED_TRACE("line " + std::to_string(step.Mark().line + 1) + ": " + name);
             const Counts drops = box_->drops(), rules = rule_hits(),
@@ -103,6 +106,9 @@ class Case {
         }
         edit(step, "set-add");
         edit(step, "set-del");
+        for (const YAML::Node& added : step["rule-add"]) add_rule(added);
+        for (const YAML::Node& name : step["rule-del"]) remove_rule(name.as<std::string>());
+        if (step["merge"]) box_->merge_rules();
         if (step["advance"]) box_->advance(milliseconds(step["advance"]));
         std::string port;
         std::vector<Bytes> burst;  // neighbours in the list on one port arrive together
@@ -125,6 +131,45 @@ class Case {
                         step["timeout"] ? milliseconds(step["timeout"]) : 0});
     }
 
+    // Live sets are all that a rule added later may name here.
+    [[nodiscard]] config::Node sets() const {
+        config::Node out = config::Node::map();
+        for (const auto& set : box_->policy().sets) {
+            config::Node one = config::Node::map();
+            const auto type = static_cast<size_t>(set->decl().type);
+            one.set("type", config::Node::text(std::string(kSetTypes[type])));
+            out.set(set->decl().name, std::move(one));
+        }
+        return out;
+    }
+
+    void add_rule(const YAML::Node& added) {
+        only_keys(added, {"rule", "first", "before", "after"});
+        YAML::Emitter text;
+        text << YAML::Flow << added["rule"];
+        auto rule = config::load_map(text.c_str(), "rule", firewall::kRuleSchema, sets());
+        if (!rule) refuse(added, rule.error().message);
+        const RuleInfo* known = box_->policy().rules.find((*rule)["name"].as_text());
+        rule->set("slot", config::Node::integer(known != nullptr ? known->slot : next_slot_++));
+        firewall::RuleChanges changes;
+        model::RuleChange& change = *changes.Add();
+        model::encode(*rule, *change.mutable_add());
+        using Place = model::RuleChange;
+        change.set_place(added["first"]    ? Place::FIRST
+                         : added["before"] ? Place::BEFORE
+                         : added["after"]  ? Place::AFTER
+                                           : Place::LAST);
+        for (const char* key : {"before", "after"})
+            if (added[key]) change.set_anchor(added[key].as<std::string>());
+        box_->change_rules(changes);
+    }
+
+    void remove_rule(const std::string& name) {
+        firewall::RuleChanges changes;
+        changes.Add()->set_remove(name);
+        box_->change_rules(changes);
+    }
+
     Counts rule_hits() {
         Counts out;
         for (const RuleInfo& rule : box_->policy().rules.all())
@@ -141,6 +186,7 @@ class Case {
     YAML::Node file_;
     const Backend& backend_;
     std::unique_ptr<TestBox> box_;
+    uint32_t next_slot_ = 5000;  // behind those of the configuration
 };
 
 class StageCase : public ::testing::Test {

@@ -129,8 +129,8 @@ void StageFixture::apply(const std::string& yaml) {
     const PortFacts facts = facts_of(tree);
     auto built = build_policy(generations_.size() + 1, std::move(tree), facts, context_.policy);
     if (!built) fail(built.error().message + "\n" + yaml);
-    generations_.push_back(std::move(*built));
-    context_.policy = generations_.back().get();
+    live_rules_.forget();
+    put_in_force(std::move(*built));
 }
 
 // What the data plane's PolicyStore does, without workers to wait for.
@@ -149,11 +149,32 @@ void StageFixture::edit(const SetEdit& edit) {
     judge_anew();
 }
 
+void StageFixture::change_rules(const firewall::RuleChanges& changes) {
+    auto next = live_rules_.edited(*context_.policy, changes);
+    if (!next) fail(next.error().message);
+    (*next)->epoch = static_cast<uint32_t>(generations_.size() + 1);
+    put_in_force(std::move(*next));
+    live_rules_.accept();
+}
+
+void StageFixture::merge_rules() {
+    live_rules_.start_merge(*context_.policy);
+    live_rules_.wait();
+    auto merged = live_rules_.take_merged(*context_.policy);
+    if (merged == nullptr) fail("nothing was merged: " + live_rules_.problem());
+    put_in_force(std::move(merged));
+    live_rules_.accept();
+}
+
+void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
+    generations_.push_back(std::move(next));
+    context_.policy = generations_.back().get();
+}
+
 void StageFixture::judge_anew() {
     auto next = std::make_unique<PolicySnapshot>(*context_.policy);
     next->epoch = static_cast<uint32_t>(generations_.size() + 1);
-    generations_.push_back(std::move(next));
-    context_.policy = generations_.back().get();
+    put_in_force(std::move(next));
     for (const auto& set : context_.policy->sets) set->reclaim();
 }
 

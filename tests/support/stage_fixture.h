@@ -13,6 +13,7 @@
 #include "dataplane/kernel_path.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/pipeline.h"
+#include "dataplane/process/live_rules.h"
 #include "dataplane/source_counts.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
@@ -31,6 +32,8 @@ class StageFixture final : public TestBox {
 
     void apply(const std::string& yaml) override;
     void edit(const SetEdit& edit) override;
+    void change_rules(const firewall::RuleChanges& changes) override;
+    void merge_rules() override;
     /// `tap.NAME`: from the kernel, by the TAP of port NAME.
     void receive(const std::string& port, const std::vector<Bytes>& frames) override;
     void receive_mbuf(const std::string& port, rte_mbuf* frame) override;
@@ -50,6 +53,7 @@ class StageFixture final : public TestBox {
   private:
     void run(Burst& burst);
     void judge_anew();
+    void put_in_force(std::unique_ptr<PolicySnapshot> next);
     void run_emitted();
     struct Memory;
     std::unique_ptr<Memory> memory_;
@@ -65,6 +69,7 @@ class StageFixture final : public TestBox {
     std::unique_ptr<ByteRing> events_;
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<PolicySnapshot>> generations_;
+    LiveRules live_rules_;
     std::vector<uint16_t> devices_;
     WorkerContext context_;
     uint64_t ns_ = 1'000'000'000'000;

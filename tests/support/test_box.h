@@ -14,6 +14,7 @@
 #include "dataplane/pipeline.h"
 #include "dataplane/snapshot.h"
 #include "dataplane/stage.h"
+#include "pipelines/stages/firewall_wire.h"
 #include "tests/support/frames.h"
 
 namespace ravelin::test {
@@ -42,6 +43,9 @@ class TestBox {
     virtual void apply(const std::string& yaml) = 0;
     /// A live change; the generation stays. Throws with the error's message.
     virtual void edit(const SetEdit& edit) = 0;
+    virtual void change_rules(const firewall::RuleChanges& changes) = 0;
+    /// Makes live rules part of the compiled tables, as happens in the background.
+    virtual void merge_rules() = 0;
     /// Frames arrive on a port as one burst; returns when nothing is under way any more.
     virtual void receive(const std::string& port, const std::vector<Bytes>& frames) = 0;
     /// The same with one frame of any shape; takes it.

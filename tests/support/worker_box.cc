@@ -7,7 +7,9 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 namespace ravelin::test {
 namespace {
@@ -146,6 +148,25 @@ void WorkerBox::edit(const SetEdit& edit) {
     const Now now = standing_clock();
     if (const Status changed = box_->store().change(change, now, now.ns); !changed)
         fail(changed.error().message);
+}
+
+void WorkerBox::change_rules(const firewall::RuleChanges& changes) {
+    model::LiveChange change;
+    change.set_generation(policy().generation);
+    change.set_serial(box_->store().live().serial() + 1);
+    *change.mutable_rules() = changes;
+    const Now now = standing_clock();
+    if (const Status changed = box_->store().change(change, now, now.ns); !changed)
+        fail(changed.error().message);
+}
+
+void WorkerBox::merge_rules() {
+    const uint64_t before = box_->store().live().merges();
+    for (unsigned tries = 0; box_->store().live().merges() == before; ++tries) {
+        if (tries == 10'000) fail("nothing was merged");
+        box_->store().merge_rules();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 void WorkerBox::arrive(const std::string& port, std::span<rte_mbuf* const> frames) {

@@ -22,6 +22,8 @@ class WorkerBox final : public TestBox {
 
     void apply(const std::string& yaml) override;
     void edit(const SetEdit& edit) override;
+    void change_rules(const firewall::RuleChanges& changes) override;
+    void merge_rules() override;
     void receive(const std::string& port, const std::vector<Bytes>& frames) override;
     void receive_mbuf(const std::string& port, rte_mbuf* frame) override;
     void advance(uint64_t ms) override;

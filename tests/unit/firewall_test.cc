@@ -147,10 +147,10 @@ TEST_F(Firewall, LogsTheFirstPacketOfAFlowAndEveryDeniedOne) {
         EXPECT_EQ(records[w].reason, 0);
         EXPECT_EQ(records[w].worker, w);
         EXPECT_EQ(records[w].meta.flow_state, firewall::kStateNew);
-        EXPECT_EQ(rules[records[w].meta.rule].name, "out");
+        EXPECT_EQ(rules.find(records[w].meta.rule)->name, "out");
     }
     EXPECT_NE(records.back().reason, 0);
-    EXPECT_EQ(rules[records.back().meta.rule].name, "default");
+    EXPECT_EQ(rules.find(records.back().meta.rule)->name, "default");
 }
 
 TEST_F(Firewall, CountsLogRecordsThatFindNoRoom) {
@@ -203,11 +203,11 @@ TEST_F(Firewall, ADryRunDecidesTheSameAndChangesNothing) {
 TEST_F(Firewall, AnUnchangedPolicyKeepsItsTablesAndItsRuleNames) {
     start(kAccept);
     const auto first = box_->policy().steps.back().policy;
-    const auto names = box_->policy().rules.size();
+    const auto names = box_->policy().rules.all().size();
     box_->apply(kAccept);
     EXPECT_EQ(box_->policy().steps.back().policy, first);
-    ASSERT_EQ(box_->policy().rules.size(), names);
-    EXPECT_EQ(box_->policy().rules[names - 1].name, "default");
+    ASSERT_EQ(box_->policy().rules.all().size(), names);
+    EXPECT_NE(box_->policy().rules.find("default"), nullptr);
 }
 
 TEST_F(Firewall, DescribesAFlowOriginatorFirst) {

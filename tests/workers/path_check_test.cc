@@ -5,6 +5,7 @@
 #include "controlplane/change/guard.h"
 #include "dataplane/process/path_check.h"
 #include "pipelines/model/tree_codec.h"
+#include "tests/support/live_rule.h"
 #include "tests/support/ring_box.h"
 
 namespace ravelin::test {
@@ -182,6 +183,53 @@ TEST_F(PathCheck, RollingBackIsHeldToItUnlessTheTimeIsUp) {
     EXPECT_THAT(cut.error().message, HasSubstr("default would deny"));
     EXPECT_EQ(box_.store().current()->generation, 2u);
     EXPECT_TRUE(box_.store().expire(Now::from_ns(now.ns + 2'000'000'000)));
+}
+
+constexpr uint32_t kSlot = 900;  // of live rules
+
+TEST_F(PathCheck, ALiveRuleThatDeniesSomeOfAPathIsRefused) {
+    box_.apply(configuration(kOpen));
+    Paths paths;
+    *paths.Add() = path("10.0.9.0/24");
+    const auto live = [&](const std::string& rule, model::RuleChange::Place place) {
+        auto change = rule_added(rule, kSlot);
+        change.set_place(place);
+        return change_rule(box_.store(), change, paths);
+    };
+    const Status cut = live("{name: one, action: drop, from: 10.0.9.77}", model::RuleChange::FIRST);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message,
+                HasSubstr("management 'ops': would be cut: rule 'one' would deny in=wan tcp "
+                          "10.0.9.77:"));
+    EXPECT_EQ(box_.store().current()->rules.find("one"), nullptr);
+    const Status behind =
+        live("{name: late, action: drop, from: 10.0.9.0/24}", model::RuleChange::LAST);
+    EXPECT_TRUE(behind.ok()) << "the path is accepted before: " << behind.error().message;
+    EXPECT_FALSE(change_rule(box_.store(), rule_removed("ssh"), paths).ok());
+    EXPECT_TRUE(change_rule(box_.store(), rule_removed("late"), paths).ok());
+    EXPECT_TRUE(change_rule(box_.store(), rule_removed("ssh")).ok()) << "by force";
+    const Status other = live("{name: web, action: drop, to-ports: 80}", model::RuleChange::FIRST);
+    EXPECT_TRUE(other.ok()) << "what is cut already is not cut by this: " << other.error().message;
+}
+
+TEST_F(PathCheck, ALiveRuleOfAPathMayGoWhereAnotherAcceptsIt) {
+    box_.apply(configuration(kOpen));
+    Paths paths;
+    *paths.Add() = path("10.0.9.0/24");
+    *paths.Add() = *control::session_path("10.0.9.5 50123 10.0.1.7 22");
+    ASSERT_TRUE(change_rule(box_.store(),
+                            rule_added("{name: more, action: accept, from: 10.0.8.0/23}", kSlot))
+                    .ok());
+    EXPECT_TRUE(change_rule(box_.store(), rule_removed("ssh"), paths).ok());
+    for (const bool merged : {false, true}) {
+        for (int i = 0; merged && i < 1000 && box_.store().live().merges() == 0; ++i) {
+            box_.store().merge_rules();
+            ASSERT_TRUE(box_.turn());
+        }
+        const Status cut = change_rule(box_.store(), rule_removed("more"), paths);
+        ASSERT_FALSE(cut.ok()) << merged;
+        EXPECT_THAT(cut.error().message, HasSubstr("default would deny"));
+    }
 }
 
 TEST(SessionPath, SaysWhatItExpected) {

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "dataplane/process/rule_proof.h"
+#include "tests/support/live_rule.h"
 #include "tests/support/ring_box.h"
 
 namespace ravelin::test {
@@ -35,6 +36,9 @@ class SelfTest : public ::testing::Test {
     void prove(const std::string& rules, const std::string& sets = "",
                const std::string& end = "drop") {
         box_.apply(configuration(rules, sets, end));
+        prove_all();
+    }
+    void prove_all() {
         proofs_.clear();
         auto spare = SparePipeline::make(*box_.store().appliance());
         ASSERT_TRUE(spare.ok()) << spare.error().message;
@@ -126,6 +130,35 @@ TEST_F(SelfTest, NothingIsCountedAndNoFlowIsOpened) {
     for (const auto& worker : box_.store().appliance()->workers())
         for (uint32_t slot = 0; slot < limits::kMaxRules; ++slot)
             ASSERT_EQ(worker->context().counters.rule(slot).packets, 0u) << slot;
+}
+
+TEST_F(SelfTest, LiveRulesAreProvedInTheirPlaces) {
+    constexpr uint32_t kSlot = 900;
+    prove("        - {name: web, action: accept, protocol: tcp, to-ports: 80}\n");
+    auto first = rule_added("{name: stop, action: drop, protocol: tcp, from: 10.0.1.64/26}", kSlot);
+    first.set_place(model::RuleChange::FIRST);
+    ASSERT_TRUE(change_rule(box_.store(), first).ok());
+    ASSERT_TRUE(change_rule(box_.store(),
+                            rule_added("{name: late, action: drop, protocol: tcp, to-ports: 80, "
+                                       "in: wan}",
+                                       kSlot + 1))
+                    .ok());
+    for (const bool merged : {false, true}) {
+        for (int i = 0; merged && i < 1000 && box_.store().live().merges() == 0; ++i) {
+            box_.store().merge_rules();
+            ASSERT_TRUE(box_.turn());
+        }
+        EXPECT_EQ(box_.store().live().merges(), merged ? 1u : 0u);
+        prove_all();
+        EXPECT_EQ(proof("stop"), "holds") << merged << proofs_["stop"].packet;
+        EXPECT_EQ(proofs_["stop"].action, "drop");
+        EXPECT_EQ(proof("late"), "shadowed") << merged;
+        EXPECT_EQ(proofs_["late"].by, "web");
+    }
+    ASSERT_TRUE(change_rule(box_.store(), rule_removed("web")).ok());
+    prove_all();
+    EXPECT_EQ(proofs_.count("web"), 0u);
+    EXPECT_EQ(proof("late"), "holds");
 }
 
 TEST_F(SelfTest, ADefaultIsNotBlamedForWhatRulesAccept) {
