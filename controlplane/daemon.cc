@@ -95,6 +95,7 @@ Status Daemon::start() {
     add_state_methods(server_, services_);
     add_lookup_methods(server_, services_);
     add_live_methods(server_, services_);
+    add_rule_methods(server_, services_);
     add_watch_methods(server_, services_);
     if (Status s = server_.listen(options_.run_dir + "/control.sock"); !s) return s;
     if (Status s = watch_signals(); !s) return s;
@@ -230,7 +231,7 @@ void Daemon::configure_metrics(const config::Node& control) {
         log_error("metrics: " + endpoint.error().message);
 }
 
-metrics::Snapshot Daemon::metrics_now() const {
+metrics::Snapshot Daemon::metrics_now() {
     const model::DataplaneStatus& status = link_.last_status();
     metrics::Snapshot out;
     out.dataplane_up = link_.connected();
@@ -240,7 +241,7 @@ metrics::Snapshot Daemon::metrics_now() const {
     out.counters_path = counters_.path();
     out.started_unix_ms = services_.started_unix_ms;
     out.log_lines_lost = rule_log_.counts().lost();
-    for (const CompiledRule& rule : rules_of(store_->in_force().tree)) {
+    for (const CompiledRule& rule : rules_of(live_.tree())) {
         const RuleSlot* known = rule.builtin ? nullptr : store_->slots().find(rule.name);
         const bool same = known != nullptr && known->baseline_segment == status.started_unix_ms();
         out.rules.push_back({rule.name, rule.slot, same ? known->baseline.packets : 0,
@@ -248,6 +249,9 @@ metrics::Snapshot Daemon::metrics_now() const {
     }
     for (const model::PortStatus& port : status.ports())
         out.ports.push_back({port.name(), port.link_up()});
+    const model::LiveStatus& live = status.live();
+    out.live = {
+        {live.latency().begin(), live.latency().end()}, live.latency_sum_ns(), live.expired()};
     for (const model::TableMemory& t : status.memory())
         out.tables.push_back({t.table(), t.bytes(), t.entries(), t.capacity()});
     return out;

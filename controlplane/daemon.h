@@ -52,7 +52,7 @@ class Daemon {
     void configure_metrics(const config::Node& control);
     void apply_first_config();
     void refresh_metrics();
-    [[nodiscard]] metrics::Snapshot metrics_now() const;
+    [[nodiscard]] metrics::Snapshot metrics_now();
     void shut_down();
 
     DaemonOptions options_;

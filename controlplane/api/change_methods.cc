@@ -2,8 +2,12 @@
 // check, diff, apply, confirm, rollback, history, show.
 #include <fmt/format.h>
 
+#include <set>
+#include <sstream>
+
 #include "controlplane/api/services.h"
 #include "controlplane/compile/tree_diff.h"
+#include "controlplane/live/rule_script.h"
 
 namespace ravelin::control {
 namespace {
@@ -48,10 +52,42 @@ std::optional<Compiled> compile(Services& s, Call& call) {
     return std::nullopt;
 }
 
+/// What is live and would be gone with this configuration.
+std::vector<std::string> live_warnings(Services& s, const config::Node& tree) {
+    std::vector<std::string> out;
+    const Policy& now = s.store.in_force();
+    std::set<std::string_view> names;
+    for (const config::Node& rule : rule_nodes(tree)) names.insert(rule["name"].as_text());
+    for (const config::Node& rule : rule_nodes(now.tree)) names.insert(rule["name"].as_text());
+    for (const config::Node& rule : rule_nodes(s.live.tree()))
+        if (!names.contains(rule["name"].as_text()))
+            out.push_back(
+                fmt::format("live rule '{}' is not in this configuration: applying it "
+                            "drops the rule",
+                            rule["name"].as_text()));
+    for (const auto& [name, elements] : s.live.state().sets())
+        if (!elements.empty() && tree["sets"][name]["type"] != now.tree["sets"][name]["type"])
+            out.push_back(
+                fmt::format("live set '{}' is not in this configuration: applying it "
+                            "drops its {} elements",
+                            name, elements.size()));
+    return out;
+}
+
+/// Live changes as comments behind the text they were made to.
+std::string live_text(Services& s) {
+    const auto& rules = s.live.state().rules(s.store.in_force().generation);
+    if (rules.empty()) return {};
+    std::string out = "# live since, dropped by the next apply unless its file has them:\n";
+    std::istringstream lines(to_text(diff(s.store.in_force().tree, s.live.tree())));
+    for (std::string line; std::getline(lines, line);) out += "# " + line + "\n";
+    return out;
+}
+
 Json checked(Services& s, const Compiled& compiled) {
     const Policy& now = s.store.in_force();
     const auto changes =
-        now.generation == 0 ? std::vector<Change>{} : diff(now.tree, compiled.tree);
+        now.generation == 0 ? std::vector<Change>{} : diff(s.live.tree(), compiled.tree);
     return {{"warnings", compiled.warnings},
             {"rules", json_of(compiled.rules)},
             {"changes", json_of(changes)},
@@ -59,8 +95,17 @@ Json checked(Services& s, const Compiled& compiled) {
             {"against", now.generation}};
 }
 
-void check(Services& s, const CallPtr& call) {
-    if (auto compiled = compile(s, *call)) call->result(checked(s, *compiled));
+/// The same with what applying it would drop.
+Json compared(Services& s, const Compiled& compiled) {
+    Json out = checked(s, compiled);
+    for (std::string& warning : live_warnings(s, compiled.tree))
+        out["warnings"].push_back(std::move(warning));
+    return out;
+}
+
+void check(Services& s, const CallPtr& call, bool compare) {
+    if (auto compiled = compile(s, *call))
+        call->result(compare ? compared(s, *compiled) : checked(s, *compiled));
 }
 
 void answer(const CallPtr& call, Json extra, const ChangeFlow::Outcome& outcome) {
@@ -70,24 +115,6 @@ void answer(const CallPtr& call, Json extra, const ChangeFlow::Outcome& outcome)
     extra["provisional"] = changed.provisional;
     extra["deadline_unix_ms"] = changed.deadline_unix_ms;
     call->result(std::move(extra));
-}
-
-/// From params force and session; answers the call itself where they are wrong.
-std::optional<Guard> guard_of(Call& call) {
-    Guard out{.force = call.flag("force"), .session = {}};
-    const std::string session = call.text("session");
-    if (!call.wrong().empty()) {
-        call.fail(FailureKind::kInvalid, call.wrong());
-        return std::nullopt;
-    }
-    if (session.empty()) return out;
-    auto path = session_path(session);
-    if (path) {
-        out.session = std::move(*path);
-        return out;
-    }
-    call.fail(FailureKind::kInvalid, "session: " + path.error().message);
-    return std::nullopt;
 }
 
 void apply(Services& s, const CallPtr& call) {
@@ -100,7 +127,7 @@ void apply(Services& s, const CallPtr& call) {
     if (!guard) return;
     auto compiled = compile(s, *call);
     if (!compiled) return;
-    Json about = checked(s, *compiled);
+    Json about = compared(s, *compiled);
     about.erase("rules");
     about["dry_run"] = dry_run;
     if (dry_run) return call->result(std::move(about));
@@ -146,15 +173,35 @@ void show(Services& s, const CallPtr& call) {
     if (generation == 0) return call->fail(FailureKind::kRefused, "no generation is in force");
     auto stored = s.store.history().load(generation);
     if (!stored) return call->fail(FailureKind::kRefused, stored.error().message);
-    call->result({{"generation", generation}, {"text", stored->yaml}});
+    const bool in_force = generation == s.store.in_force().generation;
+    call->result({{"generation", generation},
+                  {"text", stored->yaml},
+                  {"live", in_force ? live_text(s) : std::string()}});
 }
 
 }  // namespace
 
+std::optional<Guard> guard_of(Call& call) {
+    Guard out{.force = call.flag("force"), .session = {}};
+    const std::string session = call.text("session");
+    if (!call.wrong().empty()) {
+        call.fail(FailureKind::kInvalid, call.wrong());
+        return std::nullopt;
+    }
+    if (session.empty()) return out;
+    auto path = session_path(session);
+    if (path) {
+        out.session = std::move(*path);
+        return out;
+    }
+    call.fail(FailureKind::kInvalid, "session: " + path.error().message);
+    return std::nullopt;
+}
+
 void add_change_methods(Server& server, Services& services) {
     Services* s = &services;
-    server.add("check", [s](const CallPtr& call) { check(*s, call); });
-    server.add("diff", [s](const CallPtr& call) { check(*s, call); });
+    server.add("check", [s](const CallPtr& call) { check(*s, call, false); });
+    server.add("diff", [s](const CallPtr& call) { check(*s, call, true); });
     server.add("apply", [s](const CallPtr& call) { apply(*s, call); });
     server.add("confirm", [s](const CallPtr& call) {
         s->flow.confirm(

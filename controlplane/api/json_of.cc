@@ -2,6 +2,11 @@
 #include "controlplane/api/json_of.h"
 
 namespace ravelin::control {
+namespace {
+
+constexpr double kFirstLiveBoundUs = 62.5;  // of LiveStatus::latency
+
+}  // namespace
 
 std::string base64(std::string_view bytes) {
     static constexpr char kDigits[] =
@@ -106,6 +111,22 @@ Json json_of(const model::TableMemory& t) {
             {"capacity", t.capacity()}};
 }
 
+Json json_of(const model::LiveStatus& live) {
+    Json latency = Json::array();
+    double bound = kFirstLiveBoundUs;
+    for (int i = 0; i < live.latency_size(); ++i, bound *= 2) {
+        Json bucket{{"changes", live.latency(i)}};
+        if (i + 1 < live.latency_size()) bucket["at_most_us"] = bound;
+        latency.push_back(std::move(bucket));
+    }
+    return {{"serial", live.serial()},
+            {"rules_waiting", live.rules_waiting()},
+            {"merges", live.merges()},
+            {"expired_elements", live.expired()},
+            {"latency_sum_us", static_cast<double>(live.latency_sum_ns()) / 1e3},
+            {"latency", std::move(latency)}};
+}
+
 Json json_of(const model::DataplaneStatus& s) {
     return {{"version", s.version()},
             {"generation", s.generation()},
@@ -120,6 +141,7 @@ Json json_of(const model::DataplaneStatus& s) {
             {"rolled_back_from", s.rolled_back_from()},
             {"warning", s.warning()},
             {"sandbox", s.sandbox()},
+            {"live", json_of(s.live())},
             {"memory", json_list(s.memory())}};
 }
 

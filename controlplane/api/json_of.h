@@ -21,6 +21,7 @@ Json json_of(const model::RouteRecord& route);
 Json json_of(const model::RuleProof& proof);
 Json json_of(const model::PortStatus& port);
 Json json_of(const model::TableMemory& table);
+Json json_of(const model::LiveStatus& live);
 Json json_of(const model::DataplaneStatus& status);
 
 template <typename Repeated>

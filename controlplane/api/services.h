@@ -32,6 +32,12 @@ struct Services {
     const KernelSide& kernel;
 };
 
+/// From params force and session; answers the call itself where they are wrong.
+std::optional<Guard> guard_of(Call& call);
+
+/// A rule with what it has counted since it has its name.
+Json counted(const Services& services, const CompiledRule& rule);
+
 void add_change_methods(Server& server,
                         Services& services);  ///< check diff apply confirm rollback history show
 void add_state_methods(
@@ -40,6 +46,7 @@ void add_lookup_methods(
     Server& server,
     Services& services);  ///< flows delete-flows neighbours routes explain selftest
 void add_live_methods(Server& server, Services& services);   ///< set-add set-del set-flush set-list
+void add_rule_methods(Server& server, Services& services);   ///< rule-add rule-del rule-list
 void add_watch_methods(Server& server, Services& services);  ///< trace capture
 
 }  // namespace ravelin::control

@@ -111,23 +111,8 @@ void counters(Services& s, const CallPtr& call, std::string_view prefix, const c
 }
 
 void rules(Services& s, const CallPtr& call) {
-    CounterReader const* reader = s.counters.reader();
-    const uint64_t segment = reader == nullptr ? 0 : reader->header().started_unix_ms;
     Json out = Json::array();
-    for (const CompiledRule& rule : rules_of(s.store.in_force().tree)) {
-        const RuleSlot* known = rule.builtin ? nullptr : s.store.slots().find(rule.name);
-        RuleCounter count{};
-        if (reader != nullptr && rule.slot < reader->header().rules)
-            count = reader->rule(rule.slot);
-        if (known != nullptr) count = since_baseline(count, segment, *known);
-        out.push_back({{"name", rule.name},
-                       {"action", rule.action},
-                       {"packets", count.packets},
-                       {"bytes", count.bytes},
-                       {"since_generation", known == nullptr ? 0 : known->since_generation},
-                       {"builtin", rule.builtin},
-                       {"slot", rule.slot}});
-    }
+    for (const CompiledRule& rule : rules_of(s.live.tree())) out.push_back(counted(s, rule));
     call->result({{"rules", std::move(out)}, {"generation", s.store.in_force().generation}});
 }
 

@@ -114,8 +114,16 @@ void PolicyStore::adopt_slots() {
     const Policy& policy = in_force();
     if (policy.generation == 0) return;
     slots_.adopt(slotted_rules(policy.tree), policy.generation, read_slot_);
+    save_slots();
+}
+
+void PolicyStore::save_slots() {
     if (Status s = commit::replace_file(files_, directory_ + "/slots.json", slots_.to_json()); !s)
         log_warning("rule slots are not saved: " + s.error().message);
+}
+
+void PolicyStore::adopt_slots(const config::Node& live) {
+    slots_.adopt(slotted_rules(live), in_force().generation, read_slot_);
 }
 
 void PolicyStore::prune() {

@@ -42,6 +42,11 @@ class PolicyStore {
     /// What a rule's slot counts now; set once by the owner.
     void set_slot_reader(SlotMap::ReadSlot read) { read_slot_ = std::move(read); }
 
+    /// The slots of a tree that live changes made of that in force are known from now on, and after
+    /// save_slots() in the next process as well.
+    void adopt_slots(const config::Node& live);
+    void save_slots();
+
     /// Above every number used so far.
     [[nodiscard]] Result<uint64_t> next_generation(uint64_t dataplane_generation) const {
         return history_.next_generation(state(), dataplane_generation);

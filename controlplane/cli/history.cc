@@ -23,7 +23,7 @@ ExitCode history(const Context& context) {
 ExitCode show(const Context& context, uint64_t generation) {
     const Json answer = context.connect().call(
         "show", generation == 0 ? Json::object() : Json{{"generation", generation}});
-    if (!context.printed_json(answer)) context.print(text(answer, "text"));
+    if (!context.printed_json(answer)) context.print(text(answer, "text") + text(answer, "live"));
     return kOk;
 }
 

@@ -112,10 +112,28 @@ void print_memory(const Context& context, const Json& dataplane) {
     if (!memory.empty()) context.print("\n" + memory.text(context.colour));
 }
 
+/// How long live changes took, as the data plane's histogram tells.
+void print_live(const Context& context, const Json& dataplane) {
+    const Json live = dataplane.is_object() ? dataplane.value("live", Json()) : Json();
+    uint64_t changes = 0, within = 0;
+    double bound = 0;
+    for (const Json& bucket : list(live, "latency")) changes += number(bucket, "changes");
+    if (changes == 0) return;
+    for (const Json& bucket : list(live, "latency")) {
+        within += number(bucket, "changes");
+        bound = bucket.value("at_most_us", 0.0);
+        if (within * 100 >= changes * 99) break;
+    }
+    print_fact(context, "live changes",
+               bound == 0 ? fmt::format("{}, 99 % not within any bound", grouped(changes))
+                          : fmt::format("{}, 99 % within {} us", grouped(changes), bound));
+}
+
 ExitCode status(const Context& context) {
     const Json s = context.connect().call("status");
     if (context.printed_json(s)) return kOk;
     print_state(context, s);
+    print_live(context, s.value("dataplane", Json()));
     print_ports(context, s);
     print_memory(context, s.value("dataplane", Json()));
     return kOk;

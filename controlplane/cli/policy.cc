@@ -18,7 +18,6 @@
 namespace ravelin::cli {
 namespace {
 
-constexpr const char* kForceHelp = "Even if it cuts a management path or the session that asks";
 constexpr int kApplyTimeoutMs = 300'000;  // tables of a million routes are built meanwhile
 
 struct Policy {
@@ -104,6 +103,7 @@ ExitCode diff(const Context& context, const Policy& policy) {
         context.print(against == 0
                           ? std::string("no policy is in force yet\n")
                           : fmt::format("no difference from generation {}, in force\n", against));
+    print_warnings(context, answer);
     return kOk;
 }
 

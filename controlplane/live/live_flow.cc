@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "controlplane/change/crash_point.h"
+#include "controlplane/live/rule_script.h"
 #include "controlplane/loop/log.h"
+#include "pipelines/stages/firewall_wire.h"
 
 namespace ravelin::control {
 namespace {
@@ -16,10 +18,12 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTimeout{30'000};  // a worker that hangs is given up after 10 s
 constexpr milliseconds kRetry{5};
+constexpr milliseconds kSaveSlots{1000};  // where counts began, which a crash may forget
 constexpr uint64_t kPatienceMs =
     10'000;  // for a policy change to end, or the data plane to be back
 constexpr size_t kMostWaiting = 1024;
 constexpr uint64_t kCompactAt = 4 << 20;  // bytes of the journal
+constexpr size_t kShortenAt = 1024;       // changes of rules
 
 uint64_t steady_ns() {
     return static_cast<uint64_t>(
@@ -54,15 +58,50 @@ const LiveState& LiveFlow::state() {
     return state_;
 }
 
+const config::Node& LiveFlow::tree() {
+    const Policy& policy = store_.in_force();
+    const auto& rules = state_.rules(policy.generation);
+    if (rules.empty()) return policy.tree;
+    if (tree_generation_ == policy.generation && tree_serial_ == state_.rules_serial())
+        return tree_;
+    auto edited = firewall::with_rules(policy.tree, {rules.begin(), rules.end()});
+    if (!edited) {  // written by another version, or by hand
+        log_error("live journal: " + edited.error().message);
+        return policy.tree;
+    }
+    tree_ = std::move(*edited);
+    tree_generation_ = policy.generation;
+    tree_serial_ = state_.rules_serial();
+    return tree_;
+}
+
+/// Hit counters of live rules are their own, for as long as they are known.
+void LiveFlow::adopt_rules() {
+    if (state_.rules(store_.in_force().generation).empty()) return;
+    store_.adopt_slots(tree());
+    if (save_ != EventLoop::kNoTimer) return;
+    save_ = loop_.after(kSaveSlots, [this] {
+        save_ = EventLoop::kNoTimer;
+        store_.save_slots();
+    });
+}
+
+/// Rules that came and went again leave nothing behind.
+void LiveFlow::shorten_rules() {
+    const Policy& policy = store_.in_force();
+    if (state_.rules(policy.generation).size() < kShortenAt) return;
+    state_.set_rules(policy.generation, rule_script(policy.tree, tree()));
+}
+
 model::LiveChange LiveFlow::sync(uint64_t generation) {
     return state_.whole(generation, unix_ms());
 }
 
-void LiveFlow::change(Prepare prepare, Done done) {
+void LiveFlow::change(Prepare prepare, Done done, Guard guard) {
     if (queue_.size() >= kMostWaiting)
         return done(failure(FailureKind::kRefused,
                             fmt::format("{} live changes wait already", kMostWaiting)));
-    queue_.push_back({std::move(prepare), std::move(done), unix_ms()});
+    queue_.push_back({std::move(prepare), std::move(done), std::move(guard), unix_ms()});
     pump();
 }
 
@@ -96,7 +135,7 @@ void LiveFlow::begin(const Request& request) {
     change.set_generation(store_.in_force().generation);
     change.set_unix_ms(unix_ms());
     if (auto wrong = request.prepare(change)) return request.done(std::move(*wrong));
-    const uint64_t before = steady_ns();
+    const uint64_t before = steady_ns(), size = journal_->bytes();
     if (Status s = journal_->append(change); !s)
         return request.done(failure(FailureKind::kInternal, s.error().message));
     const uint64_t fsync_ns = steady_ns() - before;
@@ -105,15 +144,20 @@ void LiveFlow::begin(const Request& request) {
     done_ = request.done;
     model::ToDataplane message;
     *message.mutable_live() = change;
+    const config::Node& in_force = store_.in_force().tree;
+    if (change.rules_size() != 0)
+        for (model::Path& path : kept_paths(request.guard, in_force, in_force))
+            *message.add_keep() = std::move(path);
     link_.send(std::move(message), kTimeout,
-               [this, change = std::move(change), fsync_ns](Result<model::Reply> reply) {
+               [this, change = std::move(change), fsync_ns, size](Result<model::Reply> reply) {
+                   if (reply && !reply->error().empty())
+                       return refused(change, size, reply->error());
                    changed(change, fsync_ns, std::move(reply));
                });
 }
 
 void LiveFlow::changed(const model::LiveChange& change, uint64_t fsync_ns,
                        Result<model::Reply> reply) {
-    if (reply && !reply->error().empty()) return refused(change, reply->error());
     crash_point("live-in-force");
     state_.take(change);
     if (!reply) {  // it is written down: the data plane gets it when it is met again
@@ -122,18 +166,20 @@ void LiveFlow::changed(const model::LiveChange& change, uint64_t fsync_ns,
                               "the data plane was lost meanwhile; the change is recorded and comes "
                               "into force when it is back"));
     }
+    if (change.rules_size() != 0) {
+        shorten_rules();
+        adopt_rules();
+    }
     compact();
     finish(LiveDone{change.generation(), change.serial(), reply->live_ns(), fsync_ns});
 }
 
-void LiveFlow::refused(const model::LiveChange& change, const std::string& why) {
-    model::LiveChange undo;
-    undo.set_serial(change.serial());
-    undo.set_aborted(true);
-    if (Status s = journal_->append(undo); !s) {
+/// `size`: of the journal before the change, which needs no room on the disk.
+void LiveFlow::refused(const model::LiveChange& change, uint64_t size, const std::string& why) {
+    if (Status s = journal_->cut(size); !s) {
         // The record stands, so the change does: the next sync brings it.
         state_.take(change);
-        log_error(fmt::format("live change {} was refused ({}), and that is not recorded: {}",
+        log_error(fmt::format("live change {} was refused ({}), and cannot be taken back: {}",
                               change.serial(), why, s.error().message));
     }
     finish(failure(FailureKind::kRefused, why));
@@ -150,6 +196,7 @@ void LiveFlow::finish(const Outcome& outcome) {
 void LiveFlow::policy_changed() {
     if (!journal_) return;
     forget_undeclared();
+    adopt_rules();
     send_sync();
     if (!queue_.empty()) retry_later();
 }

@@ -31,20 +31,26 @@ class LiveFlow {
 
     LiveFlow(EventLoop& loop, DataplaneLink& link, PolicyStore& store, ChangeFlow& flow)
         : loop_(loop), link_(link), store_(store), flow_(flow) {}
-    ~LiveFlow() { loop_.cancel(retry_); }
+    ~LiveFlow() {
+        loop_.cancel(retry_);
+        loop_.cancel(save_);
+    }
     LiveFlow(const LiveFlow&) = delete;
     LiveFlow& operator=(const LiveFlow&) = delete;
 
     /// Reads the live journal. A damaged one is put aside if `salvage`, with a warning.
     Status open(const std::string& directory, commit::FileOps& files, bool salvage);
 
-    /// Calls `done` once, when the change is in force and durable, or will not be.
-    void change(Prepare prepare, Done done);
+    /// Calls `done` once, when the change is in force and durable, or will not be. `guard`: what
+    /// its rules may not cut.
+    void change(Prepare prepare, Done done, Guard guard = {});
     /// Another generation may be in force, or the data plane is a new one.
     void policy_changed();
 
     /// As of now: what has expired is not in it.
     const LiveState& state();
+    /// The configuration in force with its live rules in their places.
+    const config::Node& tree();
     /// For a policy that is sent again.
     model::LiveChange sync(uint64_t generation);
 
@@ -52,15 +58,18 @@ class LiveFlow {
     struct Request {
         Prepare prepare;
         Done done;
+        Guard guard;
         uint64_t since_ms = 0;
     };
     void pump();
     void retry_later();
     void begin(const Request& request);
     void changed(const model::LiveChange& change, uint64_t fsync_ns, Result<model::Reply> reply);
-    void refused(const model::LiveChange& change, const std::string& why);
+    void refused(const model::LiveChange& change, uint64_t size, const std::string& why);
     void finish(const Outcome& outcome);
     void forget_undeclared();
+    void adopt_rules();
+    void shorten_rules();
     void send_sync();
     void compact();
 
@@ -73,7 +82,9 @@ class LiveFlow {
     std::deque<Request> queue_;
     bool busy_ = false;
     Done done_;
-    EventLoop::TimerId retry_ = EventLoop::kNoTimer;
+    config::Node tree_;  // of tree_generation_, with its rule changes up to tree_serial_
+    uint64_t tree_generation_ = 0, tree_serial_ = 0;
+    EventLoop::TimerId retry_ = EventLoop::kNoTimer, save_ = EventLoop::kNoTimer;
 };
 
 }  // namespace ravelin::control

@@ -4,40 +4,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <optional>
-
 #include "controlplane/commit/record.h"
 
 namespace ravelin::control {
-namespace {
-
-/// Takes records in order. The last is held back until it is known that no "aborted" follows it.
-class Replay {
-  public:
-    explicit Replay(LiveState& state) : state_(state) {}
-    ~Replay() { settle(); }
-    Replay(const Replay&) = delete;
-    Replay& operator=(const Replay&) = delete;
-
-    void take(model::LiveChange record) {
-        if (record.aborted()) {
-            if (last_ && last_->serial() == record.serial()) last_.reset();
-            return;
-        }
-        settle();
-        last_ = std::move(record);
-    }
-
-  private:
-    void settle() {
-        if (last_) state_.take(*last_);
-        last_.reset();
-    }
-    LiveState& state_;
-    std::optional<model::LiveChange> last_;
-};
-
-}  // namespace
 
 Result<LiveJournal> LiveJournal::open(const std::string& directory, commit::FileOps& files,
                                       LiveState& state) {
@@ -46,7 +15,6 @@ Result<LiveJournal> LiveJournal::open(const std::string& directory, commit::File
     auto content = commit::read_file(files, journal.path_);
     if (!content) return std::move(content.error());
     uint64_t good = 0;
-    Replay replay(state);
     while (good < content->size()) {
         const commit::RawFrame frame = commit::read_raw_frame(*content, good);
         if (frame.kind == commit::RawFrame::Kind::torn) break;
@@ -57,7 +25,7 @@ Result<LiveJournal> LiveJournal::open(const std::string& directory, commit::File
         if (!whole)
             return Error{fmt::format("{}: offset {}: {}", journal.path_, good,
                                      frame.problem.empty() ? "not a live change" : frame.problem)};
-        replay.take(std::move(record));
+        state.take(record);
         good += frame.size;
     }
     // Always: makes durable what a crash left in the page cache.
@@ -77,6 +45,8 @@ Status LiveJournal::reopen(uint64_t size) {
 Status LiveJournal::append(const model::LiveChange& change) {
     return file_.append(commit::frame_of(change.SerializeAsString()));
 }
+
+Status LiveJournal::cut(uint64_t bytes) { return file_.cut(bytes); }
 
 Status LiveJournal::rewrite(const model::LiveChange& whole) {
     const std::string content = commit::frame_of(whole.SerializeAsString());

@@ -21,6 +21,8 @@ class LiveJournal {
 
     /// Success: durable. Error: the file is as before.
     Status append(const model::LiveChange& change);
+    /// Takes back what was appended since the file had so many bytes, durably.
+    Status cut(uint64_t bytes);
     /// Puts the one record `whole` in place of all.
     Status rewrite(const model::LiveChange& whole);
     [[nodiscard]] uint64_t bytes() const { return file_.size(); }

@@ -9,6 +9,7 @@ void LiveState::take(const model::LiveChange& change) {
     for (const model::SetChange& set : change.sets()) take(set, change.unix_ms());
     if (change.sync() || (change.rules_size() != 0 && change.generation() != rules_generation_))
         rules_.clear();
+    if (change.sync() || change.rules_size() != 0) rules_serial_ = change.serial();
     if (change.rules_size() != 0) rules_generation_ = change.generation();
     rules_.insert(rules_.end(), change.rules().begin(), change.rules().end());
 }

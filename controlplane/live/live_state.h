@@ -29,6 +29,13 @@ class LiveState {
     [[nodiscard]] const Elements* find(const std::string& set) const;
     /// Rule changes of this generation, in order.
     [[nodiscard]] const std::vector<model::RuleChange>& rules(uint64_t generation) const;
+    /// Of the last change that changed rules.
+    [[nodiscard]] uint64_t rules_serial() const { return rules_serial_; }
+    /// Others to the same effect.
+    void set_rules(uint64_t generation, std::vector<model::RuleChange> rules) {
+        rules_generation_ = generation;
+        rules_ = std::move(rules);
+    }
     /// All of it as one change; what is no more is not in it.
     [[nodiscard]] model::LiveChange whole(uint64_t generation, uint64_t now_unix_ms) const;
 
@@ -37,7 +44,7 @@ class LiveState {
 
     uint64_t serial_ = 0;
     std::map<std::string, Elements> sets_;
-    uint64_t rules_generation_ = 0;
+    uint64_t rules_generation_ = 0, rules_serial_ = 0;
     std::vector<model::RuleChange> rules_;
 };
 

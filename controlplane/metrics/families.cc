@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <map>
 
 #include "controlplane/metrics/names.h"
@@ -26,6 +27,9 @@ class Scrape {
     }
     void gauge(const std::string& family, const std::string& help, const Labels& labels, double v) {
         add(family, help, MetricType::Gauge, labels).gauge.value = v;
+    }
+    ClientMetric::Histogram& histogram(const std::string& family, const std::string& help) {
+        return add(family, help, MetricType::Histogram, {}).histogram;
     }
     [[nodiscard]] std::vector<MetricFamily> take() {
         std::vector<MetricFamily> out;
@@ -140,12 +144,31 @@ void add_tables(Scrape& scrape, const Snapshot& s) {
     }
 }
 
+void add_live(Scrape& scrape, const LiveState& live) {
+    auto& out = scrape.histogram("ravelin_live_change_seconds",
+                                 "Live changes by the time from the data plane's receipt to the "
+                                 "last worker's confirmation.");
+    constexpr double kFirstBound = 62.5e-6;
+    double bound = kFirstBound;
+    for (size_t i = 0; i < live.latency.size(); ++i, bound *= 2) {
+        out.sample_count += live.latency[i];
+        const bool last = i + 1 == live.latency.size();
+        out.bucket.push_back(
+            {out.sample_count, last ? std::numeric_limits<double>::infinity() : bound});
+    }
+    out.sample_sum = as_double(live.latency_sum_ns) / 1e9;
+    scrape.counter("ravelin_set_elements_expired_total",
+                   "Elements that left live sets because their time was up.", {},
+                   as_double(live.expired));
+}
+
 }  // namespace
 
 std::vector<MetricFamily> families(const Snapshot& snapshot, const CounterReader* reader) {
     Scrape scrape;
     add_state(scrape, snapshot, reader);
     add_tables(scrape, snapshot);
+    if (snapshot.dataplane_up) add_live(scrape, snapshot.live);
     if (reader != nullptr) {
         add_segment(scrape, *reader);
         add_rules(scrape, snapshot, *reader);

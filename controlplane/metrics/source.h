@@ -31,6 +31,13 @@ struct TableState {
     uint64_t capacity = 0;  ///< 0: grows
 };
 
+/// Live changes by how long they took in the data plane.
+struct LiveState {
+    std::vector<uint64_t> latency;  ///< [0]: at most 62.5 us, each next twice that, last: more
+    uint64_t latency_sum_ns = 0;
+    uint64_t expired = 0;  ///< set elements
+};
+
 struct Snapshot {
     bool dataplane_up = false;
     uint64_t generation = 0;  ///< in force; 0: none
@@ -42,6 +49,7 @@ struct Snapshot {
     std::vector<RuleSlot> rules;
     std::vector<PortState> ports;    ///< may stay empty
     std::vector<TableState> tables;  ///< may stay empty
+    LiveState live;
 };
 
 /// `snapshot` is called from the endpoint's threads, one call at a time.

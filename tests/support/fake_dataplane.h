@@ -55,6 +55,11 @@ class FakeDataplane {
         for (const std::string& element : sets_[set]) out += element;
         return out;
     }
+    /// Names of the paths that the last live change had to keep.
+    std::vector<std::string> kept() {
+        const std::lock_guard lock(mutex_);
+        return kept_;
+    }
     unsigned requests(model::ToDataplane::RequestCase kind) {
         const std::lock_guard lock(mutex_);
         unsigned n = 0;
@@ -139,6 +144,10 @@ class FakeDataplane {
         if (request.has_apply() && !apply(request.apply(), reply)) return false;
         if (request.has_confirm()) confirm(request.confirm().generation(), reply);
         if (request.has_rollback()) roll_back(reply);
+        if (request.has_live()) {
+            kept_.clear();
+            for (const model::Path& path : request.keep()) kept_.push_back(path.name());
+        }
         if (request.has_live() && refuse_live)
             reply.set_error("no room");
         else if (request.has_live())
@@ -211,6 +220,7 @@ class FakeDataplane {
     Clock::time_point deadline_{};
     bool hang_up_ = false;
     std::vector<uint64_t> applied_;
+    std::vector<std::string> kept_;
     std::map<std::string, std::set<std::string>> sets_;
     std::vector<model::ToDataplane::RequestCase> requests_;
     std::vector<std::string> events_;

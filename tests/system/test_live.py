@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Live changes: sets that change while traffic runs, and what survives when processes are killed."""
+import subprocess
+
 import pytest
 import yaml
 
@@ -68,3 +70,41 @@ def test_a_hundred_thousand_elements(net, tmp_path):
     assert memory["set.bad"]["entries"] == 100_000
     net.ravelin("set flush bad")
     assert net.cli("set list")["sets"][0]["elements"] == 0
+
+
+def test_a_full_disk_refuses_and_loses_nothing(make_lab):
+    lab = make_lab()
+    lab.client, lab.server = client_and_server(lab)
+    lab.state_dir.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", lab.state_dir], check=True)
+    try:
+        lab.start(POLICY)
+        lab.ravelin("set add bad 203.0.113.1")
+        fill = lab.state_dir / "fill"
+        subprocess.run(["dd", "if=/dev/zero", f"of={fill}", "bs=4096"], check=False, capture_output=True)
+        refused = None
+        for i in range(200):  # the journal's last page has room for some
+            refused = lab.ravelin(f"set add bad 198.51.100.{i}", check=False)
+            if refused.returncode != 0:
+                break
+        assert refused.returncode != 0 and "No space left" in refused.stderr
+        kept = lab.cli("set list bad")["elements"]
+        assert kept == 1 + i
+        memory = {t["table"]: t for t in lab.cli("status")["dataplane"]["memory"]}
+        assert memory["set.bad"]["entries"] == kept, "what was refused is in force nowhere"
+        lab.kill_control()
+        lab.start_control()
+        lab.wait_ready()
+        assert lab.cli("set list bad")["elements"] == kept
+        fill.unlink()
+        lab.ravelin(f"set add bad {lab.client.v4}")
+        assert not pings(lab)
+        lab.kill_dataplane()
+        lab.kill_control()
+        lab.start_control()
+        lab.wait_ready()
+        assert lab.cli("set list bad")["elements"] == kept + 1
+        assert not pings(lab)
+    finally:
+        lab.stop()
+        subprocess.run(["umount", "-l", lab.state_dir], check=True)

@@ -56,9 +56,10 @@ class Cli : public ::testing::Test {
 
 TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
     for (const char* name :
-         {"check",  "diff",  "apply",   "confirm", "rollback",   "history",    "show",
-          "status", "top",   "flows",   "drops",   "routes",     "neighbours", "counters",
-          "rules",  "trace", "explain", "capture", "completion", "selftest",   "import"}) {
+         {"check",  "diff",     "apply",    "confirm",  "rollback",   "history",    "show",
+          "status", "top",      "flows",    "drops",    "routes",     "neighbours", "counters",
+          "rules",  "trace",    "explain",  "capture",  "completion", "selftest",   "import",
+          "rule",   "rule add", "rule del", "rule list"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");
@@ -257,6 +258,12 @@ TEST_F(Cli, AChangeTellsTheSessionThatAsks) {
     EXPECT_EQ(run("apply edge.yaml --force").code, kOk);
     EXPECT_EQ(api_.last_params()["force"], true);
     EXPECT_EQ(api_.last_params()["session"], "10.0.0.5 50123 10.0.0.1 22");
+    api_.answer("rule-add", {{"rule", "stop"}, {"live_us", 41.7}});
+    EXPECT_EQ(run("rule add --before web --force '{name: stop, action: drop}'").out,
+              "added; in force on all workers within 42 us\n");
+    EXPECT_EQ(api_.last_params()["session"], "10.0.0.5 50123 10.0.0.1 22");
+    EXPECT_EQ(api_.last_params()["place"], "before");
+    EXPECT_EQ(api_.last_params()["force"], true);
     // As sudo does; the shell above still has it.
     EXPECT_EQ(run("apply edge.yaml; env -u SSH_CONNECTION " RAVELIN_BINARY " --run-dir " +
                   api_.directory() + " apply edge.yaml")

@@ -69,6 +69,17 @@ class ControlLive : public ::testing::Test {
         for (const Json& e : answer["result"]["list"]) out.push_back(e["element"]);
         return out;
     }
+    Json add_rule(const std::string& rule, const std::string& place = "last",
+                  const std::string& anchor = "") {
+        return client_->call("rule-add", {{"rule", rule}, {"place", place}, {"anchor", anchor}});
+    }
+    Json rule_names() {
+        Json out = Json::array();
+        const Json answer = client_->call("rules");
+        for (const Json& rule : answer["result"]["rules"])
+            if (rule["builtin"] == false) out.push_back(rule["name"]);
+        return out;
+    }
     size_t in_dataplane() { return dataplane_->elements("bad").size() / 40; }
     void wait_for(size_t elements) {
         for (int i = 0; i < 500 && in_dataplane() != elements; ++i) ::usleep(10'000);
@@ -160,6 +171,85 @@ TEST_F(ControlLive, ElementsStayAsLongAsTheirSetIsDeclared) {
     EXPECT_EQ(listed().size(), 0u) << "nor do they come back";
 }
 
+TEST_F(ControlLive, RulesComeAndGoWithoutAGeneration) {
+    start();
+    apply(with_set());
+    EXPECT_EQ(add_rule("{name: stop, action: drop, from: 192.0.2.66}", "first")["result"]["rule"],
+              "stop");
+    EXPECT_EQ(add_rule("{name: next, action: drop, from: '@bad'}", "after",
+                       "stop")["result"]["generation"],
+              1);
+    EXPECT_EQ(rule_names(), Json({"stop", "next", "web"}));
+    EXPECT_TRUE(client_->call("rule-del", {{"name", "web"}}).contains("result"));
+    restart();
+    EXPECT_EQ(rule_names(), Json({"stop", "next"}));
+    const Json live = client_->call("rule-list")["result"];
+    EXPECT_EQ(live["rules"].size(), 2u);
+    EXPECT_EQ(live["deleted"], Json({"web"}));
+    const Json warned = client_->call("diff", {{"text", with_set()}})["result"]["warnings"];
+    EXPECT_THAT(warned.dump(), HasSubstr("live rule 'stop'"));
+    EXPECT_EQ(client_->call("status")["result"]["generation"], 1);
+    apply(with_set());
+    EXPECT_EQ(rule_names(), Json({"web"}));
+}
+
+TEST_F(ControlLive, ARuleThatTheDataPlaneCouldNotTakeIsNotWrittenDown) {
+    start();
+    apply(with_set());
+    const auto error = [this](const std::string& rule, const std::string& place = "last",
+                              const std::string& anchor = "") {
+        const Json answer = add_rule(rule, place, anchor);
+        return answer.contains("error") ? answer["error"]["message"].get<std::string>() : "";
+    };
+    EXPECT_THAT(error("{name: a, action: drop, to-ports: '@bad'}"),
+                HasSubstr("'@bad' is a set of prefixes, expected one of ports"));
+    EXPECT_THAT(
+        error("{name: a, action: drop, connections: {per-source: 1, of: nobody, over: true}}"),
+        HasSubstr("connections.of: found 'nobody'"));
+    EXPECT_THAT(error("{name: a, action: drop, in: moon}"), HasSubstr("in: found 'moon'"));
+    EXPECT_THAT(error("{name: a, action: dropp}"), HasSubstr("rule:1:"));
+    EXPECT_THAT(error("{name: web, action: drop}"), HasSubstr("already"));
+    EXPECT_THAT(error("{name: a, action: drop}", "before", "nobody"), HasSubstr("nobody"));
+    EXPECT_THAT(error("{name: a, action: drop}", "somewhere"), HasSubstr("place: found"));
+    dataplane_->refuse_live = true;
+    EXPECT_EQ(error("{name: a, action: drop}"), "no room");
+    dataplane_->refuse_live = false;
+    EXPECT_EQ(rule_names(), Json({"web"}));
+    restart();
+    EXPECT_EQ(rule_names(), Json({"web"}));
+}
+
+TEST_F(ControlLive, RuleChangesNameThePathsThatTheyMayNotCut) {
+    start();
+    apply("management: [{name: ops, from: 192.0.2.0/24, to: 198.51.100.1, to-ports: 22}]\n" +
+          with_set());
+    using Names = std::vector<std::string>;
+    const Json session{{"session", "192.0.2.9 50123 192.0.2.1 22"}};
+    Json rule{{"rule", "{name: stop, action: drop}"}, {"place", "first"}};
+    rule.update(session);
+    ASSERT_TRUE(client_->call("rule-add", rule).contains("result"));
+    EXPECT_EQ(dataplane_->kept(), Names({"management 'ops'", "your session from 192.0.2.9:50123"}));
+    ASSERT_TRUE(client_->call("rule-del", {{"name", "stop"}, {"force", true}}).contains("result"));
+    EXPECT_EQ(dataplane_->kept(), Names());
+    ASSERT_TRUE(client_->call("rule-del", {{"name", "web"}}).contains("result"));
+    EXPECT_EQ(dataplane_->kept(), Names({"management 'ops'"}));
+    const Json wrong = client_->call("rule-del", {{"name", "web"}, {"session", "nonsense"}});
+    EXPECT_EQ(wrong["error"]["kind"], "invalid");
+}
+
+TEST_F(ControlLive, WhileAGenerationAwaitsConfirmationRulesStay) {
+    start();
+    apply(with_set());
+    add_rule("{name: stop, action: drop}", "first");
+    ASSERT_TRUE(
+        client_->call("apply", {{"text", with_set()}, {"confirm_ms", 60'000}}).contains("result"));
+    EXPECT_EQ(rule_names(), Json({"web"}));
+    EXPECT_THAT(add_rule("{name: more, action: drop}")["error"]["message"].get<std::string>(),
+                HasSubstr("expected confirm or rollback"));
+    ASSERT_TRUE(client_->call("rollback").contains("result"));
+    EXPECT_EQ(rule_names(), Json({"stop", "web"}));
+}
+
 class LiveCrash : public ControlLive, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(LiveCrash, AnAcknowledgedElementIsThereAfterwards) {
@@ -177,6 +267,22 @@ TEST_P(LiveCrash, AnAcknowledgedElementIsThereAfterwards) {
     wait_for(there);
     EXPECT_EQ(add({"192.0.2.3"})["result"]["changed"], 1);
     EXPECT_EQ(in_dataplane(), there + 1);
+}
+
+TEST_P(LiveCrash, AnAcknowledgedRuleIsThereAfterwards) {
+    start();
+    apply(with_set());
+    add_rule("{name: one, action: drop}");
+    restart(GetParam());
+    const Json told = add_rule("{name: two, action: drop}");
+    EXPECT_EQ(process_->wait(), SIGKILL) << told;
+    start();
+    const Json there = rule_names();
+    if (told.is_object() && told.contains("result")) {
+        EXPECT_EQ(there, Json({"web", "one", "two"}));
+    }
+    EXPECT_TRUE(add_rule("{name: three, action: drop}").contains("result"));
+    EXPECT_EQ(rule_names().size(), there.size() + 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStep, LiveCrash,
