@@ -95,10 +95,17 @@ Box::~Box() {
     }
 }
 
-void Box::apply(const std::string& yaml) {
-    auto built = build_policy(++generation_, load(yaml), appliance_->port_facts(), current_.get());
+void Box::apply(const std::string& yaml) { publish(build(load(yaml))); }
+
+std::unique_ptr<PolicySnapshot> Box::build(const config::Node& config) const {
+    auto built = build_policy(generation_ + 1, config, appliance_->port_facts(), current_.get());
     if (!built) give_up(built.error().message);
-    previous_ = std::exchange(current_, std::move(*built));
+    return std::move(*built);
+}
+
+void Box::publish(std::unique_ptr<PolicySnapshot> policy) {
+    ++generation_;
+    previous_ = std::exchange(current_, std::move(policy));
     appliance_->slot.store(current_.get());
 }
 

@@ -34,6 +34,10 @@ class Box {
 
     /// A new generation under the worker's feet; the one before the last is gone then.
     void apply(const std::string& yaml);
+    /// The next generation of it, which any thread may build while the worker turns.
+    [[nodiscard]] std::unique_ptr<PolicySnapshot> build(const config::Node& config) const;
+    /// The worker's next turn is under it. The one before the last is freed.
+    void publish(std::unique_ptr<PolicySnapshot> policy);
     Worker& worker() { return *appliance_->workers().front(); }
     [[nodiscard]] rte_mempool* pool() { return worker().context().pool; }
     [[nodiscard]] MacAddress mac(PortId port) const { return appliance_->port_facts().macs[port]; }
