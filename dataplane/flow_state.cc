@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Protocols without a connection, proof, and timeouts.
+// Protocols without a connection, and timeouts.
 #include "dataplane/tcp_tracker.h"
 
 namespace ravelin {
@@ -13,12 +13,7 @@ void datagram_track(Flow& flow, Direction direction) noexcept {
         flow.state = FlowState::stream;
 }
 
-bool earned_proof(const Flow& flow) noexcept {
-    if (flow.key.protocol == 6) return (flow.tcp_flags[0] & flow.tcp_flags[1] & kTcpAckSeen) != 0;
-    return flow.state == FlowState::replied || flow.state == FlowState::stream;
-}
-
-uint32_t Timeouts::of(const Flow& flow) const noexcept {
+uint32_t Timeouts::of_other(const Flow& flow) const noexcept {
     switch (flow.state) {
         case FlowState::tcp_syn_sent:
             return tcp_syn_sent;

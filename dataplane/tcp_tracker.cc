@@ -184,6 +184,7 @@ class Tracker {
     }
 
     void advance() noexcept {
+        if (f_.state == FlowState::tcp_established && !seg_.has(kTcpFin)) return;
         if (seg_.has(kTcpFin)) {
             set(s_, kTcpFinSeen);
             f_.flags = static_cast<uint8_t>(f_.flags | kFlowClosing);

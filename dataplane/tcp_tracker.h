@@ -74,7 +74,10 @@ void datagram_track(Flow& flow, Direction direction) noexcept;
 
 /// The responder has shown that it takes part: a TCP handshake completed both ways, or an answer
 /// was seen. Once true, call FlowTable::prove.
-[[nodiscard]] bool earned_proof(const Flow& flow) noexcept;
+[[nodiscard]] inline bool earned_proof(const Flow& flow) noexcept {
+    if (flow.key.protocol == 6) return (flow.tcp_flags[0] & flow.tcp_flags[1] & kTcpAckSeen) != 0;
+    return flow.state == FlowState::replied || flow.state == FlowState::stream;
+}
 
 /// Idle timeouts in ms. TCP defaults: RFC 5382 REQ-5 (established at least 2 h 4 min, partially
 /// open or closed at least 4 min); time_wait and closed as nf_conntrack has them.
@@ -93,7 +96,12 @@ struct Timeouts {
     uint32_t other = 600'000;
 
     /// For the flow's protocol and state.
-    [[nodiscard]] uint32_t of(const Flow& flow) const noexcept;
+    [[nodiscard]] uint32_t of(const Flow& flow) const noexcept {
+        return flow.state == FlowState::tcp_established ? tcp_established : of_other(flow);
+    }
+
+  private:
+    [[nodiscard]] uint32_t of_other(const Flow& flow) const noexcept;
 };
 
 }  // namespace ravelin

@@ -145,7 +145,7 @@ unsigned Worker::receive() noexcept {
         uint64_t bytes = 0;
         for (unsigned i = 0; i < n; ++i) {
             rte_prefetch0(rte_pktmbuf_mtod(burst_.frames[i], void*));
-            burst_.meta[i] = PacketMeta{};
+            burst_.meta[i] = kFreshMeta;
             burst_.meta[i].in_port = q.port;
             burst_.verdicts[i] = Verdict::kPass;
             bytes += rte_pktmbuf_pkt_len(burst_.frames[i]);

@@ -138,8 +138,8 @@ class Firewall final : public Stage {
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!asked(burst, i) || !has_own_key(burst.meta[i])) continue;
             const unsigned at = lookup.count++;
-            lookup.keys[at] = key_of(burst.meta[i], zone(burst.meta[i], p, context),
-                                     lookup.swapped[at], lookup.hashes[at]);
+            lookup.hashes[at] = key_of(burst.meta[i], zone(burst.meta[i], p, context),
+                                       lookup.keys[at], lookup.swapped[at]);
         }
     }
 

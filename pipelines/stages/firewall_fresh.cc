@@ -71,17 +71,17 @@ Outcome Judge::fresh_fragment(Subject& s) noexcept {
 }
 
 Outcome Judge::fresh_tcp(Subject& s) noexcept {
-    const auto segment = read_segment(s.packet, *s.meta);
-    if (!segment) return invalid(s, Outcome::kTcpFlags);
+    TcpSegment segment;
+    if (!read_segment(s.packet, *s.meta, segment)) return invalid(s, Outcome::kTcpFlags);
     Flow start{};
     start.key = s.key;
-    switch (tcp_track(start, Direction::originator, *segment)) {
+    switch (tcp_track(start, Direction::originator, segment)) {
         case TcpVerdict::new_ok:
-            return policy_.proxies() ? open_proxied(s, start, *segment) : open(s, start);
+            return policy_.proxies() ? open_proxied(s, start, segment) : open(s, start);
         case TcpVerdict::invalid_flags:
             return invalid(s, Outcome::kTcpFlags);
         default:
-            return mid_stream(s, *segment);
+            return mid_stream(s, segment);
     }
 }
 

@@ -123,8 +123,9 @@ bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
 Outcome Judge::track_tcp(Subject& s, Flow& flow, Direction d) noexcept {
     if (s.meta->has(PacketMeta::kLaterFragment)) return track_fragment(s, flow, d);
     if (s.proxy != nullptr) return track_proxied(s, flow, d);
-    const auto segment = read_segment(s.packet, *s.meta);
-    return segment ? follow(s, flow, d, *segment) : invalid(s, Outcome::kTcpFlags);
+    TcpSegment segment;
+    return read_segment(s.packet, *s.meta, segment) ? follow(s, flow, d, segment)
+                                                    : invalid(s, Outcome::kTcpFlags);
 }
 
 // No sequence number here. What it carries may be acknowledged, so its bytes count as sent as far

@@ -149,7 +149,11 @@ class Judge {
     Outcome orphan(Subject& s, Outcome reason) noexcept;
     Outcome invalid(Subject& s, Outcome reason) noexcept;
     // Address translation (firewall_nat.cc).
-    bool agrees(Subject& s, Direction d) const noexcept;
+    bool agrees(Subject& s, Direction d) const noexcept {
+        return s.translation != nullptr ? agrees_translated(s, d)
+                                        : !s.meta->has(PacketMeta::kDestinationTranslated);
+    }
+    bool agrees_translated(Subject& s, Direction d) const noexcept;
     Outcome translate(const Subject& s, FlowTranslation& to) noexcept;
     Outcome without_flow(Subject& s, Outcome outcome) const noexcept;
     [[nodiscard]] bool translatable(const PacketMeta& meta) const noexcept;

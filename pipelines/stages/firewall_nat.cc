@@ -15,10 +15,9 @@ bool Judge::translatable(const PacketMeta& meta) const noexcept {
 // Whether the packet came to the outer address that its flow has on that side. If so, it is to
 // leave with the one of the other side; without this, whoever knows inner addresses could go past
 // the translation.
-bool Judge::agrees(Subject& s, Direction d) const noexcept {
+bool Judge::agrees_translated(Subject& s, Direction d) const noexcept {
     PacketMeta& m = *s.meta;
     const bool translated = m.has(PacketMeta::kDestinationTranslated);
-    if (s.translation == nullptr) return !translated;
     const FlowTranslation& t = *s.translation;
     const bool original = d == Direction::originator;
     const uint32_t came_to = original ? t.destination : t.source;

@@ -91,33 +91,13 @@ uint16_t zone_of(const PacketMeta& meta, PortId peer) noexcept {
     return static_cast<uint16_t>(outer ^ inner << 4 ^ inner >> 8 ^ pair << 10);
 }
 
-FlowKey key_of(const PacketMeta& m, uint16_t zone, bool& swapped, uint32_t& hash) noexcept {
-    const bool ports = m.has(PacketMeta::kPorts | PacketMeta::kEcho);
-    const FlowKey key =
-        FlowKey::make(m.source, m.destination, ports ? m.source_port : uint16_t{0},
-                      ports ? m.destination_port : uint16_t{0}, m.protocol, zone, swapped);
-    // Steering hashes without zone, and a fragment perhaps before its ports were known.
-    const bool same = m.has(PacketMeta::kHashed) && zone == 0 && !m.has(PacketMeta::kFragment);
-    hash = same ? m.hash : key.hash();
-    return key;
-}
-
-std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& meta) noexcept {
-    const auto* tcp = packet.at<net::Tcp>(meta.l4_offset);
-    if (tcp == nullptr || tcp->header_length() < sizeof(net::Tcp)) return std::nullopt;
-    TcpSegment segment;
-    segment.seq = tcp->sequence.host();
-    segment.ack = tcp->acknowledgement.host();
-    segment.payload_len = meta.payload_length;
-    segment.window = tcp->window.host();
-    segment.flags = tcp->flags;
-    if (!segment.has(kTcpSyn)) return segment;  // only there do the options matter
+bool read_syn_options(const Packet& packet, const PacketMeta& meta, TcpSegment& segment) noexcept {
     unsigned length = 0;
-    if (net::tcp_header(packet, meta, length) == nullptr) return std::nullopt;
+    if (net::tcp_header(packet, meta, length) == nullptr) return false;
     const net::TcpOptions options = net::read_tcp_options(packet, meta);
     segment.wscale = options.window_scale;
     segment.sack_permitted = options.sack_permitted;
-    return segment;
+    return true;
 }
 
 std::optional<Quoted> read_quoted(const Packet& packet, const PacketMeta& meta) noexcept {

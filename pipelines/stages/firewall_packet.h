@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "dataplane/flow.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/packet.h"
 #include "dataplane/tcp_tracker.h"
 #include "pipelines/tables/classifier.h"
@@ -27,11 +28,32 @@ struct Subject {
 /// come in by another port; wire mode: mixed from VLAN ids and the pair, 0 for the first, untagged.
 uint16_t zone_of(const PacketMeta& meta, PortId peer) noexcept;
 
-/// The key of a packet by its own addresses, and its hash. `swapped` as FlowKey::make tells it.
-FlowKey key_of(const PacketMeta& meta, uint16_t zone, bool& swapped, uint32_t& hash) noexcept;
+/// Makes the key of a packet by its own addresses and returns its hash; `swapped` as
+/// FlowKey::make tells it.
+inline uint32_t key_of(const PacketMeta& m, uint16_t zone, FlowKey& key, bool& swapped) noexcept {
+    const bool ports = m.has(PacketMeta::kPorts | PacketMeta::kEcho);
+    FlowKey::make(key, m.source, m.destination, ports ? m.source_port : uint16_t{0},
+                  ports ? m.destination_port : uint16_t{0}, m.protocol, zone, swapped);
+    // Steering hashes without zone, and a fragment perhaps before its ports were known.
+    const bool same = m.has(PacketMeta::kHashed) && zone == 0 && !m.has(PacketMeta::kFragment);
+    return same ? m.hash : key.hash();
+}
 
-/// The TCP header at l4_offset, with the options the tracker needs. Nothing if it is cut short.
-std::optional<TcpSegment> read_segment(const Packet& packet, const PacketMeta& meta) noexcept;
+/// Fills in what a SYN's options say. False if they are cut short.
+bool read_syn_options(const Packet& packet, const PacketMeta& meta, TcpSegment& segment) noexcept;
+/// The TCP header at l4_offset, with the options the tracker needs. False if it is cut short.
+inline bool read_segment(const Packet& packet, const PacketMeta& meta,
+                         TcpSegment& segment) noexcept {
+    const auto* tcp = packet.at<net::Tcp>(meta.l4_offset);
+    if (tcp == nullptr || tcp->header_length() < sizeof(net::Tcp)) return false;
+    segment.seq = tcp->sequence.host();
+    segment.ack = tcp->acknowledgement.host();
+    segment.payload_len = meta.payload_length;
+    segment.window = tcp->window.host();
+    segment.flags = tcp->flags;
+    return !segment.has(kTcpSyn) ||
+           read_syn_options(packet, meta, segment);  // only there they matter
+}
 
 /// The packet that an ICMP error is about, as far as errors must quote it (RFC 792, RFC 4443).
 struct Quoted {

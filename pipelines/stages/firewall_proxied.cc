@@ -54,16 +54,16 @@ bool settle(const Flow& flow, FlowProxy& proxy, uint32_t sequence,
 }  // namespace
 
 Outcome Judge::track_proxied(Subject& s, Flow& flow, Direction d) noexcept {
-    const auto segment = read_segment(s.packet, *s.meta);
-    if (!segment) return invalid(s, Outcome::kTcpFlags);
+    TcpSegment segment;
+    if (!read_segment(s.packet, *s.meta, segment)) return invalid(s, Outcome::kTcpFlags);
     const bool waits = flow.state == FlowState::tcp_syn_sent;
     const bool client = d == Direction::originator;
-    if (client && plain_syn(*segment) && (waits || finished(flow)))
-        return challenge_again(s, flow, *segment);
-    if (waits) return client ? client_waits(s, flow, *segment) : server_answers(s, flow, *segment);
+    if (client && plain_syn(segment) && (waits || finished(flow)))
+        return challenge_again(s, flow, segment);
+    if (waits) return client ? client_waits(s, flow, segment) : server_answers(s, flow, segment);
     // The end's challenge ACK will say where it stands; from the server: a connection of its own.
-    if (plain_syn(*segment)) return follow(s, flow, d, *segment);
-    return client ? from_client(s, flow, *segment) : from_server(s, flow, *segment);
+    if (plain_syn(segment)) return follow(s, flow, d, segment);
+    return client ? from_client(s, flow, segment) : from_server(s, flow, segment);
 }
 
 // Another connection on these ports is not believed until its cookie comes back, so the flow stays.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which worker a packet belongs to: every packet of a flow, in both directions, to the same one.
 #pragma once
+#include "dataplane/flow.h"
 #include "dataplane/packet.h"
 #include "dataplane/stage.h"
 
@@ -19,8 +20,21 @@ WorkerId owner_of(const Packet& packet, const PacketMeta& meta, const WorkerCont
                   const nat::NatPolicy* nat) noexcept;
 /// Where the fragments between two addresses meet. A NIC sends them there.
 WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) noexcept;
+/// Fills hash of what is no IP packet, by its MACs, and of an ICMP error, as the flow it quotes.
+void set_other_hash(const Packet& packet, PacketMeta& meta) noexcept;
 /// Fills hash, kHashed and kSwapped. An ICMP error hashes as the flow it quotes, without kHashed,
 /// since that is not the hash of its own key; a fragment without known ports by its addresses.
-void set_hash(const Packet& packet, PacketMeta& meta) noexcept;
+inline void set_hash(const Packet& packet, PacketMeta& meta) noexcept {
+    if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6) || meta.has(PacketMeta::kIcmpError))
+        [[unlikely]]
+        return set_other_hash(packet, meta);
+    const bool ports = meta.has(PacketMeta::kPorts);
+    bool swapped = false;
+    meta.hash =
+        FlowKey::make(meta.source, meta.destination, ports ? meta.source_port : uint16_t{0},
+                      ports ? meta.destination_port : uint16_t{0}, meta.protocol, 0, swapped)
+            .hash();
+    meta.flags |= PacketMeta::kHashed | (swapped ? PacketMeta::kSwapped : 0u);
+}
 
 }  // namespace ravelin

@@ -148,18 +148,16 @@ WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) no
     return static_cast<WorkerId>((mixed >> 32) % context.workers);
 }
 
-void set_hash(const Packet& packet, PacketMeta& meta) noexcept {
-    if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) {
+void set_other_hash(const Packet& packet, PacketMeta& meta) noexcept {
+    if (!meta.has(PacketMeta::kIcmpError)) {
         meta.hash = mac_hash(packet);
         return;
     }
-    const bool quotes = meta.has(PacketMeta::kIcmpError);
-    const Tuple t = quotes ? quoted_tuple(packet, meta) : tuple_of(meta);
+    const Tuple t = quoted_tuple(packet, meta);
     bool swapped = false;
     meta.hash = FlowKey::make(t.source, t.destination, t.source_port, t.destination_port,
                               t.protocol, 0, swapped)
                     .hash();
-    if (!quotes) meta.flags |= PacketMeta::kHashed | (swapped ? PacketMeta::kSwapped : 0u);
 }
 
 }  // namespace ravelin
