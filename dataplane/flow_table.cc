@@ -20,7 +20,7 @@ constexpr uint8_t tag_of(uint32_t hash) noexcept {
 }  // namespace
 
 // Bit i set: slot i carries `tag`.
-unsigned FlowTable::Bucket::matching(uint8_t tag) const noexcept {
+inline unsigned FlowTable::Bucket::matching(uint8_t tag) const noexcept {
     constexpr unsigned kMask = (1u << kBucketSlots) - 1;
 #ifdef __SSE2__
     const __m128i line = _mm_load_si128(reinterpret_cast<const __m128i*>(this));
@@ -50,21 +50,36 @@ Flow* FlowTable::find(const FlowKey& key, uint32_t hash) const noexcept {
     }
 }
 
+// The first flow of the home bucket with the hash's tag: of those that are there, nearly always it.
+inline Flow* FlowTable::candidate(uint32_t hash) const noexcept {
+    const Bucket& bucket = home(hash);
+    const unsigned m = bucket.matching(tag_of(hash));
+    return m == 0 ? nullptr : flows_ + bucket.flow[static_cast<unsigned>(std::countr_zero(m))];
+}
+
+void FlowTable::prefetch_flow(uint32_t hash) const noexcept {
+    const Flow* likely = candidate(hash);
+    if (likely == nullptr) return;
+    __builtin_prefetch(likely);
+    __builtin_prefetch(&likely->bytes, 1);
+}
+
 void FlowTable::find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,
                            unsigned n) const noexcept {
     for (unsigned done = 0; done < n; done += kBurst) {
         const unsigned count = n - done < kBurst ? n - done : kBurst;
-        for (unsigned i = 0; i < count; ++i) __builtin_prefetch(&home(hashes[done + i]));
+        for (unsigned i = 0; i < count; ++i) prefetch_bucket(hashes[done + i]);
         for (unsigned i = 0; i < count; ++i) {
-            const Bucket& bucket = home(hashes[done + i]);
-            const unsigned m = bucket.matching(tag_of(hashes[done + i]));
-            if (m == 0) continue;
-            __builtin_prefetch(flows_ + bucket.flow[static_cast<unsigned>(std::countr_zero(m))]);
+            Flow* likely = candidate(hashes[done + i]);
+            out[done + i] = likely;
+            if (likely == nullptr) continue;
+            __builtin_prefetch(likely);
+            __builtin_prefetch(&likely->bytes, 1);
         }
         for (unsigned i = 0; i < count; ++i) {
-            Flow* flow = find(keys[done + i], hashes[done + i]);
-            out[done + i] = flow;
-            if (flow != nullptr) __builtin_prefetch(&flow->bytes, 1);
+            const Flow* likely = out[done + i];
+            if (likely == nullptr || !(likely->key == keys[done + i])) [[unlikely]]
+                out[done + i] = find(keys[done + i], hashes[done + i]);
         }
     }
 }

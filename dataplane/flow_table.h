@@ -68,6 +68,10 @@ class FlowTable {
 
     /// The flow of `key`, or nullptr. May be past its timeout by a tick: ask Flow::expired().
     [[nodiscard]] Flow* find(const FlowKey& key, uint32_t hash) const noexcept;
+    /// Asks for the memory that find() of a flow with this hash reads: first its bucket, and once
+    /// that is there, the flow itself.
+    void prefetch_bucket(uint32_t hash) const noexcept { __builtin_prefetch(&home(hash)); }
+    void prefetch_flow(uint32_t hash) const noexcept;
     /// out[i] = find(keys[i], hashes[i]), memory latencies overlapped.
     void find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,
                     unsigned n) const noexcept;
@@ -188,6 +192,7 @@ class FlowTable {
     [[nodiscard]] Bucket& home(uint32_t hash) const noexcept {
         return buckets_[uint64_t{hash} * bucket_count_ >> 32];
     }
+    [[nodiscard]] Flow* candidate(uint32_t hash) const noexcept;
     void bucket_add(uint32_t hash, uint32_t index) noexcept;
     void bucket_remove(uint32_t hash, uint32_t index) noexcept;
     [[nodiscard]] FlowKey outer_key(const Flow& flow) const noexcept;

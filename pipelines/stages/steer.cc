@@ -11,6 +11,7 @@
 #include <array>
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
@@ -83,9 +84,13 @@ class Steer final : public Stage {
                 continue;
             }
             set_hash(burst.packet(i), meta);
+            context.flows->prefetch_bucket(meta.hash);
             if (context.dry_run) meta.resume = owner_of(burst.packet(i), meta, context, nat_);
             if (!context.dry_run && !answer) hand_over(burst, i, steer.self, context);
         }
+        // Stages before the firewall have their work to do while these come.
+        for (unsigned i = 0; i < burst.count; ++i)
+            if (burst.live(i)) context.flows->prefetch_flow(burst.meta[i].hash);
         if (handed_over_ != 0) context.counters.add(counter(kHandedOverCount), handed_over_);
         if (held_ != 0) context.counters.add(counter(kHeldCount), held_);
         if (fragments_.size() != 0) count_given_up(context);
