@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/packet.h"
 #include "dataplane/stage.h"
 
@@ -119,6 +121,20 @@ inline uint32_t upper_length(const PacketMeta& meta) noexcept {
 bool upper_checksum_holds(const Packet& packet, const PacketMeta& meta) noexcept;
 /// Completes a TCP or UDP checksum that a sender left to its NIC; true if it was such.
 bool complete_checksum(const Packet& packet, const PacketMeta& meta) noexcept;
+/// False if it surely was not: the field does not hold the sum of the pseudo-header. In registers,
+/// for nearly every packet is asked nothing else. Of fragments and other protocols: true.
+inline bool may_be_left_to_nic(const Packet& packet, const PacketMeta& meta) noexcept {
+    const bool tcp = meta.protocol == kTcp;
+    if (!tcp && meta.protocol != kUdp) return true;
+    const auto* field = packet.at<be16>(meta.l4_offset + (tcp ? 16u : 6u));
+    if (field == nullptr) return true;
+    const auto both = [](uint64_t words) { return (words >> 32) + (words & 0xffffffff); };
+    // The mapped prefix of IPv4 adds 2^16-1 twice, which is nothing.
+    const uint64_t sum = both(meta.source.high()) + both(meta.source.low()) +
+                         both(meta.destination.high()) + both(meta.destination.low()) +
+                         meta.protocol + upper_length(meta);
+    return checksum_fold(sum) == field->host();
+}
 /// The same frame with its first limits::kPullUp bytes (or all) in the first segment; null when
 /// `pool` is empty, and the frame is then as it was.
 rte_mbuf* pull_up(rte_mbuf* frame, rte_mempool* pool) noexcept;

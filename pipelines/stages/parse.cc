@@ -9,8 +9,6 @@
 // complete-checksums (auto, always, never). Drops: net::kParseDrops.
 // Cost: one cache line of the frame, two for IPv6 with TCP. complete-checksums adds the sum of the
 // addresses (some ten additions) to each TCP and UDP packet, verify-checksums one pass over it all.
-#include <rte_prefetch.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "dataplane/stage.h"
 #include "pipelines/net/decapsulate.h"
 #include "pipelines/net/parse.h"
+#include "pipelines/net/parse_plain.h"
 
 namespace ravelin {
 namespace {
@@ -82,8 +81,6 @@ class Parse final : public Stage {
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
         const auto& parse = static_cast<const ParsePolicy&>(policy);
-        for (unsigned i = 0; i < burst.count; ++i)
-            rte_prefetch0(rte_pktmbuf_mtod(burst.frames[i], void*));
         Tally tally;
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i)) continue;
@@ -108,11 +105,13 @@ class Parse final : public Stage {
         forget(meta);
         const Packet packet = burst.packet(i);
         const net::ParseInput input = input_for(meta, *context.policy);
-        if (const ParseDrop d = net::parse_frame(packet, meta, input); d != ParseDrop::kNone)
-            return d;
-        if (meta.vlan_tags != 0 && input.router)
-            if (!find_sub_interface(packet, meta, context)) return ParseDrop::kVlan;
-        if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return ParseDrop::kNone;
+        if (!net::parse_plain(packet, meta, input)) {
+            if (const ParseDrop d = net::parse_frame(packet, meta, input); d != ParseDrop::kNone)
+                return d;
+            if (meta.vlan_tags != 0 && input.router)
+                if (!find_sub_interface(packet, meta, context)) return ParseDrop::kVlan;
+            if (!meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)) return ParseDrop::kNone;
+        }
         if (input.router) trim_padding(packet, meta);
         return checksums(packet, meta, policy, tally);
     }
@@ -123,7 +122,7 @@ class Parse final : public Stage {
         const uint32_t watch_id = meta.watch_id;
         const uint32_t flags = meta.flags & (PacketMeta::kLocalOrigin | PacketMeta::kFromKernel |
                                              PacketMeta::kWatched | PacketMeta::kTunnelled);
-        meta = PacketMeta{};
+        meta = kFreshMeta;
         meta.in_port = in_port;
         meta.watch_id = watch_id;
         meta.flags = flags;
@@ -164,7 +163,7 @@ class Parse final : public Stage {
         const bool vouched = (packet.frame()->ol_flags & kUpperMask) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
         const bool look = policy.complete == Completion::kAlways ||
                           (policy.complete == Completion::kAuto && !vouched);
-        if (look && net::complete_checksum(packet, meta)) {
+        if (look && net::may_be_left_to_nic(packet, meta) && net::complete_checksum(packet, meta)) {
             ++tally.completed;
             return ParseDrop::kNone;
         }
