@@ -53,8 +53,11 @@ void Pipeline::transmit(Burst& burst, WorkerContext& context) noexcept {
         record_trace(burst, TraceRecord::kLeft, context);
     if (context.dry_run) return;
     if (burst.changed) settle(burst, context);
-    for (unsigned i = 0; i < burst.count; ++i)
-        context.transmitter->send(burst.frames[i], burst.meta[i].out_port, context);
+    for (unsigned i = 0, end = 0; i < burst.count; i = end) {  // runs of one port
+        const PortId port = burst.meta[i].out_port;
+        while (end < burst.count && burst.meta[end].out_port == port) ++end;
+        context.transmitter->send(burst.frames + i, end - i, port, context);
+    }
     burst.count = 0;
     burst.watched = false;
 }

@@ -33,19 +33,34 @@ inline void Transmitter::push(rte_mbuf* frame, PortId port, WorkerContext& conte
     queue.frames[queue.count++] = frame;
 }
 
-void Transmitter::send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+void Transmitter::send(rte_mbuf* const* frames, unsigned n, PortId port,
+                       WorkerContext& context) noexcept {
     const TxRoute& route = routes_[port];
-    if (route.owner != self_) {
-        PacketMeta meta;
-        meta.out_port = port;
-        context.handoff->send(route.owner, frame, meta, Handoff::kResumeTransmit);
-        context.counters.add(kHandedOver);
+    if (route.owner != self_ || route.parent != kNoPort) [[unlikely]] {
+        for (unsigned i = 0; i < n; ++i) send_elsewhere(frames[i], port, context);
         return;
     }
-    if (route.parent != kNoPort) [[unlikely]]
+    Queue& queue = queues_[port];
+    while (n != 0) {
+        if (queue.count == Queue::kCapacity) flush(port, context);
+        const unsigned fit = std::min(n, Queue::kCapacity - queue.count);
+        std::copy_n(frames, fit, queue.frames + queue.count);
+        queue.count += fit;
+        frames += fit;
+        n -= fit;
+    }
+}
+
+// By another worker's queue, or by a port that has none of its own.
+void Transmitter::send_elsewhere(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+    const TxRoute& route = routes_[port];
+    if (route.owner == self_)
         return route.tunnel ? send_by_tunnel(frame, port, context)
                             : send_tagged(frame, port, context);
-    push(frame, port, context);
+    PacketMeta meta;
+    meta.out_port = port;
+    context.handoff->send(route.owner, frame, meta, Handoff::kResumeTransmit);
+    context.counters.add(kHandedOver);
 }
 
 // Stages make and read frames without tags: all that leaves by a sub-interface gets them here.

@@ -27,8 +27,11 @@ class Transmitter {
     /// `routes[port]` for this worker.
     Transmitter(std::vector<TxRoute> routes, WorkerId self);
 
-    /// Queues a frame for `port`. Takes it.
-    void send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
+    /// Queues frames for `port`. Takes them.
+    void send(rte_mbuf* const* frames, unsigned n, PortId port, WorkerContext& context) noexcept;
+    void send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+        send(&frame, 1, port, context);
+    }
     /// Queues a frame for the pipeline, as PacketMeta::flags say: of the box itself unless told
     /// otherwise.
     void emit(rte_mbuf* frame, PortId in_port, WorkerContext& context,
@@ -49,6 +52,7 @@ class Transmitter {
     };
     void flush(PortId port, WorkerContext& context) noexcept;
     void push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
+    void send_elsewhere(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     void send_tagged(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     void send_by_tunnel(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     struct Emitted {

@@ -15,8 +15,8 @@
 #include "pipelines/net/translate.h"
 #include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/neighbour_protocol.h"
+#include "pipelines/stages/rewrite_next_hop.h"
 #include "pipelines/stages/route.h"
-#include "pipelines/stages/route_learned.h"
 
 namespace ravelin {
 namespace {
@@ -88,10 +88,9 @@ void count_hop(const Packet& packet, PacketMeta& meta) {
     if (meta.has(PacketMeta::kIpv6)) {
         if (auto* ip = packet.at<net::Ipv6>(meta.l3_offset)) --ip->hop_limit;
     } else if (auto* ip = packet.at<net::Ipv4>(meta.l3_offset)) {
-        const be16 before(static_cast<uint16_t>(ip->ttl << 8 | ip->protocol));
-        const be16 after(static_cast<uint16_t>((ip->ttl - 1) << 8 | ip->protocol));
+        // It stands in the upper half of its word: the sum has one 0x0100 less, whatever it was.
         --ip->ttl;
-        ip->checksum = net::updated_checksum(ip->checksum, before.raw(), after.raw());
+        ip->checksum = net::updated_checksum(ip->checksum, be16(0x0100).raw(), 0);
     }
     --meta.ttl;
 }
@@ -101,6 +100,7 @@ class Rewrite final : public Stage {
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
         const auto& p = static_cast<const RewritePolicy&>(policy);
+        gateway_.forget();
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i) || burst.meta[i].out_port == kLocalPort) continue;
             if (burst.meta[i].has(PacketMeta::kFromKernel)) continue;  // whole, MACs and all
@@ -146,45 +146,34 @@ class Rewrite final : public Stage {
         return true;
     }
 
-    // The packet's way; false (and dropped) if its route is gone.
-    bool next_hop_of(Burst& burst, unsigned i, const RewritePolicy& p, const WorkerContext& context,
-                     NextHop& hop) {
+    // The packet's way; null (and dropped) if its route is gone.
+    const NextHop* next_hop_of(Burst& burst, unsigned i, const RewritePolicy& p,
+                               const WorkerContext& context) {
         const PacketMeta& meta = burst.meta[i];
-        hop = {.kind = RouteKind::kNone, .gateway = {}};
-        if (meta.next_hop == RoutePolicy::kLookUpAgain) {
-            if (const NextHop* found = p.route->next_hop(meta, context)) hop = *found;
-            const bool own =
-                meta.has(PacketMeta::kLocalOrigin);  // sent on a link by choice, not by route
-            if (own && (hop.kind != RouteKind::kForward || hop.port != meta.out_port))
-                hop = {.port = meta.out_port, .gateway = {}};
-        } else if (meta.next_hop < p.route->next_hops().size()) {
-            hop = p.route->next_hops()[meta.next_hop];
-        } else if (context.learned != nullptr) {
-            if (const NextHop* found = context.learned->hop(meta.next_hop)) hop = *found;
-        }
-        const bool out = hop.kind == RouteKind::kForward || hop.kind == RouteKind::kBroadcast;
-        if (!out || hop.port != meta.out_port) return burst.drop(i, drop(kStaleRoute)), false;
-        return true;
+        const NextHop* hop = rewrite::next_hop_of(meta, *p.route, context);
+        const bool out = hop != nullptr && hop->port == meta.out_port &&
+                         (hop->kind == RouteKind::kForward || hop->kind == RouteKind::kBroadcast);
+        if (!out) burst.drop(i, drop(kStaleRoute));
+        return out ? hop : nullptr;
     }
-
     void forward(Burst& burst, unsigned i, const RewritePolicy& p, WorkerContext& context) {
         PacketMeta& meta = burst.meta[i];
-        NextHop hop;
-        if (!next_hop_of(burst, i, p, context, hop)) return;
+        const NextHop* way = next_hop_of(burst, i, p, context);
+        if (way == nullptr) return;
+        const NextHop& hop = *way;
         const PortPolicy& port = context.policy->ports[meta.out_port];
         const uint32_t mtu = hop.mtu == 0 ? port.mtu : std::min<uint32_t>(hop.mtu, port.mtu);
         if (meta.l3_total > mtu && meta.has(PacketMeta::kDontFragment | PacketMeta::kIpv6))
             return refuse(burst, i, kTooBig, IcmpError::kTooBig, p, context, mtu);
-        const IpAddress& next = hop.on_link ? meta.destination : hop.gateway;
         MacAddress to;
         if (meta.destination.is_multicast()) {
             to = group_mac(meta.destination);
         } else if (hop.kind == RouteKind::kBroadcast) {
             to.bytes.fill(0xff);
-        } else if (!context.neighbours->lookup(meta.out_port, next, to)) {
-            return wait(burst, i, next, mtu, p, context);
+        } else if (!gateway_.resolve(hop, meta.destination, *context.neighbours, to)) {
+            return wait(burst, i, hop.on_link ? meta.destination : hop.gateway, mtu, p, context);
         }
-        translate_source(burst.packet(i), meta);
+        if (meta.nat_source != 0) translate_source(burst.packet(i), meta);
         if (context.dry_run) return;
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
         if (!write_ethernet(burst.frames[i], meta, port.mac, to))
@@ -237,6 +226,7 @@ class Rewrite final : public Stage {
     }
 
     Replies replies_;
+    rewrite::GatewayMac gateway_;
 };
 
 bool opens_tunnels_without(const PolicySnapshot& snapshot) {

@@ -9,6 +9,7 @@
 
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
+#include "pipelines/stages/route_addresses.h"
 #include "pipelines/stages/route_learned.h"
 #include "pipelines/stages/route_schema.h"
 #include "pipelines/stages/route_watch.h"
@@ -49,38 +50,13 @@ constexpr std::array<CounterDecl, 4> kCounters{{
     {"learned_stale", "Learned routes removed as no control plane was there for stale-time."},
 }};
 
-void go_local(PacketMeta& meta, RouteKind kind) {
-    meta.out_port = kLocalPort;
-    meta.route_kind = static_cast<uint8_t>(kind);
-}
-
-void go_on_link(PacketMeta& meta, PortId port) {
-    meta.out_port = port;
-    meta.next_hop = port;  // RoutePolicy: next hop i is the link of port i
-    meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
-}
-
-// Groups that no router forwards: 224.0.0.0/24 (RFC 5771), IPv6 interface- and link-local scope.
-bool link_scope_group(const IpAddress& a) {
-    if (a.is_v4()) return a.v4_host() >> 8 == 0xe00000;
-    return (a.bytes[1] & 0x0f) == 1 || (a.bytes[1] & 0x0f) == 2;
-}
-
-bool limited_broadcast(const IpAddress& a) { return a == IpAddress::v4(0xffffffff); }
-
-// 0.0.0.0/8 and 240.0.0.0/4, which operators may want to use: RFC 1122 section 3.2.1.3, RFC 1112.
-bool odd(const PacketMeta& meta, const IpAddress& a) {
-    return meta.has(PacketMeta::kIpv4) && (a.bytes[12] == 0 || a.bytes[12] >= 240);
-}
-bool nowhere(const IpAddress& a) { return a.is_unspecified() || a.is_loopback(); }
-
 class Route final : public Stage {
   public:
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
         const auto& routes = static_cast<const RoutePolicy&>(policy);
         if (routes.checks_sources()) routes.look_up_sources(burst, context.learned, sources_);
-        unsigned v4[Burst::kCapacity], v6[Burst::kCapacity], n4 = 0, n6 = 0;
+        unsigned v4[Burst::kCapacity]{}, v6[Burst::kCapacity]{}, n4 = 0, n6 = 0;
         uint32_t hosts[Burst::kCapacity], values[Burst::kCapacity];
         const IpAddress* addresses[Burst::kCapacity];
         for (unsigned i = 0; i < burst.count; ++i) {
@@ -96,13 +72,9 @@ class Route final : public Stage {
         }
         unsigned without = 0;
         if (n4 != 0) routes.table().lookup_v4_burst(hosts, values, n4);
-        choose_table(burst, v4, values, n4, routes, context);
-        for (unsigned k = 0; k < n4; ++k)
-            without += apply(burst, v4[k], values[k], routes, context);
+        without += decide(burst, v4, values, n4, routes, context);
         if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
-        choose_table(burst, v6, values, n6, routes, context);
-        for (unsigned k = 0; k < n6; ++k)
-            without += apply(burst, v6[k], values[k], routes, context);
+        without += decide(burst, v6, values, n6, routes, context);
         if (without != 0) context.counters.add(counter(kNoRoute), without);
     }
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
@@ -140,6 +112,9 @@ class Route final : public Stage {
                   const WorkerContext& context) const {
         PacketMeta& meta = burst.meta[i];
         const IpAddress &source = meta.source, &destination = meta.destination;
+        if (meta.has(PacketMeta::kIpv4) && ordinary_v4(source.v4_host()) &&
+            ordinary_v4(destination.v4_host()))
+            return believable(burst, i, routes, context);
         if (nowhere(destination) || source.is_multicast() || source.is_loopback())
             return burst.drop(i, drop(kMartian)), false;
         if (destination.is_multicast()) {
@@ -171,6 +146,11 @@ class Route final : public Stage {
             const bool host = own == OwnAddresses::Kind::kHost;
             return burst.drop(i, drop(host ? kOwnSource : kMartian)), false;
         }
+        return routes.takes_any_source() || leads_back(burst, i, routes, context);
+    }
+    bool leads_back(Burst& burst, unsigned i, const RoutePolicy& routes,
+                    const WorkerContext& context) const {
+        const PacketMeta& meta = burst.meta[i];
         if (routes.drops_special_sources() && is_special_source(meta.source))
             return burst.drop(i, drop(kSpecialSource)), false;
         if (!routes.checks_sources()) return true;
@@ -187,7 +167,8 @@ class Route final : public Stage {
     // What the learned routes and then the rules make of the main table's values.
     static void choose_table(const Burst& burst, const unsigned* which, uint32_t* values,
                              unsigned n, const RoutePolicy& routes, const WorkerContext& context) {
-        const IpAddress* addresses[Burst::kCapacity];
+        if (context.learned == nullptr && !routes.has_rules()) return;
+        const IpAddress* addresses[Burst::kCapacity] = {};
         for (unsigned k = 0; k < n; ++k) addresses[k] = &burst.meta[which[k]].destination;
         RoutePolicy::prefer_learned(addresses, values, n, context.learned);
         if (!routes.has_rules()) return;
@@ -210,6 +191,32 @@ class Route final : public Stage {
             index = routes.next_hops().choose(index, meta.hash, context);
         }
         return index < routes.next_hops().size() ? &routes.next_hops()[index] : nullptr;
+    }
+    static void go_by(PacketMeta& meta, const NextHop& hop, uint32_t index) {
+        meta.out_port = hop.port;
+        meta.next_hop = index;
+        meta.route_kind = static_cast<uint8_t>(hop.kind);
+    }
+    // What most packets need: one next hop to send them to. False: ask apply().
+    static bool forward(PacketMeta& meta, uint32_t value, const RoutePolicy& routes) {
+        const uint32_t index = RoutePolicy::value_of(value);
+        if (index >= routes.next_hops().size()) return false;  // none, learned or a group
+        const NextHop& hop = routes.next_hops()[index];
+        if (hop.kind != RouteKind::kForward || meta.has(PacketMeta::kLocalOrigin) ||
+            meta.source.is_link_local())
+            return false;
+        go_by(meta, hop, index);
+        return true;
+    }
+    // How many have no route.
+    unsigned decide(Burst& burst, const unsigned* which, uint32_t* values, unsigned n,
+                    const RoutePolicy& routes, const WorkerContext& context) const {
+        unsigned without = 0;
+        choose_table(burst, which, values, n, routes, context);
+        for (unsigned k = 0; k < n; ++k)
+            if (!forward(burst.meta[which[k]], values[k], routes))
+                without += apply(burst, which[k], values[k], routes, context);
+        return without;
     }
     // 1 if there is no route.
     unsigned apply(Burst& burst, unsigned i, uint32_t value, const RoutePolicy& routes,
@@ -234,9 +241,7 @@ class Route final : public Stage {
         if (hop.port != kLocalPort && meta.source.is_link_local() &&
             !meta.has(PacketMeta::kLocalOrigin))
             return burst.drop(i, drop(kLinkLocalDrop)), 0;
-        meta.out_port = hop.port;
-        meta.next_hop = index;
-        meta.route_kind = static_cast<uint8_t>(hop.kind);
+        go_by(meta, hop, index);
         return 0;
     }
     // To all on a network: of its own port for the box, of another one a directed broadcast.

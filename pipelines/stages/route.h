@@ -61,6 +61,8 @@ class RoutePolicy final : public StagePolicy {
     [[nodiscard]] bool drops_martians() const { return drops_martians_; }
     [[nodiscard]] bool drops_special_sources() const { return drops_special_; }
     [[nodiscard]] bool directs_broadcasts() const { return directs_broadcasts_; }
+    /// But for the box's own addresses.
+    [[nodiscard]] bool takes_any_source() const { return !drops_special_ && !checks_sources_; }
     /// Some port has a reverse-path check.
     [[nodiscard]] bool checks_sources() const { return checks_sources_; }
     [[nodiscard]] bool has_rules() const { return !rules_.empty(); }

@@ -37,6 +37,18 @@ struct NextHop {
     auto operator<=>(const NextHop&) const = default;
 };
 
+/// Sets where a packet goes: to the box itself, or onto the link of a port.
+inline void go_local(PacketMeta& meta, RouteKind kind) {
+    meta.out_port = kLocalPort;
+    meta.route_kind = static_cast<uint8_t>(kind);
+}
+
+inline void go_on_link(PacketMeta& meta, PortId port) {
+    meta.out_port = port;
+    meta.next_hop = port;  // NextHopsBuilder: next hop i is the link of port i
+    meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
+}
+
 struct WeightedHop {
     NextHop hop;
     uint8_t weight = 1;
