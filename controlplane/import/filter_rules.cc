@@ -15,8 +15,8 @@ using Kind = Decision::Kind;
 
 class ChainRules {
   public:
-    ChainRules(const File& file, const Interfaces& interfaces, Names& names,
-               std::vector<Remark>& remarks, bool input)
+    ChainRules(const File& file, const Interfaces& interfaces, Names& names, Remarks& remarks,
+               bool input)
         : file_(file), interfaces_(interfaces), names_(names), remarks_(remarks), input_(input) {}
 
     std::vector<std::string> run(const std::string& chain) {
@@ -65,13 +65,8 @@ class ChainRules {
                 remark(decisions_[i], "left out: no rule decides about just these packets");
         }
     }
-    void remark(const Decision& d, const std::string& why, bool lost = true) {
-        Remark out{file_.name, d.line == nullptr ? 0 : d.line->number,
-                   d.line == nullptr ? d.name : d.line->text, why, lost};
-        const auto same = [&](const Remark& r) {
-            return r.line == out.line && r.file == out.file && r.why == out.why;
-        };
-        if (std::ranges::none_of(remarks_, same)) remarks_.push_back(std::move(out));
+    void remark(const Decision& d, const std::string& why) {
+        d.line == nullptr ? remarks_.on(d.name, why) : remarks_.on(*d.line, why);
     }
 
     void emit(size_t at) {
@@ -159,7 +154,7 @@ class ChainRules {
     const File& file_;
     const Interfaces& interfaces_;
     Names& names_;
-    std::vector<Remark>& remarks_;
+    Remarks& remarks_;
     bool input_;
     std::vector<Decision> decisions_;
     std::vector<Box> mirrored_;
@@ -167,25 +162,23 @@ class ChainRules {
 };
 
 /// Ravelin does not judge what the box itself sends.
-void remark_output(const File& file, std::vector<Remark>& remarks) {
+void remark_output(const File& file, Remarks& remarks) {
     for (const auto& [table, chains] : file.tables) {
         const auto output = chains.find("OUTPUT");
         if (output == chains.end() || (table != "filter" && table != "raw" && table != "mangle"))
             continue;
         if (output->second.policy == "DROP")
-            remarks.push_back({file.name, 0, table + " OUTPUT policy DROP",
-                               "what the box itself sends is not judged", true});
+            remarks.on(table + " OUTPUT policy DROP", "what the box itself sends is not judged");
         for (const Line& line : output->second.lines)
-            remarks.push_back({file.name, line.number, line.text,
-                               "what the box itself sends is not judged",
-                               line.target != "ACCEPT" || output->second.policy == "DROP"});
+            remarks.on(line, "what the box itself sends is not judged",
+                       line.target != "ACCEPT" || output->second.policy == "DROP");
     }
 }
 
 }  // namespace
 
 std::vector<std::string> filter_rules(const File& file, const Interfaces& interfaces, Names& names,
-                                      std::vector<Remark>& remarks) {
+                                      Remarks& remarks) {
     std::vector<std::string> out;
     for (const char* chain : {"FORWARD", "INPUT"}) {
         auto more = ChainRules(file, interfaces, names, remarks, std::string_view(chain) == "INPUT")

@@ -8,9 +8,9 @@ namespace ravelin::import {
 
 /// FORWARD and INPUT with what raw and mangle deny before them; remarks on OUTPUT.
 std::vector<std::string> filter_rules(const File& file, const Interfaces& interfaces, Names& names,
-                                      std::vector<Remark>& remarks);
+                                      Remarks& remarks);
 /// Lines of the `rules:` of the stage nat.
 std::vector<std::string> nat_rules(const File& file, const Interfaces& interfaces, Names& names,
-                                   std::vector<Remark>& remarks);
+                                   Remarks& remarks);
 
 }  // namespace ravelin::import

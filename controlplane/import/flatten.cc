@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+
+#include "controlplane/import/targets.h"
 
 namespace ravelin::import {
 namespace {
@@ -12,24 +13,6 @@ namespace {
 using Kind = Decision::Kind;
 
 constexpr unsigned kDeepest = 64;
-
-bool translates(const std::string& target) {
-    static const std::set<std::string> kTargets{"DNAT", "SNAT", "MASQUERADE", "REDIRECT", "NETMAP"};
-    return kTargets.contains(target);
-}
-
-bool logs(const std::string& target) {
-    return target == "LOG" || target == "NFLOG" || target == "ULOG";
-}
-
-/// Targets after which the chain goes on.
-bool goes_on(const std::string& target) {
-    static const std::set<std::string> kTargets{
-        "MARK",      "CONNMARK", "TCPMSS", "TRACE", "NOTRACK",     "CT",    "CLASSIFY", "DSCP",
-        "TOS",       "TTL",      "HL",     "SET",   "CHECKSUM",    "AUDIT", "SECMARK",  "TEE",
-        "IDLETIMER", "RATEEST",  "LED",    "ECN",   "CONNSECMARK", "TPROXY"};
-    return kTargets.contains(target);
-}
 
 /// Letters, digits, - _ . / of a comment; at most 48, so that a number still fits behind.
 std::string name_of(const Line& line, const std::string& chain) {
@@ -48,8 +31,7 @@ std::string name_of(const Line& line, const std::string& chain) {
 
 }  // namespace
 
-Flattener::Flattener(const File& file, const std::string& table, Use use,
-                     std::vector<Remark>& remarks)
+Flattener::Flattener(const File& file, const std::string& table, Use use, Remarks& remarks)
     : file_(file), use_(use), remarks_(remarks) {
     if (const auto found = file.tables.find(table); found != file.tables.end())
         chains_ = &found->second;
@@ -64,14 +46,6 @@ std::vector<Decision> Flattener::run(const std::string& chain, const Box& start)
     return std::move(out_);
 }
 
-void Flattener::remark(const Line& line, const std::string& why, bool lost) {
-    Remark remark{file_.name, line.number, line.text, why, lost};
-    const auto same = [&](const Remark& r) {
-        return r.file == remark.file && r.line == remark.line && r.why == remark.why;
-    };
-    if (std::ranges::none_of(remarks_, same)) remarks_.push_back(std::move(remark));
-}
-
 void Flattener::walk(const std::string& chain, Reach reach, const Match& outer, unsigned depth) {
     const auto found = chains_->find(chain);
     if (found == chains_->end() || depth > kDeepest) return;
@@ -83,7 +57,7 @@ void Flattener::line(const Line& l, const std::string& chain, Reach& reach, cons
     const std::string& target = l.target;
     if (target.empty()) return;  // it only counts
     if (l.match.box.in[kIn].empty() || l.match.box.in[kOut].empty())
-        return remark(l, "only about interfaces that are no ports here, such as lo", false);
+        return remarks_.on(l, "only about interfaces that are no ports here, such as lo", false);
     const Match match = outer.common(l.match);
     if (match.box.empty()) return;
     const bool user = chains_->contains(target);
@@ -94,25 +68,27 @@ void Flattener::line(const Line& l, const std::string& chain, Reach& reach, cons
     if (target == "DROP") return verdict(l, chain, Kind::kDrop, reach, match);
     if (target == "REJECT") return verdict(l, chain, Kind::kReject, reach, match);
     if (translates(target)) return verdict(l, chain, Kind::kTranslate, reach, match);
-    if (goes_on(target)) return remark(l, fmt::format("target {} has no counterpart", target));
+    if (goes_on(target)) return remarks_.on(l, fmt::format("target {} has no counterpart", target));
     if (use_ != Use::kTranslate) verdict(l, chain, Kind::kDrop, reach, match);
-    remark(l, fmt::format("target {} has no counterpart; its packets are denied", target));
+    remarks_.on(l, fmt::format("target {} has no counterpart; its packets are denied", target));
 }
 
 void Flattener::verdict(const Line& l, const std::string& chain, Kind kind, const Reach& reach,
                         const Match& match) {
     if (use_ == Use::kDenials && (kind == Kind::kAccept || kind == Kind::kLog)) return;
     if (use_ == Use::kTranslate && kind == Kind::kAccept) {
-        if (!match.exact()) remark(l, "what it exempts is translated by nothing, and more with it");
+        if (!match.exact())
+            remarks_.on(l, "what it exempts is translated by nothing, and more with it");
         done_.push_back(match.box);
         return;
     }
     const bool denies = kind == Kind::kDrop || kind == Kind::kReject;
     if (!match.unknown.empty() && !denies)
-        return remark(l, fmt::format("left out: no counterpart of {}", match.unknown));
+        return remarks_.on(l, fmt::format("left out: no counterpart of {}", match.unknown));
     Match said = match;
     if (!match.unknown.empty()) {
-        remark(l, fmt::format("denies more than it says: no counterpart of {}", match.unknown));
+        remarks_.on(l,
+                    fmt::format("denies more than it says: no counterpart of {}", match.unknown));
         said.members.clear();
     }
     const Region& from = denies ? reach.may : reach.must;
@@ -121,7 +97,7 @@ void Flattener::verdict(const Line& l, const std::string& chain, Kind kind, cons
         for (const Box& box : done_)
             if (!take_away(region, box, kMostBoxes)) region.clear();
     if (region.empty() && !denies)
-        remark(l, "left out: what comes to it depends on what cannot be said");
+        remarks_.on(l, "left out: what comes to it depends on what cannot be said");
     emit(l, chain, kind, std::move(region), said);
 }
 
@@ -138,8 +114,8 @@ void Flattener::jump(const Line& l, Reach& reach, const Match& match, unsigned d
     outer.unknown.clear();  // nothing is certain to come there; that says it
     if (!match.unknown.empty()) {
         outer.members.clear();
-        remark(l,
-               fmt::format("what it jumps to accepts nothing and denies more: no counterpart of {}",
+        remarks_.on(
+            l, fmt::format("what it jumps to accepts nothing and denies more: no counterpart of {}",
                            match.unknown));
     }
     walk(l.target, std::move(inner), outer, depth + 1);
@@ -152,8 +128,9 @@ void Flattener::leave(const Line& l, Reach& reach, const Match& match) {
     if (!fits) reach.must.clear();
     if (match.exact()) fits = take_away(reach.may, match.box, kMostBoxes) && fits;
     if (!match.unknown.empty())
-        remark(l, fmt::format("what follows accepts less: no counterpart of {}", match.unknown));
-    if (!fits) remark(l, "what follows accepts less: too many exceptions");
+        remarks_.on(l,
+                    fmt::format("what follows accepts less: no counterpart of {}", match.unknown));
+    if (!fits) remarks_.on(l, "what follows accepts less: too many exceptions");
 }
 
 }  // namespace ravelin::import

@@ -27,7 +27,7 @@ class Flattener {
         kDenials,    ///< of raw and mangle: only what denies
         kTranslate,  ///< of nat
     };
-    Flattener(const File& file, const std::string& table, Use use, std::vector<Remark>& remarks);
+    Flattener(const File& file, const std::string& table, Use use, Remarks& remarks);
 
     /// Decisions of a built-in chain for packets of `start`, without its policy. An accept that
     /// cannot be said is left out, a denial that cannot is said wider; both are remarked.
@@ -48,12 +48,11 @@ class Flattener {
     void leave(const Line& line, Reach& reach, const Match& match);
     void emit(const Line& line, const std::string& chain, Decision::Kind kind, Region region,
               const Match& match);
-    void remark(const Line& line, const std::string& why, bool lost = true);
 
     const File& file_;
     const std::map<std::string, Chain>* chains_ = nullptr;
     Use use_;
-    std::vector<Remark>& remarks_;
+    Remarks& remarks_;
     std::vector<Decision> out_;
     std::vector<Box> done_;  // nat: what ACCEPT keeps from being translated
 };

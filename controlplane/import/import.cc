@@ -61,10 +61,12 @@ Result<Imported> import_iptables(const std::vector<Source>& sources) {
     for (const Source& source : sources) {
         auto file = parse(source.text, source.name, source.v6, interfaces);
         if (!file) return std::move(file.error());
-        std::ranges::move(nat_rules(*file, interfaces, nat_names, out.remarks),
+        Remarks remarks(source.name);
+        std::ranges::move(nat_rules(*file, interfaces, nat_names, remarks),
                           std::back_inserter(nat));
-        std::ranges::move(filter_rules(*file, interfaces, names, out.remarks),
+        std::ranges::move(filter_rules(*file, interfaces, names, remarks),
                           std::back_inserter(rules));
+        std::ranges::copy(remarks.all(), std::back_inserter(out.remarks));
         from += (from.empty() ? "" : " and ") + source.name.substr(source.name.rfind('/') + 1);
     }
     out.rules = rules.size() + nat.size();

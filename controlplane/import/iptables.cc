@@ -50,7 +50,6 @@ Match Match::common(const Match& inner) const {
         if (!fresh && at->second != value) out.unknown = fmt::format("two conditions on {}", name);
     }
     if (!unknown.empty()) out.unknown = unknown;
-    out.over_rate = over_rate || inner.over_rate;
     return out;
 }
 

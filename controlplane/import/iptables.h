@@ -8,18 +8,10 @@
 #include <vector>
 
 #include "controlplane/import/box.h"
+#include "controlplane/import/remarks.h"
 #include "dataplane/result.h"
 
 namespace ravelin::import {
-
-/// Something a reader of the outcome has to know.
-struct Remark {
-    std::string file;
-    int line = 0;
-    std::string text;  ///< the source's
-    std::string why;
-    bool lost = false;  ///< the outcome does not say all the source says
-};
 
 /// What a rule asks. Beyond the box: members of a Ravelin rule that say the same, and what has
 /// none.
@@ -27,7 +19,6 @@ struct Match {
     Box box;
     std::map<std::string, std::string> members;  ///< YAML: "tcp-flags" -> "syn/syn,ack"
     std::string unknown;                         ///< empty, or what cannot be expressed
-    bool over_rate = false;                      ///< `limit` takes what is beyond it
     [[nodiscard]] bool exact() const { return unknown.empty() && members.empty(); }
     [[nodiscard]] Match common(const Match& inner) const;
 };

@@ -9,6 +9,7 @@
 
 #include "controlplane/import/iptables_address.h"
 #include "controlplane/import/iptables_words.h"
+#include "controlplane/import/targets.h"
 
 namespace ravelin::import {
 namespace {
@@ -58,7 +59,6 @@ class Reader {
     }
 
     bool word(const std::string& w) {
-        if (!rule_.target.empty()) return target_option(w);
         if (w == "-m" || w == "--match") return known(next());
         if (w == "-s" || w == "--source" || w == "--src") return addresses(kSource);
         if (w == "-d" || w == "--destination" || w == "--dst") return addresses(kDestination);
@@ -92,11 +92,11 @@ class Reader {
         if (w == "--ttl-gt" || w == "--hl-gt") return above(next());
         if (w == "--length") return length(next());
         if (w == "--limit" || w == "--hashlimit" || w == "--hashlimit-upto") return rate(next());
-        if (w == "--hashlimit-above") return rule_.match.over_rate = true, rate(next());
+        if (w == "--hashlimit-above") return over_ = true, rate(next());
         if (w == "--limit-burst" || w == "--hashlimit-burst") return burst_ = next(), true;
         if (w == "--hashlimit-mode") return mode_ = next(), true;
         if (w == "--hashlimit-name" || w.starts_with("--hashlimit-htable")) return next(), true;
-        return false;
+        return takes_option(rule_.target, w) && target_option(w);
     }
 
     bool known(const std::string& name) {
@@ -122,16 +122,10 @@ class Reader {
         if (!low || !high || wide(*high) < wide(*low)) return cannot("range " + text);
         return narrow(d, {wide(*low), wide(*high)});
     }
-    // Of a frame for the box itself there is no interface out.
     bool device(Dimension d) {
         const std::string name = next();
         if (name == "+") return negated_ ? cannot("no interface") : true;
-        Numbers out = interfaces_.matching(name);
-        if (negated_ && d == kOut) {
-            rule_.match.box.in[d] = rule_.match.box.in[d].without(out);
-            return true;
-        }
-        return narrow(d, out);
+        return narrow(d, interfaces_.matching(name));
     }
     bool protocol(const std::string& name) {
         if (name == "all" || name == "0") return negated_ ? cannot("no protocol") : true;
@@ -238,20 +232,18 @@ class Reader {
             more += ", per: destination";
         else if (!mode_.empty())
             cannot("--hashlimit-mode " + mode_);
-        if (rule_.match.over_rate) more += ", over: true";
+        if (over_) more += ", over: true";
         member("limit", "{" + *limit_rate_ + more + "}");
     }
-    // Options of the target are kept as they are.
+    // The text of a log may begin with a dash.
     bool target_option(const std::string& w) {
-        if (w == "-m" && at_ + 2 < words_.size() && words_[at_ + 1] == "comment") {
-            at_ += 3;
-            rule_.comment = words_[std::min(at_, words_.size() - 1)];
-            return true;
-        }
-        std::string value;
-        while (at_ + 1 < words_.size() && !words_[at_ + 1].starts_with("--"))
+        std::string& value = rule_.options[w];
+        const auto belongs = [&](const std::string& text) {
+            return !text.starts_with('-') && text != "!";
+        };
+        if (w.ends_with("-prefix") && at_ + 1 < words_.size()) value = words_[++at_];
+        while (at_ + 1 < words_.size() && belongs(words_[at_ + 1]))
             value += (value.empty() ? "" : " ") + words_[++at_];
-        rule_.options[w] = value;
         return true;
     }
 
@@ -261,7 +253,7 @@ class Reader {
     Line& rule_;
     const Box all_;
     size_t at_ = 0;
-    bool negated_ = false;
+    bool negated_ = false, over_ = false;
     std::optional<std::string> limit_rate_;
     std::string burst_, mode_;
 };

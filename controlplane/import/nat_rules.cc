@@ -39,8 +39,7 @@ bool one(const Numbers& numbers) {
 
 class NatRules {
   public:
-    NatRules(const File& file, const Interfaces& interfaces, Names& names,
-             std::vector<Remark>& remarks)
+    NatRules(const File& file, const Interfaces& interfaces, Names& names, Remarks& remarks)
         : file_(file), interfaces_(interfaces), names_(names), remarks_(remarks) {}
 
     std::vector<std::string> run() {
@@ -48,13 +47,13 @@ class NatRules {
         if (table == file_.tables.end()) return {};
         if (file_.v6) {
             for (const auto& [name, chain] : table->second)
-                for (const Line& line : chain.lines) remark(line, "IPv6 is not translated");
+                for (const Line& line : chain.lines) remarks_.on(line, "IPv6 is not translated");
             return {};
         }
         for (const char* chain : {"OUTPUT", "INPUT"})
             if (const auto found = table->second.find(chain); found != table->second.end())
                 for (const Line& line : found->second.lines)
-                    remark(line, "what the box itself sends or gets is not translated");
+                    remarks_.on(line, "what the box itself sends or gets is not translated");
         const Box all = universe(interfaces_, false);
         for (const char* chain : {"PREROUTING", "POSTROUTING"}) {
             Flattener flattener(file_, "nat", Flattener::Use::kTranslate, remarks_);
@@ -64,31 +63,29 @@ class NatRules {
     }
 
   private:
-    void remark(const Line& line, const std::string& why) {
-        remarks_.push_back({file_.name, line.number, line.text, why, true});
-    }
     static std::string option(const Decision& d, const char* name) {
         const auto found = d.line->options.find(name);
         return found == d.line->options.end() ? "" : found->second;
     }
     void translate(const Decision& d) {
-        if (d.kind == Decision::Kind::kLog) return remark(*d.line, "nat does not log");
-        if (d.kind != Decision::Kind::kTranslate) return remark(*d.line, "nat denies nothing");
+        if (d.kind == Decision::Kind::kLog) return remarks_.on(*d.line, "nat does not log");
+        if (d.kind != Decision::Kind::kTranslate) return remarks_.on(*d.line, "nat denies nothing");
         if (!d.members.empty())
-            return remark(*d.line, fmt::format("left out: nat does not match by {}",
-                                               d.members.begin()->first));
-        if (!d.box.in[kState].holds(kNew)) return remark(*d.line, "left out: no flow begins so");
+            return remarks_.on(*d.line, fmt::format("left out: nat does not match by {}",
+                                                    d.members.begin()->first));
+        if (!d.box.in[kState].holds(kNew))
+            return remarks_.on(*d.line, "left out: no flow begins so");
         if (d.box.in[kIcmpType] != Numbers(0, 255))
-            return remark(*d.line, "left out: nat does not match by ICMP type");
+            return remarks_.on(*d.line, "left out: nat does not match by ICMP type");
         const std::string& target = d.line->target;
         if (target == "MASQUERADE") return source(d, "masquerade", {}, option(d, "--to-ports"));
         if (target == "SNAT") {
             const auto to = to_of(option(d, "--to-source"));
-            if (!to) return remark(*d.line, "left out: expected an IPv4 address or range");
+            if (!to) return remarks_.on(*d.line, "left out: expected an IPv4 address or range");
             return source(d, "source", to->addresses, to->ports);
         }
         if (target == "DNAT") return destination(d);
-        remark(*d.line, fmt::format("left out: nat has no {}", target));
+        remarks_.on(*d.line, fmt::format("left out: nat has no {}", target));
     }
     void source(const Decision& d, const char* kind, const Numbers& addresses,
                 const std::string& ports) {
@@ -98,7 +95,7 @@ class NatRules {
                                 .in[kOut]
                                 .without({interfaces_.local(), interfaces_.local()}))
             box.in[kOut] = universe(interfaces_, false).in[kOut];
-        if (box.in[kOut].empty()) return remark(*d.line, "left out: it leaves by no port");
+        if (box.in[kOut].empty()) return remarks_.on(*d.line, "left out: it leaves by no port");
         std::string line = begin(d, kind, box);
         if (!addresses.empty()) line += ", address: " + prefixes_text(addresses, false);
         if (!ports.empty()) line += ", ports: " + ports;
@@ -107,15 +104,15 @@ class NatRules {
     void destination(const Decision& d) {
         const auto to = to_of(option(d, "--to-destination"));
         if (!to || !one(to->addresses))
-            return remark(*d.line, "left out: expected one IPv4 address to go to");
+            return remarks_.on(*d.line, "left out: expected one IPv4 address to go to");
         const Box all = universe(interfaces_, false);
         if (d.box.in[kDestination] == all.in[kDestination])
-            return remark(*d.line,
-                          "left out: it names no address that packets arrive for, which nat needs");
+            return remarks_.on(
+                *d.line, "left out: it names no address that packets arrive for, which nat needs");
         if (!to->ports.empty() && d.box.in[kDestinationPort] == all.in[kDestinationPort])
-            return remark(*d.line, "left out: a new port for packets to any port");
+            return remarks_.on(*d.line, "left out: a new port for packets to any port");
         if (!one(d.box.in[kDestination]))
-            return remark(*d.line, "left out: several addresses go to one, which nat has not");
+            return remarks_.on(*d.line, "left out: several addresses go to one, which nat has not");
         Box box = d.box;
         box.in[kOut] = all.in[kOut];
         std::string line = begin(d, "destination", box);
@@ -131,14 +128,14 @@ class NatRules {
     const File& file_;
     const Interfaces& interfaces_;
     Names& names_;
-    std::vector<Remark>& remarks_;
+    Remarks& remarks_;
     std::vector<std::string> out_;
 };
 
 }  // namespace
 
 std::vector<std::string> nat_rules(const File& file, const Interfaces& interfaces, Names& names,
-                                   std::vector<Remark>& remarks) {
+                                   Remarks& remarks) {
     return NatRules(file, interfaces, names, remarks).run();
 }
 
