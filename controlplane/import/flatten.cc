@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "controlplane/import/iptables_words.h"
 #include "controlplane/import/targets.h"
 
 namespace ravelin::import {
@@ -32,18 +33,47 @@ std::string name_of(const Line& line, const std::string& chain) {
 }  // namespace
 
 Flattener::Flattener(const File& file, const std::string& table, Use use, Remarks& remarks)
-    : file_(file), use_(use), remarks_(remarks) {
+    : file_(file), table_(table), use_(use), remarks_(remarks) {
     if (const auto found = file.tables.find(table); found != file.tables.end())
         chains_ = &found->second;
 }
 
 std::vector<Decision> Flattener::run(const std::string& chain, const Box& start) {
     out_.clear();
-    done_.clear();
+    exempt_.clear();
+    spared_.clear();
+    unclear_.clear();
     Match everything;
     everything.box = start;
-    if (chains_ != nullptr && !start.empty()) walk(chain, {{start}, {start}}, everything, 0);
+    if (chains_ == nullptr || start.empty()) return {};
+    walk(chain, {{start}, {start}}, everything, 0);
+    if (use_ != Use::kFilter) add_policy(chain, start);
     return std::move(out_);
+}
+
+// What raw, mangle, security and nat deny unasked. Nat's chains often are not declared by hand, and
+// nothing but ACCEPT is usual.
+void Flattener::add_policy(const std::string& chain, const Box& start) {
+    const auto found = chains_->find(chain);
+    if (found == chains_->end() || found->second.policy == "ACCEPT") return;
+    if (use_ == Use::kTranslate && found->second.policy.empty()) return;
+    const std::string& policy = found->second.policy;
+    const std::string what =
+        fmt::format("{} {} policy {}", table_, chain, policy.empty() ? "unknown" : policy);
+    remarks_.on(what, "denies what no ACCEPT of the chain names exactly", policy != "DROP");
+    Region region{start};
+    for (const Box& box : exempt_)
+        if (!take_away(region, box, kMostBoxes))
+            remarks_.on(what, "denies more than it says: too many exceptions");
+    for (const auto& [line, box] : unclear_)
+        remarks_.on(*line, "what it accepts is denied: header fields, or what has no counterpart");
+    for (Box& box : region)
+        out_.push_back({Kind::kDrop,
+                        std::move(box),
+                        {},
+                        table_ + "-" + lower(chain) + "-policy",
+                        nullptr,
+                        false});
 }
 
 void Flattener::walk(const std::string& chain, Reach reach, const Match& outer, unsigned depth) {
@@ -69,36 +99,72 @@ void Flattener::line(const Line& l, const std::string& chain, Reach& reach, cons
     if (target == "REJECT") return verdict(l, chain, Kind::kReject, reach, match);
     if (translates(target)) return verdict(l, chain, Kind::kTranslate, reach, match);
     if (goes_on(target)) return remarks_.on(l, fmt::format("target {} has no counterpart", target));
-    if (use_ != Use::kTranslate) verdict(l, chain, Kind::kDrop, reach, match);
     remarks_.on(l, fmt::format("target {} has no counterpart; its packets are denied", target));
+    verdict(l, chain, use_ == Use::kTranslate ? Kind::kTranslate : Kind::kDrop, reach, match);
 }
 
 void Flattener::verdict(const Line& l, const std::string& chain, Kind kind, const Reach& reach,
                         const Match& match) {
-    if (use_ == Use::kDenials && (kind == Kind::kAccept || kind == Kind::kLog)) return;
-    if (use_ == Use::kTranslate && kind == Kind::kAccept) {
+    if (kind == Kind::kAccept && use_ != Use::kFilter) return exempt(l, reach, match);
+    if (kind == Kind::kTranslate) return translate(l, chain, reach, match);
+    if (kind == Kind::kDrop || kind == Kind::kReject) return deny(l, chain, kind, reach, match);
+    if (kind == Kind::kLog && use_ == Use::kDenials)
+        return remarks_.on(l, "left out: only the rule that decides logs");
+    if (!match.unknown.empty())
+        return remarks_.on(l, fmt::format("left out: no counterpart of {}", match.unknown));
+    Region region = common(reach.must, match.box);
+    if (region.empty()) remarks_.on(l, "left out: what comes to it depends on what cannot be said");
+    emit(l, chain, kind, std::move(region), match);
+}
+
+// What follows in this table does not take them.
+void Flattener::exempt(const Line& l, const Reach& reach, const Match& match) {
+    if (use_ == Use::kTranslate) {
+        spared_.push_back(match.box);
         if (!match.exact())
             remarks_.on(l, "what it exempts is translated by nothing, and more with it");
-        done_.push_back(match.box);
-        return;
     }
-    const bool denies = kind == Kind::kDrop || kind == Kind::kReject;
-    if (!match.unknown.empty() && !denies)
-        return remarks_.on(l, fmt::format("left out: no counterpart of {}", match.unknown));
+    if (!match.exact()) return void(unclear_.emplace_back(&l, match.box));
+    for (Box& box : common(reach.must, match.box)) exempt_.push_back(std::move(box));
+}
+
+void Flattener::deny(const Line& l, const std::string& chain, Kind kind, const Reach& reach,
+                     const Match& match) {
     Match said = match;
     if (!match.unknown.empty()) {
         remarks_.on(l,
                     fmt::format("denies more than it says: no counterpart of {}", match.unknown));
         said.members.clear();
     }
-    const Region& from = denies ? reach.may : reach.must;
-    Region region = common(from, match.box);
-    if (kind == Kind::kTranslate)
-        for (const Box& box : done_)
-            if (!take_away(region, box, kMostBoxes)) region.clear();
-    if (region.empty() && !denies)
-        remarks_.on(l, "left out: what comes to it depends on what cannot be said");
+    Region region = common(reach.may, match.box);
+    for (const auto& [line, box] : unclear_)
+        if (use_ == Use::kDenials && !common(region, box).empty())
+            remarks_.on(*line,
+                        "exempts nothing from what is denied behind it: header fields, or what "
+                        "has no counterpart");
+    for (const Box& box : exempt_)
+        if (!take_away(region, box, kMostBoxes))
+            remarks_.on(l, "denies more than it says: too many exceptions");
     emit(l, chain, kind, std::move(region), said);
+}
+
+void Flattener::translate(const Line& l, const std::string& chain, const Reach& reach,
+                          const Match& match) {
+    Region region;
+    if (match.unknown.empty()) region = common(reach.must, match.box);
+    for (const Box& box : spared_)
+        if (!take_away(region, box, kMostBoxes)) region.clear();
+    if (!match.unknown.empty())
+        remarks_.on(l, fmt::format("left out: no counterpart of {}", match.unknown));
+    else if (region.empty())
+        remarks_.on(l, "left out: what comes to it depends on what cannot be said");
+    emit(l, chain, Kind::kTranslate, std::move(region), match);
+    Match taken = match;
+    if (!match.unknown.empty()) taken.members.clear();
+    taken.members.erase("limit");
+    Region all = common(reach.may, match.box);
+    for (const Box& box : exempt_) take_away(all, box, kMostBoxes);
+    emit(l, chain, Kind::kDrop, std::move(all), taken);
 }
 
 void Flattener::emit(const Line& l, const std::string& chain, Kind kind, Region region,

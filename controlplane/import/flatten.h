@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Chains as one list of decisions in order, first match wins: jumps, goto and RETURN are gone.
 #pragma once
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/import/iptables.h"
+#include "dataplane/result.h"
 
 namespace ravelin::import {
 
@@ -23,14 +26,15 @@ struct Decision {
 class Flattener {
   public:
     enum class Use : uint8_t {
-        kFilter,     ///< all verdicts
-        kDenials,    ///< of raw and mangle: only what denies
-        kTranslate,  ///< of nat
+        kFilter,   ///< all verdicts
+        kDenials,  ///< of raw, mangle and security: what denies, the policy last
+        /// Of nat: translations, each followed by kDrop of all that it may take in the source.
+        kTranslate,
     };
     Flattener(const File& file, const std::string& table, Use use, Remarks& remarks);
 
-    /// Decisions of a built-in chain for packets of `start`, without its policy. An accept that
-    /// cannot be said is left out, a denial that cannot is said wider; both are remarked.
+    /// Decisions of a built-in chain for packets of `start`, without filter's policy. An accept
+    /// that cannot be said is left out, a denial that cannot is said wider; both are remarked.
     std::vector<Decision> run(const std::string& chain, const Box& start);
 
   private:
@@ -44,17 +48,27 @@ class Flattener {
               unsigned depth);
     void verdict(const Line& line, const std::string& chain, Decision::Kind kind,
                  const Reach& reach, const Match& match);
+    void exempt(const Line& line, const Reach& reach, const Match& match);
+    void deny(const Line& line, const std::string& chain, Decision::Kind kind, const Reach& reach,
+              const Match& match);
+    void translate(const Line& line, const std::string& chain, const Reach& reach,
+                   const Match& match);
     void jump(const Line& line, Reach& reach, const Match& match, unsigned depth);
     void leave(const Line& line, Reach& reach, const Match& match);
+    void add_policy(const std::string& chain, const Box& start);
     void emit(const Line& line, const std::string& chain, Decision::Kind kind, Region region,
               const Match& match);
 
     const File& file_;
+    std::string table_;
     const std::map<std::string, Chain>* chains_ = nullptr;
     Use use_;
     Remarks& remarks_;
     std::vector<Decision> out_;
-    std::vector<Box> done_;  // nat: what ACCEPT keeps from being translated
+    // But for filter: what ACCEPT keeps from denials and translations for certain.
+    std::vector<Box> exempt_;
+    std::vector<Box> spared_;                           // nat: what it may keep from translation
+    std::vector<std::pair<const Line*, Box>> unclear_;  // what only perhaps is kept from denials
 };
 
 /// Taking more boxes than this apart is given up.

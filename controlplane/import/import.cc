@@ -62,9 +62,9 @@ Result<Imported> import_iptables(const std::vector<Source>& sources) {
         auto file = parse(source.text, source.name, source.v6, interfaces);
         if (!file) return std::move(file.error());
         Remarks remarks(source.name);
-        std::ranges::move(nat_rules(*file, interfaces, nat_names, remarks),
-                          std::back_inserter(nat));
-        std::ranges::move(filter_rules(*file, interfaces, names, remarks),
+        const NatRules translated = nat_rules(*file, interfaces, nat_names, remarks);
+        std::ranges::copy(translated.lines, std::back_inserter(nat));
+        std::ranges::move(filter_rules(*file, interfaces, translated, names, remarks),
                           std::back_inserter(rules));
         std::ranges::copy(remarks.all(), std::back_inserter(out.remarks));
         from += (from.empty() ? "" : " and ") + source.name.substr(source.name.rfind('/') + 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table nat as rules of the stage nat. What is left out is not translated; the firewall judges
-// it all the same.
+// The table nat as rules of the stage nat. What is left out is not translated; where that would
+// have given it another destination, it is denied.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -16,14 +16,24 @@ namespace {
 /// "192.0.2.1", "192.0.2.1-192.0.2.9", each with ":80" or ":1000-2000".
 struct To {
     Numbers addresses;
-    std::string ports;
+    Numbers ports;  ///< empty: as they were
 };
+
+/// "80", "1000-2000".
+bool add_ports(const std::string& text, Numbers& to) {
+    const size_t dash = text.find('-');
+    const auto low = number_of(text.substr(0, dash), 65535);
+    const auto high = dash == text.npos ? low : number_of(text.substr(dash + 1), 65535);
+    if (!low || !high || *high < *low) return false;
+    to.add(*low, *high);
+    return true;
+}
 
 std::optional<To> to_of(const std::string& text) {
     To out;
     const size_t colon = text.find(':');
     const std::string addresses = text.substr(0, colon);
-    if (colon != text.npos) out.ports = text.substr(colon + 1);
+    if (colon != text.npos && !add_ports(text.substr(colon + 1), out.ports)) return std::nullopt;
     const size_t dash = addresses.find('-');
     const auto low = IpAddress::parse(addresses.substr(0, dash));
     const auto high = dash == addresses.npos ? low : IpAddress::parse(addresses.substr(dash + 1));
@@ -37,39 +47,82 @@ bool one(const Numbers& numbers) {
     return numbers.ranges().size() == 1 && numbers.ranges()[0].low == numbers.ranges()[0].high;
 }
 
-class NatRules {
+class Nat {
   public:
-    NatRules(const File& file, const Interfaces& interfaces, Names& names, Remarks& remarks)
+    Nat(const File& file, const Interfaces& interfaces, Names& names, Remarks& remarks)
         : file_(file), interfaces_(interfaces), names_(names), remarks_(remarks) {}
 
-    std::vector<std::string> run() {
+    NatRules run() {
         const auto table = file_.tables.find("nat");
         if (table == file_.tables.end()) return {};
-        if (file_.v6) {
-            for (const auto& [name, chain] : table->second)
-                for (const Line& line : chain.lines) remarks_.on(line, "IPv6 is not translated");
-            return {};
-        }
         for (const char* chain : {"OUTPUT", "INPUT"})
             if (const auto found = table->second.find(chain); found != table->second.end())
                 for (const Line& line : found->second.lines)
                     remarks_.on(line, "what the box itself sends or gets is not translated");
-        const Box all = universe(interfaces_, false);
-        for (const char* chain : {"PREROUTING", "POSTROUTING"}) {
-            Flattener flattener(file_, "nat", Flattener::Use::kTranslate, remarks_);
-            for (const Decision& d : flattener.run(chain, all)) translate(d);
-        }
+        Flattener flattener(file_, "nat", Flattener::Use::kTranslate, remarks_);
+        const Box all = universe(interfaces_, file_.v6);
+        for (const Decision& d : flattener.run("PREROUTING", all))
+            d.denies() ? deny(d) : translate_rest(d);
+        for (const Decision& d : flattener.run("POSTROUTING", all))
+            if (!d.denies())
+                translate(d);
+            else if (!translates(d.line))
+                deny_leaving(d);
         return std::move(out_);
     }
 
   private:
+    static bool translates(const Line* line) {
+        return line != nullptr && line->target != "DROP" && line->target != "REJECT";
+    }
     static std::string option(const Decision& d, const char* name) {
         const auto found = d.line->options.find(name);
         return found == d.line->options.end() ? "" : found->second;
     }
+    static Box fresh(Box box) {
+        box.in[kState] = {kNew, kNew};
+        return box;
+    }
+    // What a rule before, left out, would have taken is not for this one.
+    void translate_rest(const Decision& d) {
+        Region region{d.box};
+        for (const Box& box : denied_)
+            if (!take_away(region, box, kMostBoxes))
+                return remarks_.on(*d.line, "left out: too many exceptions");
+        for (Box& box : region) {
+            Decision rest = d;
+            rest.box = std::move(box);
+            translate(rest);
+        }
+    }
+    // All that has no rule here although the source's line may take it.
+    void deny(const Decision& d) {
+        if (!d.box.in[kState].holds(kNew)) return;
+        Region region{fresh(d.box)};
+        for (const Destination& to : out_.destinations)
+            take_away(region, fresh(to.box), kMostBoxes);
+        for (Box& box : region) {
+            Decision denial = d;
+            denial.box = box;
+            if (translates(d.line)) {
+                denial.name += "-untranslated";
+                remarks_.on(*d.line, "denied: what is not translated would go where it never went");
+            }
+            out_.denials.push_back(std::move(denial));
+            box.in[kState] = d.box.in[kState];
+            denied_.push_back(std::move(box));
+        }
+    }
+    void deny_leaving(const Decision& d) {
+        if (!d.box.in[kState].holds(kNew)) return;
+        Decision denial = d;
+        denial.box = fresh(d.box);
+        denial.box.in[kOut] = d.box.in[kOut].without({interfaces_.local(), interfaces_.local()});
+        if (!denial.box.empty()) out_.denials.push_back(std::move(denial));
+    }
     void translate(const Decision& d) {
         if (d.kind == Decision::Kind::kLog) return remarks_.on(*d.line, "nat does not log");
-        if (d.kind != Decision::Kind::kTranslate) return remarks_.on(*d.line, "nat denies nothing");
+        if (file_.v6) return remarks_.on(*d.line, "left out: IPv6 is not translated");
         if (!d.members.empty())
             return remarks_.on(*d.line, fmt::format("left out: nat does not match by {}",
                                                     d.members.begin()->first));
@@ -78,28 +131,32 @@ class NatRules {
         if (d.box.in[kIcmpType] != Numbers(0, 255))
             return remarks_.on(*d.line, "left out: nat does not match by ICMP type");
         const std::string& target = d.line->target;
-        if (target == "MASQUERADE") return source(d, "masquerade", {}, option(d, "--to-ports"));
+        if (target == "MASQUERADE") {
+            To to;
+            const std::string ports = option(d, "--to-ports");
+            if (!ports.empty() && !add_ports(ports, to.ports))
+                return remarks_.on(*d.line, "left out: expected a port or a range of them");
+            return source(d, "masquerade", to);
+        }
         if (target == "SNAT") {
             const auto to = to_of(option(d, "--to-source"));
             if (!to) return remarks_.on(*d.line, "left out: expected an IPv4 address or range");
-            return source(d, "source", to->addresses, to->ports);
+            return source(d, "source", *to);
         }
         if (target == "DNAT") return destination(d);
         remarks_.on(*d.line, fmt::format("left out: nat has no {}", target));
     }
-    void source(const Decision& d, const char* kind, const Numbers& addresses,
-                const std::string& ports) {
+    void source(const Decision& d, const char* kind, const To& to) {
         Box box = d.box;
-        box.in[kOut] = box.in[kOut].without({interfaces_.local(), interfaces_.local()});
-        if (box.in[kOut] == universe(interfaces_, false)
-                                .in[kOut]
-                                .without({interfaces_.local(), interfaces_.local()}))
-            box.in[kOut] = universe(interfaces_, false).in[kOut];
+        const Numbers any = universe(interfaces_, false).in[kOut];
+        const Numbers local(interfaces_.local(), interfaces_.local());
+        box.in[kOut] = box.in[kOut].without(local);
+        if (box.in[kOut] == any.without(local)) box.in[kOut] = any;
         if (box.in[kOut].empty()) return remarks_.on(*d.line, "left out: it leaves by no port");
         std::string line = begin(d, kind, box);
-        if (!addresses.empty()) line += ", address: " + prefixes_text(addresses, false);
-        if (!ports.empty()) line += ", ports: " + ports;
-        out_.push_back(line + "}");
+        if (!to.addresses.empty()) line += ", address: " + prefixes_text(to.addresses, false);
+        if (!to.ports.empty()) line += ", ports: " + ports_text(to.ports);
+        out_.lines.push_back(line + "}");
     }
     void destination(const Decision& d) {
         const auto to = to_of(option(d, "--to-destination"));
@@ -117,8 +174,9 @@ class NatRules {
         box.in[kOut] = all.in[kOut];
         std::string line = begin(d, "destination", box);
         line += ", address: " + prefixes_text(to->addresses, false);
-        if (!to->ports.empty()) line += ", ports: " + to->ports;
-        out_.push_back(line + "}");
+        if (!to->ports.empty()) line += ", ports: " + ports_text(to->ports);
+        out_.lines.push_back(line + "}");
+        out_.destinations.push_back({box, to->addresses, to->ports});
     }
     std::string begin(const Decision& d, const char* kind, const Box& box) {
         return fmt::format("{{name: {}, kind: {}", names_.unique(d.name), kind) +
@@ -129,14 +187,14 @@ class NatRules {
     const Interfaces& interfaces_;
     Names& names_;
     Remarks& remarks_;
-    std::vector<std::string> out_;
+    NatRules out_;
+    Region denied_;  // of PREROUTING, in all states
 };
 
 }  // namespace
 
-std::vector<std::string> nat_rules(const File& file, const Interfaces& interfaces, Names& names,
-                                   Remarks& remarks) {
-    return NatRules(file, interfaces, names, remarks).run();
+NatRules nat_rules(const File& file, const Interfaces& interfaces, Names& names, Remarks& remarks) {
+    return Nat(file, interfaces, names, remarks).run();
 }
 
 }  // namespace ravelin::import
