@@ -40,14 +40,19 @@ void ChainRules::append(const char* table, Use use, const std::string& chain) {
                       std::back_inserter(decisions_));
 }
 
-// A table that is not there accepts; so the kernel does.
+// A table that is not there accepts; so the kernel does. A chain that is not declared keeps the
+// policy it had, which nobody says.
 void ChainRules::add_policy() {
     const auto table = file_.tables.find("filter");
     std::string policy = "ACCEPT";
-    if (table != file_.tables.end() && table->second.contains(chain_))
-        policy = table->second.at(chain_).policy;
-    const Kind kind = policy == "DROP" ? Kind::kDrop : Kind::kAccept;
+    if (table != file_.tables.end()) {
+        const auto chain = table->second.find(chain_);
+        policy = chain == table->second.end() ? "" : chain->second.policy;
+    }
+    const Kind kind = policy == "ACCEPT" ? Kind::kAccept : Kind::kDrop;
     decisions_.push_back({kind, start_, {}, lower(chain_) + "-policy", nullptr, false});
+    if (policy != "ACCEPT" && policy != "DROP")
+        remarks_.on("filter " + chain_, "the file has no policy ACCEPT or DROP: denied");
 }
 
 // LOG decides nothing: what decides next about the very same packets logs them.

@@ -88,6 +88,8 @@ std::vector<std::string> filter_rules(const File& file, const Interfaces& interf
     for (const Decision& d : before) writer.deny(d);
     forward.write();
     input.write();
+    if (!file.tables.contains("filter"))
+        remarks.on("*filter", "is not in the file: what no other table denies is accepted");
     remark_tables(file, remarks);
     return writer.take();
 }

@@ -111,45 +111,96 @@ Box universe(const Interfaces& interfaces, bool v6) {
     return out;
 }
 
+namespace {
+
+/// What iptables-nft-save says of rules that it does not print.
+bool says_rules_are_missing(const std::string& comment) {
+    return comment.find("tables-legacy tables present") != comment.npos ||
+           comment.find("is incompatible, use 'nft' tool") != comment.npos ||
+           comment.find("contains incompatible base-chains") != comment.npos;
+}
+
+class FileReader {
+  public:
+    FileReader(const std::string& name, bool v6, const Interfaces& interfaces)
+        : interfaces_(interfaces), out_{name, v6, {}} {}
+
+    Result<File> read(std::string_view text) {
+        std::istringstream in{std::string(text)};
+        for (std::string line; std::getline(in, line);) {
+            ++number_;
+            if (Status read = one(line); !read) return std::move(read.error());
+        }
+        if (table_ != nullptr)
+            return Error{fmt::format("{}:{}:1: found the end, expected COMMIT of *{} first",
+                                     out_.name, number_ + 1, table_name_)};
+        if (out_.tables.empty())
+            return Error{
+                fmt::format("{}:1:1: no table, expected what iptables-save prints", out_.name)};
+        return std::move(out_);
+    }
+
+  private:
+    Error wrong(const std::string& line, const std::string& expected) const {
+        return Error{
+            fmt::format("{}:{}:1: found '{}', expected {}", out_.name, number_, line, expected)};
+    }
+    Status one(const std::string& line) {
+        auto words = words_of(line);
+        if (!words.empty() && words[0].starts_with('#')) {
+            if (!says_rules_are_missing(line)) return ok_status();
+            return wrong(line, "all rules in the file");
+        }
+        // [packets:bytes] of iptables-save -c
+        if (!words.empty() && words[0].starts_with('[')) words.erase(words.begin());
+        if (words.empty()) return ok_status();
+        if (words[0].starts_with('*')) return begin(line, words[0].substr(1));
+        if (table_ == nullptr)
+            return wrong(line, "a table like *filter first, as iptables-save writes it");
+        if (words[0] == "COMMIT") {
+            table_ = nullptr;
+        } else if (words[0].starts_with(':') && words.size() >= 2) {
+            (*table_)[words[0].substr(1)].policy = words[1];
+        } else if ((words[0] == "-A" || words[0] == "--append") && words.size() >= 2) {
+            append(line, words);
+        } else {
+            return wrong(line, "*TABLE, :CHAIN POLICY, -A CHAIN ... or COMMIT");
+        }
+        return ok_status();
+    }
+    Status begin(const std::string& line, const std::string& name) {
+        if (table_ != nullptr) return wrong(line, "COMMIT of *" + table_name_ + " first");
+        const auto [at, fresh] = out_.tables.try_emplace(name);
+        if (!fresh) return wrong(line, "each table once");
+        table_ = &at->second;
+        table_name_ = name;
+        return ok_status();
+    }
+    void append(const std::string& line, const std::vector<std::string>& words) {
+        Line rule{number_, line, {}, {}, false, {}, {}};
+        const Box all = universe(interfaces_, out_.v6);
+        rule.match.box = all;
+        read_rule({words.begin() + 2, words.end()}, out_.v6, interfaces_, rule);
+        // Nothing is tracked yet in raw.
+        if (table_name_ == "raw" && rule.match.box.in[kState] != all.in[kState]) {
+            rule.match.box.in[kState] = all.in[kState];
+            if (rule.match.unknown.empty()) rule.match.unknown = "a state in raw";
+        }
+        (*table_)[words[1]].lines.push_back(std::move(rule));
+    }
+
+    const Interfaces& interfaces_;
+    File out_;
+    std::map<std::string, Chain>* table_ = nullptr;
+    std::string table_name_;
+    int number_ = 0;
+};
+
+}  // namespace
+
 Result<File> parse(std::string_view text, const std::string& name, bool v6,
                    const Interfaces& interfaces) {
-    File out{name, v6, {}};
-    std::map<std::string, Chain>* table = nullptr;
-    std::istringstream in{std::string(text)};
-    std::string line;
-    for (int number = 1; std::getline(in, line); ++number) {
-        auto words = words_of(line);
-        if (words.empty() || words[0].starts_with('#') || words[0] == "COMMIT") continue;
-        // [packets:bytes] of iptables-save -c
-        if (words[0].starts_with('[')) words.erase(words.begin());
-        if (words.empty()) continue;
-        const auto wrong = [&](const char* expected) {
-            return Error{
-                fmt::format("{}:{}:1: found '{}', expected {}", name, number, line, expected)};
-        };
-        if (words[0].starts_with('*')) {
-            table = &out.tables[words[0].substr(1)];
-            continue;
-        }
-        if (table == nullptr)
-            return wrong("a table like *filter first, as iptables-save writes it");
-        if (words[0].starts_with(':') && words.size() >= 2) {
-            (*table)[words[0].substr(1)].policy = words[1];
-        } else if ((words[0] == "-A" || words[0] == "--append") && words.size() >= 2) {
-            Line rule{number, line, {}, {}, false, {}, {}};
-            rule.match.box = universe(interfaces, v6);
-            words.erase(words.begin());
-            const std::string chain = words.front();
-            words.erase(words.begin());
-            read_rule(words, v6, interfaces, rule);
-            (*table)[chain].lines.push_back(std::move(rule));
-        } else {
-            return wrong("*TABLE, :CHAIN POLICY, -A CHAIN ... or COMMIT");
-        }
-    }
-    if (out.tables.empty())
-        return Error{fmt::format("{}:1:1: no table, expected what iptables-save prints", name)};
-    return out;
+    return FileReader(name, v6, interfaces).read(text);
 }
 
 }  // namespace ravelin::import

@@ -64,8 +64,8 @@ void collect_interfaces(std::string_view text, Interfaces& interfaces);
 std::string assume_interfaces(Interfaces& interfaces);
 /// Everything, of one family.
 Box universe(const Interfaces& interfaces, bool v6);
-/// Error: FILE:LINE: found, expected. What a rule says that nobody here understands is no error but
-/// the rule's `unknown`.
+/// Error: FILE:LINE:1: found, expected; also where the file says or shows that rules are missing.
+/// What a rule says that nobody here understands is no error but the rule's `unknown`.
 Result<File> parse(std::string_view text, const std::string& name, bool v6,
                    const Interfaces& interfaces);
 

@@ -38,8 +38,10 @@ class Reader {
             negated_ = true;
             ++at_;
         }
-        return at_ + 1 < words_.size() ? words_[++at_] : std::string{};
+        return text();
     }
+    // Whatever it says, be it "!".
+    std::string text() { return at_ + 1 < words_.size() ? words_[++at_] : std::string{}; }
     bool cannot(const std::string& what) {
         if (rule_.match.unknown.empty()) rule_.match.unknown = what;
         while (at_ + 1 < words_.size() && !words_[at_ + 1].starts_with('-') &&
@@ -75,7 +77,7 @@ class Reader {
         if (w == "--state" || w == "--ctstate") return states(next());
         if (w == "--src-range" || w == "--dst-range")
             return address_range(w == "--src-range" ? kSource : kDestination, next());
-        if (w == "--comment") return rule_.comment = next(), true;
+        if (w == "--comment") return rule_.comment = text(), true;
         if (w == "-j" || w == "--jump" || w == "-g" || w == "--goto") {
             rule_.is_goto = w == "-g" || w == "--goto";
             return rule_.target = next(), true;
@@ -241,7 +243,7 @@ class Reader {
         const auto belongs = [&](const std::string& text) {
             return !text.starts_with('-') && text != "!";
         };
-        if (w.ends_with("-prefix") && at_ + 1 < words_.size()) value = words_[++at_];
+        if (w.ends_with("-prefix")) value = text();
         while (at_ + 1 < words_.size() && belongs(words_[at_ + 1]))
             value += (value.empty() ? "" : " ") + words_[++at_];
         return true;

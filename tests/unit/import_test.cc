@@ -169,11 +169,46 @@ TEST_F(Import, WhatIsNoSuchFileIsRefusedWithItsPlace) {
     for (const auto& [text, expected] : std::vector<std::pair<std::string, std::string>>{
              {"", "rules:1:1: no table"},
              {"-A INPUT -j ACCEPT\n", "rules:1:1: found '-A INPUT -j ACCEPT', expected a table"},
-             {"*filter\nwhat\n", "rules:2:1: found 'what', expected *TABLE"}}) {
+             {"*filter\nwhat\n", "rules:2:1: found 'what', expected *TABLE"},
+             {"*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j ACCEPT\n",
+              "rules:4:1: found the end, expected COMMIT of *filter first"},
+             {"*nat\n*filter\nCOMMIT\n", "rules:2:1: found '*filter', expected COMMIT of *nat"},
+             {"*nat\nCOMMIT\n*nat\nCOMMIT\n", "rules:3:1: found '*nat', expected each table once"},
+             {"*nat\nCOMMIT\n-A INPUT -j DROP\n", "rules:3:1: found '-A INPUT -j DROP'"},
+             {"# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n" +
+                  filter(""),
+              "rules:1:1: found '# Warning"},
+             {filter("") + "# Table `nat' is incompatible, use 'nft' tool.\n", "rules:6:1:"},
+             {"# Table `raw' contains incompatible base-chains, use 'nft' tool to list them.\n",
+              "rules:1:1:"}}) {
         const auto imported = import_iptables({{"rules", text, false}});
         ASSERT_FALSE(imported.ok());
         EXPECT_THAT(imported.error().message, HasSubstr(expected));
     }
+}
+
+TEST_F(Import, APolicyThatNobodySaysDenies) {
+    take("*filter\n:INPUT - [0:0]\n-A FORWARD -p tcp -j ACCEPT\nCOMMIT\n");
+    EXPECT_THAT(rule("forward-policy"), HasSubstr("action: drop"));
+    EXPECT_THAT(rule("input-policy"), HasSubstr("action: drop"));
+    EXPECT_THAT(lost(), Contains("0: the file has no policy ACCEPT or DROP: denied"));
+    take("*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n");
+    EXPECT_THAT(lost(),
+                ElementsAre("0: is not in the file: what no other table denies is accepted"));
+}
+
+TEST_F(Import, ACommentIsNoNegation) {
+    take(filter("-A INPUT -p tcp -m comment --comment \"!\" -j DROP\n", "DROP", "ACCEPT"));
+    EXPECT_THAT(rule("INPUT-5"), HasSubstr("action: drop"));
+}
+
+// Before connections are tracked a state says nothing that Ravelin could say.
+TEST_F(Import, StatesInRawAreNotBelieved) {
+    take(
+        "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m state --state NEW -j ACCEPT\n"
+        "-A PREROUTING -p tcp -m state --state INVALID -j DROP\nCOMMIT\n" +
+        filter(""));
+    EXPECT_EQ(rules_[0], "{name: PREROUTING-4, action: drop, family: ip4, protocol: tcp}");
 }
 
 TEST_F(Import, RealFilesLoadAndNothingIsDroppedInSilence) {
