@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/import/chain_rules.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "controlplane/import/answers.h"
@@ -10,6 +12,29 @@ namespace ravelin::import {
 
 using Kind = Decision::Kind;
 using Use = Flattener::Use;
+
+namespace {
+
+/// But for their states.
+bool overlap(Box a, const Box& b) {
+    a.in[kState] = b.in[kState];
+    return !a.common(b).empty();
+}
+
+// The kernel decrements before FORWARD and POSTROUTING, Ravelin behind its firewall. What arrives
+// with 0 or 1 is not forwarded. False: no packet has it.
+bool as_it_arrived(Decision& d) {
+    const auto ttl = d.members.find("ttl");
+    if (ttl == d.members.end()) return true;
+    const auto ends = split(ttl->second, '-');
+    const auto low = number_of(ends.front(), 255), high = number_of(ends.back(), 255);
+    if (!low || !high || *low == 255) return false;
+    ttl->second =
+        fmt::format("{}-{}", *low == 0 ? 0 : *low + 1, std::min<uint64_t>(*high + 1, 255));
+    return true;
+}
+
+}  // namespace
 
 ChainRules::ChainRules(const File& file, const Interfaces& interfaces, const std::string& chain,
                        const std::vector<Decision>& before, RuleWriter& writer, Remarks& remarks)
@@ -36,8 +61,8 @@ ChainRules::ChainRules(const File& file, const Interfaces& interfaces, const std
 }
 
 void ChainRules::append(const char* table, Use use, const std::string& chain) {
-    std::ranges::move(Flattener(file_, table, use, remarks_).run(chain, start_),
-                      std::back_inserter(decisions_));
+    for (Decision& d : Flattener(file_, table, use, remarks_).run(chain, start_))
+        if (input_ || as_it_arrived(d)) decisions_.push_back(std::move(d));
 }
 
 // A table that is not there accepts; so the kernel does. A chain that is not declared keeps the
@@ -71,9 +96,13 @@ void ChainRules::take_logs() {
     }
 }
 
+void ChainRules::count() const {
+    for (size_t i = own_; i < decisions_.size(); ++i) writer_.count(decisions_[i]);
+}
+
 void ChainRules::write() {
     for (size_t i = own_; i < decisions_.size(); ++i) {
-        if (decisions_[i].denies()) writer_.deny(decisions_[i]);
+        if (decisions_[i].denies()) writer_.deny(decisions_[i], accepts_behind(i));
         if (decisions_[i].kind == Kind::kAccept) accept(i);
     }
     if (input_ && !decisions_.empty()) check_own_answers();
@@ -88,9 +117,36 @@ void ChainRules::accept(size_t at) {
         for (const Box& denied : life.denied_back) mirror(d, denied);
         return writer_.accept(d, true);
     }
-    if (states.holds(kEstablished)) return writer_.accept(d, false);
+    if (states == Numbers(kNew, kUntracked)) {
+        if (!denies_parts_before(at)) return writer_.accept(d, false);
+        return writer_.remark(d, "left out: a rule before it denies parts of its flows");
+    }
     writer_.remark(d, life.forward ? "left out: no rule accepts the answers"
                                    : "left out: no rule accepts the rest of its flows");
+}
+
+// Of the ICMP that is INVALID in Linux some is not here.
+bool ChainRules::accepts_behind(size_t at) const {
+    Box icmp = decisions_[at].box;
+    const Wide protocol = file_.v6 ? 58 : 1;
+    icmp.in[kProtocol] = icmp.in[kProtocol].common({protocol, protocol});
+    return std::any_of(decisions_.begin() + static_cast<ptrdiff_t>(at), decisions_.end(),
+                       [&](const Decision& d) {
+                           return d.kind == Kind::kAccept && d.box.in[kState].holds(kInvalid) &&
+                                  overlap(d.box, icmp);
+                       });
+}
+
+// Where packets are judged by themselves nobody knows what is ESTABLISHED or RELATED.
+bool ChainRules::denies_parts_before(size_t at) const {
+    const auto own = [](const Numbers& states) {
+        return !states.holds(kNew) && (states.holds(kEstablished) || states.holds(kRelated));
+    };
+    return std::any_of(decisions_.begin(), decisions_.begin() + static_cast<ptrdiff_t>(at),
+                       [&](const Decision& d) {
+                           return d.denies() && own(d.box.in[kState]) &&
+                                  overlap(d.box, decisions_[at].box);
+                       });
 }
 
 // Answers that a rule denies: here the first packet of such a flow is denied.
@@ -99,7 +155,7 @@ void ChainRules::mirror(const Decision& d, const Box& denied) {
     if (std::ranges::find(mirrored_, first.box) != mirrored_.end()) return;
     mirrored_.push_back(first.box);
     first.box.in[kState] = {kNew, kNew};
-    writer_.deny(first);
+    writer_.deny(first, false);
     writer_.remark(d,
                    "flows whose answers another rule denies are denied from their first packet on");
 }

@@ -13,6 +13,8 @@ class ChainRules {
     /// `chain`: FORWARD or INPUT. `before`: what PREROUTING has denied, written by others.
     ChainRules(const File& file, const Interfaces& interfaces, const std::string& chain,
                const std::vector<Decision>& before, RuleWriter& writer, Remarks& remarks);
+    /// Tells the writer; of both chains, before the first is written.
+    void count() const;
     void write();
 
   private:
@@ -20,6 +22,8 @@ class ChainRules {
     void add_policy();
     void take_logs();
     void accept(size_t at);
+    [[nodiscard]] bool accepts_behind(size_t at) const;
+    [[nodiscard]] bool denies_parts_before(size_t at) const;
     void mirror(const Decision& d, const Box& denied);
     void check_own_answers();
 

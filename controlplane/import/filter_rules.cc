@@ -85,7 +85,9 @@ std::vector<std::string> filter_rules(const File& file, const Interfaces& interf
     RuleWriter writer(file, interfaces, names, remarks);
     ChainRules forward(file, interfaces, "FORWARD", before, writer, remarks);
     ChainRules input(file, interfaces, "INPUT", before, writer, remarks);
-    for (const Decision& d : before) writer.deny(d);
+    for (const Decision& d : before) writer.count(d);
+    for (const ChainRules* chain : {&forward, &input}) chain->count();
+    for (const Decision& d : before) writer.deny(d, true);
     forward.write();
     input.write();
     if (!file.tables.contains("filter"))

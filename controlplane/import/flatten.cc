@@ -30,6 +30,11 @@ std::string name_of(const Line& line, const std::string& chain) {
     return out.empty() ? fmt::format("{}-{}", chain.substr(0, 40), line.number) : out;
 }
 
+// The firewall would take its packets for NEW ones.
+bool untracks(const Line& l) {
+    return l.target == "NOTRACK" || (l.target == "CT" && l.options.contains("--notrack"));
+}
+
 }  // namespace
 
 Flattener::Flattener(const File& file, const std::string& table, Use use, Remarks& remarks)
@@ -78,7 +83,7 @@ void Flattener::add_policy(const std::string& chain, const Box& start) {
 
 void Flattener::walk(const std::string& chain, Reach reach, const Match& outer, unsigned depth) {
     const auto found = chains_->find(chain);
-    if (found == chains_->end() || depth > kDeepest) return;
+    if (found == chains_->end()) return;
     for (const Line& l : found->second.lines) line(l, chain, reach, outer, depth);
 }
 
@@ -90,6 +95,7 @@ void Flattener::line(const Line& l, const std::string& chain, Reach& reach, cons
         return remarks_.on(l, "only about interfaces that are no ports here, such as lo", false);
     const Match match = outer.common(l.match);
     if (match.box.empty()) return;
+    if (l.match.limit_line != 0) limited_[l.number] = denied(l, reach, match.box);
     const bool user = chains_->contains(target);
     if (user) return jump(l, reach, match, depth);
     if (target == "RETURN") return leave(l, reach, l.match);
@@ -98,7 +104,8 @@ void Flattener::line(const Line& l, const std::string& chain, Reach& reach, cons
     if (target == "DROP") return verdict(l, chain, Kind::kDrop, reach, match);
     if (target == "REJECT") return verdict(l, chain, Kind::kReject, reach, match);
     if (translates(target)) return verdict(l, chain, Kind::kTranslate, reach, match);
-    if (goes_on(target)) return remarks_.on(l, fmt::format("target {} has no counterpart", target));
+    if (goes_on(target) && !untracks(l))
+        return remarks_.on(l, fmt::format("target {} has no counterpart", target));
     remarks_.on(l, fmt::format("target {} has no counterpart; its packets are denied", target));
     verdict(l, chain, use_ == Use::kTranslate ? Kind::kTranslate : Kind::kDrop, reach, match);
 }
@@ -136,16 +143,21 @@ void Flattener::deny(const Line& l, const std::string& chain, Kind kind, const R
                     fmt::format("denies more than it says: no counterpart of {}", match.unknown));
         said.members.clear();
     }
-    Region region = common(reach.may, match.box);
+    Region region = denied(l, reach, match.box);
     for (const auto& [line, box] : unclear_)
         if (use_ == Use::kDenials && !common(region, box).empty())
             remarks_.on(*line,
                         "exempts nothing from what is denied behind it: header fields, or what "
                         "has no counterpart");
-    for (const Box& box : exempt_)
-        if (!take_away(region, box, kMostBoxes))
-            remarks_.on(l, "denies more than it says: too many exceptions");
     emit(l, chain, kind, std::move(region), said);
+}
+
+Region Flattener::denied(const Line& l, const Reach& reach, const Box& box) {
+    Region region = common(reach.may, box);
+    for (const Box& kept : exempt_)
+        if (!take_away(region, kept, kMostBoxes))
+            remarks_.on(l, "denies more than it says: too many exceptions");
+    return region;
 }
 
 void Flattener::translate(const Line& l, const std::string& chain, const Reach& reach,
@@ -162,18 +174,23 @@ void Flattener::translate(const Line& l, const std::string& chain, const Reach& 
     Match taken = match;
     if (!match.unknown.empty()) taken.members.clear();
     taken.members.erase("limit");
-    Region all = common(reach.may, match.box);
-    for (const Box& box : exempt_) take_away(all, box, kMostBoxes);
-    emit(l, chain, Kind::kDrop, std::move(all), taken);
+    emit(l, chain, Kind::kDrop, denied(l, reach, match.box), taken);
 }
 
 void Flattener::emit(const Line& l, const std::string& chain, Kind kind, Region region,
                      const Match& match) {
+    const auto counts = limited_.find(match.limit_line);
+    const bool shared = counts != limited_.end() && counts->second != region;
     for (Box& box : region)
-        out_.push_back({kind, std::move(box), match.members, name_of(l, chain), &l, false});
+        out_.push_back({kind, std::move(box), match.members, name_of(l, chain), &l, false,
+                        match.members.contains("limit") ? match.limit_line : 0, shared});
 }
 
 void Flattener::jump(const Line& l, Reach& reach, const Match& match, unsigned depth) {
+    if (depth == kDeepest) {
+        remarks_.on(l, "its packets are denied: the jumps go too deep");
+        return deny(l, l.target, Kind::kDrop, reach, match);
+    }
     Reach inner{common(reach.may, match.box), {}};
     if (match.unknown.empty()) inner.must = common(reach.must, match.box);
     Match outer = match;
@@ -193,10 +210,12 @@ void Flattener::leave(const Line& l, Reach& reach, const Match& match) {
     bool fits = take_away(reach.must, match.box, kMostBoxes);
     if (!fits) reach.must.clear();
     if (match.exact()) fits = take_away(reach.may, match.box, kMostBoxes) && fits;
+    const std::string less = "what follows accepts less and denies more: ";
     if (!match.unknown.empty())
-        remarks_.on(l,
-                    fmt::format("what follows accepts less: no counterpart of {}", match.unknown));
-    if (!fits) remarks_.on(l, "what follows accepts less: too many exceptions");
+        remarks_.on(l, less + "no counterpart of " + match.unknown);
+    else if (!match.members.empty())
+        remarks_.on(l, less + "header fields or a rate decide who returns");
+    if (!fits) remarks_.on(l, less + "too many exceptions");
 }
 
 }  // namespace ravelin::import

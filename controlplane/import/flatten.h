@@ -19,6 +19,8 @@ struct Decision {
     std::string name;
     const Line* line = nullptr;  ///< null: a chain's policy
     bool log = false;
+    int limit_line = 0;         ///< as in Match
+    bool limit_shared = false;  ///< the limit counts other packets as well
     [[nodiscard]] bool denies() const { return kind == Kind::kDrop || kind == Kind::kReject; }
     [[nodiscard]] bool exact() const { return members.empty(); }
 };
@@ -55,6 +57,8 @@ class Flattener {
                    const Match& match);
     void jump(const Line& line, Reach& reach, const Match& match, unsigned depth);
     void leave(const Line& line, Reach& reach, const Match& match);
+    /// Of `box`, what no ACCEPT before has exempted.
+    Region denied(const Line& line, const Reach& reach, const Box& box);
     void add_policy(const std::string& chain, const Box& start);
     void emit(const Line& line, const std::string& chain, Decision::Kind kind, Region region,
               const Match& match);
@@ -65,6 +69,7 @@ class Flattener {
     Use use_;
     Remarks& remarks_;
     std::vector<Decision> out_;
+    std::map<int, Region> limited_;  // what a line's limit counts
     // But for filter: what ACCEPT keeps from denials and translations for certain.
     std::vector<Box> exempt_;
     std::vector<Box> spared_;                           // nat: what it may keep from translation

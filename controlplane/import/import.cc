@@ -51,6 +51,8 @@ Result<Imported> import_iptables(const std::vector<Source>& sources) {
     Imported out;
     if (std::string note = assume_interfaces(interfaces); !note.empty())
         out.remarks.push_back({sources.front().name, 0, "", std::move(note), false});
+    for (std::string& note : interfaces.notes())
+        out.remarks.push_back({sources.front().name, 0, "", std::move(note), true});
     if (interfaces.names().size() > limits::kMaxPorts)
         return Error{fmt::format("{}:1:1: found {} interfaces, expected at most {}",
                                  sources.front().name, interfaces.names().size(),

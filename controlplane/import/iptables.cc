@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "controlplane/import/file_checks.h"
 #include "controlplane/import/iptables_rule.h"
 
 namespace ravelin::import {
@@ -47,15 +48,19 @@ Match Match::common(const Match& inner) const {
     out.box = box.common(inner.box);
     for (const auto& [name, value] : members) {
         const auto [at, fresh] = out.members.try_emplace(name, value);
-        if (!fresh && at->second != value) out.unknown = fmt::format("two conditions on {}", name);
+        // The same rate twice are two buckets.
+        if (!fresh && (at->second != value || name == "limit"))
+            out.unknown = fmt::format("two conditions on {}", name);
     }
     if (!unknown.empty()) out.unknown = unknown;
+    if (limit_line != 0) out.limit_line = limit_line;
     return out;
 }
 
 void Interfaces::know(const std::string& pattern) {
     if (pattern.empty() || pattern == "lo" || pattern == "+") return;
     const bool wild = pattern.back() == '+';
+    if (wild) wild_.insert(pattern);
     const bool known = std::ranges::any_of(names_, [&](const std::string& name) {
         return wild ? begins(pattern, name) : name == pattern;
     });
@@ -68,6 +73,18 @@ Numbers Interfaces::matching(const std::string& pattern) const {
     for (size_t i = 0; i < names_.size(); ++i)
         if (pattern.ends_with('+') ? begins(pattern, names_[i]) : names_[i] == pattern)
             out.add(i, i);
+    return out;
+}
+
+std::vector<std::string> Interfaces::notes() const {
+    std::vector<std::string> out;
+    for (const std::string& pattern : wild_) {
+        std::string meant;
+        for (const std::string& name : names_)
+            if (begins(pattern, name)) meant += (meant.empty() ? "" : ", ") + name;
+        out.push_back(fmt::format("{} is taken for {} alone; name further ports in its rules",
+                                  pattern, meant));
+    }
     return out;
 }
 
@@ -137,6 +154,8 @@ class FileReader {
         if (out_.tables.empty())
             return Error{
                 fmt::format("{}:1:1: no table, expected what iptables-save prints", out_.name)};
+        if (Status fits = check_chains(out_); !fits) return std::move(fits.error());
+        distrust_changed_fields(out_);
         return std::move(out_);
     }
 

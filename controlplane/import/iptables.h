@@ -3,6 +3,7 @@
 // ever match it.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@ struct Match {
     Box box;
     std::map<std::string, std::string> members;  ///< YAML: "tcp-flags" -> "syn/syn,ack"
     std::string unknown;                         ///< empty, or what cannot be expressed
+    int limit_line = 0;                          ///< of the line with `limit`; 0: none
     [[nodiscard]] bool exact() const { return unknown.empty() && members.empty(); }
     [[nodiscard]] Match common(const Match& inner) const;
 };
@@ -53,9 +55,12 @@ class Interfaces {
     void know(const std::string& pattern);
     [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
     [[nodiscard]] Wide local() const { return names_.size(); }
+    /// What each name+ is taken for.
+    [[nodiscard]] std::vector<std::string> notes() const;
 
   private:
     std::vector<std::string> names_;
+    std::set<std::string> wild_;
 };
 
 /// Interfaces named in the text, lo left out.

@@ -28,7 +28,10 @@ class Reader {
             if (!word(words_[at_])) cannot(words_[at_]);
             negated_ = false;
         }
-        if (limit_rate_) finish_limit();
+        if (limit_rate_)
+            finish_limit();
+        else if (limits_)
+            cannot("a rate nobody says");
     }
 
   private:
@@ -95,7 +98,7 @@ class Reader {
         if (w == "--length") return length(next());
         if (w == "--limit" || w == "--hashlimit" || w == "--hashlimit-upto") return rate(next());
         if (w == "--hashlimit-above") return over_ = true, rate(next());
-        if (w == "--limit-burst" || w == "--hashlimit-burst") return burst_ = next(), true;
+        if (w == "--limit-burst" || w == "--hashlimit-burst") return burst(next());
         if (w == "--hashlimit-mode") return mode_ = next(), true;
         if (w == "--hashlimit-name" || w.starts_with("--hashlimit-htable")) return next(), true;
         return takes_option(rule_.target, w) && target_option(w);
@@ -106,6 +109,9 @@ class Reader {
             "tcp",   "udp",       "sctp",      "icmp",    "icmp6",    "icmpv6",
             "state", "conntrack", "comment",   "limit",   "ttl",      "hl",
             "dscp",  "length",    "multiport", "iprange", "hashlimit"};
+        const bool limit = name == "limit" || name == "hashlimit";
+        matches_behind_ = matches_behind_ || (limits_ && !limit && name != "comment");
+        limits_ = limits_ || limit;
         return kKnown.contains(name) || cannot("-m " + name);
     }
     bool addresses(Dimension d) {
@@ -210,8 +216,14 @@ class Reader {
         return low && high ? member("length", fmt::format("{}-{}", *low, *high))
                            : cannot("--length");
     }
-    // "3/minute" and the like; per source with hashlimit.
+    bool burst(const std::string& text) {
+        burst_ = decimal(text, 65535);
+        return (!burst_.empty() && burst_ != "0") || cannot("burst " + text);
+    }
+    // "3/minute" and the like; per source with hashlimit. What is not a whole number of packets a
+    // second is rounded to less.
     bool rate(const std::string& text) {
+        if (limit_rate_) return cannot("two rates");
         const auto parts = split(text, '/');
         const auto count = number_of(parts.front(), 1'000'000);
         const std::string unit = parts.size() == 2 ? parts[1] : "second";
@@ -219,9 +231,10 @@ class Reader {
             {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}}};
         for (const auto& [letter, seconds] : kUnits)
             if (count && *count != 0 && unit.starts_with(letter)) {
-                limit_rate_ = *count % seconds == 0
-                                  ? fmt::format("rate: {}pps", *count / seconds)
-                                  : fmt::format("every: {}us", seconds * 1'000'000 / *count);
+                limit_rate_ =
+                    *count % seconds == 0
+                        ? fmt::format("rate: {}pps", *count / seconds)
+                        : fmt::format("every: {}us", (seconds * 1'000'000 + *count - 1) / *count);
                 return !negated_ || cannot("! --limit");
             }
         return cannot("rate " + text);
@@ -235,7 +248,9 @@ class Reader {
         else if (!mode_.empty())
             cannot("--hashlimit-mode " + mode_);
         if (over_) more += ", over: true";
+        if (over_ && matches_behind_) cannot("a rate of more packets than those that match");
         member("limit", "{" + *limit_rate_ + more + "}");
+        rule_.match.limit_line = rule_.number;
     }
     // The text of a log may begin with a dash.
     bool target_option(const std::string& w) {
@@ -255,7 +270,9 @@ class Reader {
     Line& rule_;
     const Box all_;
     size_t at_ = 0;
-    bool negated_ = false, over_ = false;
+    bool negated_ = false;
+    bool over_ = false, limits_ = false;
+    bool matches_behind_ = false;  // the limit counts packets that these do not match
     std::optional<std::string> limit_rate_;
     std::string burst_, mode_;
 };

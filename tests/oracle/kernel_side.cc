@@ -15,6 +15,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -168,6 +169,30 @@ Status KernelSide::load(const std::string& nft, bool loose) {
     std::vector<Sent> ignored;
     drain(ignored);
     return ok_status();
+}
+
+Status KernelSide::restore(const std::string& iptables) {
+    if (auto s = load("", true); !s) return s;
+    if (auto s = pipe_to("iptables-nft-restore", iptables); !s) return s;
+    if (auto s = pipe_to("nft -f -",
+                         "table ip seen {\n counter in {}\n chain input {\n type filter hook "
+                         "input priority 400\n counter name in\n}\n}\n");
+        !s)
+        return s;
+    std::vector<Sent> ignored;
+    drain(ignored);
+    return ok_status();
+}
+
+Result<uint64_t> KernelSide::taken_in() {
+    FILE* pipe = ::popen("nft list counter ip seen in", "r");
+    if (pipe == nullptr) return failed("nft");
+    char text[512]{};
+    const size_t read = std::fread(text, 1, sizeof text - 1, pipe);
+    const int status = ::pclose(pipe);
+    const char* at = std::strstr(text, "packets ");
+    if (status != 0 || read == 0 || at == nullptr) return Error{"nft: no counter"};
+    return std::strtoull(at + std::strlen("packets "), nullptr, 10);
 }
 
 void KernelSide::drain(std::vector<Sent>& out) {

@@ -25,6 +25,10 @@ class KernelSide {
 
     /// Replaces the ruleset and forgets all connections. `loose`: nf_conntrack_tcp_loose.
     Status load(const std::string& nft, bool loose);
+    /// The same with what iptables-save printed, by iptables-nft-restore.
+    Status restore(const std::string& iptables);
+    /// Packets that every hook of INPUT has let through since the last load or restore.
+    Result<uint64_t> taken_in();
     /// A frame arrives on port 0 (lan) or 1 (wan); what left by either since the last call.
     std::vector<test::Sent> receive(unsigned port, const test::Bytes& frame);
     /// What is still under way; true if the marker came through behind it.

@@ -23,25 +23,54 @@ bool own_network(const IpAddress& address) {
     return own4.contains(address) || own6.contains(address);
 }
 
-std::string router_yaml(const std::string& firewall, bool reassemble) {
-    std::string out = "ports:\n";
-    for (const TopologyPort& p : kPorts)
-        out += fmt::format(
-            "  - {{name: {}, device: \"null\", mac: \"{}\", addresses: [{}, \"{}\"]}}\n", p.name,
-            p.mac, p.v4, p.v6);
-    out += fmt::format(
-        "pipeline:\n  - parse: {{verify-checksums: true}}\n  - steer: {{fragments: {}}}\n"
-        "  - route:\n      routes:\n",
-        reassemble ? "reassemble" : "track");
+namespace {
+
+std::string port_line(const TopologyPort& p) {
+    return fmt::format("  - {{name: {}, device: \"null\", mac: \"{}\", addresses: [{}, \"{}\"]}}\n",
+                       p.name, p.mac, p.v4, p.v6);
+}
+
+std::string route_stage() {
+    std::string out = "  - route:\n      routes:\n";
     for (const TopologyRoute& r : kRoutes)
         out += fmt::format("        - {{to: \"{}\", via: \"{}\"}}\n", r.to, r.via);
-    out += firewall;
-    out += "  - neighbour:\n      static:\n";
+    return out;
+}
+
+std::string neighbour_stage() {
+    std::string out = "  - neighbour:\n      static:\n";
     for (const TopologyPort& p : kPorts)
         for (const char* gateway : {p.gateway_v4, p.gateway_v6})
             out += fmt::format("        - {{port: {}, address: \"{}\", mac: \"{}\"}}\n", p.name,
                                gateway, p.gateway_mac);
-    return out + "  - local\n  - rewrite: {icmp-rate: 1000000pps}\n";
+    return out;
+}
+
+void replace(std::string& text, const std::string& what, const std::string& by) {
+    const size_t at = text.find(what);
+    if (at == text.npos) throw std::runtime_error("no '" + what + "' in\n" + text);
+    text.replace(at, what.size(), by);
+}
+
+}  // namespace
+
+std::string router_yaml(const std::string& firewall, bool reassemble) {
+    std::string out = "ports:\n";
+    for (const TopologyPort& p : kPorts) out += port_line(p);
+    out += fmt::format(
+        "pipeline:\n  - parse: {{verify-checksums: true}}\n  - steer: {{fragments: {}}}\n",
+        reassemble ? "reassemble" : "track");
+    return out + route_stage() + firewall + neighbour_stage() +
+           "  - local\n  - rewrite: {icmp-rate: 1000000pps}\n";
+}
+
+std::string imported_yaml(std::string imported) {
+    for (const TopologyPort& p : kPorts)
+        replace(imported, fmt::format("  - {{name: {0}, device: 'af_packet:{0}'}}\n", p.name),
+                port_line(p));
+    replace(imported, "  - route\n", route_stage());
+    replace(imported, "  - neighbour\n", neighbour_stage());
+    return imported;
 }
 
 Arrival arrival(const std::string& packet_text) {

@@ -40,6 +40,10 @@ bool own_network(const IpAddress& address);
 /// with fragments.
 std::string router_yaml(const std::string& firewall, bool reassemble = false);
 
+/// What `ravelin import` has made, for StageFixture: the topology's addresses, routes and gateways,
+/// which are left to the operator, filled in. Throws where the text is not as import writes it.
+std::string imported_yaml(std::string imported);
+
 /// The frame a packet text describes, and the port it enters by (index into kPorts).
 struct Arrival {
     unsigned port = 0;

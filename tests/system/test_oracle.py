@@ -10,6 +10,7 @@ import lab as lab_module
 import pytest
 
 KINDS = {"rules", "sets", "tcp", "mutation", "icmp", "fragments", "extensions", "oddities"}
+IMPORT_ORACLE = lab_module.BUILD / "tests" / "oracle" / "import_oracle"
 ORACLE = lab_module.BUILD / "tests" / "oracle" / "oracle"
 DOCUMENT = lab_module.ROOT / "tests" / "oracle" / "differences.md"
 CANNOT_RUN_HERE = 4
@@ -36,3 +37,16 @@ def test_same_rules_same_packets_same_verdicts():
     assert set(result["packets_by_kind"]) == KINDS
     # Both sides say yes, no and "told so" about something, or nothing was compared.
     assert {"forwarded", "dropped", "reset", "icmp 3/13"} <= set(result["verdicts"])
+
+
+@pytest.mark.skipif(shutil.which("iptables-nft-restore") is None,
+                    reason="needs iptables-nft-restore (scripts/deps)")
+def test_imported_rules_accept_nothing_that_the_kernel_denies():
+    files = sorted((lab_module.ROOT / "tests" / "oracle" / "import").glob("*.rules"))
+    done = subprocess.run([IMPORT_ORACLE, *files], text=True, capture_output=True, timeout=300)
+    if done.returncode == CANNOT_RUN_HERE:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
+    if len(skipped) == len(files):
+        pytest.skip("\n".join(skipped))

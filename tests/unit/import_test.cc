@@ -131,7 +131,7 @@ TEST_F(Import, HeaderFieldsRatesAndLogs) {
                 Contains(AllOf(HasSubstr("tcp-flags: 'none/syn'"), HasSubstr("log: true"))));
     EXPECT_THAT(rules_, Contains(HasSubstr("limit: {every: 20000000us, burst: 7}")));
     EXPECT_THAT(rules_, Contains(HasSubstr("limit: {rate: 10pps, per: source, over: true}")));
-    EXPECT_THAT(rules_, Contains(HasSubstr("ttl: 0-4")));
+    EXPECT_THAT(rules_, Contains(HasSubstr("ttl: 0-5")));
 }
 
 TEST_F(Import, Nat) {

@@ -2,6 +2,9 @@
 // Imported policies against their source, packet by packet: an interpreter walks the chains as the
 // kernel does, jumps and RETURN included. What it cannot judge (a mark, a MAC) falls as a coin
 // does: what the outcome accepts must be accepted whichever way.
+// It shares the importer's parser, so it proves nothing about what that makes of a line; it looks
+// only at the table filter, at NEW packets, and passes over rules with header fields and rates.
+// tests/oracle/import_oracle.cc asks the kernel.
 #include <gtest/gtest.h>
 
 #include <filesystem>
