@@ -61,8 +61,9 @@ class Packets {
                     there + " icmp " + from + " > " + to + " echo-request id=5 seq=1 len=16" + hops,
                     back + " icmp " + to + " > " + from + " echo-reply id=5 seq=1 len=16"};
             default:
+                // Of GRE the version that Linux does not look into.
                 return {there + " ip proto=" + one_of(kProtocols) + " " + from + " > " + to +
-                        " len=24" + hops};
+                        " hex=0000080000000000" + hops};
         }
     }
 
