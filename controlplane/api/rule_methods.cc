@@ -127,7 +127,7 @@ void rule_add(Services& s, const CallPtr& call) {
             out.set_anchor(anchor);
             return fits(s, change);
         },
-        answer(call, std::move(name)), std::move(*guard));
+        answer(call, name), std::move(*guard));
 }
 
 void rule_del(Services& s, const CallPtr& call) {
