@@ -32,7 +32,8 @@ double ms_since(Clock::time_point start) {
 // As an operator's rules are: nets and hosts, a port or a range of them, TCP or UDP; from addresses
 // that no conversation has, so that all of them are looked for and none is met.
 std::string rules(uint32_t count, uint32_t seed) {
-    std::mt19937 random(seed);
+    std::mt19937 engine(seed);
+    const auto random = [&] { return static_cast<uint32_t>(engine()); };
     const auto prefix = [&](uint32_t base, unsigned base_length) {
         const unsigned length = std::max<unsigned>(base_length, 16 + random() % 17);
         const uint32_t mask = ~uint32_t{0} << (32 - length);
