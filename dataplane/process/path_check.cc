@@ -27,6 +27,7 @@ struct Draws {
     unsigned both;  ///< of a path and a rule that meets it
 };
 constexpr Draws kOfPolicy{64, 16}, kOfEdit{0, 64};
+constexpr uint64_t kSeed = 64;
 // For all paths. Meanwhile nobody looks at deadlines, links and events, and who asked waits 10 s.
 constexpr uint64_t kBudgetNs = 2'000'000'000;
 
@@ -39,6 +40,12 @@ std::vector<std::string> port_names(const PolicySnapshot& policy) {
 bool at_edge(const std::vector<Prefix>& set, const IpAddress& address) {
     return std::ranges::any_of(set, [&](const Prefix& p) {
         return p.mapped_length() < 127 && (p.first() == address || p.last() == address);
+    });
+}
+
+bool has_address(const PolicySnapshot& policy, const IpAddress& address) {
+    return std::ranges::any_of(policy.ports, [&](const PortPolicy& port) {
+        return std::ranges::find(port.addresses, address, &Prefix::address) != port.addresses.end();
     });
 }
 
@@ -75,7 +82,7 @@ class PathCheck {
         if (!of_path->matches) return draws.path == 0 ? ok_status() : no_packet(path);
         if (of_path->rule.in_ports.empty())
             if (auto s = take_ports(path, *of_path); !s) return s;
-        PacketMaker maker(next_, draws.both);
+        PacketMaker maker(next_, kSeed);
         const auto tried = draw(path, maker, *of_path, draws.path);
         if (!tried) return tried.error();
         if (*tried == 0 && draws.path != 0) return no_packet(path);
@@ -150,10 +157,12 @@ class PathCheck {
             auto after = spare_->run(next_, frame, packet->port, time_);
             if (!after) return std::move(after.error());
             if (after->verdict != Verdict::kDrop) continue;
-            // No host has a network's first or last address; who claims to may be a martian.
+            // No host has a network's first or last address, or the box's own; who claims to may be
+            // a martian.
             if (!denied_by_rule(*spare_, *after) &&
                 (at_edge(rule.rule.sources, packet->spec.source) ||
-                 at_edge(rule.rule.destinations, packet->spec.destination)))
+                 at_edge(rule.rule.destinations, packet->spec.destination) ||
+                 has_address(next_, packet->spec.source)))
                 continue;
             auto cut = is_cut(path, frame, *packet, *after);
             if (!cut) return std::move(cut.error());
