@@ -38,7 +38,7 @@ bool untracks(const Line& l) {
 }  // namespace
 
 Flattener::Flattener(const File& file, const std::string& table, Use use, Remarks& remarks)
-    : file_(file), table_(table), use_(use), remarks_(remarks) {
+    : table_(table), use_(use), remarks_(remarks) {
     if (const auto found = file.tables.find(table); found != file.tables.end())
         chains_ = &found->second;
 }

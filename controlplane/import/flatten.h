@@ -63,7 +63,6 @@ class Flattener {
     void emit(const Line& line, const std::string& chain, Decision::Kind kind, Region region,
               const Match& match);
 
-    const File& file_;
     std::string table_;
     const std::map<std::string, Chain>* chains_ = nullptr;
     Use use_;

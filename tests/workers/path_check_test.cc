@@ -100,7 +100,8 @@ TEST_F(PathCheck, OtherRulesAndOtherPathsDoNotMatter) {
 
 TEST_F(PathCheck, AConnectedNetworkIsReachedByItsPort) {
     box_.apply(configuration(kOpen));
-    for (const char* from : {"198.51.100.0/24", "198.51.100.77", "198.51.100.128/25", "198.51.100.0/30"}) {
+    for (const char* from :
+         {"198.51.100.0/24", "198.51.100.77", "198.51.100.128/25", "198.51.100.0/30"}) {
         const Status fine = change(configuration(kOpen), path(from));
         EXPECT_TRUE(fine.ok()) << from << ": " << fine.error().message;
         EXPECT_FALSE(change(configuration(""), path(from)).ok()) << from;
