@@ -10,6 +10,7 @@ namespace ravelin {
 namespace {
 
 constexpr uint64_t kFirstBucketNs = 62'500;
+constexpr uint64_t kMergePauseNs = 200'000'000;
 constexpr int kBuckets = 12;  // the last but one ends at 64 ms
 
 }  // namespace
@@ -108,6 +109,7 @@ Status PolicyStore::change_rules(const model::LiveChange& change, const Now& now
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
     live_rules_.accept();
+    rules_changed_ns_ = now.ns;
     return ok_status();
 }
 
@@ -131,11 +133,15 @@ Status PolicyStore::take_merged() {
     return ok_status();
 }
 
-void PolicyStore::merge_rules() {
+void PolicyStore::merge_rules() { merge_rules_in_pause({.ns = rules_changed_ns_ + kMergePauseNs}); }
+
+void PolicyStore::merge_rules_in_pause(const Now& now) {
     if (current_ == nullptr) return;
     // A worker that hangs keeps tables that judge alike; the merge is made again.
     [[maybe_unused]] const Status taken = take_merged();
-    live_rules_.start_merge(*current_);
+    if (now.ns >= rules_changed_ns_ + kMergePauseNs ||
+        live_rules_.waiting() >= firewall::kMostLiveEdits / 2)
+        live_rules_.start_merge(*current_);
     live_.set_rules_waiting(static_cast<uint32_t>(live_rules_.waiting()));
 }
 

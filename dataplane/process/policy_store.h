@@ -44,6 +44,9 @@ class PolicyStore {
                   const Paths& keep = {});
     /// Puts merged live rules in force, and begins to merge others.
     void merge_rules();
+    /// The same, where a merge begins only once changes pause or fill half of their room: it takes
+    /// the time of a compilation, which the next change would share the CPU with.
+    void merge_rules_in_pause(const Now& now);
     /// Removes set elements whose time is up.
     void expire_elements(const Now& now);
     /// Changes in force and how long they took.
@@ -96,6 +99,7 @@ class PolicyStore {
     std::optional<SharedSegment> epochs_;  // outlives the process, as the flows do that store them
     model::LiveStatus live_;
     LiveRules live_rules_;
+    uint64_t rules_changed_ns_ = 0;
 };
 
 }  // namespace ravelin

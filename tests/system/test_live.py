@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from lab import wait_until
-from wires import EVERYTHING, client_and_server, router, rule
+from wires import EVERYTHING, client_and_server, pings, router, rule
 
 
 def with_sets(rules: list) -> str:
@@ -24,10 +24,6 @@ def net(make_lab):
     lab.client, lab.server = client_and_server(lab)
     lab.start(POLICY)
     return lab
-
-
-def pings(net) -> bool:
-    return net.client.run("ping -n -c 2 -i 0.05 -W 1 10.0.2.2", check=False).returncode == 0
 
 
 def test_an_element_denies_at_once_and_survives_both_processes(net):

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from lab import binary, wait_until
-from wires import EVERYTHING, client_and_server, router, rule
+from wires import EVERYTHING, client_and_server, pings, router, rule
 
 STOP = "'{{name: {0}, action: drop, from: {1}}}'"
 GUARDED = router(management=[{"name": "ops", "from": "10.0.1.0/24", "to": "10.0.2.2", "to-ports": [22, 443]}])
@@ -19,10 +19,6 @@ def net(make_lab):
     lab.client, lab.server = client_and_server(lab)
     lab.start(POLICY)
     return lab
-
-
-def pings(net) -> bool:
-    return net.client.run("ping -n -c 2 -i 0.05 -W 1 10.0.2.2", check=False).returncode == 0
 
 
 def live(net) -> list:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lab import ROOT, wait_until
-from wires import EVERYTHING, client_and_server, counter, router, rule
+from wires import EVERYTHING, client_and_server, counter, pings, router, rule
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 CLOSED = router([rule("no-ping", "drop", protocol=["icmp", "icmp6"]), *EVERYTHING])
@@ -33,10 +33,6 @@ def settled(request):
         lab.recover()
         lab.ravelin("confirm", check=False)
         lab.apply(OPEN)
-
-
-def pings(net) -> bool:
-    return net.client.run("ping -n -c 2 -i 0.05 -W 1 10.0.2.2", check=False).returncode == 0
 
 
 def generation(net) -> int:

@@ -109,6 +109,11 @@ def client_and_server(lab, mtu: int = 1500):
     return client, server
 
 
+def pings(lab) -> bool:
+    """Whether lab.client of client_and_server() reaches the server, over IPv4."""
+    return lab.client.run("ping -n -c 2 -i 0.05 -W 1 10.0.2.2", check=False).returncode == 0
+
+
 def attacker(lab):
     """A host of router() and configs/edge.yaml on wan: 192.0.2.254 2001:db8:2::fe."""
     return lab.host("attacker", "wan", ["192.0.2.254/24", "2001:db8:2::fe/64"],

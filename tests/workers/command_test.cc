@@ -13,6 +13,7 @@
 #include "dataplane/process/control_server.h"
 #include "tests/support/box_test.h"
 #include "tests/support/ring_box.h"
+#include "tests/support/standing.h"
 
 namespace ravelin::test {
 namespace {
@@ -25,40 +26,10 @@ ports: [{name: lan, device: net_ring_lan, queues: 2}, {name: wan, device: net_ri
 pipeline: [parse, steer, wire]
 )";
 
-class Stand final : public Command {
-  public:
-    void run(Worker&) noexcept override {
-        stands = true;
-        while (!go_on) std::this_thread::yield();
-    }
-    std::atomic<bool> stands{false}, go_on{false};
-};
-
 class Note final : public Command {
   public:
     void run(Worker&) noexcept override { ran = true; }
     std::atomic<bool> ran{false};
-};
-
-/// Keeps a worker busy, until it is let go.
-class Standing {
-  public:
-    explicit Standing(Worker& worker)
-        : control_([this, &worker] { done = worker.execute(stand_); }) {
-        while (!stand_.stands) std::this_thread::yield();
-    }
-    ~Standing() { let_go(); }
-    Standing(const Standing&) = delete;
-    Standing& operator=(const Standing&) = delete;
-    void let_go() {
-        stand_.go_on = true;
-        if (control_.joinable()) control_.join();
-    }
-    std::atomic<bool> done{false};
-
-  private:
-    Stand stand_;
-    std::thread control_;
 };
 
 class CommandTest : public ::testing::Test {

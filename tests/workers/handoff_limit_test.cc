@@ -3,13 +3,12 @@
 // dropped by name, and nobody else waits.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
-#include <thread>
 
 #include "dataplane/limits.h"
 #include "tests/support/box_test.h"
 #include "tests/support/ring_box.h"
+#include "tests/support/standing.h"
 
 namespace ravelin::test {
 namespace {
@@ -21,15 +20,6 @@ workers: {count: 2, poll: adaptive, buffers: 1024, flows: 1024, hugepages: "off"
 ports: [{name: lan, device: net_ring_lan}, {name: wan, device: net_ring_wan, queues: 2}]
 pipeline: [parse, steer, wire]
 )";
-
-class Stand final : public Command {
-  public:
-    void run(Worker&) noexcept override {
-        stands = true;
-        while (!go_on) std::this_thread::yield();
-    }
-    std::atomic<bool> stands{false}, go_on{false};
-};
 
 class HandoffLimit : public ::testing::Test {
   protected:
@@ -65,16 +55,14 @@ class HandoffLimit : public ::testing::Test {
 
 TEST_F(HandoffLimit, AWorkerThatStandsLosesWhatItsRingDoesNotHoldAndHoldsUpNobody) {
     constexpr unsigned kLost = 1000;
-    Stand stand;
-    std::jthread control(
-        [&] { EXPECT_TRUE(box_.store().appliance()->workers()[1]->execute(stand)); });
-    while (!stand.stands) std::this_thread::yield();
+    Standing standing(*box_.store().appliance()->workers()[1]);
     send(limits::kHandoffRing + kLost, 1);
     send(500, 0);
     EXPECT_EQ(take(500), 500u) << "of the worker that goes on";
     EXPECT_EQ(box_.counter("drop.pipeline.handoff_full"), kLost);
     EXPECT_EQ(box_.dropped(), kLost) << box_.drops();
-    stand.go_on = true;
+    standing.let_go();
+    EXPECT_TRUE(standing.done);
     EXPECT_EQ(take(limits::kHandoffRing) + overrun(), limits::kHandoffRing);
     EXPECT_TRUE(box_.settle());
     EXPECT_EQ(box_.dropped(), kLost + overrun()) << box_.drops();

@@ -215,5 +215,23 @@ TEST_F(LiveRulesUnderTraffic, NothingAllowedIsLostAndNothingDeniedPasses) {
     EXPECT_GT(box_.counter("drop.firewall.flow_cut"), 0u);
 }
 
+TEST_F(LiveRulesUnderTraffic, AMergeBeginsWhenChangesPause) {
+    deny(1);
+    const Now now = Now::from_ns(0);  // before any pause could be over
+    PolicyStore& store = box_.store();
+    for (unsigned i = 0; i < 300; ++i) {
+        store.merge_rules_in_pause(now);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(store.live().merges(), 0u);
+    EXPECT_EQ(store.live().rules_waiting(), 1u);
+    const Now later = Now::from_ns(Now::read().ns + 3'600'000'000'000);
+    wait("nothing is merged", [&] {
+        store.merge_rules_in_pause(later);
+        return store.live().rules_waiting() == 0;
+    });
+    EXPECT_EQ(store.live().merges(), 1u);
+}
+
 }  // namespace
 }  // namespace ravelin::test
