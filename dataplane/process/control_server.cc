@@ -80,7 +80,7 @@ int ControlServer::run(int stop_fd) {
         if (generation != 0 && store_.expire(Now::read()))
             notify("rolled_back", "not confirmed in time", generation);
         store_.expire_elements(Now::read());
-        store_.merge_rules_in_pause(Now::read());
+        store_.merge_rules(Now::read());
         drain_events();
         keep_watch(Now::read());
         if (boot_failed_ && writer_.empty()) return 3;

@@ -133,9 +133,7 @@ Status PolicyStore::take_merged() {
     return ok_status();
 }
 
-void PolicyStore::merge_rules() { merge_rules_in_pause({.ns = rules_changed_ns_ + kMergePauseNs}); }
-
-void PolicyStore::merge_rules_in_pause(const Now& now) {
+void PolicyStore::merge_rules(const Now& now) {
     if (current_ == nullptr) return;
     // A worker that hangs keeps tables that judge alike; the merge is made again.
     [[maybe_unused]] const Status taken = take_merged();

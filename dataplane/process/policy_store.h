@@ -42,11 +42,9 @@ class PolicyStore {
     /// Refused where its rules would cut a path of `keep`.
     Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
                   const Paths& keep = {});
-    /// Puts merged live rules in force, and begins to merge others.
-    void merge_rules();
-    /// The same, where a merge begins only once changes pause or fill half of their room: it takes
-    /// the time of a compilation, which the next change would share the CPU with.
-    void merge_rules_in_pause(const Now& now);
+    /// Puts merged live rules in force, and begins to merge others once changes pause or fill half
+    /// of their room: a merge takes the time of a compilation, and its CPU from the next change.
+    void merge_rules(const Now& now);
     /// Removes set elements whose time is up.
     void expire_elements(const Now& now);
     /// Changes in force and how long they took.

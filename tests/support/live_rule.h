@@ -12,6 +12,9 @@
 
 namespace ravelin::test {
 
+/// When no change has come for long: what waits is merged.
+inline constexpr Now kInAPause{.ns = UINT64_MAX};
+
 /// A rule such as `{name: stop, action: drop}` that counts in `slot`, placed last. Throws with what
 /// is wrong.
 inline model::RuleChange rule_added(const std::string& text, uint32_t slot,

@@ -164,7 +164,7 @@ void WorkerBox::merge_rules() {
     const uint64_t before = box_->store().live().merges();
     for (unsigned tries = 0; box_->store().live().merges() == before; ++tries) {
         if (tries == 10'000) fail("nothing was merged");
-        box_->store().merge_rules();
+        box_->store().merge_rules({.ns = UINT64_MAX});
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
 }

@@ -224,7 +224,7 @@ TEST_F(PathCheck, ALiveRuleOfAPathMayGoWhereAnotherAcceptsIt) {
     EXPECT_TRUE(change_rule(box_.store(), rule_removed("ssh"), paths).ok());
     for (const bool merged : {false, true}) {
         for (int i = 0; merged && i < 1000 && box_.store().live().merges() == 0; ++i) {
-            box_.store().merge_rules();
+            box_.store().merge_rules(kInAPause);
             ASSERT_TRUE(box_.turn());
         }
         const Status cut = change_rule(box_.store(), rule_removed("more"), paths);

@@ -145,7 +145,7 @@ TEST_F(SelfTest, LiveRulesAreProvedInTheirPlaces) {
                     .ok());
     for (const bool merged : {false, true}) {
         for (int i = 0; merged && i < 1000 && box_.store().live().merges() == 0; ++i) {
-            box_.store().merge_rules();
+            box_.store().merge_rules(kInAPause);
             ASSERT_TRUE(box_.turn());
         }
         EXPECT_EQ(box_.store().live().merges(), merged ? 1u : 0u);
