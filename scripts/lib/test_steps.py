@@ -14,11 +14,13 @@ from counts import Counts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FUZZ_SECONDS = 20
-TIDY_MINUTES = 2  # CI has 25 for all; scripts/lint takes as long as it takes
+HOSTS_AT_ONCE = 3  # system tests mostly wait for their hosts
 FUZZ_AT_ONCE = os.cpu_count() or 1
 # Structures several threads share at once; everything with real workers is in suite `workers`.
 THREADED_UNITS = ("spsc_ring", "neighbour_table", "frame", "counters")
-SANITIZERS = {
+# Every build shares one cache (scripts/build); every report stops the program and shows the way.
+ENVIRONMENT = {
+    "CCACHE_NOHASHDIR": "true", "CCACHE_SLOPPINESS": "pch_defines,time_macros",
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1:abort_on_error=0",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
@@ -28,8 +30,8 @@ SANITIZERS = {
 class Step:
     """Where one step writes and how it runs commands."""
 
-    def __init__(self, name: str, prefix: str):
-        self.name, self.prefix = name, prefix
+    def __init__(self, name: str, prefix: str, everything: bool):
+        self.name, self.prefix, self.everything = name, prefix, everything
         self.log_path = pathlib.Path(f"{prefix}-logs") / f"{name}.log"
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self.log = self.log_path.open("w")
@@ -44,7 +46,7 @@ class Step:
         try:
             return subprocess.run(list(map(str, command)), cwd=ROOT, stdin=subprocess.DEVNULL,
                                   stdout=self.log, stderr=subprocess.STDOUT, timeout=timeout,
-                                  env={**os.environ, **SANITIZERS, **(env or {})}).returncode == 0
+                                  env={**os.environ, **ENVIRONMENT, **(env or {})}).returncode == 0
         except subprocess.TimeoutExpired:
             self.log.write(f"\nstopped after {timeout} s\n")
             return False
@@ -55,8 +57,12 @@ class Step:
         for line in self.log_path.read_text(errors="replace").splitlines()[-lines:]:
             print("    |", line)
 
-    def build(self, directory: pathlib.Path, *options: str) -> bool:
-        return self.run("scripts/build", *options, directory)
+    def build(self, directory: pathlib.Path, *options: str, target: str = "") -> bool:
+        """All of it, or what one target needs, or with --configure nothing yet."""
+        if not target:
+            return self.run("scripts/build", *options, directory)
+        return (self.run("scripts/build", "--configure", *options, directory) and
+                self.run("ninja", "-C", directory, target))
 
     def meson_test(self, directory: pathlib.Path, *selection: str, slower: int = 1) -> Counts:
         results = directory / "gtest-xml"
@@ -69,18 +75,26 @@ class Step:
 
 
 def gcc(step: Step) -> Counts:
-    """gcc 12 with werror; unit and stage tests."""
-    if not step.build(step.build_dir()):
+    """gcc 12 with werror; tests of stages, workers and the command (--all: and units)."""
+    if not step.build(step.build_dir(), target="" if step.everything else "appliance"):
         return Counts(failed=1)
-    return step.meson_test(step.build_dir(), "--no-suite", "replay")
+    others = ("replay",) if step.everything else ("replay", "unit")
+    return step.meson_test(step.build_dir(), *(f"--no-suite={suite}" for suite in others))
+
+
+def lint(step: Step) -> Counts:
+    """Format, sizes, dependencies, names (--all: clang-tidy on every file)."""
+    tidy = ["--build", str(step.build_dir("clang"))] if step.everything else ["--fast"]
+    return counts.of_lines(step, ["scripts/lint", *tidy])
 
 
 def asan(step: Step) -> Counts:
-    """clang with address and undefined-behaviour sanitizers; every test and capture."""
+    """clang with address and undefined-behaviour sanitizers; units, stages, captures (--all: all)."""
     directory = step.build_dir("asan")
-    if not step.build(directory, "--sanitize", "asan", "--fuzz"):
+    if not step.build(directory, "--sanitize", "asan", "--fuzz", "--configure"):
         return Counts(failed=1)
-    return step.meson_test(directory, slower=4)
+    others = () if step.everything else ("workers", "cli")
+    return step.meson_test(directory, *(f"--no-suite={suite}" for suite in others), slower=4)
 
 
 def tsan(step: Step) -> Counts:
@@ -95,32 +109,24 @@ def tsan(step: Step) -> Counts:
 def fuzz(step: Step) -> Counts:
     """Every fuzz target for some seconds on a copy of its corpus."""
     directory = step.build_dir("asan")
-    if not step.build(directory, "--sanitize", "asan", "--fuzz"):
+    if not step.build(directory, "--sanitize", "asan", "--fuzz", target="fuzz_targets"):
         return Counts(failed=1)
     targets = sorted((ROOT / directory / "tests" / "fuzz").glob("*_fuzz"))
-    if not targets:
-        step.log.write("no fuzz targets were built\n")
-        return Counts(failed=1)
     command = ["/usr/bin/python3", "scripts/lib/fuzz_smoke.py", str(FUZZ_SECONDS),
                str(FUZZ_AT_ONCE), *map(str, targets)]
     return counts.of_lines(step, command)
 
 
-def lint(step: Step) -> Counts:
-    """Format, sizes, dependencies, names; clang-tidy on what was changed last."""
-    return counts.of_lines(step, ["scripts/lint", "--minutes", str(TIDY_MINUTES), "--build", str(step.build_dir("clang"))])
-
-
 def system(step: Step) -> Counts:
     """Both processes between real hosts in network namespaces."""
-    if not step.build(step.build_dir()):
+    if not step.build(step.build_dir(), target="appliance"):
         return Counts(failed=1)
     first = pytest(step, "system")
     if not first.failed:
         return first
     # The machine itself stalls for milliseconds to seconds: what failed gets one more chance, and
     # the log keeps both runs.
-    second = pytest(step, "system-again", "--last-failed")
+    second = pytest(step, "system-again", "--last-failed", "-n0")
     print(f"    {first.failed} system tests failed; of these passed on their own: {second.passed}")
     return Counts(first.passed + second.passed, second.failed or first.failed - second.passed,
                   first.skipped)
@@ -131,6 +137,7 @@ def pytest(step: Step, name: str, *options: str) -> Counts:
     xml.unlink(missing_ok=True)
     good = step.run("/usr/bin/python3", "-m", "pytest", "-o",
                     f"cache_dir={ROOT / f'{step.prefix}-logs' / 'pytest-cache'}", "-ra",
+                    "-n", HOSTS_AT_ONCE, "--dist", "loadfile",
                     "--durations=10", f"--junit-xml={xml}", *options, "tests/system",
                     env={"RAVELIN_BUILD": str(ROOT / step.build_dir()), "PYTHONDONTWRITEBYTECODE": "1"})
     return counts.of_junit(xml, good)
@@ -142,6 +149,7 @@ STEPS = (gcc, lint, system, asan, fuzz, tsan)
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/test")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--only", action="append", choices=[s.__name__ for s in STEPS])
     parser.add_argument("--builds", default="build")
     parser.add_argument("--list", action="store_true")
@@ -157,7 +165,7 @@ def main() -> int:
         if wanted and function.__name__ not in wanted:
             continue
         print(f"== {function.__name__}: {function.__doc__.splitlines()[0]}")
-        step, start = Step(function.__name__, options.builds), time.monotonic()
+        step, start = Step(function.__name__, options.builds, options.all or options.quick), time.monotonic()
         result = function(step)
         if result.failed:
             step.show()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """clang-tidy on one file, unless the same preprocessed text was clean under the same checks.
 
-usage: [RAVELIN_TIDY_UNTIL=SECONDS RAVELIN_TIDY_LEFT=LIST] tidy_one.py BUILD_DIR FILE
+usage: tidy_one.py BUILD_DIR FILE
 """
 import hashlib
 import json
@@ -11,7 +11,6 @@ import re
 import shlex
 import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "ravelin-tidy"
@@ -37,10 +36,6 @@ def fingerprint(directory: str, arguments: list) -> str:
 
 
 def main() -> int:
-    if time.time() > float(os.environ.get("RAVELIN_TIDY_UNTIL", "inf")):
-        with open(os.environ["RAVELIN_TIDY_LEFT"], "a") as left:
-            left.write(f"{sys.argv[2]}\n")
-        return 0
     build, file = pathlib.Path(sys.argv[1]), (ROOT / sys.argv[2]).resolve()
     found = compile_command(build, file)
     if found is None:

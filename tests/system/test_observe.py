@@ -34,7 +34,7 @@ def test_each_view_has_text_and_json(net, command):
     assert isinstance(net.cli(command), dict)
 
 
-@pytest.mark.parametrize("command", ["", *{c.split()[0] for c in COMMANDS}, "check", "diff", "apply",
+@pytest.mark.parametrize("command", ["", *sorted({c.split()[0] for c in COMMANDS}), "check", "diff", "apply",
                                      "confirm", "rollback", "trace", "explain", "capture"])
 def test_each_command_has_help_with_an_example(net, command):
     text = net.ravelin(f"{command} --help").stdout
