@@ -100,18 +100,21 @@ void KernelRib::remove(const KernelRoute& route) {
 /// What nobody takes does not grow for ever: prefixes may come and go while no data plane is there.
 void KernelRib::note(const Prefix& prefix) {
     if (lost_track_) return;
-    changed_.insert(prefix);
-    if (changed_.size() <= 2 * limit_) return;
+    const bool gone = !paths_.contains(prefix);
+    (gone ? changed_ : gone_).erase(prefix);
+    (gone ? gone_ : changed_).insert(prefix);
+    if (gone_.size() + changed_.size() <= 2 * limit_) return;
     lost_track_ = true;
+    gone_.clear();
     changed_.clear();
 }
 
 void KernelRib::set_limit(size_t limit) {
     limit_ = limit;
     while (paths_.size() > limit_) {
-        const auto last = std::prev(paths_.end());
-        note(last->first);
+        const Prefix last = std::prev(paths_.end())->first;
         paths_.erase(last);
+        note(last);
         refused_ = true;
         ++beyond_;
     }
@@ -126,11 +129,12 @@ void KernelRib::begin_dump() {
 void KernelRib::end_dump() {
     for (auto at = paths_.begin(); at != paths_.end();) {
         const auto old = [&](const Path& path) { return path.round != round_; };
-        if (std::erase_if(at->second, old) != 0) {
-            note(at->first);
-            short_ |= cut_;  // it may have taken the place of one that was named
-        }
+        const bool changed = std::erase_if(at->second, old) != 0;
+        const Prefix prefix = at->first;
         at = at->second.empty() ? paths_.erase(at) : std::next(at);
+        if (!changed) continue;
+        note(prefix);
+        short_ |= cut_;  // it may have taken the place of one that was named
     }
 }
 
@@ -141,12 +145,14 @@ const KernelRib::Path* KernelRib::best(const Prefix& prefix) const {
 
 std::vector<Prefix> KernelRib::take_changed(size_t most) {
     std::vector<Prefix> out;
-    while (out.size() < most && !changed_.empty())
-        out.push_back(changed_.extract(changed_.begin()).value());
+    for (std::set<Prefix>* from : {&gone_, &changed_})
+        while (out.size() < most && !from->empty())
+            out.push_back(from->extract(from->begin()).value());
     return out;
 }
 
 void KernelRib::mark_all() {
+    gone_.clear();
     changed_.clear();
     lost_track_ = false;
     for (const auto& [prefix, paths] : paths_) changed_.insert(changed_.end(), prefix);

@@ -44,11 +44,12 @@ class KernelRib {
 
     /// The path with the lowest metric; null if there is none.
     [[nodiscard]] const Path* best(const Prefix& prefix) const;
-    /// Takes up to `most` prefixes that changed since they were last taken.
+    /// Takes up to `most` prefixes that changed since they were last taken, first those that are
+    /// gone: a full table has no room for others before.
     std::vector<Prefix> take_changed(size_t most);
     /// As if all had changed: for a data plane that knows none.
     void mark_all();
-    [[nodiscard]] bool changed() const { return !changed_.empty(); }
+    [[nodiscard]] bool changed() const { return !gone_.empty() || !changed_.empty(); }
     /// So much changed that nobody took: only all of it together tells, by mark_all().
     [[nodiscard]] bool lost_track() const { return lost_track_; }
     [[nodiscard]] size_t size() const { return paths_.size(); }
@@ -70,7 +71,7 @@ class KernelRib {
     RouteFilter filter_;
     size_t limit_;
     std::map<Prefix, Paths> paths_;
-    std::set<Prefix> changed_;
+    std::set<Prefix> gone_, changed_;  // without a path, and with one
     uint32_t round_ = 0;
     uint64_t beyond_ = 0;
     // Since the last dump began: prefixes were refused; a path or next hop was cut; and where that

@@ -82,10 +82,12 @@ void KernelSide::learn(const config::Node& tree) {
 void KernelSide::mirror() {
     loop_.cancel(retry_);
     retry_ = EventLoop::kNoTimer;
-    if (!taps_.empty() || mirrored_any_)
+    if (!taps_.empty() || mirrored_any_) {
         helper_.sync(taps_, [this](const auto& outcome) { mirrored(outcome); });
-    else
+    } else {
+        feed_.configure(settings_);  // without a TAP there are still routes that lead nowhere
         push();
+    }
     mirrored_any_ = !taps_.empty();
 }
 

@@ -74,6 +74,9 @@ void RouteLearner::learn(Appliance& box, const model::RouteDelta& delta, model::
         if (!route) return reply.set_error("learned routes: " + route.error().message);
         routes.push_back(std::move(*route));
     }
+    // What goes makes room for what comes.
+    std::stable_partition(routes.begin(), routes.end(),
+                          [](const LearnedRoute& r) { return r.hops.empty(); });
     LearnedRoutes& table = box.learned();
     if (delta.begin()) {
         table.set_limit(delta.limit());

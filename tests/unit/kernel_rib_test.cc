@@ -107,6 +107,32 @@ TEST(KernelRib, TheLowestMetricWinsAndTheNextStepsIn) {
     EXPECT_EQ(rib.take_changed(10).size(), 1u);
 }
 
+TEST(KernelRib, WhatIsGoneIsToldFirst) {
+    KernelRib rib = rib_of_bgp();
+    auto low = *decode_route(plain(RTM_NEWROUTE, "20.1.0.0/16", "10.0.2.2").done());
+    auto high = *decode_route(plain(RTM_NEWROUTE, "20.9.0.0/16", "10.0.2.2").done());
+    rib.take(high);
+    rib.take_changed(10);
+    rib.take(low);
+    high.gone = true;
+    rib.take(high);
+    EXPECT_EQ(rib.take_changed(1), std::vector{high.prefix});
+    EXPECT_EQ(rib.take_changed(10), std::vector{low.prefix});
+    rib.begin_dump();
+    rib.take(*decode_route(plain(RTM_NEWROUTE, "20.0.0.0/16", "10.0.2.2").done()));
+    rib.end_dump();
+    EXPECT_EQ(rib.take_changed(1), std::vector{low.prefix}) << "at the end of a dump as well";
+    rib.take_changed(10);
+    low.gone = false;
+    rib.take(low);
+    low.gone = true;
+    rib.take(low);
+    low.gone = false;
+    rib.take(low);
+    EXPECT_EQ(rib.take_changed(10), std::vector{low.prefix}) << "once, whatever it was between";
+    EXPECT_FALSE(rib.changed());
+}
+
 TEST(KernelRib, ForgetsAtTheEndOfADumpWhatWasNotNamed) {
     KernelRib rib = rib_of_bgp();
     const auto one = *decode_route(plain(RTM_NEWROUTE, "20.1.0.0/16", "10.0.2.2").done());

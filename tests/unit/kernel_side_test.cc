@@ -15,12 +15,12 @@ namespace {
 using config::Node;
 using std::chrono::milliseconds;
 
-/// A port with a TAP that nobody made, and routes to learn.
-Node policy(bool learning) {
+/// A port, with a TAP that nobody made, and routes to learn.
+Node policy(bool learning, bool tap = true) {
     Node tree = Node::map(), ports = Node::list(), port = Node::map(), routes = Node::map(),
          protocols = Node::list();
     port.set("name", Node::text("lan"));
-    port.set("tap", Node::text("rv-nowhere"));
+    if (tap) port.set("tap", Node::text("rv-nowhere"));
     ports.add(port);
     tree.set("ports", ports);
     protocols.add(Node::text("bgp"));
@@ -93,6 +93,14 @@ TEST_F(KernelSideTest, AnAnswerAboutRoutesThatAreNoLongerLearnedIsNotHeard) {
     ASSERT_TRUE(last.has_routes());
     EXPECT_TRUE(last.routes().begin() && last.routes().end());
     EXPECT_EQ(last.routes().routes_size(), 0) << "none are left";
+}
+
+TEST_F(KernelSideTest, WithoutATapThereIsRoomForRoutesThatLeadNowhere) {
+    answer(request(), 0);  // hello
+    side_->policy_changed(policy(true, false));
+    const model::ToDataplane first = request();
+    ASSERT_TRUE(first.has_routes());
+    EXPECT_EQ(first.routes().limit(), 1000u);
 }
 
 }  // namespace

@@ -88,6 +88,20 @@ TEST_F(LearnTest, ANewSyncEndsTheWaitAndAChangeAloneDoesNot) {
     EXPECT_EQ(expire(UINT64_MAX), 3u) << "who has not said all vouches for nothing";
 }
 
+TEST_F(LearnTest, WhatGoesMakesRoomForWhatComesInTheSameDelta) {
+    model::RouteDelta first = whole(0);
+    first.set_limit(2);
+    tell(first);
+    model::RouteDelta change;
+    add(change, "20.0.0.0", 16);
+    add(change, "20.1.0.0", 16, true);
+    const model::Reply reply = tell(change);
+    EXPECT_EQ(reply.refused(), 0u);
+    EXPECT_EQ(reply.total(), 2u);
+    EXPECT_NE(appliance().learned().lookup(*IpAddress::parse("20.0.0.1")).length, -1);
+    EXPECT_EQ(appliance().learned().lookup(*IpAddress::parse("20.1.0.1")).length, -1);
+}
+
 TEST_F(LearnTest, WithoutATimeTheyStay) {
     tell(whole(0));
     learner_.lost(Now::from_ns(1'000));
