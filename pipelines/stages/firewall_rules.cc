@@ -44,7 +44,10 @@ Status check_arp(const config::Node& node) {
 // Puts the rules in order and keeps names and slots apart.
 class RuleList {
   public:
-    RuleList(bool builtin, bool wire) {
+    RuleList(bool builtin, bool wire, size_t configured) {
+        rules_.reserve(builtin_rules().size() + configured);
+        names_.reserve(configured);
+        slots_.reserve(configured);
         for (size_t i = 0; builtin && i < builtin_rules().size(); ++i)
             rules_.push_back(from_builtin(builtin_rules()[i], i, wire));
         builtins_ = rules_.size();
@@ -90,8 +93,8 @@ class RuleList {
 Result<std::vector<NamedRule>> rules_of(const config::Node& firewall_config,
                                         const std::vector<std::string>& port_names, bool wire) {
     const config::Node& builtin = firewall_config["builtin"];
-    RuleList list(builtin.is_null() || builtin.as_bool(), wire);
     const auto& nodes = firewall_config["rules"].items();
+    RuleList list(builtin.is_null() || builtin.as_bool(), wire, nodes.size());
     for (size_t i = 0; i < nodes.size(); ++i) {
         const auto where = [&] {
             return fmt::format("rules[{}] '{}'", i, nodes[i]["name"].as_text());
@@ -106,6 +109,8 @@ Result<std::vector<NamedRule>> rules_of(const config::Node& firewall_config,
 
 ClassifierInput classifier_input(std::span<const NamedRule> rules) {
     ClassifierInput input;
+    input.rules.reserve(rules.size());
+    input.origin.reserve(rules.size());
     const auto add = [&](const ClassifierRule& rule, size_t origin) {
         input.rules.push_back(rule);
         input.origin.push_back(static_cast<uint32_t>(origin));

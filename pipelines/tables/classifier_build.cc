@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Building a Classifier: per dimension, which rules a value can match.
 #include <algorithm>
+#include <array>
+#include <numeric>
 #include <string>
 #include <tuple>
+#include <unordered_map>
 
 #include "pipelines/tables/classifier.h"
 
@@ -27,31 +30,6 @@ void append(Ranges& out, const config::PortRange& range) {
 }
 void append(Ranges& out, uint16_t value) { out.emplace_back(value, value); }
 
-/// A reader of one list: its ranges, and whether the rule ignores this dimension.
-template <typename List>
-auto list_of(List field) {
-    return [field](const ClassifierRule& rule) {
-        Ranges ranges;
-        for (const auto& item : rule.*field) append(ranges, item);
-        return std::pair(std::move(ranges), (rule.*field).empty());
-    };
-}
-
-Ranges protocol_ranges(const ClassifierRule& rule) {
-    Ranges out;
-    const auto protocols = effective_protocols(rule);
-    for (uint32_t p = 0; p < 256; ++p)
-        if (protocols[p]) out.emplace_back(p, p);
-    return out;
-}
-
-Ranges state_ranges(const ClassifierRule& rule) {
-    Ranges out;
-    for (uint32_t state = 0; rule.states != 0 && state < 256; ++state)
-        if (state & rule.states) out.emplace_back(state, state);
-    return out;
-}
-
 /// Sorted, with overlapping and touching ranges merged: each end is then met exactly once.
 void normalise(Ranges& ranges) {
     std::sort(ranges.begin(), ranges.end());
@@ -63,6 +41,72 @@ void normalise(Ranges& ranges) {
             ranges[kept++] = range;
     }
     ranges.resize(kept);
+}
+
+/// A reader of one list: a rule's ranges, normalised and good until the next; null: the rule
+/// ignores this dimension.
+template <typename List>
+auto list_of(List field) {
+    return [field, ranges = Ranges()](const ClassifierRule& rule) mutable -> const Ranges* {
+        if ((rule.*field).empty()) return nullptr;
+        ranges.clear();
+        for (const auto& item : rule.*field) append(ranges, item);
+        normalise(ranges);
+        return &ranges;
+    };
+}
+
+template <typename Holds>
+Ranges ranges_of(Holds holds) {
+    Ranges out;
+    for (uint32_t value = 0; value < 256; ++value)
+        if (holds(value)) out.emplace_back(value, value);
+    normalise(out);
+    return out;
+}
+
+/// As list_of(). Thousands of rules have a handful of protocol lists between them.
+class ProtocolReader {
+  public:
+    const Ranges* operator()(const ClassifierRule& rule) {
+        const auto protocols = effective_protocols(rule);
+        if (protocols.all()) return nullptr;
+        const auto [at, is_new] = known_.try_emplace(protocols);
+        if (is_new) at->second = ranges_of([&](uint32_t p) { return protocols[p]; });
+        return &at->second;
+    }
+
+  private:
+    std::unordered_map<std::bitset<256>, Ranges> known_;
+};
+
+/// As list_of(), of masks of states.
+class StateReader {
+  public:
+    const Ranges* operator()(const ClassifierRule& rule) {
+        if (rule.states == 0) return nullptr;
+        Ranges& known = known_[rule.states];
+        if (known.empty()) known = ranges_of([&](uint32_t s) { return (s & rule.states) != 0; });
+        return &known;
+    }
+
+  private:
+    std::array<Ranges, 256> known_;
+};
+
+/// A value at which a rule begins or ends, and the rule.
+using Ends = std::vector<std::pair<uint32_t, uint32_t>>;
+
+/// By value, which is at most `size`. Given with rules ascending, so that few passes over many ends
+/// do.
+void sort(Ends& ends, uint32_t size) {
+    if (ends.size() < size / 8) return std::sort(ends.begin(), ends.end());
+    std::vector<uint32_t> place(size_t{size} + 2);
+    for (const auto& [value, rule] : ends) ++place[value + 1];
+    std::partial_sum(place.begin(), place.end(), place.begin());
+    Ends sorted(ends.size());
+    for (const auto& end : ends) sorted[place[end.first]++] = end;
+    ends = std::move(sorted);
 }
 
 Status check(const ClassifierRule& rule) {
@@ -130,11 +174,8 @@ class ClassifierBuilder {
         values(out_.in_port_, 65536, list_of(&Rule::in_ports));
         values(out_.out_port_, 65536, list_of(&Rule::out_ports));
         values(out_.icmp_type_, 256, list_of(&Rule::icmp_types));
-        values(out_.protocol_, 256, [](const Rule& rule) {
-            return std::pair(protocol_ranges(rule), effective_protocols(rule).all());
-        });
-        values(out_.state_, 256,
-               [](const Rule& rule) { return std::pair(state_ranges(rule), rule.states == 0); });
+        values(out_.protocol_, 256, ProtocolReader());
+        values(out_.state_, 256, StateReader());
         out_.sets_ = std::move(sets_).take();
         return std::move(out_);
     }
@@ -192,20 +233,19 @@ class ClassifierBuilder {
     template <typename Reader>
     void values(Classifier::ValueTable& table, uint32_t size, Reader read) {
         std::vector<bool> wild(rules_.size());
-        std::vector<std::pair<uint32_t, uint32_t>> ends;  // value at which a rule is toggled, rule
+        Ends ends;
         for (uint32_t i = 0; i < rules_.size(); ++i) {
-            auto [ranges, any] = read(rules_[i]);
-            normalise(ranges);
-            wild[i] = any;
-            if (any) continue;
-            for (const auto& [low, high] : ranges) {
+            const Ranges* ranges = read(rules_[i]);
+            wild[i] = ranges == nullptr;
+            if (ranges == nullptr) continue;
+            for (const auto& [low, high] : *ranges) {
                 ends.emplace_back(low, i);
                 ends.emplace_back(high + 1, i);
             }
         }
         table.defaults = sets_.defaults(wild);
         if (table.defaults.all_rules) return;
-        std::sort(ends.begin(), ends.end());
+        sort(ends, size);
         table.set.assign(size, 0);
         RuleSetsBuilder::Row row = table.defaults.chunks;
         std::vector<uint32_t> toggled;
