@@ -128,9 +128,10 @@ LiveSet* PolicySnapshot::find_set(std::string_view name) const {
 }
 
 Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
-                                                     const config::Node& config,
+                                                     std::shared_ptr<const config::Node> whole,
                                                      const PortFacts& facts,
                                                      const PolicySnapshot* previous) {
+    const config::Node& config = *whole;
     auto snapshot = std::make_unique<PolicySnapshot>();
     std::vector<RuleInfo> rules;
     snapshot->generation = generation;
@@ -154,7 +155,7 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
                                policy_before(previous, stage)};
         auto policy = registry.stages()[stage]->compile(stage_config, context);
         if (!policy) return std::move(policy.error()).within(name);
-        const auto given = std::make_shared<const config::Node>(stage_config);
+        const std::shared_ptr<const config::Node> given(whole, &stage_config);
         snapshot->steps.push_back({stage, std::move(*policy), given, given});
     }
     snapshot->rules = RuleNames(std::move(rules));

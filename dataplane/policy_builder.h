@@ -11,9 +11,10 @@
 namespace ravelin {
 
 /// Control thread. `previous` lends the tables of stages whose configuration did not change. The
-/// error names stage and member; nothing is published.
+/// snapshot keeps parts of `config` and with them all of it, without a copy. The error names stage
+/// and member; nothing is published.
 Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
-                                                     const config::Node& config,
+                                                     std::shared_ptr<const config::Node> config,
                                                      const PortFacts& facts,
                                                      const PolicySnapshot* previous);
 

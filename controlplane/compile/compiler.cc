@@ -133,7 +133,7 @@ Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots,
     Compiled out;
     if (Status s = gate_ ? gate_(tree) : ok_status(); !s) return locate(s.error(), tree, positions);
     if (Status s = set_slots(tree, slots); !s) return locate(s.error(), tree, positions);
-    auto trial = build_policy(0, tree, PortFacts{}, trial_.get());
+    auto trial = build_policy(0, std::make_shared<const Node>(tree), PortFacts{}, trial_.get());
     if (!trial) return locate(trial.error(), tree, positions);
     trial_ = std::move(*trial);
     out.rules = rules_of(tree);

@@ -136,7 +136,8 @@ void ControlServer::serve_client() {
 
 void ControlServer::handle(const std::string& frame) {
     received_ns_ = Now::read().ns;
-    model::ToDataplane request;
+    google::protobuf::Arena arena(model::arena_for(frame.size()));
+    auto& request = *google::protobuf::Arena::CreateMessage<model::ToDataplane>(&arena);
     if (!request.ParseFromString(frame)) return drop_client();
     model::FromDataplane message;
     message.set_id(request.id());
@@ -190,10 +191,10 @@ Status ControlServer::act(const model::ToDataplane& request, model::Reply& reply
 
 void ControlServer::apply(const model::Apply& request, const Paths& keep, model::Reply& reply) {
     auto config = model::decode(request.policy().config());
-    Status outcome =
-        config ? store_.apply(request.policy().generation(), *config, request.confirm_ms(),
-                              Now::read(), request.has_live() ? &request.live() : nullptr, keep)
-               : Status(std::move(config.error()));
+    Status outcome = config ? store_.apply(request.policy().generation(), std::move(*config),
+                                           request.confirm_ms(), Now::read(),
+                                           request.has_live() ? &request.live() : nullptr, keep)
+                            : Status(std::move(config.error()));
     if (!outcome) {
         reply.set_error(outcome.error().message);
         boot_failed_ = store_.appliance() == nullptr;

@@ -49,12 +49,14 @@ Status memory_suffices(const config::Node& config) {
 
 }  // namespace
 
-Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
+Status PolicyStore::apply(uint64_t generation, config::Node given, uint32_t confirm_ms,
                           const Now& now, const model::LiveChange* live, const Paths& keep) {
     if (deadline_ns_ != 0)
         return Error{
             fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
                         current_->generation)};
+    const auto whole = std::make_shared<const config::Node>(std::move(given));
+    const config::Node& config = *whole;
     if (auto s = config::conforms(config, model::kConfigSchema, StageRegistry::schema_of); !s)
         return s;
     if (auto s = memory_suffices(config); !s) return s;
@@ -68,7 +70,7 @@ Status PolicyStore::apply(uint64_t generation, const config::Node& config, uint3
     }
     // What waits for confirmation may go back to tables that have all live rules.
     if (Status s = boots || confirm_ms == 0 ? ok_status() : finish_merges(); !s) return s;
-    auto policy = build(generation, config, now, live);
+    auto policy = build(generation, whole, now, live);
     Status usable = policy ? paths_pass(*appliance_, **policy, current_.get(), keep, now)
                            : Status(std::move(policy.error()));
     if (!usable) {
@@ -104,11 +106,11 @@ Status PolicyStore::succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confi
     return ok_status();
 }
 
-Result<std::unique_ptr<PolicySnapshot>> PolicyStore::build(uint64_t generation,
-                                                           const config::Node& config,
-                                                           const Now& now,
-                                                           const model::LiveChange* live) {
-    auto policy = build_policy(generation, config, appliance_->port_facts(), current_.get());
+Result<std::unique_ptr<PolicySnapshot>> PolicyStore::build(
+    uint64_t generation, std::shared_ptr<const config::Node> config, const Now& now,
+    const model::LiveChange* live) {
+    auto policy =
+        build_policy(generation, std::move(config), appliance_->port_facts(), current_.get());
     if (policy && live != nullptr && !live->rules().empty())
         policy = LiveRules::rebuilt(**policy, live->rules());
     if (!policy) return policy;

@@ -35,8 +35,8 @@ class PolicyStore {
     /// expire() unless confirmed in time. On any error the old generation stays, whole.
     /// `live`: what is in force with it from the first packet on, or null. Refused where it would
     /// cut a path of `keep`.
-    Status apply(uint64_t generation, const config::Node& config, uint32_t confirm_ms,
-                 const Now& now, const model::LiveChange* live = nullptr, const Paths& keep = {});
+    Status apply(uint64_t generation, config::Node config, uint32_t confirm_ms, const Now& now,
+                 const model::LiveChange* live = nullptr, const Paths& keep = {});
     /// Changes sets and rules of the generation in force; all workers judge by it when this
     /// returns. All or nothing, but for a worker that hangs. `received_ns`: when it was asked.
     /// Refused where its rules would cut a path of `keep`.
@@ -68,7 +68,8 @@ class PolicyStore {
     /// Publishes `next` in place of the one in force, which it keeps while `next` is provisional.
     Status succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confirm_ms, const Now& now);
     /// The policy with its live sets as `live` says; nothing sees it yet.
-    Result<std::unique_ptr<PolicySnapshot>> build(uint64_t generation, const config::Node& config,
+    Result<std::unique_ptr<PolicySnapshot>> build(uint64_t generation,
+                                                  std::shared_ptr<const config::Node> config,
                                                   const Now& now, const model::LiveChange* live);
     Status replace_current(std::unique_ptr<PolicySnapshot> next);
     Status carry_out(const model::LiveChange& change, const Now& now, const Paths& keep);

@@ -95,10 +95,13 @@ Box::~Box() {
     }
 }
 
-void Box::apply(const std::string& yaml) { publish(build(load(yaml))); }
+void Box::apply(const std::string& yaml) {
+    publish(build(std::make_shared<const config::Node>(load(yaml))));
+}
 
-std::unique_ptr<PolicySnapshot> Box::build(const config::Node& config) const {
-    auto built = build_policy(generation_ + 1, config, appliance_->port_facts(), current_.get());
+std::unique_ptr<PolicySnapshot> Box::build(std::shared_ptr<const config::Node> config) const {
+    auto built =
+        build_policy(generation_ + 1, std::move(config), appliance_->port_facts(), current_.get());
     if (!built) give_up(built.error().message);
     return std::move(*built);
 }

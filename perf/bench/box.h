@@ -35,7 +35,8 @@ class Box {
     /// A new generation under the worker's feet; the one before the last is gone then.
     void apply(const std::string& yaml);
     /// The next generation of it, which any thread may build while the worker turns.
-    [[nodiscard]] std::unique_ptr<PolicySnapshot> build(const config::Node& config) const;
+    [[nodiscard]] std::unique_ptr<PolicySnapshot> build(
+        std::shared_ptr<const config::Node> config) const;
     /// The worker's next turn is under it. The one before the last is freed.
     void publish(std::unique_ptr<PolicySnapshot> policy);
     Worker& worker() { return *appliance_->workers().front(); }

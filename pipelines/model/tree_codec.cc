@@ -25,14 +25,24 @@ Result<config::Node> decode_list(const List& in, unsigned depth) {
     return out;
 }
 
+Error named_twice(std::string_view name) {
+    return Error{fmt::format("tree: two members are named '{}'", name)};
+}
+
 Status check_names(const Map& in) {
+    constexpr int kFew = 16;  // the usual: faster compared with each other than sorted
+    for (int i = 1; i < in.members_size() && in.members_size() <= kFew; ++i)
+        for (int j = 0; j < i; ++j)
+            if (in.members(i).name() == in.members(j).name())
+                return named_twice(in.members(i).name());
+    if (in.members_size() <= kFew) return ok_status();
     std::vector<std::string_view> names;
     names.reserve(static_cast<size_t>(in.members_size()));
     for (const Member& member : in.members()) names.push_back(member.name());
     std::ranges::sort(names);
     const auto twice = std::ranges::adjacent_find(names);
     if (twice == names.end()) return ok_status();
-    return Error{fmt::format("tree: two members are named '{}'", *twice)};
+    return named_twice(*twice);
 }
 
 Result<config::Node> decode_map(const Map& in, unsigned depth) {
@@ -102,5 +112,12 @@ void encode(const config::Node& tree, Node& out) {
 }
 
 Result<config::Node> decode(const Node& in) { return decode_at(in, 0); }
+
+google::protobuf::ArenaOptions arena_for(size_t bytes) {
+    constexpr size_t kSmallest = 4 << 10, kLargest = 1 << 20;
+    google::protobuf::ArenaOptions options;
+    options.start_block_size = options.max_block_size = std::clamp(2 * bytes, kSmallest, kLargest);
+    return options;
+}
 
 }  // namespace ravelin::model

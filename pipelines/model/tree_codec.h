@@ -2,6 +2,8 @@
 // The typed configuration tree <-> its protobuf form. No knowledge of schemas: check a decoded tree
 // with config::conforms().
 #pragma once
+#include <google/protobuf/arena.h>
+
 #include "control.pb.h"
 #include "dataplane/config/node.h"
 #include "dataplane/result.h"
@@ -17,5 +19,9 @@ void encode(const config::Node& tree, Node& out);
 /// Error: deeper than kMaxTreeDepth, a value of no known kind, or a map with two members of one
 /// name.
 Result<config::Node> decode(const Node& in);
+
+/// Of an arena that a message of so many bytes on the wire is parsed into: few blocks, and freed at
+/// once.
+google::protobuf::ArenaOptions arena_for(size_t bytes);
 
 }  // namespace ravelin::model

@@ -125,9 +125,8 @@ StageFixture::~StageFixture() {
 }
 
 void StageFixture::apply(const std::string& yaml) {
-    config::Node tree = load(yaml);
-    const PortFacts facts = facts_of(tree);
-    auto built = build_policy(generations_.size() + 1, std::move(tree), facts, context_.policy);
+    const auto tree = std::make_shared<const config::Node>(load(yaml));
+    auto built = build_policy(generations_.size() + 1, tree, facts_of(*tree), context_.policy);
     if (!built) fail(built.error().message + "\n" + yaml);
     live_rules_.forget();
     put_in_force(std::move(*built));
