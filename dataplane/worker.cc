@@ -14,7 +14,6 @@
 #include <chrono>
 #include <utility>
 
-#include "dataplane/engine_counters.h"
 #include "dataplane/kernel_path.h"
 
 namespace ravelin {
@@ -85,6 +84,7 @@ void Worker::wake_if_asleep() noexcept {
 }
 
 bool Worker::execute(Command& command) {
+    if (stuck()) return false;
     command.done.store(false, std::memory_order_relaxed);
     Command* none = nullptr;
     if (!command_.compare_exchange_strong(none, &command, std::memory_order_release,
@@ -95,8 +95,10 @@ bool Worker::execute(Command& command) {
     while (!command.done.load(std::memory_order_acquire)) {
         Command* back = &command;
         if (std::chrono::steady_clock::now() > deadline &&
-            command_.compare_exchange_strong(back, nullptr, std::memory_order_relaxed))
+            command_.compare_exchange_strong(back, nullptr, std::memory_order_relaxed)) {
+            give_up();
             return false;
+        }
         std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
     return true;

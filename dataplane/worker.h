@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "dataplane/engine_counters.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
 #include "dataplane/pipeline.h"
@@ -71,6 +72,12 @@ class Worker {
     /// Hands a command over and waits until it ran. False: the worker did not begin it in time, or
     /// another is waiting; then it will never run. What has begun is waited for to its end.
     bool execute(Command& command);
+    /// Control thread: it was waited for in vain. Nobody waits again before it has ended a turn.
+    void give_up() noexcept { given_up_at_ = context_.counters.get(kLoops); }
+    /// Given up, and has ended no turn since.
+    [[nodiscard]] bool stuck() const noexcept {
+        return given_up_at_ == context_.counters.get(kLoops);
+    }
     /// Wakes the worker if it sleeps. Any thread.
     void wake() noexcept;
     /// The same without a system call where it is awake.
@@ -116,6 +123,7 @@ class Worker {
     bool last_turn_moved_ = false;
     bool adaptive_;
     int cpu_, wakeup_;
+    uint64_t given_up_at_ = UINT64_MAX;  // turns it had ended then; of the control thread
     // Shared with the control thread.
     alignas(64) std::atomic<uintptr_t> using_{kAwake};  ///< policy, or asleep/awake
     std::atomic<bool> stop_{false};

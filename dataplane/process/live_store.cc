@@ -36,6 +36,7 @@ Status PolicyStore::replace_current(std::unique_ptr<PolicySnapshot> next) {
     if (auto s = publish(next.get()); !s) {
         limbo_.push_back(std::move(next));
         return s;
+    if (auto s = all_answer(); !s) return s;
     }
     current_ = std::move(next);
     reclaim_sets();

@@ -96,6 +96,7 @@ Status PolicyStore::succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confi
         return s;
     }
     live_rules_.forget();
+    if (auto s = all_answer(); !s) return s;
     previous_ = std::exchange(current_, std::move(next));
     reclaim_sets();
     rolled_back_from_ = 0;
@@ -125,6 +126,12 @@ Status PolicyStore::publish(const PolicySnapshot* policy) {
     appliance_->slot.store(policy, std::memory_order_seq_cst);
     for (const auto& worker : appliance_->workers()) worker->wake();
     const auto give_up = std::chrono::steady_clock::now() + kGrace;
+Status PolicyStore::all_answer() const {
+    for (const auto& worker : appliance_->workers())
+        if (worker->stuck()) return Error{fmt::format("worker {} does not answer", worker->id())};
+    return ok_status();
+}
+
     unsigned looks = 0;
     for (const auto& worker : appliance_->workers())
         while (!worker->has_left_all_but(policy)) {
@@ -135,6 +142,7 @@ Status PolicyStore::publish(const PolicySnapshot* policy) {
             }
             // A busy worker is through within microseconds, if it has a CPU.
             if (++looks < kEagerLooks)
+                worker->give_up();
                 std::this_thread::yield();
             else
                 std::this_thread::sleep_for(std::chrono::microseconds(50));

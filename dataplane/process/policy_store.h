@@ -68,6 +68,8 @@ class PolicyStore {
     /// Publishes `next` in place of the one in force, which it keeps while `next` is provisional.
     Status succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confirm_ms, const Now& now);
     /// The policy with its live sets as `live` says; nothing sees it yet.
+    /// Error: a worker is known to stand still. Asked before anything is published.
+    [[nodiscard]] Status all_answer() const;
     Result<std::unique_ptr<PolicySnapshot>> build(uint64_t generation,
                                                   std::shared_ptr<const config::Node> config,
                                                   const Now& now, const model::LiveChange* live);

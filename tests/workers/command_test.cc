@@ -51,6 +51,29 @@ TEST_F(CommandTest, WhatIsNotBegunInTimeNeverRunsAndWhatIsBegunIsWaitedFor) {
     EXPECT_TRUE(again.ran);
 }
 
+TEST_F(CommandTest, WhoDoesNotAnswerIsWaitedForOnceNotForEveryCommand) {
+    Standing standing(second());
+    for (unsigned i = 0; i < 1000; ++i) {  // each its five seconds would be an hour
+        Note late;
+        EXPECT_FALSE(second().execute(late));
+        EXPECT_TRUE(second().stuck());
+    }
+    PolicyStore& store = box_.store();
+    for (unsigned i = 0; i < 100; ++i) {
+        const Status swapped = box_.try_apply(kConfig);
+        ASSERT_FALSE(swapped.ok());
+        EXPECT_EQ(swapped.error().message, "worker 1 does not answer");
+    }
+    EXPECT_EQ(store.current()->generation, 1u);
+    standing.let_go();
+    EXPECT_TRUE(box_.turn());
+    Note again;
+    EXPECT_FALSE(second().stuck());
+    EXPECT_TRUE(second().execute(again));
+    const Status swapped = box_.try_apply(kConfig);
+    EXPECT_TRUE(swapped.ok()) << swapped.error().message;
+}
+
 /// A ControlServer on a thread of its own, and a control plane that asks it.
 class Served {
   public:
