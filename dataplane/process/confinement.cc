@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -61,6 +62,8 @@ sandbox::Plan confinement(std::span<const std::string> devices) {
     // sendto as above, it reaches nobody.
     plan.calls.push_back(sandbox::socket_call(AF_INET, SOCK_DGRAM));
     allow(plan, {SYS_ioctl});
+    for (const uint64_t policy : {SCHED_OTHER, SCHED_IDLE})  // merges stand back
+        plan.calls.push_back({SYS_sched_setscheduler, {{1, UINT32_MAX, policy}}});
     plan.calls.push_back({SYS_openat, {{2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}}});
     plan.paths.push_back({"/proc/meminfo", Access::kRead});  // is there memory for a new policy
     const auto any = [&](auto is) { return std::ranges::any_of(devices, is); };

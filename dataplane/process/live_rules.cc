@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/process/live_rules.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <functional>
 #include <system_error>
@@ -52,14 +56,36 @@ Result<Held> read(const model::RuleChange& change, const std::vector<std::string
     return Held(std::move(held));
 }
 
+/// Of the scheduler: below whatever else wants the CPU, or beside it.
+void set_policy(std::thread& thread, int policy) {
+    const sched_param none{};
+    [[maybe_unused]] const int refused =
+        pthread_setschedparam(thread.native_handle(), policy, &none);
+}
+
+/// Whether a thread may go back to its share of the CPU (sched(7), RLIMIT_NICE).
+bool may_come_back() {
+    rlimit nice{};
+    return ::getrlimit(RLIMIT_NICE, &nice) == 0 && nice.rlim_cur >= 20;
+}
+
+/// On what CPU nobody else wants, so that no change waits for it: until it is waited for itself.
 /// Where no thread is to be had it is done at once.
 std::thread in_background(std::function<void()> work) {
     try {
-        return std::thread(work);
+        std::thread thread(work);
+        if (may_come_back()) set_policy(thread, SCHED_IDLE);
+        return thread;
     } catch (const std::system_error&) {
         work();
         return {};
     }
+}
+
+void wait_for(std::thread& thread) {
+    if (!thread.joinable()) return;
+    set_policy(thread, SCHED_OTHER);
+    thread.join();
 }
 
 void name(const HeldEdit& held, RuleNames& names) {
@@ -81,6 +107,7 @@ LiveRules::Next LiveRules::edited(const PolicySnapshot& now, const RuleChanges& 
         if (!held) return std::move(held.error());
         name(**held, next->rules);
         wanted_.push_back(std::move(*held));
+        cancel();
     }
     auto delta = firewall::make_delta(policy, wanted_);
     if (!delta) return std::move(delta.error());
@@ -88,6 +115,22 @@ LiveRules::Next LiveRules::edited(const PolicySnapshot& now, const RuleChanges& 
     with->delta = std::move(*delta);
     next->steps[step].policy = std::move(with);
     return next;
+}
+
+/// A rule that comes and goes before a merge has taken it up leaves nothing behind. Where another
+/// edit stands by it, both stay.
+void LiveRules::cancel() {
+    const std::string& name = wanted_.back()->edit.remove;
+    if (!wanted_.back()->edit.rule.is_null()) return;
+    const size_t merging = merge_ == nullptr ? 0 : merge_->edits.size(), last = wanted_.size() - 1;
+    for (size_t i = last; i-- > merging;) {
+        const HeldEdit& other = *wanted_[i];
+        if (other.edit.anchor == name || other.edit.remove == name) return;
+        if (other.edit.rule.is_null() || other.named.name != name) continue;
+        wanted_.pop_back();
+        wanted_.erase(wanted_.begin() + static_cast<std::ptrdiff_t>(i));
+        return;
+    }
 }
 
 std::vector<NamedRule> LiveRules::suspects(const PolicySnapshot& now,
@@ -152,13 +195,13 @@ void LiveRules::accept() {
 
 void LiveRules::clear_away() {
     if (spent_.empty()) return;
-    if (cleaner_.joinable()) cleaner_.join();
+    wait_for(cleaner_);
     cleaner_ = in_background([spent = std::exchange(spent_, {})]() mutable { spent.clear(); });
 }
 
 void LiveRules::forget() {
     wait();
-    if (cleaner_.joinable()) cleaner_.join();
+    wait_for(cleaner_);
     spent_.clear();
     merge_.reset();
     edits_.clear();
@@ -166,7 +209,11 @@ void LiveRules::forget() {
 }
 
 void LiveRules::wait() {
-    if (merge_ != nullptr && merge_->thread.joinable()) merge_->thread.join();
+    if (merge_ != nullptr) wait_for(merge_->thread);
+}
+
+void LiveRules::hurry() {
+    if (merge_ != nullptr && merge_->thread.joinable()) set_policy(merge_->thread, SCHED_OTHER);
 }
 
 void LiveRules::start_merge(const PolicySnapshot& now) {

@@ -49,6 +49,9 @@ class LiveRules {
     std::unique_ptr<PolicySnapshot> take_merged(const PolicySnapshot& now);
     /// Waits for the merge under way.
     void wait();
+    [[nodiscard]] bool merging() const { return merge_ != nullptr; }
+    /// Gives the merge under way its share of the CPU; before, it takes what nobody else wants.
+    void hurry();
     /// Edits beside the tables.
     [[nodiscard]] size_t waiting() const { return edits_.size(); }
     /// Why the last merge failed; empty: it did not.
@@ -68,6 +71,7 @@ class LiveRules {
         std::thread thread;
     };
     static Status run(Merge& merge);
+    void cancel();
     void clear_away();
     [[nodiscard]] std::optional<firewall::NamedRule> find(const PolicySnapshot& now,
                                                           const std::string& name) const;

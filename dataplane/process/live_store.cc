@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/process/policy_store.h"
 
@@ -11,7 +12,8 @@ namespace {
 
 constexpr uint64_t kFirstBucketNs = 62'500;
 constexpr uint64_t kMergePauseNs = 200'000'000;
-constexpr int kBuckets = 12;  // the last but one ends at 64 ms
+constexpr uint64_t kMergePatienceNs = 1'000'000'000;  // where no CPU is ever free
+constexpr int kBuckets = 12;                          // the last but one ends at 64 ms
 
 }  // namespace
 
@@ -38,7 +40,7 @@ Status PolicyStore::replace_current(std::unique_ptr<PolicySnapshot> next) {
         return s;
     if (auto s = all_answer(); !s) return s;
     }
-    current_ = std::move(next);
+    retired_.push_back(std::exchange(current_, std::move(next)));
     reclaim_sets();
     return ok_status();
 }
@@ -155,9 +157,14 @@ Status PolicyStore::alter(const LiveSets& sets, const model::LiveChange& change,
                           bool& altered) {
     SetProgress progress;
     while (!alter_sets(sets, change, now, progress)) {
+    const bool merging = live_rules_.merging();
         if (current_ != nullptr)
             if (auto s = judge_anew(); !s) return s;
         for (const auto& set : sets) set->reclaim();  // no worker has those of no snapshot
+    if (!merging)
+        merge_began_ns_ = now.ns;
+    else if (now.ns - merge_began_ns_ > kMergePatienceNs)
+        live_rules_.hurry();
     }
     altered = progress.altered;
     return ok_status();

@@ -2,6 +2,7 @@
 #include "dataplane/process/policy_store.h"
 
 #include <fmt/format.h>
+#include <rte_pause.h>
 
 #include <algorithm>
 #include <chrono>
@@ -17,7 +18,10 @@ namespace {
 // A worker is between two bursts within microseconds; a virtual machine may take it off its CPU for
 // a while. Longer than this it is stuck, and its memory may not be touched again.
 constexpr std::chrono::seconds kGrace{10};
-constexpr unsigned kEagerLooks = 200;
+// About 20 us: a busy worker is through by then, if it has its CPU. No sched_yield(): where others
+// want this CPU it gives it away for milliseconds.
+constexpr unsigned kEagerLooks = 500;
+constexpr std::chrono::microseconds kBetweenLooks{20};
 
 uint64_t available_bytes() {
     uint64_t kilobytes = 0;
@@ -51,6 +55,9 @@ Status memory_suffices(const config::Node& config) {
 
 Status PolicyStore::apply(uint64_t generation, config::Node given, uint32_t confirm_ms,
                           const Now& now, const model::LiveChange* live, const Paths& keep) {
+    tidy();
+    const auto whole = std::make_shared<const config::Node>(std::move(given));
+    const config::Node& config = *whole;
     if (deadline_ns_ != 0)
         return Error{
             fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
@@ -103,7 +110,7 @@ Status PolicyStore::succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confi
     if (confirm_ms != 0)
         deadline_ns_ = now.ns + uint64_t{confirm_ms} * 1'000'000;
     else
-        previous_.reset();
+        retired_.push_back(std::move(previous_));
     return ok_status();
 }
 
@@ -125,6 +132,11 @@ Status PolicyStore::publish(const PolicySnapshot* policy) {
     const PolicySnapshot* before = appliance_->slot.load();
     appliance_->slot.store(policy, std::memory_order_seq_cst);
     for (const auto& worker : appliance_->workers()) worker->wake();
+Status PolicyStore::publish(const PolicySnapshot* policy) {
+    const PolicySnapshot* before = appliance_->slot.load();
+    appliance_->slot.store(policy, std::memory_order_seq_cst);
+    for (const auto& worker : appliance_->workers()) worker->wake_if_asleep();
+    const auto give_up = std::chrono::steady_clock::now() + kGrace;
     const auto give_up = std::chrono::steady_clock::now() + kGrace;
 Status PolicyStore::all_answer() const {
     for (const auto& worker : appliance_->workers())
@@ -140,12 +152,10 @@ Status PolicyStore::all_answer() const {
                 return Error{fmt::format("worker {} did not leave generation {}; it stays in force",
                                          worker->id(), before->generation)};
             }
-            // A busy worker is through within microseconds, if it has a CPU.
             if (++looks < kEagerLooks)
-                worker->give_up();
-                std::this_thread::yield();
+                rte_pause();
             else
-                std::this_thread::sleep_for(std::chrono::microseconds(50));
+                std::this_thread::sleep_for(kBetweenLooks);
         }
     return ok_status();
 }
@@ -154,7 +164,7 @@ Status PolicyStore::confirm(uint64_t generation) {
     if (deadline_ns_ == 0 || current_->generation != generation)
         return Error{fmt::format("generation {} does not await confirmation", generation)};
     deadline_ns_ = 0;
-    previous_.reset();
+    retired_.push_back(std::move(previous_));
     return ok_status();
 }
 
@@ -169,7 +179,7 @@ Status PolicyStore::roll_back(const Now& now, const Paths& keep) {
     live_rules_.forget();
     rolled_back_from_ = from;
     deadline_ns_ = 0;
-    previous_.reset();
+    retired_.push_back(std::move(previous_));
     return ok_status();
 }
 

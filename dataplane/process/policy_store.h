@@ -47,6 +47,8 @@ class PolicyStore {
     void merge_rules(const Now& now);
     /// Removes set elements whose time is up.
     void expire_elements(const Now& now);
+    /// Frees what is in force no more: takes milliseconds, so after the answer.
+    void tidy() { retired_.clear(); }
     /// Changes in force and how long they took.
     [[nodiscard]] const model::LiveStatus& live() const { return live_; }
     /// Makes the provisional generation final.
@@ -93,14 +95,15 @@ class PolicyStore {
     Clock clock_;
     TapOpener open_tap_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
-    std::vector<std::unique_ptr<PolicySnapshot>> limbo_;  // a worker may still hold these
-    std::unique_ptr<Appliance> appliance_;                // destroyed first: workers use policies
-    uint64_t deadline_ns_ = 0;                            // 0: nothing to confirm
+    std::vector<std::unique_ptr<PolicySnapshot>> limbo_;    // a worker may still hold these
+    std::vector<std::unique_ptr<PolicySnapshot>> retired_;  // nobody does
+    std::unique_ptr<Appliance> appliance_;                  // destroyed first: workers use policies
+    uint64_t deadline_ns_ = 0;                              // 0: nothing to confirm
     uint64_t rolled_back_from_ = 0;
     std::optional<SharedSegment> epochs_;  // outlives the process, as the flows do that store them
     model::LiveStatus live_;
     LiveRules live_rules_;
-    uint64_t rules_changed_ns_ = 0;
+    uint64_t rules_changed_ns_ = 0, merge_began_ns_ = 0;
 };
 
 }  // namespace ravelin

@@ -61,9 +61,9 @@ class Edited {
     }
     /// Whether no rule that stays asks for the flows of one that goes.
     [[nodiscard]] Status check_counted() const {
-        for (uint32_t place = 0; place < tables_.order.size(); ++place) {
+        for (const uint32_t place : tables_.asking) {
             const FirewallTables::Place& rule = tables_.order[place];
-            if (rule.counts_of.empty() || gone(place)) continue;
+            if (gone(place)) continue;
             const auto of = tables_.place_of.find(rule.counts_of);
             if (of != tables_.place_of.end() && gone(of->second))
                 return Error{
@@ -75,7 +75,7 @@ class Edited {
     }
     // Index into `added`, or its size.
     [[nodiscard]] size_t find_added(std::string_view name) const {
-        size_t i = 0;
+        size_t i = names_.contains(name) ? 0 : added.size();
         while (i < added.size() && added[i].held->named.name != name) ++i;
         return i;
     }
@@ -86,6 +86,7 @@ class Edited {
     Status remove(const std::string& name) {
         if (const size_t at = find_added(name); at < added.size()) {
             added.erase(added.begin() + static_cast<std::ptrdiff_t>(at));
+            names_.erase(name);
             return ok_status();
         }
         const uint32_t* place = find_place(name);
@@ -114,12 +115,14 @@ class Edited {
     }
     Status insert(const HeldEdit& held, size_t at, uint32_t before) {
         added.insert(added.begin() + static_cast<std::ptrdiff_t>(at), {&held, before});
+        names_.insert(held.named.name);
         return ok_status();
     }
 
     const FirewallTables& tables_;
     std::vector<uint32_t> gone_;
 };
+    std::unordered_set<std::string_view> names_;  // of `added`
 
 // A slot may have been another rule's, with a window of its own.
 std::vector<std::pair<uint32_t, TcpWindow>> windows_of(std::span<const NamedRule> named,

@@ -129,6 +129,8 @@ Result<std::shared_ptr<const FirewallTables>> build_tables(std::span<const Named
         }
         if (is_builtin(rule.name)) continue;
         const uint32_t first = built->first[i], end = built->first[i + 1];
+        if (!rule.extra.connections.of.empty())
+            out->asking.push_back(static_cast<uint32_t>(out->order.size()));
         const bool counted = first != end && out->rules.rules[first].counted;
         out->place_of.emplace(rule.name, static_cast<uint32_t>(out->order.size()));
         out->order.push_back(

@@ -132,6 +132,7 @@ struct FirewallTables {
         std::string counts_of;        ///< the other rule whose flows it asks for; empty: none
     };
     std::vector<Place> order;
+    std::vector<uint32_t> asking;                        ///< places with counts_of
     std::unordered_map<std::string, uint32_t> place_of;  ///< by name, index into `order`
     uint32_t end = 0;                                    ///< classifier index behind the last rule
     std::unordered_set<uint32_t> slots;                  ///< of `order`

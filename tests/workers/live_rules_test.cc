@@ -215,6 +215,31 @@ TEST_F(LiveRulesUnderTraffic, NothingAllowedIsLostAndNothingDeniedPasses) {
     EXPECT_GT(box_.counter("drop.firewall.flow_cut"), 0u);
 }
 
+TEST_F(LiveRulesUnderTraffic, WhatComesAndGoesTakesNoRoomBesideTheTables) {
+    PolicyStore& store = box_.store();
+    for (unsigned i = 0; i < 600; ++i) {  // more than there is room for
+        deny(1);
+        allow(1);
+    }
+    EXPECT_EQ(store.live().merges(), 0u);
+    EXPECT_EQ(store.current()->rules.find("stop-1")->slot, kFirstSlot + 1) << "its hits are shown";
+    // A rule that another stands by stays until they are merged.
+    change(rule_added("{name: a, action: drop, from: 10.0.2.1}", kFirstSlot));
+    auto behind = rule_added("{name: b, action: drop, from: 10.0.2.2}", kFirstSlot + 1);
+    behind.set_place(model::RuleChange::AFTER);
+    behind.set_anchor("a");
+    change(behind);
+    change(rule_removed("a"));
+    EXPECT_FALSE(change_rule(store, rule_removed("a")).ok()) << "once";
+    wait("nothing is merged", [&] {
+        store.merge_rules(kInAPause);
+        return store.live().rules_waiting() == 0;
+    });
+    EXPECT_EQ(store.live().merges(), 1u);
+    change(rule_removed("b"));
+    EXPECT_FALSE(change_rule(store, rule_removed("b")).ok());
+}
+
 TEST_F(LiveRulesUnderTraffic, AMergeBeginsWhenChangesPause) {
     deny(1);
     const Now now = Now::from_ns(0);  // before any pause could be over
