@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <set>
 
 #include "controlplane/api/services.h"
@@ -13,7 +12,6 @@
 #include "pipelines/model/tree_codec.h"
 #include "pipelines/stages/firewall_rule_reader.h"
 #include "pipelines/stages/firewall_schema.h"
-#include "pipelines/stages/firewall_wire.h"
 
 namespace ravelin::control {
 namespace {
@@ -42,52 +40,41 @@ Status sets_fit(const firewall::NamedRule& rule, const config::Node& sets) {
     return ok_status();
 }
 
-/// Whether every rule whose flows another one asks for is there and counts some.
-Status counts_fit(const config::Node& tree) {
-    std::map<std::string_view, bool> counts;
-    for (const config::Node& rule : rule_nodes(tree))
-        counts[rule["name"].as_text()] = rule["action"].as_text() == "accept" &&
-                                         (rule["stateful"].is_null() || rule["stateful"].as_bool());
-    for (const config::Node& rule : rule_nodes(tree)) {
-        const std::string& of = rule["connections"]["of"].as_text();
-        if (of.empty() || of == rule["name"].as_text() || firewall::is_builtin(of)) continue;
-        if (const auto found = counts.find(of); found == counts.end() || !found->second)
-            return Error{fmt::format(
-                "rule '{}': connections.of: found '{}', expected a rule that accepts and is "
-                "stateful",
-                rule["name"].as_text(), of)};
-    }
-    return ok_status();
+/// The slot of a rule that comes, be it the one of a rule long gone.
+Result<uint32_t> slot_for(Services& s, const std::string& name) {
+    if (auto slot = s.store.slots().propose(name)) return slot;
+    std::vector<std::string> names;
+    for (const SlottedRule& other : slotted_rules(s.live.tree()))
+        if (other.name != name) names.push_back(other.name);
+    names.push_back(name);
+    const auto slots = s.store.slots().propose(names);
+    if (!slots) return slots.error();
+    return slots->back();
 }
 
 /// The rule as read, with its hit counter's slot. Error: what is wrong with it.
 Result<config::Node> read(Services& s, const std::string& text) {
-    const config::Node& tree = s.live.tree();
+    const config::Node& tree = s.store.in_force().tree;
     auto rule = config::load_map(text, "rule", firewall::kRuleSchema, tree["sets"]);
     if (!rule) return rule;
-    std::vector<std::string> ports, names;
+    std::vector<std::string> ports;
     for (const config::Node& port : tree["ports"].items()) ports.push_back(port["name"].as_text());
     const auto named = firewall::read_rule(*rule, ports);
     if (!named)
         return Error{
             fmt::format("rule '{}': {}", (*rule)["name"].as_text(), named.error().message)};
     if (auto fit = sets_fit(*named, tree["sets"]); !fit) return std::move(fit.error());
-    for (const SlottedRule& other : slotted_rules(tree))
-        if (other.name != named->name && !firewall::is_builtin(other.name))
-            names.push_back(other.name);
-    names.push_back(named->name);
-    const auto slots = s.store.slots().propose(names);
-    if (!slots) return slots.error();
-    rule->set("slot", config::Node::integer(slots->back()));
+    const auto slot = slot_for(s, named->name);
+    if (!slot) return slot.error();
+    rule->set("slot", config::Node::integer(*slot));
     return rule;
 }
 
 /// Whether the rules in force can be changed so.
 std::optional<Failure> fits(Services& s, const model::LiveChange& change) {
-    const auto edited = firewall::with_rules(s.live.tree(), change.rules());
-    const Status counted = edited ? counts_fit(*edited) : Status(edited.error());
-    if (counted) return std::nullopt;
-    return Failure{FailureKind::kInvalid, counted.error().message};
+    const Status would = s.live.fits(change.rules());
+    if (would) return std::nullopt;
+    return Failure{FailureKind::kInvalid, would.error().message};
 }
 
 LiveFlow::Done answer(const CallPtr& call, std::shared_ptr<std::string> name) {

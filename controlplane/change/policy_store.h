@@ -45,6 +45,11 @@ class PolicyStore {
     /// The slots of a tree that live changes made of that in force are known from now on, and after
     /// save_slots() in the next process as well.
     void adopt_slots(const config::Node& live);
+    /// The same of one rule that came or went.
+    void adopt_slot(const SlottedRule& rule) {
+        slots_.come(rule, in_force().generation, read_slot_);
+    }
+    void release_slot(std::string_view rule) { slots_.go(rule); }
     void save_slots();
 
     /// Above every number used so far.

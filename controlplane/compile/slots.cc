@@ -90,6 +90,12 @@ Result<std::vector<uint32_t>> SlotMap::propose(std::span<const std::string> name
     return slots;
 }
 
+Result<uint32_t> SlotMap::propose(const std::string& name) const {
+    if (const RuleSlot* known = find(name)) return known->slot;
+    if (fresh_ < kSlots) return fresh_;
+    return Error{fmt::format("rule '{}': no slot was never used", name)};
+}
+
 void SlotMap::adopt(std::span<const SlottedRule> rules, uint64_t generation, const ReadSlot& read) {
     std::map<uint32_t, std::string_view> owner;
     for (const SlottedRule& rule : rules) owner[rule.slot] = rule.name;
@@ -100,15 +106,30 @@ void SlotMap::adopt(std::span<const SlottedRule> rules, uint64_t generation, con
         if (now == owner.end() && at->second.gone == 0) at->second.gone = departures_;
         at = taken ? rules_.erase(at) : std::next(at);
     }
-    for (const SlottedRule& rule : rules) {
-        fresh_ = std::max(fresh_, rule.slot + 1);
-        RuleSlot& entry = rules_.try_emplace(rule.name).first->second;
-        const bool kept = entry.since_generation != 0 && entry.slot == rule.slot;
-        entry.gone = 0;
-        if (kept) continue;
-        const Reading now = read ? read(rule.slot) : Reading{};
-        entry = {rule.slot, generation, now.counter, now.segment, 0};
-    }
+    for (const SlottedRule& rule : rules) enter(rule, generation, read);
+}
+
+void SlotMap::enter(const SlottedRule& rule, uint64_t generation, const ReadSlot& read) {
+    fresh_ = std::max(fresh_, rule.slot + 1);
+    RuleSlot& entry = rules_.try_emplace(rule.name).first->second;
+    const bool kept = entry.since_generation != 0 && entry.slot == rule.slot;
+    entry.gone = 0;
+    if (kept) return;
+    const Reading now = read ? read(rule.slot) : Reading{};
+    entry = {rule.slot, generation, now.counter, now.segment, 0};
+}
+
+void SlotMap::come(const SlottedRule& rule, uint64_t generation, const ReadSlot& read) {
+    const RuleSlot* known = find(rule.name);
+    const bool had_it = known != nullptr && known->slot == rule.slot;
+    if (rule.slot < fresh_ && !had_it)
+        std::erase_if(rules_, [&](const auto& other) { return other.second.slot == rule.slot; });
+    enter(rule, generation, read);
+}
+
+void SlotMap::go(std::string_view name) {
+    if (const auto rule = rules_.find(name); rule != rules_.end() && rule->second.gone == 0)
+        rule->second.gone = ++departures_;
 }
 
 const RuleSlot* SlotMap::find(std::string_view name) const {

@@ -47,13 +47,21 @@ class SlotMap {
 
     /// Slots for these rules, in their order. Changes nothing. Error: more rules than slots.
     [[nodiscard]] Result<std::vector<uint32_t>> propose(std::span<const std::string> names) const;
+    /// The same for one rule beside those in force. Error: no slot was never used; propose() for
+    /// all.
+    [[nodiscard]] Result<uint32_t> propose(const std::string& name) const;
     /// These rules are in force under `generation`, the others are gone. A slot that changed hands
     /// starts from what it counts now.
     void adopt(std::span<const SlottedRule> rules, uint64_t generation, const ReadSlot& read);
+    /// One more, or one less, is in force.
+    void come(const SlottedRule& rule, uint64_t generation, const ReadSlot& read);
+    void go(std::string_view name);
     /// Null: never seen, or its slot was given away.
     [[nodiscard]] const RuleSlot* find(std::string_view name) const;
 
   private:
+    void enter(const SlottedRule& rule, uint64_t generation, const ReadSlot& read);
+
     std::map<std::string, RuleSlot, std::less<>> rules_;
     uint32_t fresh_ = 0;  // slots from here on were never used
     uint64_t departures_ = 0;

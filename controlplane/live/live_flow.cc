@@ -7,9 +7,7 @@
 #include <vector>
 
 #include "controlplane/change/crash_point.h"
-#include "controlplane/live/rule_script.h"
 #include "controlplane/loop/log.h"
-#include "pipelines/stages/firewall_wire.h"
 
 namespace ravelin::control {
 namespace {
@@ -18,12 +16,10 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kTimeout{30'000};  // a worker that hangs is given up after 10 s
 constexpr milliseconds kRetry{5};
-constexpr milliseconds kSaveSlots{1000};  // where counts began, which a crash may forget
 constexpr uint64_t kPatienceMs =
     10'000;  // for a policy change to end, or the data plane to be back
 constexpr size_t kMostWaiting = 1024;
 constexpr uint64_t kCompactAt = 4 << 20;  // bytes of the journal
-constexpr size_t kShortenAt = 1024;       // changes of rules
 
 uint64_t steady_ns() {
     return static_cast<uint64_t>(
@@ -56,41 +52,6 @@ Status LiveFlow::open(const std::string& directory, commit::FileOps& files, bool
 const LiveState& LiveFlow::state() {
     state_.expire(unix_ms());
     return state_;
-}
-
-const config::Node& LiveFlow::tree() {
-    const Policy& policy = store_.in_force();
-    const auto& rules = state_.rules(policy.generation);
-    if (rules.empty()) return policy.tree;
-    if (tree_generation_ == policy.generation && tree_serial_ == state_.rules_serial())
-        return tree_;
-    auto edited = firewall::with_rules(policy.tree, {rules.begin(), rules.end()});
-    if (!edited) {  // written by another version, or by hand
-        log_error("live journal: " + edited.error().message);
-        return policy.tree;
-    }
-    tree_ = std::move(*edited);
-    tree_generation_ = policy.generation;
-    tree_serial_ = state_.rules_serial();
-    return tree_;
-}
-
-/// Hit counters of live rules are their own, for as long as they are known.
-void LiveFlow::adopt_rules() {
-    if (state_.rules(store_.in_force().generation).empty()) return;
-    store_.adopt_slots(tree());
-    if (save_ != EventLoop::kNoTimer) return;
-    save_ = loop_.after(kSaveSlots, [this] {
-        save_ = EventLoop::kNoTimer;
-        store_.save_slots();
-    });
-}
-
-/// Rules that came and went again leave nothing behind.
-void LiveFlow::shorten_rules() {
-    const Policy& policy = store_.in_force();
-    if (state_.rules(policy.generation).size() < kShortenAt) return;
-    state_.set_rules(policy.generation, rule_script(policy.tree, tree()));
 }
 
 model::LiveChange LiveFlow::sync(uint64_t generation) {
@@ -159,7 +120,7 @@ void LiveFlow::begin(const Request& request) {
 void LiveFlow::changed(const model::LiveChange& change, uint64_t fsync_ns,
                        Result<model::Reply> reply) {
     crash_point("live-in-force");
-    state_.take(change);
+    take(change);
     if (!reply) {  // it is written down: the data plane gets it when it is met again
         link_.drop(reply.error().message);
         return finish(failure(FailureKind::kUnavailable,
@@ -168,7 +129,7 @@ void LiveFlow::changed(const model::LiveChange& change, uint64_t fsync_ns,
     }
     if (change.rules_size() != 0) {
         shorten_rules();
-        adopt_rules();
+        adopt(change.rules());
     }
     compact();
     finish(LiveDone{change.generation(), change.serial(), reply->live_ns(), fsync_ns});

@@ -13,6 +13,7 @@
 #include "controlplane/change/change_flow.h"
 #include "controlplane/live/live_journal.h"
 #include "controlplane/live/live_state.h"
+#include "controlplane/live/rule_list.h"
 
 namespace ravelin::control {
 
@@ -49,8 +50,11 @@ class LiveFlow {
 
     /// As of now: what has expired is not in it.
     const LiveState& state();
-    /// The configuration in force with its live rules in their places.
+    /// The configuration in force with its live rules in their places. After each change of rules
+    /// it is made anew, for who asks for all of it.
     const config::Node& tree();
+    /// Whether the rules in force can be changed so.
+    Status fits(const firewall::RuleChanges& changes);
     /// For a policy that is sent again.
     model::LiveChange sync(uint64_t generation);
 
@@ -64,11 +68,17 @@ class LiveFlow {
     void pump();
     void retry_later();
     void begin(const Request& request);
+    void attempt(model::LiveChange change, std::vector<model::Path> keep);
+    void carry_out(model::LiveChange change);
+    void take(const model::LiveChange& change);
     void changed(const model::LiveChange& change, uint64_t fsync_ns, Result<model::Reply> reply);
     void refused(const model::LiveChange& change, uint64_t size, const std::string& why);
     void finish(const Outcome& outcome);
     void forget_undeclared();
     void adopt_rules();
+    void adopt(const firewall::RuleChanges& changes);
+    void save_later();
+    RuleList& list();
     void shorten_rules();
     void send_sync();
     void compact();
@@ -82,9 +92,19 @@ class LiveFlow {
     std::deque<Request> queue_;
     bool busy_ = false;
     Done done_;
-    config::Node tree_;  // of tree_generation_, with its rule changes up to tree_serial_
-    uint64_t tree_generation_ = 0, tree_serial_ = 0;
+    /// What something was made of: a generation and its rule changes.
+    struct Version {
+        uint64_t generation = 0, serial = 0;
+        bool operator==(const Version&) const = default;
+    };
+    [[nodiscard]] Version version() const;
+    RuleList list_;
+    config::Node tree_;
+    Version list_of_, tree_of_;
+    static constexpr size_t kShortenAt = 1024;  // changes of rules
+    size_t shorten_at_ = kShortenAt;
     EventLoop::TimerId retry_ = EventLoop::kNoTimer, save_ = EventLoop::kNoTimer;
+    uint64_t unsaved_since_ms_ = 0;
 };
 
 }  // namespace ravelin::control

@@ -9,7 +9,6 @@
 #include "pipelines/stages/firewall_build.h"
 
 namespace ravelin::firewall {
-namespace {
 
 Error no_rule(std::string_view name) {
     return Error{is_builtin(name)
@@ -20,6 +19,8 @@ Error no_rule(std::string_view name) {
 Error name_taken(std::string_view name) {
     return Error{fmt::format("rule '{}': there is one of this name already", name)};
 }
+
+namespace {
 
 /// The list of edited rules while edits are carried out: rules of the tables by their place, those
 /// added between them.
@@ -85,8 +86,8 @@ class Edited {
     }
     Status remove(const std::string& name) {
         if (const size_t at = find_added(name); at < added.size()) {
-            added.erase(added.begin() + static_cast<std::ptrdiff_t>(at));
             names_.erase(name);
+            added.erase(added.begin() + static_cast<std::ptrdiff_t>(at));
             return ok_status();
         }
         const uint32_t* place = find_place(name);
@@ -114,15 +115,15 @@ class Edited {
         return insert(held, at, after ? *place + 1 : *place);
     }
     Status insert(const HeldEdit& held, size_t at, uint32_t before) {
-        added.insert(added.begin() + static_cast<std::ptrdiff_t>(at), {&held, before});
         names_.insert(held.named.name);
+        added.insert(added.begin() + static_cast<std::ptrdiff_t>(at), {&held, before});
         return ok_status();
     }
 
     const FirewallTables& tables_;
     std::vector<uint32_t> gone_;
-};
     std::unordered_set<std::string_view> names_;  // of `added`
+};
 
 // A slot may have been another rule's, with a window of its own.
 std::vector<std::pair<uint32_t, TcpWindow>> windows_of(std::span<const NamedRule> named,

@@ -31,6 +31,10 @@ struct RuleEdit {
     std::string anchor;  ///< name, of kBefore and kAfter
 };
 
+/// What is wrong with an edit.
+Error no_rule(std::string_view name);
+Error name_taken(std::string_view name);
+
 /// Carries the edit out on a firewall's configured `rules`. Error: nothing changed.
 Status edit_rules(config::Node& rules, const RuleEdit& edit);
 

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipelines/stages/firewall_wire.h"
 
+#include <utility>
+
 #include "pipelines/model/tree_codec.h"
 #include "pipelines/stages/firewall_schema.h"
 
 namespace ravelin::firewall {
 namespace {
 
-config::Node* rules_in(config::Node& tree) {
+config::Node* firewall_in(config::Node& tree) {
     for (auto& [name, pipeline] : tree.members())
         for (config::Node& stage : pipeline.items())
             for (auto& [stage_name, config] : stage.members())
-                for (auto& [member, value] : config.members())
-                    if (name == "pipeline" && stage_name == "firewall" && member == "rules")
-                        return &value;
+                if (name == "pipeline" && stage_name == "firewall") return &config;
     return nullptr;
 }
 
@@ -35,14 +35,8 @@ Result<RuleEdit> read_edit(const model::RuleChange& change) {
     return edit;
 }
 
-Result<config::Node> with_rules(config::Node config, const RuleChanges& changes) {
-    config::Node* rules = rules_in(config);
-    if (rules == nullptr && !changes.empty()) return Error{"the policy has no firewall"};
-    for (const model::RuleChange& change : changes) {
-        auto edit = read_edit(change);
-        if (!edit) return std::move(edit.error());
-        if (auto s = edit_rules(*rules, *edit); !s) return std::move(s.error());
-    }
+config::Node with_rules(config::Node config, config::Node rules) {
+    if (config::Node* firewall = firewall_in(config)) firewall->set("rules", std::move(rules));
     return config;
 }
 

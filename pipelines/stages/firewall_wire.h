@@ -11,8 +11,7 @@ using RuleChanges = google::protobuf::RepeatedPtrField<model::RuleChange>;
 /// Checked against the rule's schema; a rule that comes in has a slot.
 Result<RuleEdit> read_edit(const model::RuleChange& change);
 
-/// `config`, a whole configuration, with its firewall's rules changed. Error: which change is
-/// wrong.
-Result<config::Node> with_rules(config::Node config, const RuleChanges& changes);
+/// `config`, a whole configuration, with `rules` as its firewall's.
+config::Node with_rules(config::Node config, config::Node rules);
 
 }  // namespace ravelin::firewall

@@ -7,6 +7,7 @@
 
 #include <random>
 
+#include "controlplane/live/rule_list.h"
 #include "controlplane/live/rule_script.h"
 #include "pipelines/stages/firewall_wire.h"
 #include "tests/unit/fake_disk.h"
@@ -137,9 +138,11 @@ TEST(RuleScript, MakesAnyListOfAnyOther) {
     for (int i = 0; i < 2000; ++i) {
         const auto given = configuration(random_list(rng)), now = configuration(random_list(rng));
         const auto script = rule_script(given, now);
-        auto made = firewall::with_rules(given, {script.begin(), script.end()});
+        RuleList list;
+        list.reset(given);
+        const Status made = list.change({script.begin(), script.end()});
         ASSERT_TRUE(made.ok()) << made.error().message;
-        ASSERT_EQ(rule_nodes(*made), rule_nodes(now));
+        ASSERT_EQ(rule_nodes(firewall::with_rules(given, list.rules())), rule_nodes(now));
         ASSERT_LE(script.size(), rule_nodes(given).size() + rule_nodes(now).size());
     }
     const auto same = configuration(random_list(rng));

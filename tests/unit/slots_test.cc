@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+
 #include "pipelines/stages/firewall_rules.h"
 
 namespace ravelin::control {
@@ -35,6 +38,57 @@ TEST(SlotMap, GivesAReturningRuleItsSlotBack) {
     adopt(map, {"b"}, 2);
     EXPECT_THAT(adopt(map, {"c", "a", "b"}, 3), ElementsAre(2, 0, 1));
     EXPECT_EQ(map.find("a")->since_generation, 1u);
+}
+
+// Rules that come and go one by one have the slots that adopting all of them each time gives.
+TEST(SlotMap, OneRuleIsAdoptedAsAllAre) {
+    SlotMap all, single;
+    Names names{"a", "b"};
+    adopt(all, names, 1);
+    adopt(single, names, 1);
+    const auto read = [](uint32_t slot) { return SlotMap::Reading{{slot + 100, 9}, 55}; };
+    std::mt19937 rng(5);
+    for (int i = 0; i < 500; ++i) {
+        const std::string name = "r" + std::to_string(rng() % 20);
+        const auto at = std::ranges::find(names, name);
+        if (at != names.end()) {
+            names.erase(at);
+            single.go(name);
+        } else {
+            names.push_back(name);
+            const auto slot = single.propose(name);
+            ASSERT_TRUE(slot.ok());
+            ASSERT_EQ(*slot, all.propose(names)->back());
+            single.come({name, *slot}, 2, read);
+        }
+        adopt(all, names, 2, read);
+        for (int n = 0; n < 20; ++n) {
+            const RuleSlot *one = single.find("r" + std::to_string(n)),
+                           *other = all.find("r" + std::to_string(n));
+            ASSERT_EQ(one == nullptr, other == nullptr);
+            if (one == nullptr) continue;
+            ASSERT_EQ(one->slot, other->slot);
+            ASSERT_EQ(one->gone == 0, other->gone == 0);
+            ASSERT_EQ(one->since_generation, other->since_generation);
+            ASSERT_EQ(one->baseline.packets, other->baseline.packets);
+        }
+    }
+}
+
+TEST(SlotMap, ARuleThatComesTakesASlotFromWhoIsGone) {
+    SlotMap map;
+    Names names;
+    for (uint32_t i = 0; i < firewall::kReservedSlots; ++i)
+        names.push_back("r" + std::to_string(i));
+    adopt(map, names, 1);
+    map.go("r7");
+    EXPECT_FALSE(map.propose("x").ok()) << "every slot was used";
+    EXPECT_EQ(*map.propose("r7"), 7u) << "it is still its own";
+    map.come({"x", 7}, 1, {});
+    EXPECT_EQ(map.find("r7"), nullptr);
+    EXPECT_EQ(*map.propose("x"), 7u);
+    const auto saved = SlotMap::parse(map.to_json());
+    ASSERT_TRUE(saved.ok()) << "no slot has two rules: " << saved.error().message;
 }
 
 TEST(SlotMap, ReusesTheLongestGoneSlotOnceAllWereUsed) {
