@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The SYN proxy between a client and a server: nothing is remembered before the client has shown
 // that it is there, and afterwards both believe that they speak to each other.
+#include "tests/support/live_rule.h"
 #include "tests/unit/syn_proxy_support.h"
 
 namespace ravelin::test {
@@ -240,6 +241,44 @@ TEST_F(SynProxy, BelowItsRateServersGetSynsDirectly) {
     }
     EXPECT_EQ(flows().size(), 5u);
     shake(kAll);
+}
+
+// Beside the tables, in them after a merge, and gone: connections it began go on.
+TEST_F(SynProxy, ALiveRuleProxiesToo) {
+    begin(wire_place());
+    place_.target = place_.server = "10.0.0.9:81";
+    auto guard = rule_added(
+        "{name: guard, action: accept, in: wan, protocol: tcp, to-ports: 81, syn-proxy: {}}", 900);
+    guard.set_place(model::RuleChange::FIRST);
+    const auto change = [&](const model::RuleChange& rule) {
+        firewall::RuleChanges changes;
+        *changes.Add() = rule;
+        box_->change_rules(changes);
+    };
+    change(guard);
+    connect(kAll, kAnswer);
+    const uint32_t c = cookie() + 1;
+    const auto goes_on = [&](uint32_t at) {
+        client(fmt::format("ack,psh seq={} ack={} win=502 ts=120/{} len=10", 1001 + at, c, time()));
+        expect({}, {fmt::format("ack,psh seq={} ack=5001 ts=120/777 len=10", 1001 + at)});
+    };
+    const uint32_t first_time = time();
+    goes_on(0);
+    box_->merge_rules();
+    goes_on(10);
+    EXPECT_EQ(box_->counter("firewall.syn_cookies"), 1u);
+    place_.client = place_.peer = "203.0.113.7:1000";
+    shake(kAll);
+    EXPECT_EQ(box_->counter("firewall.syn_cookies"), 2u);
+    change(rule_removed("guard"));
+    place_.client = place_.peer = "203.0.113.7:999";
+    client(fmt::format("ack,psh seq=1021 ack={} win=502 ts=121/{} len=10", c, first_time));
+    expect({}, {"ack,psh seq=1021 ack=5001 ts=121/777 len=10"});
+    place_.client = place_.peer = "203.0.113.7:1001";
+    client("syn seq=1000 win=64240 mss=1460");
+    expect({}, {"syn seq=1000 win=64240"});
+    EXPECT_EQ(box_->counter("firewall.syn_cookies"), 2u);
+    EXPECT_EQ(box_->drops(), Drops{});
 }
 
 TEST_F(SynProxy, OtherRulesAreNotProxied) {
