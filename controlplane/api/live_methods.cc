@@ -104,6 +104,8 @@ void change_set(Services& s, const CallPtr& call, model::SetChange::Action actio
     if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
     if (asked.timeout_ms > kLongestMs || (asked.has_timeout && asked.timeout_ms < 1000))
         return call->fail(FailureKind::kInvalid, "timeout_ms: expected 1s to 366 days");
+    auto guard = guard_of(*call);
+    if (!guard) return;
     auto counted = std::make_shared<Counted>();
     s.live.change([&s, asked = std::move(asked), counted](
                       model::LiveChange& change) { return prepare(s, asked, *counted, change); },
@@ -117,7 +119,8 @@ void change_set(Services& s, const CallPtr& call, model::SetChange::Action actio
                                     {"serial", done.serial},
                                     {"live_us", static_cast<double>(done.live_ns) / 1e3},
                                     {"fsync_us", static_cast<double>(done.fsync_ns) / 1e3}});
-                  });
+                  },
+                  std::move(*guard));
 }
 
 Json summary(const Services& s, const std::string& name, const Declared& decl) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "controlplane/cli/command.h"
+#include "controlplane/cli/session.h"
 
 namespace ravelin::cli {
 namespace {
@@ -19,6 +20,7 @@ struct Set {
     std::string name, file;
     std::vector<std::string> elements;
     uint64_t timeout_ms = 0, limit = 10'000;
+    bool force = false;
 };
 
 /// One element a line; # begins a comment.
@@ -45,7 +47,10 @@ ExitCode change(const Context& context, const char* method, const Set& set) {
         const auto begin = elements.begin() + static_cast<std::ptrdiff_t>(at);
         const auto end = elements.begin() +
                          static_cast<std::ptrdiff_t>(std::min(at + kPortion, elements.size()));
-        Json params{{"set", set.name}, {"elements", std::vector<std::string>(begin, end)}};
+        Json params{{"set", set.name},
+                    {"elements", std::vector<std::string>(begin, end)},
+                    {"force", set.force},
+                    {"session", ssh_session()}};
         if (set.timeout_ms != 0) params["timeout_ms"] = set.timeout_ms;
         answer = context.connect().call(method, params);
         changed += number(answer, "changed");
@@ -59,7 +64,8 @@ ExitCode change(const Context& context, const char* method, const Set& set) {
 }
 
 ExitCode flush(const Context& context, const Set& set) {
-    const Json answer = context.connect().call("set-flush", {{"set", set.name}});
+    const Json answer = context.connect().call(
+        "set-flush", {{"set", set.name}, {"force", set.force}, {"session", ssh_session()}});
     if (!context.printed_json(answer))
         context.print(fmt::format("{} elements deleted\n", grouped(number(answer, "changed"))));
     return kOk;
@@ -115,6 +121,7 @@ void add_change(CLI::App& set_command, Context& context, bool add) {
                        "'192.0.2.1 198.51.100.2'");
     command.add_option("--file", set->file, "Elements, one a line; - reads standard input")
         ->type_name("FILE");
+    command.add_flag("--force", set->force, kForceHelp);
     if (add)
         add_duration(command, "--timeout", set->timeout_ms,
                      "Delete them by itself after so long, such as 10m; default: that of the set");
@@ -136,6 +143,7 @@ void add_set_commands(CLI::App& root, Context& context) {
         add_command(set_command, "flush", "Delete all elements", "ravelin set flush blocklist",
                     context, [&context, flushed] { return flush(context, *flushed); });
     flush_command.add_option("NAME", flushed->name, "Live set of the policy in force")->required();
+    flush_command.add_flag("--force", flushed->force, kForceHelp);
     auto shown = std::make_shared<Set>();
     CLI::App& list_command =
         add_command(set_command, "list", "List the live sets, or the elements of one",

@@ -96,19 +96,42 @@ void LiveFlow::begin(const Request& request) {
     change.set_generation(store_.in_force().generation);
     change.set_unix_ms(unix_ms());
     if (auto wrong = request.prepare(change)) return request.done(std::move(*wrong));
-    const uint64_t before = steady_ns(), size = journal_->bytes();
-    if (Status s = journal_->append(change); !s)
-        return request.done(failure(FailureKind::kInternal, s.error().message));
-    const uint64_t fsync_ns = steady_ns() - before;
-    crash_point("live-journaled");
+    const config::Node& in_force = store_.in_force().tree;
+    auto keep = kept_paths(request.guard, in_force, in_force);
     busy_ = true;
     done_ = request.done;
+    if (keep.empty()) return carry_out(std::move(change));
+    attempt(std::move(change), std::move(keep));
+}
+
+/// What the guard refuses is never written down, or a crash before the refusal would bring it in.
+void LiveFlow::attempt(model::LiveChange change, std::vector<model::Path> keep) {
     model::ToDataplane message;
     *message.mutable_live() = change;
-    const config::Node& in_force = store_.in_force().tree;
-    if (change.rules_size() != 0)
-        for (model::Path& path : kept_paths(request.guard, in_force, in_force))
-            *message.add_keep() = std::move(path);
+    message.set_try_only(true);
+    for (model::Path& path : keep) *message.add_keep() = std::move(path);
+    link_.send(std::move(message), kTimeout,
+               [this, change = std::move(change)](Result<model::Reply> reply) mutable {
+                   if (!reply) {
+                       link_.drop(reply.error().message);
+                       return finish(failure(FailureKind::kUnavailable, reply.error().message));
+                   }
+                   if (!reply->error().empty())
+                       return finish(failure(FailureKind::kRefused, reply->error()));
+                   crash_point("live-tried");
+                   carry_out(std::move(change));
+               });
+}
+
+/// The data plane takes it only if what it was tried against is in force.
+void LiveFlow::carry_out(model::LiveChange change) {
+    const uint64_t before = steady_ns(), size = journal_->bytes();
+    if (Status s = journal_->append(change); !s)
+        return finish(failure(FailureKind::kInternal, s.error().message));
+    const uint64_t fsync_ns = steady_ns() - before;
+    crash_point("live-journaled");
+    model::ToDataplane message;
+    *message.mutable_live() = change;
     link_.send(std::move(message), kTimeout,
                [this, change = std::move(change), fsync_ns, size](Result<model::Reply> reply) {
                    if (reply && !reply->error().empty())

@@ -42,8 +42,8 @@ class LiveFlow {
     /// Reads the live journal. A damaged one is put aside if `salvage`, with a warning.
     Status open(const std::string& directory, commit::FileOps& files, bool salvage);
 
-    /// Calls `done` once, when the change is in force and durable, or will not be. `guard`: what
-    /// its rules may not cut.
+    /// Calls `done` once, when the change is in force and durable, or will not be. `guard`: what it
+    /// may not cut.
     void change(Prepare prepare, Done done, Guard guard = {});
     /// Another generation may be in force, or the data plane is a new one.
     void policy_changed();

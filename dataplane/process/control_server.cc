@@ -201,6 +201,8 @@ Status ControlServer::act(const model::ToDataplane& request, model::Reply& reply
         case Kind::kRollback:
             return store_.roll_back(Now::read(), request.keep());
         case Kind::kLive: {
+            if (request.try_only())
+                return store_.could_change(request.live(), Now::read(), request.keep());
             Status outcome =
                 store_.change(request.live(), Now::read(), received_ns_, request.keep());
             reply.set_live_ns(Now::read().ns - received_ns_);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "dataplane/process/policy_store.h"
+#include "dataplane/process/set_check.h"
 
 namespace ravelin {
 namespace {
@@ -35,10 +36,10 @@ LiveSets PolicyStore::held_sets() const {
 }
 
 Status PolicyStore::replace_current(std::unique_ptr<PolicySnapshot> next) {
+    if (auto s = all_answer(); !s) return s;
     if (auto s = publish(next.get()); !s) {
         limbo_.push_back(std::move(next));
         return s;
-    if (auto s = all_answer(); !s) return s;
     }
     retired_.push_back(std::exchange(current_, std::move(next)));
     reclaim_sets();
@@ -57,27 +58,52 @@ Status PolicyStore::judge_anew() {
 
 Status PolicyStore::change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
                            const Paths& keep) {
-    if (current_ == nullptr) return Error{"no policy is in force yet"};
-    if (change.generation() != current_->generation)
-        return Error{fmt::format("the change is for generation {}, and {} is in force",
-                                 change.generation(), current_->generation)};
-    if (!change.sync() && change.serial() != live_.serial() + 1)
-        return Error{
-            fmt::format("live change {} does not follow {}", change.serial(), live_.serial())};
-    if (auto s = carry_out(change, now, keep); !s) return s;
+    tidy();
+    if (auto s = follows(change); !s) return s;
+    if (auto s = change.sync() ? sync(change, now) : carry_out(change, now, keep); !s) return s;
     live_.set_serial(change.serial());
     measured(Now::read().ns - received_ns);
     return ok_status();
 }
 
+Status PolicyStore::could_change(const model::LiveChange& change, const Now& now,
+                                 const Paths& keep) {
+    if (auto s = follows(change); !s) return s;
+    if (change.sync()) return Error{"a sync is not asked for, it is the truth"};
+    const auto next = consider(change, now, keep);
+    return next ? ok_status() : Status(next.error());
+}
+
+Status PolicyStore::follows(const model::LiveChange& change) const {
+    if (current_ == nullptr) return Error{"no policy is in force yet"};
+    if (change.generation() != current_->generation)
+        return Error{fmt::format("the change is for generation {}, and {} is in force",
+                                 change.generation(), current_->generation)};
+    if (change.sync() || change.serial() == live_.serial() + 1) return all_answer();
+    return Error{fmt::format("live change {} does not follow {}", change.serial(), live_.serial())};
+}
+
+Result<std::unique_ptr<PolicySnapshot>> PolicyStore::consider(const model::LiveChange& change,
+                                                              const Now& now, const Paths& keep) {
+    if (auto s = check_sets(held_sets(), change); !s) return std::move(s.error());
+    if (!keep.empty() && change.sets_size() != 0)
+        if (auto s = paths_pass_sets(*appliance_, *current_, change, keep, now); !s)
+            return std::move(s.error());
+    if (change.rules_size() == 0) return std::unique_ptr<PolicySnapshot>();
+    return edited(change, now, keep);
+}
+
 Status PolicyStore::carry_out(const model::LiveChange& change, const Now& now, const Paths& keep) {
-    if (change.sync()) return sync(change, now);
-    const LiveSets sets = held_sets();
-    if (auto s = check_sets(sets, change); !s) return s;
-    if (change.rules_size() != 0) return change_rules(change, now, keep);
+    auto next = consider(change, now, keep);
+    if (!next) return std::move(next.error());
     bool altered = false;
-    if (auto s = alter(sets, change, now, altered); !s) return s;
-    return altered ? judge_anew() : ok_status();
+    if (auto s = alter(held_sets(), change, now, altered); !s) return s;
+    if (*next == nullptr) return altered ? judge_anew() : ok_status();
+    (*next)->epoch = next_epoch();
+    if (auto s = replace_current(std::move(*next)); !s) return s;
+    live_rules_.accept();
+    rules_changed_ns_ = now.ns;
+    return ok_status();
 }
 
 Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
@@ -90,8 +116,8 @@ Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
     return ok_status();
 }
 
-Status PolicyStore::change_rules(const model::LiveChange& change, const Now& now,
-                                 const Paths& keep) {
+Result<std::unique_ptr<PolicySnapshot>> PolicyStore::edited(const model::LiveChange& change,
+                                                            const Now& now, const Paths& keep) {
     if (deadline_ns_ != 0)
         return Error{
             fmt::format("generation {} awaits confirmation; confirm it or roll it back "
@@ -99,21 +125,12 @@ Status PolicyStore::change_rules(const model::LiveChange& change, const Now& now
                         current_->generation)};
     const auto edits = static_cast<size_t>(change.rules_size());
     if (live_rules_.waiting() + edits > firewall::kMostLiveEdits)
-        if (auto s = finish_merges(); !s) return s;
+        if (auto s = finish_merges(); !s) return std::move(s.error());
     auto next = live_rules_.edited(*current_, change.rules());
-    if (!next) return std::move(next.error());
-    if (!keep.empty())
-        if (auto s = paths_pass_edit(*appliance_, **next, *current_,
-                                     live_rules_.suspects(*current_, change.rules()), keep, now);
-            !s)
-            return s;
-    bool altered = false;
-    if (auto s = alter(held_sets(), change, now, altered); !s) return s;
-    (*next)->epoch = next_epoch();
-    if (auto s = replace_current(std::move(*next)); !s) return s;
-    live_rules_.accept();
-    rules_changed_ns_ = now.ns;
-    return ok_status();
+    if (!next || keep.empty()) return next;
+    const auto suspects = live_rules_.suspects(*current_, change.rules());
+    auto s = paths_pass_edit(*appliance_, **next, *current_, suspects, keep, now);
+    return s ? std::move(next) : Result<std::unique_ptr<PolicySnapshot>>(std::move(s.error()));
 }
 
 Status PolicyStore::finish_merges() {
@@ -140,9 +157,14 @@ void PolicyStore::merge_rules(const Now& now) {
     if (current_ == nullptr) return;
     // A worker that hangs keeps tables that judge alike; the merge is made again.
     [[maybe_unused]] const Status taken = take_merged();
+    const bool merging = live_rules_.merging();
     if (now.ns >= rules_changed_ns_ + kMergePauseNs ||
         live_rules_.waiting() >= firewall::kMostLiveEdits / 2)
         live_rules_.start_merge(*current_);
+    if (!merging)
+        merge_began_ns_ = now.ns;
+    else if (now.ns - merge_began_ns_ > kMergePatienceNs)
+        live_rules_.hurry();
     live_.set_rules_waiting(static_cast<uint32_t>(live_rules_.waiting()));
 }
 
@@ -157,14 +179,9 @@ Status PolicyStore::alter(const LiveSets& sets, const model::LiveChange& change,
                           bool& altered) {
     SetProgress progress;
     while (!alter_sets(sets, change, now, progress)) {
-    const bool merging = live_rules_.merging();
         if (current_ != nullptr)
             if (auto s = judge_anew(); !s) return s;
         for (const auto& set : sets) set->reclaim();  // no worker has those of no snapshot
-    if (!merging)
-        merge_began_ns_ = now.ns;
-    else if (now.ns - merge_began_ns_ > kMergePatienceNs)
-        live_rules_.hurry();
     }
     altered = progress.altered;
     return ok_status();

@@ -62,8 +62,6 @@ Status PolicyStore::apply(uint64_t generation, config::Node given, uint32_t conf
         return Error{
             fmt::format("generation {} awaits confirmation; confirm it or roll it back first",
                         current_->generation)};
-    const auto whole = std::make_shared<const config::Node>(std::move(given));
-    const config::Node& config = *whole;
     if (auto s = config::conforms(config, model::kConfigSchema, StageRegistry::schema_of); !s)
         return s;
     if (auto s = memory_suffices(config); !s) return s;
@@ -98,12 +96,12 @@ Status PolicyStore::apply(uint64_t generation, config::Node given, uint32_t conf
 
 Status PolicyStore::succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confirm_ms,
                             const Now& now) {
+    if (auto s = all_answer(); !s) return s;
     if (auto s = publish(next.get()); !s) {
         limbo_.push_back(std::move(next));
         return s;
     }
     live_rules_.forget();
-    if (auto s = all_answer(); !s) return s;
     previous_ = std::exchange(current_, std::move(next));
     reclaim_sets();
     rolled_back_from_ = 0;
@@ -128,27 +126,23 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::build(
     return policy;
 }
 
-Status PolicyStore::publish(const PolicySnapshot* policy) {
-    const PolicySnapshot* before = appliance_->slot.load();
-    appliance_->slot.store(policy, std::memory_order_seq_cst);
-    for (const auto& worker : appliance_->workers()) worker->wake();
-Status PolicyStore::publish(const PolicySnapshot* policy) {
-    const PolicySnapshot* before = appliance_->slot.load();
-    appliance_->slot.store(policy, std::memory_order_seq_cst);
-    for (const auto& worker : appliance_->workers()) worker->wake_if_asleep();
-    const auto give_up = std::chrono::steady_clock::now() + kGrace;
-    const auto give_up = std::chrono::steady_clock::now() + kGrace;
 Status PolicyStore::all_answer() const {
     for (const auto& worker : appliance_->workers())
         if (worker->stuck()) return Error{fmt::format("worker {} does not answer", worker->id())};
     return ok_status();
 }
 
+Status PolicyStore::publish(const PolicySnapshot* policy) {
+    const PolicySnapshot* before = appliance_->slot.load();
+    appliance_->slot.store(policy, std::memory_order_seq_cst);
+    for (const auto& worker : appliance_->workers()) worker->wake_if_asleep();
+    const auto give_up = std::chrono::steady_clock::now() + kGrace;
     unsigned looks = 0;
     for (const auto& worker : appliance_->workers())
         while (!worker->has_left_all_but(policy)) {
             if (std::chrono::steady_clock::now() > give_up) {
                 appliance_->slot.store(before, std::memory_order_seq_cst);
+                worker->give_up();
                 return Error{fmt::format("worker {} did not leave generation {}; it stays in force",
                                          worker->id(), before->generation)};
             }

@@ -39,16 +39,18 @@ class PolicyStore {
                  const model::LiveChange* live = nullptr, const Paths& keep = {});
     /// Changes sets and rules of the generation in force; all workers judge by it when this
     /// returns. All or nothing, but for a worker that hangs. `received_ns`: when it was asked.
-    /// Refused where its rules would cut a path of `keep`.
+    /// Refused where it would cut a path of `keep`.
     Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
                   const Paths& keep = {});
+    /// Whether change() would do it; nothing changes.
+    Status could_change(const model::LiveChange& change, const Now& now, const Paths& keep);
     /// Puts merged live rules in force, and begins to merge others once changes pause or fill half
     /// of their room: a merge takes the time of a compilation, and its CPU from the next change.
     void merge_rules(const Now& now);
-    /// Removes set elements whose time is up.
-    void expire_elements(const Now& now);
     /// Frees what is in force no more: takes milliseconds, so after the answer.
     void tidy() { retired_.clear(); }
+    /// Removes set elements whose time is up.
+    void expire_elements(const Now& now);
     /// Changes in force and how long they took.
     [[nodiscard]] const model::LiveStatus& live() const { return live_; }
     /// Makes the provisional generation final.
@@ -66,12 +68,12 @@ class PolicyStore {
     [[nodiscard]] uint64_t rolled_back_from() const { return rolled_back_from_; }
 
   private:
+    /// Error: a worker is known to stand still. Asked before anything is published.
+    [[nodiscard]] Status all_answer() const;
     Status publish(const PolicySnapshot* policy);
     /// Publishes `next` in place of the one in force, which it keeps while `next` is provisional.
     Status succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confirm_ms, const Now& now);
     /// The policy with its live sets as `live` says; nothing sees it yet.
-    /// Error: a worker is known to stand still. Asked before anything is published.
-    [[nodiscard]] Status all_answer() const;
     Result<std::unique_ptr<PolicySnapshot>> build(uint64_t generation,
                                                   std::shared_ptr<const config::Node> config,
                                                   const Now& now, const model::LiveChange* live);
@@ -79,7 +81,12 @@ class PolicyStore {
     Status carry_out(const model::LiveChange& change, const Now& now, const Paths& keep);
     Status judge_anew();
     Status sync(const model::LiveChange& change, const Now& now);
-    Status change_rules(const model::LiveChange& change, const Now& now, const Paths& keep);
+    [[nodiscard]] Status follows(const model::LiveChange& change) const;
+    /// The policy that a change of rules makes; null where it changes sets alone.
+    Result<std::unique_ptr<PolicySnapshot>> consider(const model::LiveChange& change,
+                                                     const Now& now, const Paths& keep);
+    Result<std::unique_ptr<PolicySnapshot>> edited(const model::LiveChange& change, const Now& now,
+                                                   const Paths& keep);
     Status finish_merges();
     Status take_merged();
     void reclaim_sets();

@@ -158,4 +158,8 @@ std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules,
     return out;
 }
 
+bool covers(const ClassifierRule& outer, const ClassifierRule& inner) {
+    return covers(shape_of(outer), shape_of(inner));
+}
+
 }  // namespace ravelin

@@ -24,4 +24,7 @@ struct ShadowedRule {
 std::vector<ShadowedRule> find_shadowed(std::span<const ClassifierRule> rules,
                                         const std::vector<bool>& partial = {});
 
+/// Whether `outer` takes every packet that `inner` takes.
+bool covers(const ClassifierRule& outer, const ClassifierRule& inner);
+
 }  // namespace ravelin

@@ -31,6 +31,7 @@ class FakeDataplane {
     std::atomic<bool> refuse_apply = false;  ///< answer Apply with an error
     std::atomic<bool> die_on_apply = false;  ///< close the connection instead of answering, once
     std::atomic<bool> refuse_live = false;   ///< answer a live change with an error
+    std::atomic<bool> refuse_tried = false;  ///< answer one that is only tried with an error
 
     /// As after SIGKILL and restart: nothing in force.
     void restart() {
@@ -55,7 +56,7 @@ class FakeDataplane {
         for (const std::string& element : sets_[set]) out += element;
         return out;
     }
-    /// Names of the paths that the last live change had to keep.
+    /// Names of the paths that the last live change had to keep when it was tried.
     std::vector<std::string> kept() {
         const std::lock_guard lock(mutex_);
         return kept_;
@@ -144,14 +145,15 @@ class FakeDataplane {
         if (request.has_apply() && !apply(request.apply(), reply)) return false;
         if (request.has_confirm()) confirm(request.confirm().generation(), reply);
         if (request.has_rollback()) roll_back(reply);
-        if (request.has_live()) {
-            kept_.clear();
+        if (request.has_live() && !std::exchange(tried_, request.try_only())) kept_.clear();
+        if (request.has_live() && request.try_only()) {
             for (const model::Path& path : request.keep()) kept_.push_back(path.name());
-        }
-        if (request.has_live() && refuse_live)
+            if (refuse_tried) reply.set_error("would be cut");
+        } else if (request.has_live() && refuse_live) {
             reply.set_error("no room");
-        else if (request.has_live())
+        } else if (request.has_live()) {
             take(request.live());
+        }
         if (request.has_explain()) reply.mutable_explanation()->set_verdict("pass");
         if (request.has_flows()) {
             reply.add_flows()->set_protocol("tcp");
@@ -220,6 +222,7 @@ class FakeDataplane {
     Clock::time_point deadline_{};
     bool hang_up_ = false;
     std::vector<uint64_t> applied_;
+    bool tried_ = false;
     std::vector<std::string> kept_;
     std::map<std::string, std::set<std::string>> sets_;
     std::vector<model::ToDataplane::RequestCase> requests_;

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 import yaml
 
-from lab import wait_until
+from lab import binary, wait_until
 from wires import EVERYTHING, client_and_server, pings, router, rule
 
 
@@ -43,6 +43,27 @@ def test_an_element_denies_at_once_and_survives_both_processes(net):
     net.ravelin(f"set del bad {net.client.v4}")
     assert pings(net)
     assert net.cli("status")["generation"] == generation
+
+
+def test_an_element_that_cuts_the_management_path_or_the_session_is_refused_unless_forced(net):
+    tree = yaml.safe_load(POLICY)
+    tree["management"] = [{"name": "ops", "from": "10.0.1.0/24", "to": "10.0.2.2", "to-ports": [22]}]
+    net.apply(yaml.safe_dump(tree, sort_keys=False))
+    refused = net.ravelin(f"set add bad 203.0.113.9 {net.client.v4}", check=False)
+    assert refused.returncode == 1
+    assert "management 'ops': would be cut: rule 'blocked' would deny in=lan tcp" in refused.stderr
+    assert net.cli("set list bad")["elements"] == 0 and pings(net), "none of them"
+    net.ravelin("set add bad 203.0.113.9")
+    net.apply(POLICY, "--force")
+    asked = [binary("ravelin"), "--run-dir", net.run_dir, "set", "add", "bad", "10.0.0.0/8"]
+    session = net.box.run(["env", "SSH_CONNECTION=10.0.1.2 50123 10.0.2.2 22", *asked], check=False)
+    assert session.returncode == 1
+    assert "your session from 10.0.1.2:50123: would be cut: rule 'blocked'" in session.stderr
+    assert pings(net)
+    net.ravelin("set add bad 10.0.0.0/8 --force")
+    assert not pings(net)
+    net.ravelin("set flush bad --force")
+    assert pings(net)
 
 
 def test_an_element_expires(net):

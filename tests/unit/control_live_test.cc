@@ -237,6 +237,61 @@ TEST_F(ControlLive, RuleChangesNameThePathsThatTheyMayNotCut) {
     EXPECT_EQ(wrong["error"]["kind"], "invalid");
 }
 
+TEST_F(ControlLive, ElementsAreTriedAgainstThePathsToo) {
+    start();
+    apply("management: [{name: ops, from: 192.0.2.0/24, to: 198.51.100.1, to-ports: 22}]\n" +
+          with_set());
+    using Names = std::vector<std::string>;
+    const Json session{{"session", "192.0.2.9 50123 192.0.2.1 22"}};
+    const Names both{"management 'ops'", "your session from 192.0.2.9:50123"};
+    ASSERT_TRUE(add({"192.0.2.9"}, session).contains("result"));
+    EXPECT_EQ(dataplane_->kept(), both);
+    ASSERT_TRUE(add({"192.0.2.10"}, {{"force", true}}).contains("result"));
+    EXPECT_EQ(dataplane_->kept(), Names());
+    Json params = session;
+    params["set"] = "bad";
+    ASSERT_TRUE(client_->call("set-flush", params).contains("result"));
+    EXPECT_EQ(dataplane_->kept(), both);
+    params["elements"] = Json::array({"192.0.2.9"});
+    ASSERT_TRUE(client_->call("set-del", params).contains("result"));
+    EXPECT_EQ(dataplane_->kept(), both);
+    dataplane_->refuse_tried = true;
+    EXPECT_EQ(add({"192.0.2.11"}, session)["error"]["message"], "would be cut");
+    EXPECT_EQ(listed(), Json::array());
+    EXPECT_EQ(add({"192.0.2.11"}, {{"session", "nonsense"}})["error"]["kind"], "invalid");
+}
+
+TEST_F(ControlLive, WhatTheGuardRefusesIsNeverWrittenDown) {
+    start();
+    apply("management: [{name: ops, from: 192.0.2.0/24, to: 198.51.100.1, to-ports: 22}]\n" +
+          with_set());
+    restart("live-journaled");  // dies as soon as a change is
+    dataplane_->refuse_tried = true;
+    EXPECT_EQ(add_rule("{name: stop, action: drop}", "first")["error"]["message"], "would be cut");
+    EXPECT_EQ(add({"192.0.2.9"})["error"]["message"], "would be cut");
+    restart();
+    EXPECT_EQ(rule_names(), Json({"web"}));
+    EXPECT_EQ(listed(), Json::array());
+    EXPECT_EQ(dataplane_->status().live().serial(), 0u);
+}
+
+TEST_F(ControlLive, DiffAndApplySayWhichElementsTheyDrop) {
+    start();
+    apply(with_set());
+    add({"192.0.2.1", "192.0.2.2"});
+    const auto warned = [&](const char* method, const std::string& yaml) {
+        return client_->call(method, {{"text", yaml}})["result"]["warnings"].dump();
+    };
+    const std::string dropped =
+        "live set 'bad' is not in this configuration: applying it drops "
+        "its 2 elements";
+    EXPECT_THAT(warned("diff", with_set("other: {type: ports}")), HasSubstr(dropped));
+    EXPECT_THAT(warned("diff", with_set("bad: {type: ports}")), HasSubstr(dropped));
+    EXPECT_THAT(warned("diff", with_set()), ::testing::Not(HasSubstr("drops its")));
+    EXPECT_THAT(warned("apply", with_set("other: {type: ports}")), HasSubstr(dropped));
+    EXPECT_THAT(warned("apply", with_set()), ::testing::Not(HasSubstr("drops its")));
+}
+
 TEST_F(ControlLive, WhileAGenerationAwaitsConfirmationRulesStay) {
     start();
     apply(with_set());

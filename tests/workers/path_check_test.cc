@@ -233,6 +233,109 @@ TEST_F(PathCheck, ALiveRuleOfAPathMayGoWhereAnotherAcceptsIt) {
     }
 }
 
+constexpr const char* kSets =
+    "sets: {bad: {type: prefixes, size: 100}, ends: {type: endpoints, size: 100}, "
+    "ports: {type: ports}, pairs: {type: address-pairs, size: 100}}\n";
+
+class SetCheck : public PathCheck {
+  protected:
+    SetCheck() {
+        *paths_.Add() = path("10.0.9.0/24");
+        *paths_.Add() = *control::session_path("10.0.9.5 50123 10.0.1.7 22");
+    }
+    void begin(const std::string& rules) { box_.apply(kSets + configuration(rules)); }
+    Status change(const std::string& set, model::SetChange::Action action,
+                  const std::vector<std::string>& elements, bool force = false) {
+        PolicyStore& store = box_.store();
+        model::LiveChange change;
+        change.set_generation(store.current()->generation);
+        change.set_serial(store.live().serial() + 1);
+        model::SetChange& one = *change.add_sets();
+        one.set_set(set);
+        one.set_action(action);
+        for (const std::string& text : elements)
+            SetElement::parse(store.current()->find_set(set)->decl().type, text)
+                ->append_to(*one.mutable_elements());
+        const Now now = Now::read();
+        const Paths none;
+        const Status could = store.could_change(change, now, force ? none : paths_);
+        const uint32_t epoch = store.current()->epoch, size = this->size(set);
+        EXPECT_EQ(epoch, store.current()->epoch) << "tried alone";
+        EXPECT_EQ(size, this->size(set));
+        Status done = store.change(change, now, now.ns, force ? none : paths_);
+        EXPECT_EQ(could.ok(), done.ok());
+        return done;
+    }
+    Status add(const std::string& set, const std::string& element) {
+        return change(set, model::SetChange::ADD, {element});
+    }
+    uint32_t size(const std::string& set) { return box_.store().current()->find_set(set)->size(); }
+    Paths paths_;
+};
+
+TEST_F(SetCheck, AnElementThatDeniesSomeOfAPathIsRefused) {
+    begin("        - {name: blocked, action: drop, from: '@bad'}\n" + kOpen);
+    const Status cut = add("bad", "10.0.9.77");
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message,
+                HasSubstr("management 'ops': would be cut: rule 'blocked' would deny in=wan tcp "
+                          "10.0.9.77:"));
+    EXPECT_FALSE(add("bad", "0.0.0.0/0").ok());
+    EXPECT_EQ(size("bad"), 0u);
+    EXPECT_TRUE(add("bad", "10.0.8.0/24").ok());
+    EXPECT_TRUE(change("bad", model::SetChange::ADD, {"10.0.9.77"}, true).ok());
+    EXPECT_TRUE(add("bad", "10.0.9.77").ok()) << "it is there already";
+    EXPECT_FALSE(add("bad", "10.0.9.78").ok());
+    EXPECT_TRUE(change("bad", model::SetChange::FLUSH, {}).ok()) << "that opens";
+    EXPECT_EQ(size("bad"), 0u);
+}
+
+TEST_F(SetCheck, WhereThePathIsAcceptedBeforeItDoesNotMatter) {
+    begin(kOpen + "        - {name: blocked, action: drop, from: '@bad'}\n");
+    const Status fine = add("bad", "10.0.9.0/24");
+    EXPECT_TRUE(fine.ok()) << fine.error().message;
+}
+
+TEST_F(SetCheck, AnElementThatAcceptsMayGoWhereAnotherHoldsItsAddresses) {
+    begin("        - {name: trusted, action: accept, from: '@bad', protocol: tcp, to-ports: 22}\n");
+    ASSERT_TRUE(change("bad", model::SetChange::ADD, {"10.0.9.0/24", "10.0.9.77"}, true).ok());
+    const Status fine = change("bad", model::SetChange::REMOVE, {"10.0.9.77"});
+    EXPECT_TRUE(fine.ok()) << fine.error().message;
+    const Status cut = change("bad", model::SetChange::REMOVE, {"10.0.9.0/24"});
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, HasSubstr("the firewall's default would deny"));
+    EXPECT_FALSE(change("bad", model::SetChange::FLUSH, {}).ok());
+    EXPECT_EQ(size("bad"), 1u);
+}
+
+TEST_F(SetCheck, SetsOfEveryTypeAreLookedInto) {
+    begin(
+        "        - {name: no-end, action: drop, to-endpoint: '@ends', protocol: tcp}\n"
+        "        - {name: no-port, action: drop, to-ports: '@ports', protocol: tcp}\n"
+        "        - {name: no-pair, action: reject, from-to: '@pairs'}\n" +
+        kOpen);
+    for (const auto& [set, cuts, fine] :
+         {std::array{"ends", "10.0.1.7:22", "10.0.1.7:23"}, std::array{"ports", "20-22", "23"},
+          std::array{"pairs", "10.0.9.5 10.0.1.7", "10.0.8.5 10.0.1.7"}}) {
+        EXPECT_FALSE(add(set, cuts).ok()) << set;
+        const Status passed = add(set, fine);
+        EXPECT_TRUE(passed.ok()) << set << ": " << passed.error().message;
+    }
+}
+
+TEST_F(SetCheck, ALiveRuleThatAsksForTheSetCounts) {
+    begin(kOpen);
+    config::Node sets = config::Node::map(), bad = config::Node::map();
+    bad.set("type", config::Node::text("prefixes"));
+    sets.set("bad", bad);
+    auto rule = rule_added("{name: stop, action: drop, from: '@bad'}", kSlot, sets);
+    rule.set_place(model::RuleChange::FIRST);
+    ASSERT_TRUE(change_rule(box_.store(), rule, paths_).ok());
+    const Status cut = add("bad", "10.0.9.77");
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, HasSubstr("rule 'stop' would deny"));
+}
+
 TEST(SessionPath, SaysWhatItExpected) {
     for (const char* text : {"", "10.0.0.1", "10.0.0.1 1 10.0.0.2", "10.0.0.1 0 10.0.0.2 22",
                              "a 1 b 2", "10.0.0.1 1 10.0.0.2 22 5", "10.0.0.1 1 10.0.0.2 70000"}) {
