@@ -2,6 +2,7 @@
 // The Internet checksum (RFC 1071): a one's complement sum of 16-bit words. It does not care about
 // byte order as long as all words are taken alike, so sums here are of words in host registers.
 #pragma once
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -47,16 +48,22 @@ inline uint64_t checksum_of_header(const void* header) noexcept {
 
 /// The sum folded to 16 bits, not complemented, as it stands in memory.
 inline uint16_t checksum_fold(uint64_t sum) noexcept {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return static_cast<uint16_t>(sum);
+    // A word plus itself turned around has the sum of its halves, carry included, in the upper one.
+    sum += std::rotl(sum, 32);
+    auto half = static_cast<uint32_t>(sum >> 32);
+    half += std::rotl(half, 16);
+    return static_cast<uint16_t>(half >> 16);
 }
 
 /// What goes into a checksum field, given the sum of everything with the field zero.
 inline be16 checksum_finish(uint64_t sum) noexcept {
     return be16::from_raw(static_cast<uint16_t>(~checksum_fold(sum)));
+}
+
+/// `checksum` after one 16-bit word it covers changed; RFC 1624 equation 3. Words in wire order.
+inline be16 updated_checksum(be16 checksum, uint16_t before, uint16_t after) noexcept {
+    return checksum_finish(uint64_t{static_cast<uint16_t>(~checksum.raw())} +
+                           static_cast<uint16_t>(~before) + after);
 }
 
 /// Sum of the pseudo-header: RFC 9293 section 3.1 for IPv4, RFC 8200 section 8.1 for IPv6. Folds to
