@@ -70,25 +70,27 @@ struct FlowKey {
 
     /// The same for both directions, as the key is. Three multiplications and a CRC step.
     [[nodiscard]] uint32_t hash() const noexcept {
-        const Words w = words();
         const auto& k = flow_hash_secret;
-        const uint64_t mixed = fold(w[0] ^ k[0], w[1] ^ k[1]) ^ fold(w[2] ^ k[2], w[3] ^ k[3]) ^
-                               fold(w[4] ^ k[4], k[5]);
+        const uint64_t mixed = fold(word(0) ^ k[0], word(1) ^ k[1]) ^
+                               fold(word(2) ^ k[2], word(3) ^ k[3]) ^ fold(word(4) ^ k[4], k[5]);
         return crc32c_step(static_cast<uint32_t>(mixed >> 32), mixed);
     }
     [[nodiscard]] bool is_canonical() const noexcept {
         return ordered_after(first, first_port, second, second_port) == 0;
     }
     bool operator==(const FlowKey& o) const noexcept {
-        const Words a = words();
-        const Words b = o.words();
-        return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4])) == 0;
+        const auto differs = [&](unsigned i) { return word(i) ^ o.word(i); };
+        return (differs(0) | differs(1) | differs(2) | differs(3) | differs(4)) == 0;
     }
 
   private:
-    using Words = std::array<uint64_t, 5>;
     using Half = std::array<uint64_t, 2>;
-    [[nodiscard]] Words words() const noexcept { return std::bit_cast<Words>(*this); }
+    // One by one: the whole as an array would be copied in vectors and read back in words.
+    [[nodiscard]] uint64_t word(unsigned i) const noexcept {
+        uint64_t value;
+        std::memcpy(&value, reinterpret_cast<const char*>(this) + i * sizeof value, sizeof value);
+        return value;
+    }
     void set(unsigned word, uint64_t value) noexcept {
         std::memcpy(reinterpret_cast<char*>(this) + word * sizeof value, &value, sizeof value);
     }
