@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/tcp_tracker.h"
 
+#include "dataplane/tcp_window.h"
+
 namespace ravelin {
 namespace {
 
-// Old acknowledgments are accepted this far back even from a side with smaller windows: one
-// unscaled window, as acknowledgments may be overtaken on the way.
-constexpr uint32_t kMinAckSlack = 65535;
-
-constexpr bool after(uint32_t a, uint32_t b) noexcept { return static_cast<int32_t>(a - b) > 0; }
 constexpr bool within(uint32_t low, uint32_t v, uint32_t high) noexcept {
     return v - low <= high - low;
-}
-constexpr void raise(uint32_t& to, uint32_t v) noexcept {
-    if (after(v, to)) to = v;
 }
 constexpr uint32_t at_least_one(uint32_t v) noexcept { return v != 0 ? v : 1; }
 
@@ -147,41 +141,13 @@ class Tracker {
     TcpVerdict synchronized() noexcept {
         if (seg_.has(kTcpRst)) return judge_reset();
         if (plain_syn()) return later_syn();
-        const bool fits = sequence_fits() && ack_fits();
-        if (!fits && window_ == TcpWindow::strict) return TcpVerdict::out_of_window;
-        learn();
+        if (!fits() && window_ == TcpWindow::strict) return TcpVerdict::out_of_window;
+        learn_window(f_, s_, seg_);
         advance();
         return TcpVerdict::ok;
     }
 
-    [[nodiscard]] bool sequence_fits() const noexcept {
-        const TcpSide& sender = f_.tcp[s_];
-        // One more than granted: a zero-window probe or a FIN (RFC 9293 section 3.8.6.1). One less
-        // than a window back: a keep-alive (RFC 9293 section 3.8.4).
-        return !after(seg_.end(), sender.max_end + 1) &&
-               !after(sender.end - f_.tcp[r_].max_window - 1, seg_.end());
-    }
-
-    [[nodiscard]] bool ack_fits() const noexcept {
-        if (after(seg_.ack, f_.tcp[r_].end)) return false;  // nobody sent that yet
-        // RFC 5961 section 5: not older than a window; the first one must cover the SYN.
-        uint32_t slack = 0;
-        if (seen(s_, kTcpAckSeen))
-            slack = f_.tcp[s_].max_window > kMinAckSlack ? f_.tcp[s_].max_window : kMinAckSlack;
-        return !after(f_.tcp_max_ack[s_] - slack, seg_.ack);
-    }
-
-    void learn() noexcept {
-        TcpSide& sender = f_.tcp[s_];
-        // Windows on SYNs are never scaled (RFC 7323 section 2.2).
-        const uint32_t window = uint32_t{seg_.window}
-                                << (seg_.has(kTcpSyn) ? 0 : f_.window_scale[s_]);
-        raise(sender.end, seg_.end());
-        if (window > sender.max_window) sender.max_window = window;
-        raise(f_.tcp[r_].max_end, seg_.ack + window);
-        raise(f_.tcp_max_ack[s_], seg_.ack);
-        set(s_, kTcpAckSeen);
-    }
+    [[nodiscard]] bool fits() const noexcept { return fits_window(f_, s_, seg_); }
 
     void advance() noexcept {
         if (f_.state == FlowState::tcp_established && !seg_.has(kTcpFin)) return;
@@ -240,10 +206,9 @@ class Tracker {
         }
         const TcpSide& sender = f_.tcp[s_];
         const uint32_t low = sender.end - f_.tcp[r_].max_window - 1;
-        const bool fits = seg_.has(kTcpRst)
-                              ? within(low, seg_.seq, sender.max_end) || unchecked()
-                              : (sequence_fits() && ack_fits()) || window_ != TcpWindow::strict;
-        return fits ? TcpVerdict::ok : TcpVerdict::out_of_window;
+        const bool passes = seg_.has(kTcpRst) ? within(low, seg_.seq, sender.max_end) || unchecked()
+                                              : fits() || window_ != TcpWindow::strict;
+        return passes ? TcpVerdict::ok : TcpVerdict::out_of_window;
     }
 
     Flow& f_;
