@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "dataplane/flow_table.h"
+#include "dataplane/rule_tally.h"
 #include "dataplane/stage.h"
 #include "pipelines/net/icmp_error.h"
 #include "pipelines/net/tcp_segment.h"
@@ -58,22 +59,9 @@ enum Counter : unsigned {
     kCounters
 };
 
-/// Counts of one burst; packets of one rule often follow each other.
-struct Tally {
-    uint32_t slot = kNoRule;
-    uint64_t packets = 0, bytes = 0;
+/// Counts of one burst.
+struct Tally : RuleTally {
     uint64_t events[kCounters] = {};
-
-    void hit(uint32_t rule_slot, uint32_t packet_bytes, const WorkerCounters& counters) noexcept {
-        if (rule_slot != slot) flush(counters);
-        slot = rule_slot;
-        ++packets;
-        bytes += packet_bytes;
-    }
-    void flush(const WorkerCounters& counters) noexcept {
-        if (packets != 0 && slot != kNoRule) counters.hit_rule(slot, packets, bytes);
-        packets = bytes = 0;
-    }
 };
 
 class Judge {
