@@ -170,11 +170,6 @@ std::vector<NeighbourView> NeighbourTable::list() const {
     return out;
 }
 
-uint32_t NeighbourTable::find(PortId port, const IpAddress& address) const noexcept {
-    uint64_t word = 0;
-    return search(port, address, word, capacity_);
-}
-
 NeighbourView NeighbourTable::at(uint32_t slot) const noexcept {
     Entry::Content c{};
     entries_[slot].read(c);  // the owner never meets itself writing
@@ -250,6 +245,7 @@ void NeighbourTable::erase(uint32_t slot) noexcept {
 
 void NeighbourTable::track(uint32_t slot, NeighbourState state) noexcept {
     Entry& entry = entries_[slot];
+    version_.raise();
     if (timed(state) == (entry.active_at != kNoSlot)) return;
     if (timed(state)) {
         entry.active_at = static_cast<uint32_t>(active_.size());

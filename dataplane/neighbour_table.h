@@ -18,6 +18,7 @@
 #include "dataplane/address.h"
 #include "dataplane/limits.h"
 #include "dataplane/verdict.h"
+#include "dataplane/version.h"
 
 namespace ravelin {
 
@@ -74,19 +75,29 @@ class NeighbourTable {
     [[nodiscard]] uint64_t evicted() const { return evicted_.load(std::memory_order_relaxed); }
     [[nodiscard]] uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
+    /// Another number once lookup() or link_down() may say something else, or an entry has become
+    /// stale, whose use another lookup() has to tell.
+    [[nodiscard]] uint32_t version() const noexcept {
+        return version_.read() + links_version_.read();
+    }
+
     /// Whether the port is known to have no link: nobody on it can be reached.
     [[nodiscard]] bool link_down(PortId port) const noexcept {
         return port < 64 && (links_down_.load(std::memory_order_relaxed) >> port & 1) != 0;
     }
     /// Control thread only: bit p stands for port p.
     void set_links_down(uint64_t ports) noexcept {
-        if (links_down_.load(std::memory_order_relaxed) != ports)
-            links_down_.store(ports, std::memory_order_relaxed);
+        if (links_down_.load(std::memory_order_relaxed) == ports) return;
+        links_down_.store(ports, std::memory_order_relaxed);
+        links_version_.raise();
     }
 
     // Worker 0 only.
 
-    [[nodiscard]] uint32_t find(PortId port, const IpAddress& address) const noexcept;
+    [[nodiscard]] uint32_t find(PortId port, const IpAddress& address) const noexcept {
+        uint64_t word = 0;
+        return search(port, address, word, capacity_);
+    }
     /// A new entry; the key must not be there. In a full table the oldest stale one of the next
     /// 128 slots gives way; kNoSlot if none is stale.
     uint32_t insert(PortId port, const IpAddress& address, const MacAddress& mac,
@@ -124,6 +135,7 @@ class NeighbourTable {
     [[nodiscard]] uint32_t search(PortId port, const IpAddress& address, uint64_t& word,
                                   unsigned longest) const noexcept;
     uint32_t free_slot() noexcept;
+    /// Behind every change of an entry.
     void track(uint32_t slot, NeighbourState state) noexcept;
 
     uint32_t capacity_, mask_ = 0, fresh_ = 0, hand_ = 0;
@@ -133,7 +145,9 @@ class NeighbourTable {
     std::array<Held, kHeldFrames> held_;
     uint16_t free_held_ = 0;
     std::atomic<uint64_t> evicted_{0}, refused_{0};
+    alignas(64) Version version_;                      // worker 0's
     alignas(64) std::atomic<uint64_t> links_down_{0};  // the control thread's
+    Version links_version_;
 };
 static_assert(limits::kMaxPorts <= 64, "one bit a port");
 

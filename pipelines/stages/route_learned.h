@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/version.h"
 #include "pipelines/stages/route_next_hops.h"
 #include "pipelines/tables/live_trie.h"
 
@@ -68,6 +69,8 @@ class LearnedRoutes {
     [[nodiscard]] bool forwards(uint32_t value, PortId port) const noexcept;
     /// Gateways of groups, whose state a choice depends on.
     [[nodiscard]] std::span<const uint32_t> watched() const noexcept;
+    /// Raised by finish_batch().
+    [[nodiscard]] const Version& version() const noexcept { return version_; }
     /// Routes refused as the table was full, since the start.
     [[nodiscard]] uint64_t refused() const noexcept { return refused_.load(); }
     /// Routes removed as nobody vouched for them any more, since the start.
@@ -121,6 +124,7 @@ class LearnedRoutes {
     std::atomic<size_t> size_{0};
     std::atomic<uint64_t> refused_{0}, stale_{0};
     std::atomic<const Watched*> watched_;
+    alignas(64) Version version_;
 
     struct Group {
         std::unique_ptr<ResilientGroup> slots;

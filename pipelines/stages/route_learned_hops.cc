@@ -84,6 +84,7 @@ void LearnedRoutes::watch_anew() {
 
 bool LearnedRoutes::finish_batch() {
     if (std::exchange(watch_changed_, false)) watch_anew();
+    version_.raise();
     return v4_.has_retired() || v6_.has_retired() || !retired_hops_.empty() ||
            !retired_groups_.empty() || watch_lists_.size() > 1;
 }
