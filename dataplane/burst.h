@@ -30,6 +30,15 @@ struct Burst {
         verdicts[count++] = Verdict::kPass;
         watched |= m.has(PacketMeta::kWatched);
     }
+    /// The first `n` frames have just been received by `port`.
+    void begin(unsigned n, PortId port) {
+        count = n;
+        for (unsigned i = 0; i < n; ++i) {
+            meta[i] = kFreshMeta;
+            meta[i].in_port = port;
+            verdicts[i] = Verdict::kPass;
+        }
+    }
     void drop(unsigned i, DropCode reason) {
         verdicts[i] = Verdict::kDrop;
         reasons[i] = reason;

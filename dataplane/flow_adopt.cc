@@ -13,7 +13,7 @@ namespace ravelin {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c666e766172;  // "ravnflow"
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 constexpr int32_t kClockSlackMs = 1000;  // last_seen may run ahead of now: cached clocks
 
 bool valid_state(const Flow& flow) noexcept {
@@ -44,6 +44,8 @@ FlowTable::FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept
     unproven_ = reinterpret_cast<Link*>(at);
     at += sizeof(Link) * (size_t{capacity} + 1);
     outer_heads_ = reinterpret_cast<uint32_t*>(at);
+    at += (sizeof(uint32_t) * capacity + 63) / 64 * 64;
+    ways_ = reinterpret_cast<FlowWays*>(at);
 }
 
 size_t FlowTable::bytes_for(uint32_t capacity) noexcept {
@@ -51,7 +53,8 @@ size_t FlowTable::bytes_for(uint32_t capacity) noexcept {
     const size_t buckets = size_t{home_buckets(capacity)} + overflow_buckets(capacity);
     const size_t links = flows + kWheelSlots + flows + 1;
     return (sizeof(Header) + flows * sizeof(Flow) + outer_bytes(capacity) + proxy_bytes(capacity) +
-            buckets * sizeof(Bucket) + links * sizeof(Link) + flows * sizeof(uint32_t) + 63) /
+            buckets * sizeof(Bucket) + links * sizeof(Link) + flows * sizeof(uint32_t) + 63 +
+            flows * sizeof(FlowWays) + 63) /
            64 * 64;
 }
 
@@ -119,6 +122,7 @@ void FlowTable::reset_indexes() noexcept {
     std::fill_n(unproven_, capacity_, Link{0, 0});
     unproven_[capacity_] = {capacity_, capacity_};
     std::fill_n(outer_heads_, capacity_, capacity_);
+    forget_ways();
     free_flow_ = capacity_;
     size_ = unproven_count_ = 0;
 }

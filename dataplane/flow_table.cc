@@ -2,59 +2,13 @@
 // The path side of FlowTable: lookup, insert, removal, expiry. Building it: flow_adopt.cc.
 #include "dataplane/flow_table.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 namespace ravelin {
-namespace {
-
-constexpr uint8_t tag_of(uint32_t hash) noexcept {
-    // The low byte: the bucket is chosen by the high bits. 0 is taken by empty slots.
-    const auto low = static_cast<uint8_t>(hash);
-    return low != 0 ? low : uint8_t{1};
-}
-
-}  // namespace
-
-// Bit i set: slot i carries `tag`.
-inline unsigned FlowTable::Bucket::matching(uint8_t tag) const noexcept {
-    constexpr unsigned kMask = (1u << kBucketSlots) - 1;
-#ifdef __SSE2__
-    const __m128i line = _mm_load_si128(reinterpret_cast<const __m128i*>(this));
-    const __m128i wanted = _mm_set1_epi8(static_cast<char>(tag));
-    return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(line, wanted))) & kMask;
-#else
-    unsigned mask = 0;
-    for (unsigned i = 0; i < kBucketSlots; ++i) mask |= unsigned{tags[i] == tag} << i;
-    return mask & kMask;
-#endif
-}
-
 unsigned FlowTable::Bucket::used() const noexcept {
     return static_cast<unsigned>(std::countr_zero(matching(0) | 1u << kBucketSlots));
-}
-
-Flow* FlowTable::find(const FlowKey& key, uint32_t hash) const noexcept {
-    const uint8_t tag = tag_of(hash);
-    const Bucket* bucket = &home(hash);
-    for (;;) {
-        for (unsigned m = bucket->matching(tag); m != 0; m &= m - 1) {
-            Flow* flow = flows_ + bucket->flow[static_cast<unsigned>(std::countr_zero(m))];
-            if (flow->key == key) return flow;
-        }
-        if (bucket->next == 0) return nullptr;
-        bucket = buckets_ + bucket->next;
-    }
-}
-
-// The first flow of the home bucket with the hash's tag: of those that are there, nearly always it.
-inline Flow* FlowTable::candidate(uint32_t hash) const noexcept {
-    const Bucket& bucket = home(hash);
-    const unsigned m = bucket.matching(tag_of(hash));
-    return m == 0 ? nullptr : flows_ + bucket.flow[static_cast<unsigned>(std::countr_zero(m))];
 }
 
 void FlowTable::prefetch_flow(uint32_t hash) const noexcept {
@@ -63,6 +17,8 @@ void FlowTable::prefetch_flow(uint32_t hash) const noexcept {
     __builtin_prefetch(likely);
     __builtin_prefetch(&likely->bytes, 1);
 }
+
+void FlowTable::forget_ways() noexcept { std::fill_n(ways_, capacity_, FlowWays{}); }
 
 void FlowTable::find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,
                            unsigned n) const noexcept {
@@ -95,6 +51,7 @@ Flow* FlowTable::insert(const FlowKey& key, uint32_t hash, uint32_t now_ms) noex
     free_flow_ = wheel_[index].next;
     Flow& flow = flows_[index];
     flow = Flow{};
+    ways_[index] = {};
     flow.key = key;
     flow.last_seen_ms = now_ms;
     flow.timeout_ms = kInitialTimeoutMs;

@@ -4,8 +4,8 @@
 // worker, one writer, no locks.
 //
 // Memory: header | flows | translations | proxies | buckets | overflow buckets | wheel links |
-// unproven links | heads of the outer chains. Only the first four mean anything after a crash;
-// adopt() rebuilds the rest from them.
+// unproven links | heads of the outer chains | ways. Only the first four mean anything after a
+// crash; adopt() rebuilds the rest from them.
 //
 // Buckets hold 12 flows; chains are dense (only the last bucket of a chain has free slots), so
 // capacity / 12 overflow buckets suffice for any distribution: an insert fails only when the table
@@ -14,6 +14,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "dataplane/flow.h"
 #include "dataplane/result.h"
@@ -36,6 +39,12 @@ struct FlowTableStats {
     uint64_t expired = 0;
     uint64_t shed_unproven = 0;  ///< oldest unproven flow evicted for a new one
     uint64_t refused_full = 0;   ///< no insert: every flow is proven
+};
+
+/// Ways that packets of a flow took, for Shortcut, which alone knows what they mean.
+struct FlowWays {
+    uint32_t stamp = 0;             ///< what `way` is good under; 0: nothing
+    std::array<uint16_t, 2> way{};  ///< by Direction; 0: none
 };
 
 class FlowTable {
@@ -72,6 +81,14 @@ class FlowTable {
     /// that is there, the flow itself.
     void prefetch_bucket(uint32_t hash) const noexcept { __builtin_prefetch(&home(hash)); }
     void prefetch_flow(uint32_t hash) const noexcept;
+    /// The same with its ways. Always inline: GCC leaves out calls of what only prefetches.
+    [[gnu::always_inline]] void prefetch_ways(uint32_t hash) const noexcept {
+        const Flow* likely = candidate(hash);
+        if (likely == nullptr) return;
+        __builtin_prefetch(likely);
+        __builtin_prefetch(&likely->bytes);
+        __builtin_prefetch(&ways_[index_of(*likely)]);
+    }
     /// out[i] = find(keys[i], hashes[i]), memory latencies overlapped.
     void find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,
                     unsigned n) const noexcept;
@@ -98,6 +115,9 @@ class FlowTable {
     void put_proxy(Flow& flow, const FlowProxy& proxy) noexcept;
     /// Of a flow with kFlowProxied.
     [[nodiscard]] FlowProxy& proxy(const Flow& flow) noexcept { return proxies_[index_of(flow)]; }
+    /// Empty in a new flow, and after a crash.
+    [[nodiscard]] FlowWays& ways(const Flow& flow) noexcept { return ways_[index_of(flow)]; }
+    void forget_ways() noexcept;
     /// The flow whose originator is translated and that has `key` between its responder and that
     /// outer end, or nullptr; `hash` is key.hash(). May be past its timeout, as with find().
     [[nodiscard]] Flow* find_outer(const FlowKey& key, uint32_t hash) const noexcept;
@@ -156,6 +176,11 @@ class FlowTable {
         [[nodiscard]] unsigned used() const noexcept;
     };
     static_assert(sizeof(Bucket) == 64 && sizeof(Header) == 64);
+    static constexpr uint8_t tag_of(uint32_t hash) noexcept {
+        // The low byte: the bucket is chosen by the high bits. 0 is taken by empty slots.
+        const auto low = static_cast<uint8_t>(hash);
+        return low != 0 ? low : uint8_t{1};
+    }
     struct Link {  // circular lists; a list's head is a link of its own, behind those of the flows
         uint32_t next;
         uint32_t previous;
@@ -192,7 +217,13 @@ class FlowTable {
     [[nodiscard]] Bucket& home(uint32_t hash) const noexcept {
         return buckets_[uint64_t{hash} * bucket_count_ >> 32];
     }
-    [[nodiscard]] Flow* candidate(uint32_t hash) const noexcept;
+    // The first flow of the home bucket with the hash's tag: of those that are there, nearly always
+    // it.
+    [[nodiscard]] Flow* candidate(uint32_t hash) const noexcept {
+        const Bucket& bucket = home(hash);
+        const unsigned m = bucket.matching(tag_of(hash));
+        return m == 0 ? nullptr : flows_ + bucket.flow[static_cast<unsigned>(std::countr_zero(m))];
+    }
     void bucket_add(uint32_t hash, uint32_t index) noexcept;
     void bucket_remove(uint32_t hash, uint32_t index) noexcept;
     [[nodiscard]] FlowKey outer_key(const Flow& flow) const noexcept;
@@ -217,6 +248,7 @@ class FlowTable {
     Link* wheel_;      // links of flows, then heads of the slots; free flows chain through next
     Link* unproven_;   // links of flows, then the head: oldest first
     uint32_t* outer_heads_;
+    FlowWays* ways_;
     uint32_t capacity_;
     uint32_t bucket_count_;
     uint32_t size_ = 0;
@@ -227,5 +259,32 @@ class FlowTable {
     uint32_t wheel_ms_;  // time of the slot being emptied, a multiple of kTickMs
     FlowTableStats stats_;
 };
+
+// Bit i set: slot i carries `tag`.
+inline unsigned FlowTable::Bucket::matching(uint8_t tag) const noexcept {
+    constexpr unsigned kMask = (1u << kBucketSlots) - 1;
+#ifdef __SSE2__
+    const __m128i line = _mm_load_si128(reinterpret_cast<const __m128i*>(this));
+    const __m128i wanted = _mm_set1_epi8(static_cast<char>(tag));
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(line, wanted))) & kMask;
+#else
+    unsigned mask = 0;
+    for (unsigned i = 0; i < kBucketSlots; ++i) mask |= unsigned{tags[i] == tag} << i;
+    return mask & kMask;
+#endif
+}
+
+inline Flow* FlowTable::find(const FlowKey& key, uint32_t hash) const noexcept {
+    const uint8_t tag = tag_of(hash);
+    const Bucket* bucket = &home(hash);
+    for (;;) {
+        for (unsigned m = bucket->matching(tag); m != 0; m &= m - 1) {
+            Flow* flow = flows_ + bucket->flow[static_cast<unsigned>(std::countr_zero(m))];
+            if (flow->key == key) return flow;
+        }
+        if (bucket->next == 0) return nullptr;
+        bucket = buckets_ + bucket->next;
+    }
+}
 
 }  // namespace ravelin

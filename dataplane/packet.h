@@ -66,6 +66,7 @@ struct alignas(64) PacketMeta {
         kSequenceTranslated = 1 << 22,  ///< numbers and timestamps by the SYN proxy
         kTunnelled = 1 << 23,   ///< came out of a tunnel; beside kLocalOrigin: goes into one
         kUnfinished = 1 << 24,  ///< first fragment whose others did not come: answered, not sent
+        kChosenHop = 1 << 25,   ///< by route, from several: which ones can be reached decided
     };
     IpAddress source, destination;  // 32
     uint16_t source_port = 0, destination_port = 0;

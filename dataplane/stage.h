@@ -29,6 +29,8 @@ class Handoff;
 class Transmitter;
 class KernelPath;
 class LearnedRoutes;
+class Shortcut;
+class Version;
 
 /// A drop or counter a stage declares: its name within the stage, one help sentence.
 struct CounterDecl {
@@ -54,8 +56,10 @@ struct WorkerContext {
     /// Entries of the NICs' redirection tables, where every port spreads flows over the workers by
     /// symmetric RSS (dataplane/rss.h); 0: they do not, steer spreads by the hash of the flow.
     uint16_t rss_entries = 0;
-    KernelPath* kernel = nullptr;            ///< null: no port has a TAP
-    const LearnedRoutes* learned = nullptr;  ///< null: none are learned
+    KernelPath* kernel = nullptr;              ///< null: no port has a TAP
+    const LearnedRoutes* learned = nullptr;    ///< null: none are learned
+    const Version* learned_version = nullptr;  ///< of `learned`
+    Shortcut* shortcut = nullptr;              ///< null: nobody takes one
     /// explain: decide as always, but change nothing: no flow, no counter, no reply, no hold.
     bool dry_run = false;
 
@@ -119,6 +123,9 @@ struct StageDecl {
     Result<std::shared_ptr<const StagePolicy>> (*compile)(const config::Node&, CompileContext&);
     /// Boot, once per worker; all memory is allocated here.
     std::unique_ptr<Stage> (*create)(WorkerId worker, WorkerId workers);
+    /// Whether what it did to one packet of a proven flow it does to all that come the same way
+    /// (dataplane/shortcut.h). Null: no, it must see every packet.
+    bool (*repeats)(const StagePolicy&) = nullptr;
 };
 
 /// All registered stages, sorted by name. Boot refuses duplicates.

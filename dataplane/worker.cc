@@ -46,6 +46,8 @@ Worker::Worker(WorkerSetup setup)
     context_.neighbours = setup.neighbours;
     context_.kernel = setup.kernel;
     context_.learned = setup.learned;
+    context_.learned_version = setup.learned_version;
+    context_.shortcut = &shortcut_;
     context_.pool = setup.pool;
     context_.events = &events_;
     context_.handoff = &handoff_;
@@ -147,17 +149,17 @@ unsigned Worker::receive() noexcept {
         uint64_t bytes = 0;
         for (unsigned i = 0; i < n; ++i) {
             rte_prefetch0(rte_pktmbuf_mtod(burst_.frames[i], void*));
-            burst_.meta[i] = kFreshMeta;
-            burst_.meta[i].in_port = q.port;
-            burst_.verdicts[i] = Verdict::kPass;
             bytes += rte_pktmbuf_pkt_len(burst_.frames[i]);
         }
-        burst_.count = n;
         context_.counters.add(port_counter(q.port, kRxPackets), n);
         context_.counters.add(port_counter(q.port, kRxBytes), bytes);
+        // Who watches sees each packet at each stage.
+        const unsigned left =
+            watch_.active() ? n : shortcut_.take(burst_.frames, n, q.port, context_);
+        burst_.begin(left, q.port);
         if (watch_.active()) [[unlikely]]
             watch_.mark(burst_, context_);
-        pipeline_.run(burst_, context_);
+        if (left != 0) pipeline_.run(burst_, context_);
         run_emitted();
         moved += n;
     }

@@ -12,6 +12,7 @@
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
 #include "dataplane/pipeline.h"
+#include "dataplane/shortcut.h"
 #include "dataplane/spsc_ring.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
@@ -48,6 +49,7 @@ struct WorkerSetup {
     NeighbourTable* neighbours = nullptr;
     KernelPath* kernel = nullptr;
     const LearnedRoutes* learned = nullptr;
+    const Version* learned_version = nullptr;
     rte_mempool* pool = nullptr;
     HandoffMatrix* handoffs = nullptr;
     std::vector<RxQueue> queues;
@@ -114,6 +116,7 @@ class Worker {
     std::unique_ptr<FlowTable> flows_;
     Handoff handoff_;
     Transmitter transmitter_;
+    Shortcut shortcut_;
     ByteRing events_;
     std::vector<RxQueue> queues_;
     const PolicySlot* policy_;

@@ -241,6 +241,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
                           .neighbours = neighbours_.get(),
                           .kernel = kernel_.get(),
                           .learned = learned_.get(),
+                          .learned_version = &learned_->version(),
                           .pool = pools_[w],
                           .handoffs = handoffs_.get(),
                           .queues = {},

@@ -126,7 +126,8 @@ constexpr StageDecl kStage{.name = "clamp",
                            .drops = {},
                            .counters = kCounters,
                            .compile = compile,
-                           .create = create};
+                           .create = create,
+                           .repeats = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -185,7 +185,10 @@ constexpr StageDecl kStage{.name = "firewall",
                            .drops = kDrops,
                            .counters = kCounterDecls,
                            .compile = compile_firewall,
-                           .create = create};
+                           .create = create,
+                           .repeats = [](const StagePolicy& policy) {
+                               return !static_cast<const FirewallPolicy&>(policy).wire;
+                           }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

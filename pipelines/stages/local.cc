@@ -239,7 +239,8 @@ constexpr StageDecl kStage{.name = "local",
                            .drops = kDrops,
                            .counters = kCounters,
                            .compile = compile,
-                           .create = create};
+                           .create = create,
+                           .repeats = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

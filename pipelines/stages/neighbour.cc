@@ -288,7 +288,8 @@ constexpr StageDecl kStage{
     .drops = kDrops,
     .counters = kCounters,
     .compile = compile,
-    .create = create};
+    .create = create,
+    .repeats = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -188,7 +188,10 @@ constexpr StageDecl kStage{.name = "parse",
                            .drops = net::kParseDrops,
                            .counters = kCounters,
                            .compile = compile,
-                           .create = create};
+                           .create = create,
+                           .repeats = [](const StagePolicy& policy) {
+                               return !static_cast<const ParsePolicy&>(policy).verify;
+                           }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -9,10 +9,12 @@
 
 #include "dataplane/handoff.h"
 #include "dataplane/net/headers.h"
-#include "pipelines/net/checksum.h"
+#include "dataplane/net/hop.h"
+#include "dataplane/shortcut.h"
 #include "pipelines/net/fragment.h"
 #include "pipelines/net/icmp_error.h"
 #include "pipelines/net/translate.h"
+#include "pipelines/stages/firewall_rules.h"
 #include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/neighbour_protocol.h"
 #include "pipelines/stages/rewrite_next_hop.h"
@@ -86,11 +88,9 @@ struct RewritePolicy final : StagePolicy {
 
 void count_hop(const Packet& packet, PacketMeta& meta) {
     if (meta.has(PacketMeta::kIpv6)) {
-        if (auto* ip = packet.at<net::Ipv6>(meta.l3_offset)) --ip->hop_limit;
+        if (auto* ip = packet.at<net::Ipv6>(meta.l3_offset)) net::count_hop(*ip);
     } else if (auto* ip = packet.at<net::Ipv4>(meta.l3_offset)) {
-        // It stands in the upper half of its word: the sum has one 0x0100 less, whatever it was.
-        --ip->ttl;
-        ip->checksum = net::updated_checksum(ip->checksum, be16(0x0100).raw(), 0);
+        net::count_hop(*ip);
     }
     --meta.ttl;
 }
@@ -178,7 +178,11 @@ class Rewrite final : public Stage {
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
         if (!write_ethernet(burst.frames[i], meta, port.mac, to))
             return burst.drop(i, drop(kNonIp));
-        if (meta.l3_total > mtu) cut(burst, i, mtu, context);
+        if (meta.l3_total > mtu) return cut(burst, i, mtu, context);
+        if (meta.flow_state == firewall::kStateEstablished && context.shortcut != nullptr &&
+            hop.kind == RouteKind::kForward)
+            context.shortcut->learn(burst.packet(i), meta,
+                                    {hop.on_link ? meta.destination : hop.gateway, mtu}, context);
     }
 
     void cut(Burst& burst, unsigned i, uint32_t mtu, WorkerContext& context) {
@@ -279,7 +283,8 @@ constexpr StageDecl kStage{
     .drops = kDrops,
     .counters = kCounters,
     .compile = compile,
-    .create = create};
+    .create = create,
+    .repeats = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -181,13 +181,13 @@ class Route final : public Stage {
                                   const RoutePolicy& routes, const WorkerContext& context,
                                   uint32_t& index) {
         if (LearnedRoutes::is_value(value)) {
-            if (LearnedRoutes::is_group(value)) hash_flow(packet, meta);
+            if (LearnedRoutes::is_group(value)) choose_by_flow(packet, meta);
             index = context.learned->choose(value, meta.hash, context);
             return context.learned->hop(index);
         }
         index = RoutePolicy::value_of(value);
         if (index >= NextHops::kGroup && value < Lpm::kNoRoute) {
-            hash_flow(packet, meta);
+            choose_by_flow(packet, meta);
             index = routes.next_hops().choose(index, meta.hash, context);
         }
         return index < routes.next_hops().size() ? &routes.next_hops()[index] : nullptr;
@@ -257,8 +257,9 @@ class Route final : public Stage {
         meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
         meta.flags |= PacketMeta::kL2Multicast;  // nobody is told of errors (RFC 1812 4.3.2.7)
     }
-    // Where steer did not: the pieces of a packet take one way, though only the first has ports.
-    static void hash_flow(const Packet& packet, PacketMeta& meta) {
+    // Where steer has not hashed: a packet's pieces take one way, though only the first has ports.
+    static void choose_by_flow(const Packet& packet, PacketMeta& meta) {
+        meta.flags |= PacketMeta::kChosenHop;
         if (meta.hash != 0) return;
         if (!meta.has(PacketMeta::kFragment)) return set_hash(packet, meta);
         const uint32_t flags = meta.flags;
@@ -289,7 +290,10 @@ constexpr StageDecl kStage{.name = "route",
                            .drops = kDrops,
                            .counters = kCounters,
                            .compile = compile,
-                           .create = create};
+                           .create = create,
+                           .repeats = [](const StagePolicy& policy) {
+                               return !static_cast<const RoutePolicy&>(policy).has_rules();
+                           }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

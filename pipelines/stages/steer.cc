@@ -200,7 +200,8 @@ constexpr StageDecl kStage{.name = "steer",
                            .drops = kDrops,
                            .counters = kCounters,
                            .compile = compile,
-                           .create = create};
+                           .create = create,
+                           .repeats = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

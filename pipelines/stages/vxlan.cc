@@ -142,7 +142,8 @@ constexpr StageDecl kStage{.name = "vxlan",
                            .drops = kDrops,
                            .counters = kCounters,
                            .compile = compile,
-                           .create = create};
+                           .create = create,
+                           .repeats = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

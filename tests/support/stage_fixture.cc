@@ -108,6 +108,7 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
     context_.events = events_.get();
     context_.handoff = handoff_.get();
     context_.transmitter = transmitter_.get();
+    context_.shortcut = &shortcut_;
     kernel_ = std::make_unique<KernelPath>(workers, context_.pool);
     context_.kernel = kernel_.get();
     apply(yaml);
@@ -177,32 +178,31 @@ void StageFixture::judge_anew() {
     for (const auto& set : context_.policy->sets) set->reclaim();
 }
 
-void StageFixture::receive(const std::string& port, const std::vector<Bytes>& frames) {
+PortId StageFixture::port_named(const std::string& name) const {
     const auto& ports = context_.policy->ports;
+    const auto found = std::ranges::find(ports, name, &PortPolicy::name);
+    if (found == ports.end()) fail("no port '" + name + "'");
+    return static_cast<PortId>(found - ports.begin());
+}
+
+void StageFixture::receive(const std::string& port, const std::vector<Bytes>& frames) {
     const bool tap = port.starts_with(kTap);
-    const auto found =
-        std::ranges::find(ports, tap ? port.substr(kTap.size()) : port, &PortPolicy::name);
-    if (found == ports.end()) fail("no port '" + port + "'");
     PacketMeta meta;
-    meta.in_port = static_cast<PortId>(found - ports.begin());
+    meta.in_port = port_named(tap ? port.substr(kTap.size()) : port);
     if (tap) meta.flags = PacketMeta::kLocalOrigin | PacketMeta::kFromKernel;
     Burst burst;
+    const auto arrived = [&] { tap ? run(burst) : arrive(burst, meta.in_port); };
     for (const Bytes& frame : frames) {
-        if (burst.full()) run(burst);
+        if (burst.full()) arrived();
         burst.add(exact_frame(frame), meta);
     }
-    run(burst);
+    arrived();
 }
 
 void StageFixture::receive_mbuf(const std::string& port, rte_mbuf* frame) {
-    const auto& ports = context_.policy->ports;
-    const auto found = std::ranges::find(ports, port, &PortPolicy::name);
-    if (found == ports.end()) fail("no port '" + port + "'");
-    PacketMeta meta;
-    meta.in_port = static_cast<PortId>(found - ports.begin());
     Burst burst;
-    burst.add(frame, meta);
-    run(burst);
+    burst.add(frame, kFreshMeta);
+    arrive(burst, port_named(port));
 }
 
 void StageFixture::run(Burst& burst) {

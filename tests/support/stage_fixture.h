@@ -14,6 +14,7 @@
 #include "dataplane/neighbour_table.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/process/live_rules.h"
+#include "dataplane/shortcut.h"
 #include "dataplane/source_counts.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
@@ -50,7 +51,21 @@ class StageFixture final : public TestBox {
     WorkerContext& context() { return context_; }
     Pipeline& pipeline() { return *pipeline_; }
 
+    /// Whether packets may take shortcuts; else all go through the whole pipeline.
+    void allow_shortcuts(bool allow) { shortcuts_ = allow; }
+    /// Packets that took one.
+    [[nodiscard]] uint64_t shortened() const { return shortened_; }
+
   private:
+    [[nodiscard]] PortId port_named(const std::string& name) const;
+    // As Worker::receive does.
+    void arrive(Burst& burst, PortId port) {
+        const unsigned all = burst.count;
+        const bool whole = context_.dry_run || !shortcuts_;
+        burst.begin(whole ? all : shortcut_.take(burst.frames, all, port, context_), port);
+        shortened_ += all - burst.count;
+        run(burst);
+    }
     void run(Burst& burst);
     void judge_anew();
     void put_in_force(std::unique_ptr<PolicySnapshot> next);
@@ -70,6 +85,9 @@ class StageFixture final : public TestBox {
     std::unique_ptr<Pipeline> pipeline_;
     std::vector<std::unique_ptr<PolicySnapshot>> generations_;
     LiveRules live_rules_;
+    Shortcut shortcut_;
+    bool shortcuts_ = true;
+    uint64_t shortened_ = 0;
     std::vector<uint16_t> devices_;
     WorkerContext context_;
     uint64_t ns_ = 1'000'000'000'000;

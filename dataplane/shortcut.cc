@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/shortcut.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/fold.h"
+#include "dataplane/neighbour_table.h"
+#include "dataplane/net/hop.h"
+#include "dataplane/tcp_window.h"
+#include "dataplane/transmitter.h"
+
+namespace ravelin {
+namespace {
+
+using shortcut::Head;
+
+// What the firewall does with data of a flow in its steady state. False, and nothing is changed:
+// it may be something else.
+bool track(Flow& flow, Direction d, const Head& head, const uint8_t* at) noexcept {
+    if (flow.key.protocol == net::kUdp) return flow.state == FlowState::stream;
+    if (flow.state != FlowState::tcp_established) return false;
+    const auto& tcp = *reinterpret_cast<const net::Tcp*>(at);
+    const TcpSegment segment{.seq = tcp.sequence.host(),
+                             .ack = tcp.acknowledgement.host(),
+                             .payload_len = head.upper - tcp.header_length(),
+                             .window = tcp.window.host(),
+                             .flags = kTcpAck};
+    const auto side = static_cast<uint8_t>(d);
+    if (!fits_window(flow, side, segment)) return false;
+    learn_window(flow, side, segment);
+    return true;
+}
+
+// What `rewrite` does, and `parse` with Ethernet's padding.
+void make_ready(rte_mbuf& frame, const Head& head, const std::array<uint8_t, 12>& macs) noexcept {
+    auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
+    std::memcpy(at, macs.data(), macs.size());
+    at += sizeof(net::Ethernet);
+    if (head.l4 == shortcut::kV4Offset)
+        net::count_hop(*reinterpret_cast<net::Ipv4*>(at));
+    else
+        net::count_hop(*reinterpret_cast<net::Ipv6*>(at));
+    frame.pkt_len = static_cast<uint32_t>(sizeof(net::Ethernet)) + head.length;
+    frame.data_len = static_cast<uint16_t>(frame.pkt_len);
+}
+
+}  // namespace
+
+// What a burst has come to: frames for one port so far, and those that stay.
+struct Shortcut::Passing {
+    WorkerContext& context;
+    PortId in_port;
+    PortId port = kNoPort;
+    unsigned count = 0, left = 0;
+    uint64_t waiting = 0;  // by hash: flows of which a packet stays; those after it stay behind it
+    RuleTally tally;
+    rte_mbuf* frames[limits::kBurst];
+
+    Passing(WorkerContext& c, PortId in) noexcept : context(c), in_port(in) {}
+    void leave(rte_mbuf* frame, PortId by) noexcept {
+        if (by != port) send();
+        port = by;
+        frames[count++] = frame;
+    }
+    void send() noexcept {
+        if (count != 0) context.transmitter->send(frames, count, port, context);
+        count = 0;
+    }
+};
+
+Shortcut::Shortcut() : ways_(new Way[kWays + 1]) {}
+
+// Three steps that follow one another through the burst: memory that one asks for has come when the
+// next needs it.
+unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port,
+                        WorkerContext& context) noexcept {
+    if (!opens(context) || port >= context.policy->ports.size()) return n;
+    const shortcut::Opening opening(context.policy->ports[port].mac);
+    const FlowTable& flows = *context.flows;
+    Passing passing(context, port);
+    unsigned known = n;
+    for (unsigned i = 0; i < known + kFollowBehind; ++i) {
+        // What stands behind an odd frame may be of the same flow.
+        if (i < known && !read(*frames[i], opening, heads_[i])) known = i;
+        if (i < known) flows.prefetch_bucket(heads_[i].hash);
+        if (const unsigned at = i - kFetchBehind; at < known) flows.prefetch_ways(heads_[at].hash);
+        if (const unsigned at = i - kFollowBehind; at < known)
+            if (!pass(heads_[at], frames[at], passing)) frames[passing.left++] = frames[at];
+    }
+    passing.send();
+    passing.tally.flush(context.counters);
+    std::copy(frames + known, frames + n, frames + passing.left);
+    return passing.left + n - known;
+}
+
+inline bool Shortcut::pass(const Head& head, rte_mbuf* frame, Passing& passing) noexcept {
+    const uint64_t flow = uint64_t{1} << (head.hash & 63);
+    const Way* way = nullptr;
+    if (head.open && (passing.waiting & flow) == 0)
+        way = follow(head, rte_pktmbuf_mtod(frame, const uint8_t*), passing);
+    if (way == nullptr) {
+        passing.waiting |= flow;
+        return false;
+    }
+    make_ready(*frame, head, way->macs);
+    passing.leave(frame, way->out_port);
+    return true;
+}
+
+inline Shortcut::Way* Shortcut::follow(const Head& head, const uint8_t* frame,
+                                       Passing& passing) noexcept {
+    const WorkerContext& context = passing.context;
+    FlowTable& flows = *context.flows;
+    Flow* flow = flows.find(head.key, head.hash);
+    if (flow == nullptr) return nullptr;
+    const FlowWays& ways = flows.ways(*flow);
+    constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
+    if (ways.stamp != stamp_ || flow->epoch != epoch_ || (flow->flags & kKinds) != kFlowProven ||
+        flow->expired(context.now.ms))
+        return nullptr;
+    const Direction d = flow->direction(head.swapped);
+    Way& way = ways_[ways.way[static_cast<uint8_t>(d)]];
+    if (way.in_port != passing.in_port || head.length > way.mtu ||
+        !still_leads(way, *context.neighbours) || !track(*flow, d, head, frame + head.l4))
+        return nullptr;
+    flow->count(d, head.length);
+    flow->last_seen_ms = context.now.ms;
+    if (flow->rule < limits::kMaxRules)
+        passing.tally.hit(flow->rule, head.length, context.counters);
+    return &way;
+}
+
+inline bool Shortcut::still_leads(Way& way, const NeighbourTable& neighbours) const noexcept {
+    if (way.neighbours == neighbours_) [[likely]]
+        return true;
+    MacAddress mac;
+    if (way.chosen || !neighbours.lookup(way.out_port, way.next, mac)) return false;
+    std::memcpy(way.macs.data(), mac.bytes.data(), mac.bytes.size());
+    way.neighbours = neighbours_;
+    return true;
+}
+
+// Versions are read here, before anything is looked up that a way learned in this turn is made of.
+inline bool Shortcut::opens(const WorkerContext& context) noexcept {
+    const PolicySnapshot& policy = *context.policy;
+    const uint32_t learned =
+        context.learned_version != nullptr ? context.learned_version->read() : 0;
+    if (policy.epoch != epoch_ || policy.generation != generation_ || learned != learned_)
+        [[unlikely]]
+        begin(context, learned);
+    neighbours_ = context.neighbours->version();
+    return repeats_ && context.flows->size() != 0;
+}
+
+void Shortcut::begin(const WorkerContext& context, uint32_t learned) noexcept {
+    const PolicySnapshot& policy = *context.policy;
+    epoch_ = policy.epoch;
+    generation_ = policy.generation;
+    learned_ = learned;
+    const auto& stages = StageRegistry::get().stages();
+    repeats_ = std::ranges::all_of(policy.steps, [&](const PolicySnapshot::Step& step) {
+        auto* const repeats = stages[step.stage]->repeats;
+        return repeats != nullptr && repeats(*step.policy);
+    });
+    if (++stamp_ != 0) return;
+    context.flows->forget_ways();
+    stamp_ = 1;
+}
+
+void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
+                     WorkerContext& context) noexcept {
+    constexpr uint32_t kOdd = PacketMeta::kFragment | PacketMeta::kIpOptions |
+                              PacketMeta::kLocalOrigin | PacketMeta::kL2Multicast |
+                              PacketMeta::kTunnelled;
+    const bool plain = (meta.protocol == net::kTcp || meta.protocol == net::kUdp) &&
+                       meta.vlan_tags == 0 && !meta.has(kOdd);
+    const uint8_t* macs = packet.bytes(0, sizeof Way{}.macs);
+    if (!repeats_ || !plain || macs == nullptr) return;
+    FlowKey key;
+    bool swapped = false;
+    FlowKey::make(key, meta.source, meta.destination, meta.source_port, meta.destination_port,
+                  meta.protocol, 0, swapped);
+    const Flow* flow = context.flows->find(key, key.hash());
+    if (flow == nullptr) return;  // translated: its key has other ends
+    Way way;
+    std::memcpy(way.macs.data(), macs, way.macs.size());
+    way.in_port = meta.in_port;
+    way.out_port = meta.out_port;
+    way.mtu = next.mtu;
+    way.neighbours = neighbours_;
+    way.chosen = meta.has(PacketMeta::kChosenHop);
+    way.next = next.address;
+    const uint16_t at = find_way(way, context);
+    FlowWays& ways = context.flows->ways(*flow);
+    if (ways.stamp != stamp_) ways = {.stamp = stamp_, .way = {}};
+    ways.way[static_cast<uint8_t>(flow->direction(swapped))] = at;
+}
+
+bool Shortcut::Way::same(const Way& o) const noexcept {
+    return in_port == o.in_port && out_port == o.out_port && mtu == o.mtu && next == o.next &&
+           chosen == o.chosen && (!chosen || neighbours == o.neighbours);
+}
+
+// 0: there is no room for it.
+uint16_t Shortcut::find_way(const Way& wanted, WorkerContext& context) noexcept {
+    const uint64_t ports = uint64_t{wanted.in_port} << 16 | wanted.out_port;
+    const uint64_t hash = fold(wanted.next.high() ^ flow_hash_secret[0] ^ ports << 32 ^ wanted.mtu,
+                               wanted.next.low() ^ flow_hash_secret[1]) +
+                          (wanted.chosen ? wanted.neighbours : 0);
+    for (unsigned i = 0; i < kProbes; ++i) {
+        const auto at = static_cast<uint16_t>(1 + (hash + i) % kWays);
+        Way& way = ways_[at];
+        if (way.in_port != kNoPort && !way.same(wanted)) continue;
+        way = wanted;  // its MACs may be newer
+        return at;
+    }
+    forget(context);
+    return 0;
+}
+
+// Ways that nobody goes any more cannot be told from others. Seldom, lest more neighbours than
+// there is room for have all learned anew for each packet.
+void Shortcut::forget(WorkerContext& context) noexcept {
+    if (context.now.ms - forgotten_ms_ < kForgetMs) return;
+    forgotten_ms_ = context.now.ms;
+    std::fill_n(ways_.get(), kWays + 1, Way{});
+    begin(context, learned_);
+}
+
+}  // namespace ravelin

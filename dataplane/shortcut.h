@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shortcut: packets of proven flows that take the way the one before them took. What the stages
+// decided for a flow and direction (port, next hop, MACs, MTU) stands beside the flow, and while
+// nothing that it followed from has changed a plain data packet is tracked, counted and sent by it
+// without a look at any table. Everything else goes through the pipeline, which stays the truth:
+// what leaves by here leaves as it would from there, with all counters. Tested by doing both.
+//
+// Good while: the policy's epoch, the learned routes' version, the flow's judgement and the port it
+// came in by are those the way was learned under; the neighbour's MAC is looked up again where the
+// neighbour table's version has changed. Stages that must see each packet say so by
+// StageDecl::repeats.
+#pragma once
+#include <array>
+#include <memory>
+
+#include "dataplane/flow_table.h"
+#include "dataplane/rule_tally.h"
+#include "dataplane/shortcut_head.h"
+#include "dataplane/stage.h"
+
+namespace ravelin {
+
+/// Whom a packet is sent to, and how large it may be: what a learned way adds to PacketMeta.
+struct NextStop {
+    const IpAddress& address;  ///< of the neighbour
+    uint32_t mtu;              ///< bytes of L3
+};
+
+/// One worker's.
+class Shortcut {
+  public:
+    Shortcut();
+    /// Sends what may go by a learned way; how many are left for the pipeline. Those stand at the
+    /// front of `frames`, in order. All have just come in by `port`, `n` at most a burst.
+    unsigned take(rte_mbuf** frames, unsigned n, PortId port, WorkerContext& context) noexcept;
+    /// Remembers the way of a packet that the pipeline has made ready to leave.
+    void learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
+               WorkerContext& context) noexcept;
+
+  private:
+    static constexpr uint16_t kWays = 4096;  ///< 256 KiB; a way is a pair of ports and a neighbour
+    static constexpr unsigned kProbes = 16;
+    static constexpr uint32_t kForgetMs = 1000;
+    static constexpr unsigned kFetchBehind = 6, kFollowBehind = 14;
+
+    struct alignas(64) Way {
+        std::array<uint8_t, 12> macs{};  ///< as they stand in a frame
+        PortId in_port = kNoPort, out_port = kNoPort;
+        uint32_t mtu = 0;
+        uint32_t neighbours = 0;  ///< NeighbourTable::version() that `macs` is of
+        /// Chosen among several by which ones can be reached: good for that version alone.
+        bool chosen = false;
+        IpAddress next;
+        [[nodiscard]] bool same(const Way& o) const noexcept;
+    };
+    struct Passing;
+
+    bool opens(const WorkerContext& context) noexcept;
+    void begin(const WorkerContext& context, uint32_t learned) noexcept;
+    bool pass(const shortcut::Head& head, rte_mbuf* frame, Passing& passing) noexcept;
+    [[nodiscard]] Way* follow(const shortcut::Head& head, const uint8_t* frame,
+                              Passing& passing) noexcept;
+    bool still_leads(Way& way, const NeighbourTable& neighbours) const noexcept;
+    uint16_t find_way(const Way& wanted, WorkerContext& context) noexcept;
+    void forget(WorkerContext& context) noexcept;
+
+    std::unique_ptr<Way[]> ways_;  // open addressing; ways_[0] is nobody's
+    std::array<shortcut::Head, limits::kBurst> heads_;
+    uint64_t generation_ = 0;
+    uint32_t epoch_ = 0, learned_ = 0, neighbours_ = 0;
+    uint32_t stamp_ = 0;  // FlowWays::stamp of what is good now
+    uint32_t forgotten_ms_ = 0;
+    bool repeats_ = false;
+};
+
+}  // namespace ravelin

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Shortcut reads of a frame: an untagged, whole TCP or UDP packet over IPv4 without options or
+// IPv6 without extension headers, for a router's port. Only what differs from packet to packet is
+// checked; what follows from its addresses, ports and the way it came was checked of an earlier
+// one.
+#pragma once
+#include <rte_mbuf.h>
+
+#include "dataplane/flow.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+
+namespace ravelin::shortcut {
+
+struct Head {
+    FlowKey key;
+    uint32_t hash = 0;
+    uint32_t length = 0;  ///< bytes of L3
+    uint16_t upper = 0;   ///< of these behind the IP header
+    uint8_t l4 = 0;       ///< where that begins, from the start of the frame
+    bool swapped = false;
+    bool open = false;  ///< asks for nothing but to be sent on
+};
+
+inline constexpr uint8_t kV4Offset = sizeof(net::Ethernet) + sizeof(net::Ipv4);
+inline constexpr uint8_t kV6Offset = sizeof(net::Ethernet) + sizeof(net::Ipv6);
+
+/// The first 16 bytes of frames that a port may read so, compared as two words.
+class Opening {
+  public:
+    explicit Opening(const MacAddress& own) noexcept {
+        std::memcpy(&to_, own.bytes.data(), own.bytes.size());
+    }
+    /// To the port's own MAC, from one that is no group.
+    [[nodiscard]] bool is_ours(const uint8_t* frame) const noexcept {
+        return (word(frame) & 0x0001'ffff'ffff'ffff) == to_;
+    }
+    /// Ethertype and the first byte of the IP header behind it.
+    static bool is_v4(const uint8_t* frame) noexcept {
+        return (word(frame + 8) & 0x00ff'ffff'0000'0000) == 0x0045'0008'0000'0000;
+    }
+    static bool is_v6(const uint8_t* frame) noexcept {
+        return (word(frame + 8) & 0x00f0'ffff'0000'0000) == 0x0060'dd86'0000'0000;
+    }
+
+  private:
+    static uint64_t word(const uint8_t* at) noexcept {
+        uint64_t v;
+        std::memcpy(&v, at, sizeof v);
+        return v;
+    }
+    uint64_t to_ = 0;
+};
+
+/// `addresses`: their sum, as they stand on the wire. False: no sound TCP or UDP.
+inline bool read_transport(const uint8_t* at, uint8_t protocol, uint64_t addresses,
+                           Head& head) noexcept {
+    be16 checksum;
+    if (protocol == net::kTcp) {
+        const auto& tcp = *reinterpret_cast<const net::Tcp*>(at);
+        const unsigned header = tcp.header_length();
+        if (head.upper < sizeof tcp || header < sizeof tcp || header > head.upper) return false;
+        constexpr unsigned kTurns = net::kFin | net::kSyn | net::kRst | net::kAck;
+        head.open &= (tcp.flags & kTurns) == net::kAck;
+        checksum = tcp.checksum;
+    } else if (protocol == net::kUdp) {
+        const auto& udp = *reinterpret_cast<const net::Udp*>(at);
+        const unsigned stated = udp.length.host();
+        if (stated < sizeof udp || stated > head.upper) return false;
+        checksum = udp.checksum;
+    } else {
+        return false;
+    }
+    // Left to a NIC by its sender: `parse` completes it.
+    const uint64_t pseudo = addresses + be16(protocol).raw() + be16(head.upper).raw();
+    head.open &= net::checksum_fold(pseudo) != checksum.raw();
+    return true;
+}
+
+inline void find_key(const uint8_t* at, const IpAddress& source, const IpAddress& destination,
+                     uint8_t protocol, Head& head) noexcept {
+    const auto& ports = *reinterpret_cast<const net::Udp*>(at);  // TCP's stand at the same place
+    FlowKey::make(head.key, source, destination, ports.source_port.host(),
+                  ports.destination_port.host(), protocol, 0, head.swapped);
+    head.hash = head.key.hash();
+}
+
+inline bool read_v4(const uint8_t* frame, uint32_t length, Head& head) noexcept {
+    const auto& ip = *reinterpret_cast<const net::Ipv4*>(frame + sizeof(net::Ethernet));
+    head.length = ip.total_length.host();
+    if (head.length > length - sizeof(net::Ethernet) || head.length < sizeof ip + sizeof(net::Udp))
+        return false;
+    if ((ip.fragment.raw() & be16(0x3fff).raw()) != 0 ||
+        net::checksum_fold(net::checksum_of_header(&ip)) != 0xffff)
+        return false;
+    head.upper = static_cast<uint16_t>(head.length - sizeof ip);
+    head.l4 = kV4Offset;
+    head.open = ip.ttl > 1;
+    const uint64_t addresses = uint64_t{ip.source.raw()} + ip.destination.raw();
+    if (!read_transport(frame + kV4Offset, ip.protocol, addresses, head)) return false;
+    find_key(frame + kV4Offset, IpAddress::v4(ip.source.host()),
+             IpAddress::v4(ip.destination.host()), ip.protocol, head);
+    return true;
+}
+
+inline bool read_v6(const uint8_t* frame, uint32_t length, Head& head) noexcept {
+    const auto& ip = *reinterpret_cast<const net::Ipv6*>(frame + sizeof(net::Ethernet));
+    if (length < kV6Offset + sizeof(net::Udp)) return false;
+    head.upper = ip.payload_length.host();
+    head.length = sizeof ip + head.upper;
+    if (head.length > length - sizeof(net::Ethernet) || head.upper < sizeof(net::Udp)) return false;
+    head.l4 = kV6Offset;
+    head.open = ip.hop_limit > 1;
+    const uint64_t addresses = net::checksum_add(0, &ip.source, 2 * sizeof ip.source);
+    if (!read_transport(frame + kV6Offset, ip.next_header, addresses, head)) return false;
+    find_key(frame + kV6Offset, IpAddress{ip.source}, IpAddress{ip.destination}, ip.next_header,
+             head);
+    return true;
+}
+
+/// False: it is something else, and `head` says nothing.
+inline bool read(const rte_mbuf& frame, const Opening& opening, Head& head) noexcept {
+    if (frame.nb_segs != 1 || frame.data_len < kV4Offset + sizeof(net::Udp)) return false;
+    const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
+    if (!opening.is_ours(at)) return false;
+    if (Opening::is_v4(at)) return read_v4(at, frame.data_len, head);
+    return Opening::is_v6(at) && read_v6(at, frame.data_len, head);
+}
+
+}  // namespace ravelin::shortcut
