@@ -43,7 +43,8 @@ void measure(const Variant& v, const Options& options, Report& report) {
     Replay replay(box, Conversations(v.kind, count));
     replay.open_all();
     const unsigned n = options.quick ? 20 : 1000;
-    windows(replay, n, false);
+    // Steady state: both sides of every connection have spoken since it was opened.
+    windows(replay, n + 2 * count / Replay::kWindow, false);
     for (unsigned r = 0; r < options.repeats; ++r) {
         const double ports = median_of(windows(replay, n / 4, true));
         reset_probes();
