@@ -176,7 +176,8 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
     const bool plain = (meta.protocol == net::kTcp || meta.protocol == net::kUdp) &&
                        meta.vlan_tags == 0 && !meta.has(kOdd);
     const uint8_t* macs = packet.bytes(0, sizeof Way{}.macs);
-    if (!repeats_ || !plain || macs == nullptr) return;
+    // A policy that take() has not met yet is learned from its next packet on.
+    if (!repeats_ || !plain || macs == nullptr || context.policy->epoch != epoch_) return;
     FlowKey key;
     bool swapped = false;
     FlowKey::make(key, meta.source, meta.destination, meta.source_port, meta.destination_port,

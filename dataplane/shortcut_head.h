@@ -58,8 +58,9 @@ inline bool read_transport(const uint8_t* at, uint8_t protocol, uint64_t address
     be16 checksum;
     if (protocol == net::kTcp) {
         const auto& tcp = *reinterpret_cast<const net::Tcp*>(at);
+        if (head.upper < sizeof tcp) return false;
         const unsigned header = tcp.header_length();
-        if (head.upper < sizeof tcp || header < sizeof tcp || header > head.upper) return false;
+        if (header < sizeof tcp || header > head.upper) return false;
         constexpr unsigned kTurns = net::kFin | net::kSyn | net::kRst | net::kAck;
         head.open &= (tcp.flags & kTurns) == net::kAck;
         checksum = tcp.checksum;
@@ -111,10 +112,12 @@ inline bool read_v6(const uint8_t* frame, uint32_t length, Head& head) noexcept 
     if (head.length > length - sizeof(net::Ethernet) || head.upper < sizeof(net::Udp)) return false;
     head.l4 = kV6Offset;
     head.open = ip.hop_limit > 1;
+    // Mapped IPv4 addresses would make the key of an IPv4 flow (parse: mapped_address).
+    const IpAddress source{ip.source}, destination{ip.destination};
+    if (source.is_v4() || destination.is_v4()) return false;
     const uint64_t addresses = net::checksum_add(0, &ip.source, 2 * sizeof ip.source);
     if (!read_transport(frame + kV6Offset, ip.next_header, addresses, head)) return false;
-    find_key(frame + kV6Offset, IpAddress{ip.source}, IpAddress{ip.destination}, ip.next_header,
-             head);
+    find_key(frame + kV6Offset, source, destination, ip.next_header, head);
     return true;
 }
 

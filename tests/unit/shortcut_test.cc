@@ -8,10 +8,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <span>
 
 #include "dataplane/net/packet_text.h"
+#include "pipelines/net/checksum.h"
 #include "tests/support/stage_fixture.h"
 
 namespace ravelin::test {
@@ -26,7 +28,7 @@ sets: {{bad: {{type: prefixes, size: 16}}}}
 ports:
   - {{name: lan, device: 'null', addresses: [10.0.0.1/24, "fd00:1::1/64"], mac: '02:00:00:00:aa:01'}}
   - {{name: wan, device: 'null', addresses: [192.0.2.1/24, "fd00:2::1/64"], mac: '02:00:00:00:aa:02', mtu: 1300B}}
-  - {{name: two, device: 'null', addresses: 198.51.100.1/24, mac: '02:00:00:00:aa:03'}}
+  - {{name: two, device: 'null', addresses: 198.51.100.1/24, mac: '02:00:00:00:aa:03', rpf: strict}}
 pipeline:
   - parse
   - steer
@@ -100,7 +102,9 @@ class Twins {
         // rewrite sends itself what stood in the burst before a packet it cuts; by a shortcut it
         // has left already.
         for (const auto& [name, value] : without)
-            EXPECT_TRUE(with.at(name) == value || name == "pipeline.consumed") << name;
+            EXPECT_TRUE(with.at(name) == value ||
+                        (name == "pipeline.consumed" && with.at(name) < value))
+                << name << ' ' << with.at(name) << ' ' << value;
         for (const char* rule : {"out", "bad"}) {
             EXPECT_EQ(with_.rule(rule).packets, without_.rule(rule).packets) << rule;
             EXPECT_EQ(with_.rule(rule).bytes, without_.rule(rule).bytes) << rule;
@@ -193,6 +197,37 @@ class Conversation {
     uint32_t sent_[2] = {1000, 0xfffff000};  // the responder's numbers wrap
 };
 
+bool is_v4(const Bytes& frame) { return frame.size() > 42 && frame[12] == 8 && frame[14] == 0x45; }
+
+// IPv4 as IPv6 between mapped addresses: a flow's key cannot tell them. Checksums stay right.
+void map_addresses(Bytes& frame) {
+    if (!is_v4(frame)) return;
+    const Bytes v4 = frame;
+    const auto upper = static_cast<uint16_t>((v4[16] << 8 | v4[17]) - 20);
+    frame.assign(v4.begin(), v4.begin() + 12);
+    const Bytes head{
+        0x86,   0xdd, 0x60, 0, 0, 0, static_cast<uint8_t>(upper >> 8), static_cast<uint8_t>(upper),
+        v4[23], 64};
+    frame.insert(frame.end(), head.begin(), head.end());
+    for (const unsigned at : {26u, 30u}) {
+        frame.insert(frame.end(), 10, 0);
+        frame.insert(frame.end(), 2, 0xff);
+        frame.insert(frame.end(), v4.begin() + at, v4.begin() + at + 4);
+    }
+    frame.insert(frame.end(), v4.begin() + 34, v4.end());
+}
+
+// Eight bytes behind an IPv4 header that is sound.
+void cut_transport(Bytes& frame) {
+    if (!is_v4(frame)) return;
+    frame.resize(42);
+    frame[16] = 0;
+    frame[17] = 28;
+    frame[24] = frame[25] = 0;
+    const be16 sum = net::checksum_finish(net::checksum_add(0, frame.data() + 14, 20));
+    std::memcpy(frame.data() + 24, &sum, sizeof sum);
+}
+
 class ShortcutTest : public ::testing::TestWithParam<unsigned> {
   protected:
     // Breaks the frame, or what is around it, now and then.
@@ -213,6 +248,12 @@ class ShortcutTest : public ::testing::TestWithParam<unsigned> {
                 break;
             case 4:
                 frame.insert(frame.begin() + 12, {0x81, 0, 0, 0});  // a priority tag
+                break;
+            case 5:
+                map_addresses(frame);
+                break;
+            case 6:
+                cut_transport(frame);
                 break;
             default:
                 break;
