@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pace: units (bytes, cycles) against time, exact in the long run: the virtual scheduling form of
+// the generic cell rate algorithm (ITU-T I.371 annex A), with 2^-32 ns of fraction kept.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+namespace ravelin::sched {
+
+__extension__ using Wide = unsigned __int128;
+
+class Pace {
+  public:
+    /// No limit: always ready.
+    Pace() = default;
+    /// `burst`: units that may go at once after a pause.
+    Pace(uint64_t units_per_s, uint64_t burst) {
+        if (units_per_s == 0) return;
+        constexpr Wide kSecond = Wide{1'000'000'000} << 32;
+        ns_per_unit_ = static_cast<uint64_t>((kSecond + units_per_s - 1) / units_per_s);
+        burst_ns_ = cost_ns(burst);
+    }
+    [[nodiscard]] bool limited() const { return ns_per_unit_ != 0; }
+    /// When all that was taken is worked off, ns.
+    [[nodiscard]] uint64_t busy_until() const { return busy_until_; }
+    /// From when on more may be taken, ns.
+    [[nodiscard]] uint64_t ready_at() const {
+        return busy_until_ > burst_ns_ ? busy_until_ - burst_ns_ : 0;
+    }
+    [[nodiscard]] uint64_t cost_ns(uint64_t units) const {
+        return static_cast<uint64_t>(Wide{units} * ns_per_unit_ >> 32);
+    }
+    /// Takes `units` at `now`; more than was ready is owed.
+    void take(uint64_t now, uint64_t units) noexcept {
+        if (busy_until_ < now) {
+            busy_until_ = now;
+            fraction_ = 0;
+        }
+        const Wide cost = Wide{units} * ns_per_unit_ + fraction_;
+        busy_until_ += static_cast<uint64_t>(cost >> 32);
+        fraction_ = static_cast<uint32_t>(cost);
+    }
+    /// Another rate from now on; what is owed stays owed.
+    void change(const Pace& to) noexcept {
+        ns_per_unit_ = to.ns_per_unit_;
+        burst_ns_ = to.burst_ns_;
+        if (ns_per_unit_ == 0) busy_until_ = 0;
+    }
+
+  private:
+    uint64_t ns_per_unit_ = 0;  ///< 32.32 fixed point, rounded up: never above the stated rate
+    uint64_t burst_ns_ = 0, busy_until_ = 0;
+    uint32_t fraction_ = 0;
+};
+
+}  // namespace ravelin::sched

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each principal has used on one worker. Two cache lines a principal, one writer; any thread
+// may read. Gauges (flows, memory) lie in the second line with what is seldom written.
+#pragma once
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/sched/principal.h"
+
+namespace ravelin::sched {
+
+enum class Use : uint8_t {
+    kCycles,
+    kBytes,
+    kPackets,
+    kQueueNs,     ///< from posting or queueing until served
+    kRuns,        ///< uninterrupted runs of a function
+    kMisses,      ///< admitted packets that were finished past their deadline
+    kCoreMisses,  ///< of these: while the core was beyond its envelope
+    kDrops,
+    kFlows,   ///< gauge
+    kMemory,  ///< gauge, bytes
+    kOverruns,
+    kStale,
+    kRejected,
+    kMarked,       ///< frames marked by ECN
+    kSuspensions,  ///< functions suspended for it: each is an alert
+    kCount,
+};
+
+class Usage {
+  public:
+    explicit Usage(uint32_t principals) : lines_(principals) {}
+
+    void add(PrincipalId id, Use use, uint64_t n = 1) noexcept {
+        // A single writer needs no read-modify-write.
+        std::atomic_ref cell(lines_[index(id)].values[static_cast<size_t>(use)]);
+        cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    [[nodiscard]] uint64_t get(PrincipalId id, Use use) const noexcept {
+        auto& cell = const_cast<uint64_t&>(lines_[index(id)].values[static_cast<size_t>(use)]);
+        return std::atomic_ref(cell).load(std::memory_order_relaxed);
+    }
+    /// Takes `n` of a gauge if the worker's share of the cap (0: none) allows it.
+    bool take(PrincipalId id, Use gauge, uint64_t n, uint64_t cap) noexcept {
+        if (cap != 0 && get(id, gauge) + n > cap) return false;
+        add(id, gauge, n);
+        return true;
+    }
+    void give_back(PrincipalId id, Use gauge, uint64_t n) noexcept { add(id, gauge, ~n + 1); }
+    /// Over all principals, core and idle included.
+    [[nodiscard]] uint64_t sum(Use use) const noexcept {
+        uint64_t total = 0;
+        for (uint32_t i = 0; i < lines_.size(); ++i) total += get(PrincipalId{i}, use);
+        return total;
+    }
+    [[nodiscard]] uint32_t size() const { return static_cast<uint32_t>(lines_.size()); }
+
+  private:
+    struct alignas(64) Line {
+        std::array<uint64_t, 16> values{};
+    };
+    static_assert(static_cast<size_t>(Use::kCount) <= 16 && sizeof(Line) == 128);
+    std::vector<Line> lines_;
+};
+
+}  // namespace ravelin::sched
