@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/sched/deadline_servers.h"
+
+#include <algorithm>
+
+namespace ravelin::sched {
+namespace {
+
+// What one run owes at most, periods: keeps the products below within 64 bits.
+constexpr uint64_t kMostJobs = 1 << 20;
+
+}  // namespace
+
+void DeadlineServers::set(PrincipalId id, const Contract& contract, uint64_t now) noexcept {
+    disarm(id);
+    Server& server = servers_[index(id)];
+    const bool had = server.contract.work != 0;
+    server.contract = contract;
+    server.used = server.budget = 0;
+    server.next = had ? std::max(server.next, server.release + contract.period_ns) : now;
+}
+
+void DeadlineServers::arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs,
+                          uint64_t now) noexcept {
+    disarm(id);
+    Server& server = servers_[index(id)];
+    const Contract& contract = server.contract;
+    server.release = std::max(server.next, arrival_ns);
+    server.due = server.release + (jobs - 1) * contract.period_ns + contract.deadline_ns;
+    server.used = 0;
+    server.budget = jobs * contract.work;
+    if (server.release <= now)
+        ready_.push(index(id), server.due);
+    else
+        waiting_.push(index(id), server.release);
+}
+
+void DeadlineServers::disarm(PrincipalId id) noexcept {
+    ready_.remove(index(id));
+    waiting_.remove(index(id));
+}
+
+DeadlineServers::Turn DeadlineServers::earliest(uint64_t now) noexcept {
+    while (!waiting_.empty() && waiting_.top_key() <= now) {
+        const uint32_t id = waiting_.top();
+        waiting_.remove(id);
+        ready_.push(id, servers_[id].due);
+    }
+    if (ready_.empty()) return {};
+    const uint32_t id = ready_.top();
+    return {PrincipalId{id}, servers_[id].release, servers_[id].due, servers_[id].budget};
+}
+
+uint64_t DeadlineServers::jobs_in_a_row(const Turn& turn, uint64_t most,
+                                        uint64_t now) const noexcept {
+    if (most <= 1) return 1;
+    const uint64_t period = std::max<uint64_t>(contract(turn.principal).period_ns, 1);
+    const uint64_t second = ready_.second_key();
+    const uint64_t released = 1 + (now - turn.release_ns) / period;
+    const uint64_t before = second == UINT64_MAX        ? most
+                            : second < turn.deadline_ns ? 1
+                                                        : 1 + (second - turn.deadline_ns) / period;
+    return std::min({most, released, before});
+}
+
+uint64_t DeadlineServers::spend(PrincipalId id, uint64_t units) noexcept {
+    disarm(id);
+    Server& server = servers_[index(id)];
+    const auto& [work, period, deadline] = server.contract;
+    if (work == 0) return 0;
+    server.used += units;
+    const uint64_t jobs = std::clamp<uint64_t>((server.used + work - 1) / work, 1, kMostJobs);
+    server.release += (jobs - 1) * period;
+    server.used -= std::min((jobs - 1) * work, server.used);
+    server.next = server.release + period;
+    server.due = server.release + deadline;
+    server.budget = work - std::min(server.used, work);
+    return server.budget;
+}
+
+void DeadlineServers::keep(PrincipalId id) noexcept {
+    ready_.push(index(id), servers_[index(id)].due);
+}
+
+}  // namespace ravelin::sched

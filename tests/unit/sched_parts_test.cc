@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the schedulers are made of: principals, names, pace, timing wheel, reserved jobs; each
+// against a plain model of itself where there is one.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "dataplane/sched/deadline_servers.h"
+#include "dataplane/sched/invocation.h"
+#include "dataplane/sched/name_service.h"
+#include "dataplane/sched/pace.h"
+#include "dataplane/sched/principal.h"
+#include "dataplane/sched/timing_wheel.h"
+#include "dataplane/sched/usage.h"
+
+namespace ravelin::sched {
+namespace {
+
+PrincipalTable table_of(const std::vector<PrincipalSpec>& specs) {
+    auto built = PrincipalTable::build(specs);
+    EXPECT_TRUE(built.ok()) << (built.ok() ? "" : built.error().message);
+    return std::move(*built);
+}
+std::string fault_of(const std::vector<PrincipalSpec>& specs) {
+    const auto built = PrincipalTable::build(specs);
+    return built.ok() ? "" : built.error().message;
+}
+
+TEST(SchedPrincipals, ANameMakesItsParents) {
+    const PrincipalTable table = table_of({{.name = "org/web/static", .weight = 3}});
+    const PrincipalId leaf = table.find("org/web/static");
+    ASSERT_NE(leaf, kNoPrincipal);
+    EXPECT_EQ(table[leaf].weight, 3u);
+    EXPECT_EQ(table[leaf].parent, table.find("org/web"));
+    EXPECT_EQ(table[table.find("org/web")].parent, table.find("org"));
+    EXPECT_TRUE(table[table.find("org")].has_children);
+    EXPECT_EQ(table.find("core"), kCorePrincipal);
+    EXPECT_EQ(table.find("idle"), kIdlePrincipal);
+    EXPECT_EQ(table.size(), kFirstPrincipal + 3);
+}
+
+TEST(SchedPrincipals, RefusesWhatCannotBe) {
+    EXPECT_EQ(fault_of({{.name = "a"}, {.name = "a"}}), "principal 'a' is declared twice");
+    EXPECT_NE(fault_of({{.name = ""}}).find("empty"), std::string::npos);
+    EXPECT_NE(fault_of({{.name = "a//b"}}).find("a level of the name is empty"), std::string::npos);
+    EXPECT_NE(fault_of({{.name = "a/b/c/d/e"}}).find("more than 4 levels"), std::string::npos);
+    EXPECT_NE(fault_of({{.name = "core/x"}}).find("the engine's own"), std::string::npos);
+    EXPECT_NE(fault_of({{.name = "a", .weight = 1001}}).find("at most 1000"), std::string::npos);
+    EXPECT_EQ(fault_of({{.name = "a/b/c/d"}, {.name = "a", .weight = 0}}), "");
+}
+
+TEST(SchedPrincipals, IdsStayAndAreNotGivenAwayAtOnce) {
+    const std::vector<PrincipalSpec> first{{.name = "a"}, {.name = "b"}, {.name = "c"}};
+    const PrincipalTable one = table_of(first);
+    const std::vector<PrincipalSpec> second{{.name = "d"}, {.name = "c"}, {.name = "a"}};
+    const PrincipalTable two = std::move(*PrincipalTable::build(second, &one));
+    EXPECT_EQ(two.find("a"), one.find("a"));
+    EXPECT_EQ(two.find("c"), one.find("c"));
+    EXPECT_EQ(two.find("b"), kNoPrincipal);
+    EXPECT_NE(two.find("d"), one.find("b"));  // b's packets may still wait
+    const std::vector<PrincipalSpec> third{{.name = "a"}, {.name = "e"}, {.name = "d"}};
+    const PrincipalTable three = std::move(*PrincipalTable::build(third, &two));
+    EXPECT_EQ(three.find("e"), one.find("b"));
+    EXPECT_EQ(three.find("d"), two.find("d"));
+}
+
+TEST(SchedUsage, HoldsACapOnAGauge) {
+    Usage usage(4);
+    const PrincipalId who{2};
+    EXPECT_TRUE(usage.take(who, Use::kFlows, 3, 4));
+    EXPECT_FALSE(usage.take(who, Use::kFlows, 2, 4));
+    EXPECT_TRUE(usage.take(who, Use::kFlows, 2, 0));
+    usage.give_back(who, Use::kFlows, 5);
+    EXPECT_EQ(usage.get(who, Use::kFlows), 0u);
+    EXPECT_EQ(usage.sum(Use::kFlows), 0u);
+}
+
+TEST(SchedNames, AReferenceOfAnUnloadedFunctionIsStaleForGood) {
+    NameService names(std::vector<Permission>{{.principal = "org", .function = "shared"}});
+    FunctionTable table;
+    struct Nothing final : Function {
+        unsigned run(const Invocation&, std::span<void* const>,
+                     FunctionContext&) noexcept override {
+            return 0;
+        }
+    } nothing;
+    const FunctionRef old = *names.load("shared/f");
+    EXPECT_TRUE(table.load(old, &nothing, {}));
+    EXPECT_FALSE(table.load(old, &nothing, {}));
+    EXPECT_TRUE(table.knows(old));
+    EXPECT_TRUE(names.unload(old).ok());
+    table.unload(old);
+    EXPECT_FALSE(table.knows(old));
+    EXPECT_FALSE(names.resolve("shared/f", "org/web").ok());
+    const FunctionRef young = *names.load("shared/f");
+    EXPECT_EQ(young.slot, old.slot);  // the same place
+    EXPECT_TRUE(table.load(young, &nothing, {}));
+    EXPECT_TRUE(table.knows(young));
+    EXPECT_FALSE(table.knows(old));
+    EXPECT_FALSE(names.unload(old).ok());
+    EXPECT_FALSE(names.rebind("g", old).ok());
+    EXPECT_EQ(*names.resolve("shared/f", "org/web"), young);
+}
+
+TEST(SchedNames, ResolvingIsSubjectToPermission) {
+    NameService names(
+        std::vector<Permission>{{.principal = "org/guest", .function = "", .allow = false},
+                                {.principal = "org", .function = "shared"}});
+    const FunctionRef shared = *names.load("shared/f"), own = *names.load("org/f");
+    EXPECT_EQ(*names.resolve("shared/f", "org/web"), shared);
+    EXPECT_EQ(*names.resolve("org/f", "org"), own);
+    EXPECT_FALSE(names.resolve("org/f", "org/web").ok());  // not under its own name
+    EXPECT_FALSE(names.resolve("shared/f", "organic").ok());
+    EXPECT_FALSE(names.resolve("shared/f", "org/guest").ok());
+    // Whether it exists is not said either.
+    EXPECT_EQ(names.resolve("other", "org/guest").error().message,
+              "function 'other': not permitted to 'org/guest'");
+    EXPECT_FALSE(names.load("org/f").ok());
+    EXPECT_TRUE(names.rebind("org/f", shared).ok());
+    EXPECT_EQ(*names.resolve("org/f", "org"), shared);
+}
+
+TEST(SchedPace, IsExactInTheLongRun) {
+    Pace pace(3'333'333, 0);  // 300.00003 ns a unit
+    uint64_t now = 0;
+    for (int i = 0; i < 1'000'000; ++i) {
+        pace.take(now, 7);
+        now = pace.busy_until();
+    }
+    const double ideal = 7e6 * 1e9 / 3'333'333;
+    EXPECT_NEAR(static_cast<double>(now), ideal, 2.0 + ideal * 1e-9);
+    EXPECT_GE(static_cast<double>(now) + 1, ideal);  // never above the rate
+}
+
+TEST(SchedPace, LetsABurstThroughAfterAPauseAndNoMore) {
+    Pace pace(1'000'000, 4);  // a unit a us
+    EXPECT_TRUE(pace.limited());
+    EXPECT_FALSE(Pace().limited());
+    unsigned went = 0;
+    for (uint64_t now = 1'000'000; pace.ready_at() <= now && went < 100; ++went) pace.take(now, 1);
+    EXPECT_EQ(went, 5u);  // four, and the one that is being paid for
+    EXPECT_EQ(pace.ready_at(), 1'001'000u);
+    pace.change(Pace());
+    EXPECT_EQ(pace.ready_at(), 0u);
+}
+
+TEST(SchedWheel, ExpiresLikeASortedListAtAnyDistance) {
+    constexpr uint32_t kEntries = 500;
+    constexpr uint64_t kTick = 1 << TimingWheel::kTickLog2;
+    std::mt19937_64 rng(1);
+    uint64_t now = 123'456'789'012;
+    TimingWheel wheel(kEntries, now);
+    std::map<uint32_t, uint64_t> model;
+    for (int step = 0; step < 200'000; ++step) {
+        const auto entry = static_cast<uint32_t>(rng() % kEntries);
+        if (rng() % 4 == 0) {
+            wheel.cancel(entry);
+            model.erase(entry);
+        } else if (!wheel.waits(entry)) {
+            const uint64_t distance = rng() % (uint64_t{1} << (rng() % 36));  // up to a minute
+            wheel.add(entry, now + distance);
+            model[entry] = now + distance;
+        }
+        ASSERT_EQ(wheel.waiting(), model.size());
+        uint64_t first = UINT64_MAX;
+        for (const auto& [_, when] : model) first = std::min(first, when);
+        if (first != UINT64_MAX) {
+            ASSERT_LE(wheel.next_ns(), std::max(first + kTick, now + 2 * kTick));
+        }
+        if (rng() % 8 != 0) continue;
+        now += rng() % (uint64_t{1} << (rng() % 34));
+        const auto most = static_cast<unsigned>(rng() % 2 == 0 ? 3 : UINT32_MAX);
+        const unsigned n = wheel.advance(now, most, [&](uint32_t e) {
+            ASSERT_TRUE(model.contains(e));
+            EXPECT_LE(model[e], now) << "early";
+            model.erase(e);
+        });
+        if (n < most) {
+            for (const auto& [e, when] : model) {
+                ASSERT_GT(when + kTick, now - now % kTick) << "late: " << e;
+            }
+        }
+    }
+}
+
+// ---- reserved jobs ----
+
+TEST(SchedServers, ReleaseJobsOnePeriodApart) {
+    DeadlineServers servers(4);
+    const PrincipalId p{2};
+    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
+    servers.arm(p, 50, 1, 50);
+    auto turn = servers.earliest(50);
+    EXPECT_EQ(turn.principal, p);
+    EXPECT_EQ(turn.release_ns, 50u);
+    EXPECT_EQ(turn.deadline_ns, 450u);
+    EXPECT_EQ(turn.budget, 100u);
+    EXPECT_EQ(servers.spend(p, 100), 0u);
+    servers.arm(p, 60, 1, 70);  // too early
+    EXPECT_EQ(servers.earliest(1049).principal, kNoPrincipal);
+    EXPECT_EQ(servers.next_ns(), 1050u);
+    EXPECT_EQ(servers.earliest(1050).deadline_ns, 1450u);
+}
+
+TEST(SchedServers, ChargeAnOverrunAsManyJobs) {
+    DeadlineServers servers(4);
+    const PrincipalId p{2};
+    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
+    servers.arm(p, 0, 1, 0);
+    ASSERT_EQ(servers.earliest(0).principal, p);
+    EXPECT_EQ(servers.spend(p, 1'950), 50u);  // twenty jobs, half of the last unused
+    servers.arm(p, 0, 1, 1'950);
+    EXPECT_EQ(servers.next_ns(), 20'000u);
+    // Known before: one job that is twenty, due with the last.
+    servers.arm(p, 0, 20, 20'000);
+    const auto turn = servers.earliest(20'000);
+    EXPECT_EQ(turn.deadline_ns, 20'000u + 19 * 1000 + 400);
+    EXPECT_EQ(turn.budget, 2000u);
+}
+
+TEST(SchedServers, LetWhatWaitsUseWhatIsLeft) {
+    DeadlineServers servers(4);
+    const PrincipalId p{2};
+    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
+    servers.arm(p, 0, 1, 0);
+    ASSERT_EQ(servers.earliest(0).principal, p);
+    EXPECT_EQ(servers.spend(p, 60), 40u);
+    servers.keep(p);
+    EXPECT_EQ(servers.earliest(60).budget, 40u);
+    EXPECT_EQ(servers.earliest(60).deadline_ns, 400u);
+    EXPECT_EQ(servers.spend(p, 40), 0u);
+    servers.arm(p, 0, 1, 100);
+    EXPECT_EQ(servers.next_ns(), 1000u);
+}
+
+TEST(SchedServers, ARenewedContractIsNoSecondBudget) {
+    DeadlineServers servers(4);
+    const PrincipalId p{2};
+    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
+    servers.arm(p, 0, 1, 0);
+    ASSERT_EQ(servers.earliest(0).principal, p);
+    servers.spend(p, 100);
+    servers.set(p, {.work = 100, .period_ns = 500, .deadline_ns = 400}, 100);
+    servers.arm(p, 100, 1, 100);
+    EXPECT_EQ(servers.next_ns(), 1000u);
+    servers.set(p, {}, 200);
+    EXPECT_FALSE(servers.admitted(p));
+    EXPECT_EQ(servers.earliest(5000).principal, kNoPrincipal);
+}
+
+TEST(SchedHeap, IsASortedListThatForgetsOnDemand) {
+    constexpr uint32_t kIds = 300;
+    DeadlineHeap heap(kIds);
+    std::set<std::pair<uint64_t, uint32_t>> model;
+    std::vector<uint64_t> keys(kIds);
+    std::mt19937_64 rng(2);
+    for (int step = 0; step < 100'000; ++step) {
+        const auto id = static_cast<uint32_t>(rng() % kIds);
+        if (heap.holds(id)) {
+            heap.remove(id);
+            model.erase({keys[id], id});
+        } else {
+            keys[id] = rng() % 1000;
+            heap.push(id, keys[id]);
+            model.insert({keys[id], id});
+        }
+        ASSERT_EQ(heap.empty(), model.empty());
+        if (model.empty()) continue;
+        ASSERT_EQ(heap.top_key(), model.begin()->first);
+        ASSERT_EQ(heap.second_key(),
+                  model.size() == 1 ? UINT64_MAX : std::next(model.begin())->first);
+    }
+}
+
+}  // namespace
+}  // namespace ravelin::sched
