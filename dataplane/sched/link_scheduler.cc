@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/sched/link_scheduler.h"
+
+#include <algorithm>
+
+namespace ravelin::sched {
+
+LinkScheduler::LinkScheduler(const PrincipalTable& principals, Usage& usage, const Config& config,
+                             Release release, Marker marker, uint64_t now_ns)
+    : config_(config),
+      usage_(usage),
+      release_(release),
+      marker_(marker),
+      wire_(config.rate, 0),
+      servers_(principals.size()),
+      shares_(principals,
+              {.most_cost = config.most_frame + config.overhead,
+               .cap_burst = config.cap_burst,
+               .cap_divisor = config.ports,
+               .cap = &PrincipalCaps::bytes_per_s},
+              now_ns),
+      pool_(config.packets),
+      queues_(principals.size()),
+      free_(config.packets) {
+    const uint64_t longest = config.most_frame + config.overhead;
+    slack_ns_ = wire_.cost_ns(config.ring_bytes - std::min(config.ring_bytes, longest));
+    for (uint32_t i = 0; i + 1 < config.packets; ++i) pool_[i].next = i + 1;
+    if (config.packets == 0) free_head_ = kNone;
+}
+
+inline Refusal LinkScheduler::admits(PrincipalId id, uint32_t bytes) const noexcept {
+    const Queue& queue = queues_[index(id)];
+    if (queue.count >= config_.queue_packets || queue.bytes + bytes > config_.queue_bytes)
+        return Refusal::kQueueFull;
+    if (free_ == 0 || (queue.count >= free_ && !servers_.admitted(id))) return Refusal::kPoolFull;
+    return Refusal::kNone;
+}
+
+Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
+                               uint64_t deadline_ns) noexcept {
+    if (index(id) >= queues_.size()) return Refusal::kUnknownPrincipal;
+    if (const Refusal refusal = admits(id, bytes); refusal != Refusal::kNone) {
+        usage_.add(id, Use::kRejected);
+        return refusal;
+    }
+    Queue& queue = queues_[index(id)];
+    if (config_.mark_bytes != 0 && queue.bytes >= config_.mark_bytes && marker_.call != nullptr &&
+        marker_.call(marker_.context, frame))
+        usage_.add(id, Use::kMarked);
+    const uint32_t at = free_head_;
+    free_head_ = pool_[at].next;
+    --free_;
+    pool_[at] = {frame, now, deadline_ns, bytes, kNone};
+    if (queue.head == kNone)
+        queue.head = at;
+    else
+        pool_[queue.tail].next = at;
+    queue.tail = at;
+    queue.bytes += bytes;
+    if (++queue.count == 1) {
+        shares_.activate(id, now);
+        if (servers_.admitted(id)) arm(id, now);
+    }
+    return Refusal::kNone;
+}
+
+bool LinkScheduler::has_room(uint64_t now) const noexcept {
+    const uint64_t busy = wire_.busy_until();
+    return busy <= now || busy - now <= slack_ns_;
+}
+
+unsigned LinkScheduler::dequeue(uint64_t now, std::span<void*> out) noexcept {
+    unsigned n = 0;
+    drops_left_ = kDropsATurn;
+    while (n < out.size() && waiting() != 0 && has_room(now)) {
+        void* frame = send_next(now);
+        if (frame == nullptr) break;
+        out[n++] = frame;
+    }
+    return n;
+}
+
+void* LinkScheduler::send_next(uint64_t now) noexcept {
+    while (drops_left_ != 0) {
+        const auto turn = servers_.earliest(now);
+        if (turn.principal == kNoPrincipal) break;
+        const unsigned drops = drops_left_;
+        if (!servable(turn.principal, now)) continue;
+        if (drops == drops_left_) return send_reserved(turn, now);
+        arm(turn.principal, now);  // it was armed for what is gone
+    }
+    while (drops_left_ != 0) {
+        const PrincipalId id = shares_.pick(now);
+        if (id == kNoPrincipal) return nullptr;
+        if (servable(id, now)) return send_shared(id, now);
+        shares_.charge(0, now);
+    }
+    return nullptr;
+}
+
+// Whether there is a frame worth sending; those that are not are dropped here.
+bool LinkScheduler::servable(PrincipalId id, uint64_t now) noexcept {
+    const Queue& queue = queues_[index(id)];
+    while (queue.head != kNone) {
+        const Queued& head = pool_[queue.head];
+        if (head.deadline_ns >= now || !config_.drop_stale) return true;
+        if (drops_left_ == 0) return false;
+        --drops_left_;
+        release_(&head.frame, 1, id, Refusal::kStale);
+        usage_.add(id, Use::kDrops);
+        usage_.add(id, Use::kStale);
+        pop(id);
+    }
+    servers_.disarm(id);
+    shares_.deactivate(id);
+    return false;
+}
+
+void* LinkScheduler::send_reserved(const DeadlineServers::Turn& turn, uint64_t now) noexcept {
+    const PrincipalId id = turn.principal;
+    const uint64_t cost = on_wire(pool_[queues_[index(id)].head]);
+    void* frame = send(id, now);
+    if (wire_.busy_until() > turn.deadline_ns) usage_.add(id, Use::kMisses);
+    const uint64_t left = servers_.spend(id, cost);
+    shares_.charge_caps(id, cost, now);
+    const uint32_t head = queues_[index(id)].head;
+    if (head == kNone)
+        shares_.deactivate(id);
+    else if (left >= on_wire(pool_[head]))
+        servers_.keep(id);
+    else
+        arm(id, now);
+    return frame;
+}
+
+void* LinkScheduler::send_shared(PrincipalId id, uint64_t now) noexcept {
+    const Queue& queue = queues_[index(id)];
+    const uint64_t cost = on_wire(pool_[queue.head]);
+    void* frame = send(id, now);
+    if (queue.head == kNone) shares_.deactivate(id);
+    shares_.charge(cost, now);
+    if (queue.head == kNone)
+        servers_.disarm(id);
+    else if (servers_.admitted(id))
+        arm(id, now);
+    return frame;
+}
+
+void* LinkScheduler::send(PrincipalId id, uint64_t now) noexcept {
+    const Queued& head = pool_[queues_[index(id)].head];
+    void* frame = head.frame;
+    wire_.take(now, on_wire(head));
+    usage_.add(id, Use::kBytes, head.bytes);
+    usage_.add(id, Use::kPackets);
+    usage_.add(id, Use::kQueueNs, now - head.arrival_ns);
+    pop(id);
+    return frame;
+}
+
+void LinkScheduler::pop(PrincipalId id) noexcept {
+    Queue& queue = queues_[index(id)];
+    const uint32_t at = queue.head;
+    queue.head = pool_[at].next;
+    if (queue.head == kNone) queue.tail = kNone;
+    queue.bytes -= pool_[at].bytes;
+    --queue.count;
+    pool_[at].next = free_head_;
+    free_head_ = at;
+    ++free_;
+}
+
+void LinkScheduler::arm(PrincipalId id, uint64_t now) noexcept {
+    const Queued& head = pool_[queues_[index(id)].head];
+    const uint64_t reserved = servers_.contract(id).work;
+    servers_.arm(id, head.arrival_ns, (on_wire(head) + reserved - 1) / reserved, now);
+}
+
+void LinkScheduler::reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept {
+    servers_.set(id, contract, now);
+    if (contract.work != 0 && queues_[index(id)].head != kNone) arm(id, now);
+}
+
+uint64_t LinkScheduler::wake_at(uint64_t now) const noexcept {
+    if (waiting() == 0) return UINT64_MAX;
+    const uint64_t busy = wire_.busy_until();
+    const uint64_t room = has_room(now) ? now : busy - slack_ns_;
+    const bool ready = servers_.anything_ready() || shares_.anything_queued();
+    return std::max(room, ready ? now : std::min(servers_.next_ns(), shares_.next_ns()));
+}
+
+}  // namespace ravelin::sched

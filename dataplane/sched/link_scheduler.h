@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// LinkScheduler: what a port sends next. Admitted principals by earliest deadline in bytes, each
+// within what it reserved; everybody else, and what the admitted send beyond that, in weighted
+// max-min fair shares over the hierarchy of principals, so that an organisation with a hundred
+// times the flows gains nothing (S63). Caps shape. The scheduler emulates a wire of the stated rate
+// and lets at most `ring_bytes` be on their way to it: that is how long a frame can wait behind
+// others that were chosen before it came. One owner worker a port: no locks, no allocation after
+// construction. All lengths are of frames; `overhead` is added to each for what the wire takes, and
+// contracts, shares and caps are in wire bytes.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/sched/deadline_servers.h"
+#include "dataplane/sched/fair_tree.h"
+#include "dataplane/sched/invocation.h"
+#include "dataplane/sched/pace.h"
+#include "dataplane/sched/usage.h"
+
+namespace ravelin::sched {
+
+/// Marks a frame "congestion experienced" (RFC 3168); false: it is not of a transport that knows.
+struct Marker {
+    bool (*call)(void* context, void* frame) noexcept = nullptr;
+    void* context = nullptr;
+};
+
+class LinkScheduler {
+  public:
+    struct Config {
+        uint64_t rate = 0;       ///< wire bytes/s to pace at, just below the port's own
+        uint32_t overhead = 24;  ///< wire bytes a frame takes beyond its own: FCS, preamble, gap
+        uint32_t most_frame = 1518;    ///< bytes of the longest frame
+        uint64_t ring_bytes = 6'168;   ///< wire bytes chosen and not yet sent; four longest frames
+        uint32_t packets = 16'384;     ///< that wait, over all principals; 40 bytes each
+        uint32_t queue_packets = 256;  ///< that wait for one principal
+        uint64_t queue_bytes = 256 * 1518;  ///< the same in bytes
+        uint64_t mark_bytes = 0;  ///< a queue longer than this has what comes marked; 0: none
+        uint64_t cap_burst = 16 * 1518;
+        uint32_t ports = 1;      ///< a cap on bytes is divided among them
+        bool drop_stale = true;  ///< frames past their own deadline are dropped, not sent
+    };
+    LinkScheduler(const PrincipalTable& principals, Usage& usage, const Config& config,
+                  Release release, Marker marker, uint64_t now_ns);
+
+    /// Queues a frame, whose last use is at `deadline_ns`. Takes it only if it returns kNone.
+    Refusal enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
+                    uint64_t deadline_ns = kNoDeadline) noexcept;
+    /// Frames to give to the port now, in this order; how many.
+    unsigned dequeue(uint64_t now, std::span<void*> out) noexcept;
+    /// When the last frame given out has left the emulated wire, ns.
+    [[nodiscard]] uint64_t busy_until() const { return wire_.busy_until(); }
+    /// When dequeue() may have something; UINT64_MAX: never, until a frame comes.
+    [[nodiscard]] uint64_t wake_at(uint64_t now) const noexcept;
+
+    /// Grants, changes or (work 0) withdraws a reservation, wire bytes a packet.
+    void reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept;
+    [[nodiscard]] uint32_t waiting() const { return static_cast<uint32_t>(pool_.size()) - free_; }
+    [[nodiscard]] uint32_t depth(PrincipalId id) const { return queues_[index(id)].count; }
+    FairTree& shares() { return shares_; }
+
+  private:
+    static constexpr uint32_t kNone = UINT32_MAX;
+    static constexpr unsigned kDropsATurn = 8;
+    struct Queued {
+        void* frame = nullptr;
+        uint64_t arrival_ns = 0, deadline_ns = 0;
+        uint32_t bytes = 0, next = kNone;
+    };
+    struct Queue {
+        uint64_t bytes = 0;
+        uint32_t head = kNone, tail = kNone, count = 0;
+    };
+    [[nodiscard]] uint64_t on_wire(const Queued& queued) const {
+        return uint64_t{queued.bytes} + config_.overhead;
+    }
+    [[nodiscard]] Refusal admits(PrincipalId id, uint32_t bytes) const noexcept;
+    [[nodiscard]] bool has_room(uint64_t now) const noexcept;
+    void* send_next(uint64_t now) noexcept;
+    [[nodiscard]] bool servable(PrincipalId id, uint64_t now) noexcept;
+    void* send_reserved(const DeadlineServers::Turn& turn, uint64_t now) noexcept;
+    void* send_shared(PrincipalId id, uint64_t now) noexcept;
+    void* send(PrincipalId id, uint64_t now) noexcept;
+    void pop(PrincipalId id) noexcept;
+    void arm(PrincipalId id, uint64_t now) noexcept;
+
+    Config config_;
+    Usage& usage_;
+    Release release_;
+    Marker marker_;
+    Pace wire_;
+    uint64_t slack_ns_;  ///< how much may be on its way for one more to be chosen
+    DeadlineServers servers_;
+    FairTree shares_;
+    std::vector<Queued> pool_;
+    std::vector<Queue> queues_;
+    uint32_t free_head_ = 0, free_;
+    unsigned drops_left_ = 0;
+};
+
+}  // namespace ravelin::sched
