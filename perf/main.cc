@@ -29,21 +29,28 @@ int list() {
     return 0;
 }
 
+int tell() {
+    start_environment();
+    const nlohmann::json out{{"machine", describe_machine()}, {"versions", describe_versions()}};
+    fmt::print("{}\n", out.dump(1));
+    return 0;
+}
+
 int measure(const std::string& name, const Options& options, bool json) {
     const auto figure =
         std::ranges::find_if(figures(), [&](const Figure& f) { return name == f.name; });
     if (figure == figures().end()) {
-        fmt::print(stderr, "perf: no figure '{}'; --list names them\n", name);
+        fmt::print(stderr, "perf: no bench '{}'; --list names them\n", name);
         return 2;
     }
     start_environment();
-    const char* commit = std::getenv("RAVELIN_COMMIT");
-    nlohmann::json out{{"figure", name},
+    nlohmann::json out{{"bench", name},
                        {"when", now_utc()},
-                       {"commit", commit != nullptr ? commit : ""},
                        {"machine", describe_machine()},
+                       {"versions", describe_versions()},
                        {"distance_before", probe_distance()}};
     Report report;
+    report.config() = {{"runs", options.runs}, {"quick", options.quick}};
     figure->run(options, report);
     out["distance_after"] = probe_distance();
     out.update(report.json());
@@ -67,16 +74,25 @@ int main(int argc, char** argv) {
     CLI::App app{"Measures one figure. Exit code 1: a target is missed."};
     std::string name;
     Options options;
-    bool json = false, list_them = false;
-    app.add_option("figure", name, "Which; --list names them");
-    app.add_option("--repeats", options.repeats, "How often")->check(CLI::Range(1, 1000));
+    bool json = false, list_them = false, about = false;
+    app.add_option("bench", name, "Which; --list names them");
+    app.add_option("--runs", options.runs, "How often")->check(CLI::Range(1, 1000));
+    app.add_option("--frames", options.frames, "Bytes with check sequence, 64 to 1518, or imix");
+    app.add_option("--flows", options.flows, "Of forwarding: flows, up to 16777216")
+        ->check(CLI::Range(1, 1 << 24));
+    app.add_option("--workers", options.workers, "Of scaling: up to so many")
+        ->check(CLI::Range(1, 16));
+    app.add_option("--config", options.config, "Of own: the policy");
     app.add_option("--only", options.only, "One part of a figure that has several");
     app.add_flag("--sections", options.sections, "Cycles of each stage too");
     app.add_flag("--quick", options.quick, "Shows that it runs; the numbers mean little");
     app.add_flag("--json", json, "Everything, as JSON");
-    app.add_flag("--list", list_them, "Figures and what they are");
+    app.add_flag("--list", list_them, "Benches and what they are");
+    app.add_flag("--about", about, "Machine and versions, as JSON");
     CLI11_PARSE(app, argc, argv);
     std::ranges::sort(figures(), {}, [](const Figure& f) { return std::string_view(f.name); });
+    if (about) return tell();
     if (list_them || name.empty()) return list();
+    options.bench = name;
     return measure(name, options, json);
 }

@@ -63,8 +63,7 @@ config::Node load(const std::string& yaml) {
     return std::move(loaded->tree);
 }
 
-Box::Box(const std::string& yaml, Clock clock) {
-    start_environment();
+void Box::make_wires() {
     for (const PortId port : {kLan, kWan}) {
         Wire& wire = wires_[port];
         wire.into = make_ring(fmt::format("into_{}", kPortNames[port]));
@@ -72,6 +71,11 @@ Box::Box(const std::string& yaml, Clock clock) {
         if (rte_eth_from_rings(kPortNames[port], &wire.into, 1, &wire.out, 1, 0) < 0)
             give_up("no ring port");
     }
+}
+
+Box::Box(const std::string& yaml, Clock clock, Wires wires) {
+    start_environment();
+    if (wires == Wires::kRings) make_wires();
     const std::string run_dir = make_run_dir();
     auto booted = Appliance::boot(load(yaml), run_dir, clock);
     // Mapped: nothing is opened by its name again, and nothing stays if the figure is killed.
@@ -80,14 +84,17 @@ Box::Box(const std::string& yaml, Clock clock) {
     if (!booted) give_up(booted.error().message);
     appliance_ = std::move(*booted);
     apply(yaml);
+    if (wires == Wires::kReplay) return;
     worker().turn();  // announces its addresses
     drain();
 }
 
 Box::~Box() {
-    while (waiting()) run();
-    drain();
+    const bool rings = wires_[kLan].into != nullptr;
+    while (rings && waiting()) run();
+    if (rings) drain();
     appliance_.reset();
+    if (!rings) return;
     for (const PortId port : {kLan, kWan}) {
         rte_vdev_uninit(fmt::format("net_ring_{}", kPortNames[port]).c_str());
         rte_ring_free(wires_[port].into);
@@ -182,36 +189,6 @@ std::string Box::drops() {
         if (name.starts_with("drop.") && n != 0) text += fmt::format("{}={} ", name, n);
     }
     return text;
-}
-
-std::string router(const RouterOptions& options) {
-    const auto probe = [&](const char* stage) {
-        return options.sections ? fmt::format("  - after_{}\n", stage) : std::string();
-    };
-    std::string yaml = fmt::format(R"(
-workers: {{count: 1, poll: busy, flows: {}, buffers: 8192}}
-ports:
-  - {{name: lan, device: net_ring_lan, addresses: [10.0.0.1/24, "fd00:1::1/64"]}}
-  - {{name: wan, device: net_ring_wan, addresses: [192.0.2.1/24, "fd00:2::1/64"]}}
-pipeline:
-)",
-                                   options.flows);
-    yaml += probe("receive") + "  - parse\n" + probe("parse") + "  - steer\n" + probe("steer");
-    yaml +=
-        "  - route: {routes: [{to: 10.0.0.0/8, via: 10.0.0.2}, {to: 0.0.0.0/0, via: 192.0.2.2},\n"
-        "      {to: \"fd01::/16\", via: \"fd00:1::2\"}, {to: \"::/0\", via: \"fd00:2::2\"}]}\n";
-    yaml += probe("route");
-    yaml += fmt::format("  - firewall: {{{}rules: [{}]}}\n", options.firewall, options.rules);
-    yaml += probe("firewall");
-    yaml += "  - neighbour: {static: [";
-    for (const PortId port : {kLan, kWan})
-        for (const char* address : {port == kLan ? "10.0.0.2" : "192.0.2.2",
-                                    port == kLan ? "\"fd00:1::2\"" : "\"fd00:2::2\""})
-            yaml += fmt::format("{{port: {}, address: {}, mac: \"{}\"}}, ", kPortNames[port],
-                                address, kGatewayMacs[port].to_string());
-    yaml += "]}\n" + probe("neighbour") + "  - local\n" + probe("local") + "  - clamp\n" +
-            probe("clamp") + "  - rewrite\n" + probe("rewrite");
-    return yaml;
 }
 
 }  // namespace ravelin::perf

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Box: the real appliance with one worker and no thread. Whoever measures turns the worker by hand,
 // so that nothing but the worker's own work lies between two readings of the TSC. Its ports are
-// rings in this process: a frame costs them next to nothing.
+// rings in this process, or the ports of perf/replay, which make and check what passes themselves.
 #pragma once
 #include <rte_mbuf.h>
 #include <rte_ring.h>
@@ -25,9 +25,11 @@ class Box {
   public:
     static constexpr unsigned kRing = 1024;  ///< slots of a port, as a NIC has descriptors
 
-    /// Boots a configuration with ports lan and wan on net_ring_lan and net_ring_wan; ends the
-    /// process with the error of one refused. One box at a time.
-    explicit Box(const std::string& yaml, Clock clock = &Now::read);
+    enum class Wires : uint8_t { kRings, kReplay };
+    /// Boots a configuration with ports lan and wan on net_ring_lan and net_ring_wan, or net_null_
+    /// where replay ports are already there; ends the process with the error of one refused. One
+    /// box at a time. What sends and receives here is for rings.
+    explicit Box(const std::string& yaml, Clock clock = &Now::read, Wires wires = Wires::kRings);
     ~Box();
     Box(const Box&) = delete;
     Box& operator=(const Box&) = delete;
@@ -40,6 +42,8 @@ class Box {
     /// The worker's next turn is under it. The one before the last is freed.
     void publish(std::unique_ptr<PolicySnapshot> policy);
     Worker& worker() { return *appliance_->workers().front(); }
+    Appliance& appliance() { return *appliance_; }
+    [[nodiscard]] uint16_t device(PortId port) const { return appliance_->ports()[port]->device(); }
     [[nodiscard]] rte_mempool* pool() { return worker().context().pool; }
     [[nodiscard]] MacAddress mac(PortId port) const { return appliance_->port_facts().macs[port]; }
 
@@ -67,6 +71,7 @@ class Box {
     struct Wire {
         rte_ring *into = nullptr, *out = nullptr;
     };
+    void make_wires();
     std::array<Wire, 2> wires_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
     uint64_t generation_ = 0;
@@ -82,8 +87,15 @@ struct RouterOptions {
     uint32_t flows = 65536;
     std::string rules = "{name: out, action: accept, in: lan}";  ///< of the firewall, by commas
     std::string firewall = "";                                   ///< other members of it
-    bool sections = false;  ///< a probe after each stage (probe_stages.h)
+    bool sections = false;    ///< a probe after each stage (probe_stages.h)
+    bool filters = true;      ///< has a firewall
+    std::string routes = "";  ///< beside those below, by commas
+    Box::Wires wires = Box::Wires::kRings;
+    unsigned workers = 1;
 };
+/// MACs of lan and wan on replay ports, which have none of their own.
+inline constexpr std::array<MacAddress, 2> kReplayMacs{MacAddress{{2, 0, 0, 0, 0, 1}},
+                                                       MacAddress{{2, 0, 0, 0, 0, 2}}};
 /// lan 10.0.0.1/24 and fd00:1::1/64, wan 192.0.2.1/24 and fd00:2::1/64. 10/8 and fd01::/16 lie
 /// behind lan, the rest behind wan; the gateways' MACs are fixed.
 std::string router(const RouterOptions& options);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A figure: one file in perf/figures that measures one thing and registers itself.
 #pragma once
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -9,10 +10,15 @@
 namespace ravelin::perf {
 
 struct Options {
-    unsigned repeats = 5;
-    bool sections = false;  ///< where the figure can: cycles of each stage
-    bool quick = false;     ///< less of everything: shows that it runs
-    std::string only;       ///< of figures of several parts: the one to run
+    unsigned runs = 5;
+    bool sections = false;    ///< where the figure can: cycles of each stage
+    bool quick = false;       ///< less of everything: shows that it runs
+    std::string only;         ///< of figures of several parts: the one to run
+    std::string bench = {};   ///< how it is called
+    std::string frames = {};  ///< of forwarding: bytes with check sequence, or imix; empty: 64
+    uint64_t flows = 0;       ///< of forwarding; 0: as the figure says
+    unsigned workers = 1;     ///< of scaling: up to so many
+    std::string config = {};  ///< of own: the policy
 };
 
 struct Figure {
@@ -27,7 +33,9 @@ inline std::vector<Figure>& figures() {
 }
 
 struct FigureRegistration {
-    explicit FigureRegistration(const Figure& figure) { figures().push_back(figure); }
+    FigureRegistration(std::initializer_list<Figure> some) {
+        figures().insert(figures().end(), some);
+    }
 };
 
 }  // namespace ravelin::perf

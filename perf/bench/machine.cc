@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <rte_cycles.h>
+#include <rte_version.h>
 #include <sched.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -109,6 +111,13 @@ nlohmann::json describe_machine() {
             {"transparent_hugepages", transparent("enabled")},
             {"transparent_hugepages_shmem", transparent("shmem_enabled")},
             {"loadavg", first_line("/proc/loadavg")}};
+}
+
+nlohmann::json describe_versions() {
+    const char* commit = std::getenv("RAVELIN_COMMIT");
+    return {{"commit", commit != nullptr ? commit : ""},
+            {"dpdk", rte_version()},
+            {"compiler", __VERSION__}};
 }
 
 nlohmann::json probe_distance() {

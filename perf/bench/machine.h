@@ -10,6 +10,9 @@ namespace ravelin::perf {
 /// CPU, instruction sets that matter, TSC, memory, huge pages, kernel, load.
 nlohmann::json describe_machine();
 
+/// Of this program (RAVELIN_COMMIT), DPDK, the compiler.
+nlohmann::json describe_versions();
+
 /// A cache line handed to another CPU and back, for a fifth of a second: nanoseconds one way, and
 /// "near" (up to 90) or "far". {"cpus": 1} where there is only one.
 nlohmann::json probe_distance();

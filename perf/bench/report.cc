@@ -34,7 +34,7 @@ double median_of(std::vector<double> values) {
     return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-double Measure::median() const { return median_of(repeats); }
+double Measure::median() const { return median_of(runs); }
 
 bool Measure::met() const {
     if (target.sense == Target::Sense::kNone) return true;
@@ -46,25 +46,28 @@ void Report::add(const std::string& name, const std::string& unit, double value,
     auto found = std::ranges::find(measures_, name, &Measure::name);
     if (found == measures_.end())
         found = measures_.insert(measures_.end(), {name, unit, target, {}});
-    found->repeats.push_back(value);
+    found->runs.push_back(value);
 }
 
-bool Report::met() const { return std::ranges::all_of(measures_, &Measure::met); }
+bool Report::met() const {
+    return void_.empty() && std::ranges::all_of(measures_, &Measure::met);
+}
 
 nlohmann::json Report::json() const {
-    nlohmann::json out{{"measures", nlohmann::json::array()}, {"notes", notes_}};
+    nlohmann::json out{
+        {"metrics", nlohmann::json::object()}, {"notes", notes_}, {"config", config_}};
     for (const Measure& m : measures_) {
-        nlohmann::json one{{"name", m.name},
-                           {"unit", m.unit},
+        nlohmann::json one{{"unit", m.unit},
                            {"median", m.median()},
-                           {"low", std::ranges::min(m.repeats)},
-                           {"high", std::ranges::max(m.repeats)},
-                           {"repeats", m.repeats}};
+                           {"min", std::ranges::min(m.runs)},
+                           {"max", std::ranges::max(m.runs)},
+                           {"runs", m.runs}};
         if (m.target.sense != Target::Sense::kNone)
             one.update({{"target", fmt::format("{} {}", sense_of(m.target), m.target.value)},
                         {"met", m.met()}});
-        out["measures"].push_back(std::move(one));
+        out["metrics"][m.name] = std::move(one);
     }
+    if (!void_.empty()) out["void"] = void_;
     if (!data_.is_null()) out["data"] = data_;
     return out;
 }
@@ -72,14 +75,14 @@ nlohmann::json Report::json() const {
 std::string Report::text() const {
     std::string out;
     for (const Measure& m : measures_) {
-        out +=
-            fmt::format("  {:<44} {:>10} {:<22} {} to {}", m.name, number(m.median()), m.unit,
-                        number(std::ranges::min(m.repeats)), number(std::ranges::max(m.repeats)));
+        out += fmt::format("  {:<44} {:>10} {:<22} {} to {}", m.name, number(m.median()), m.unit,
+                           number(std::ranges::min(m.runs)), number(std::ranges::max(m.runs)));
         if (m.target.sense != Target::Sense::kNone)
             out += fmt::format("   {} {} {}", m.met() ? "met:" : "MISSED:", sense_of(m.target),
                                number(m.target.value));
         out += '\n';
     }
+    for (const std::string& why : void_) out += "  VOID: " + why + '\n';
     for (const std::string& note : notes_) out += "  note: " + note + '\n';
     return out;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Report: what a figure measured, each quantity once a repeat; median and spread, and whether the
+// Report: what a figure measured, each quantity once a run; median and spread, and whether the
 // target is met.
 #pragma once
 #include <cstdint>
@@ -16,32 +16,37 @@ struct Target {
 inline Target at_most(double value) { return {Target::Sense::kAtMost, value}; }
 inline Target at_least(double value) { return {Target::Sense::kAtLeast, value}; }
 
-/// One quantity. Repeats of it are independent of each other.
+/// One quantity. Runs are independent of each other.
 struct Measure {
     std::string name, unit;
     Target target;
-    std::vector<double> repeats;
+    std::vector<double> runs;
     [[nodiscard]] double median() const;
     [[nodiscard]] bool met() const;
 };
 
 class Report {
   public:
-    /// Another repeat of `name`.
+    /// Another run's `name`.
     void add(const std::string& name, const std::string& unit, double value, Target target = {});
     /// What a reader must know to take the numbers right.
     void note(std::string text) { notes_.push_back(std::move(text)); }
+    /// The figures do not hold, and why.
+    void make_void(std::string why) { void_.push_back(std::move(why)); }
     /// A table or curve, as the figure likes.
     nlohmann::json& data() { return data_; }
+    /// What was set up.
+    nlohmann::json& config() { return config_; }
 
+    /// metrics: {name: {median, min, max, unit, runs}}, notes, void, config, data.
     [[nodiscard]] nlohmann::json json() const;
     [[nodiscard]] std::string text() const;
     [[nodiscard]] bool met() const;
 
   private:
     std::vector<Measure> measures_;
-    std::vector<std::string> notes_;
-    nlohmann::json data_;
+    std::vector<std::string> notes_, void_;
+    nlohmann::json data_, config_ = nlohmann::json::object();
 };
 
 /// The middle one; of an even number the mean of the two. 0 of none.

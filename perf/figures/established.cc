@@ -45,7 +45,7 @@ void measure(const Variant& v, const Options& options, Report& report) {
     const unsigned n = options.quick ? 20 : 1000;
     // Steady state: both sides of every connection have spoken since it was opened.
     windows(replay, n + 2 * count / Replay::kWindow, false);
-    for (unsigned r = 0; r < options.repeats; ++r) {
+    for (unsigned r = 0; r < options.runs; ++r) {
         const double ports = median_of(windows(replay, n / 4, true));
         reset_probes();
         const auto costs = windows(replay, n, false);

@@ -13,7 +13,7 @@ constexpr uint32_t kMillion = 1'000'000;
 
 void run(const Options& options, Report& report) {
     const uint32_t count = options.quick ? 10'000 : kMillion;
-    for (unsigned r = 0; r < options.repeats; ++r) {
+    for (unsigned r = 0; r < options.runs; ++r) {
         double small = 0;
         {
             Box box(router({.flows = 1024}));

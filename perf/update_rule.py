@@ -1,23 +1,20 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Times live changes in a running appliance: rules that come and go beside N compiled ones.
+"""perf/run update-rule: times live changes in a running appliance: rules that come and go beside N compiled ones.
 
 Two processes in network namespaces, busy-polling workers, changes one after the other through the
-control socket. Prints JSON: microseconds at the median, the 99th percentile and at most of
+control socket. Microseconds of
   live     data plane's receipt to the last worker's confirmation
   fsync    journal
   request  socket to socket, all of it but the start of the command `ravelin`
+  command  `ravelin rule add`, its start included
   bare     a loop of about as much work as a change, between batches of changes (A B A B): what the
            machine does to whoever wants a CPU for so long, Ravelin or not
-and that neither generation nor drops changed. Needs root.
-usage: perf/live_rules [--build DIR] [--rules N] [--changes N] [--workers N] [--commands N] [--stay]
---stay  rules come and stay, rather than come and go: merges run meanwhile
+Needs root.
 """
-import argparse
 import json
+import os
 import pathlib
 import socket
-import statistics
 import struct
 import sys
 import time
@@ -26,10 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "system"))
 
 import lab as lab_module  # noqa: E402
+import results  # noqa: E402
 from wires import client_and_server, counter, router, rule  # noqa: E402
 
-
-BATCH, BARE_US = 50, 60
+BATCH, BARE_US = 50, 60  # changes between two looks at the machine; about what one takes
 
 
 class Api:
@@ -45,7 +42,7 @@ class Api:
         while len(taken) < size:
             part = self.socket.recv(size - len(taken))
             if not part:
-                raise SystemExit("live_rules: the control plane hung up")
+                raise SystemExit("update-rule: the control plane hung up")
             taken += part
         return taken
 
@@ -55,7 +52,7 @@ class Api:
         self.socket.sendall(struct.pack(">I", len(request)) + request)
         answer = json.loads(self._take(struct.unpack(">I", self._take(4))[0]))
         if "result" not in answer:
-            raise SystemExit(f"live_rules: {method}: {answer['error']['message']}")
+            raise SystemExit(f"update-rule: {method}: {answer['error']['message']}")
         return answer["result"]
 
 
@@ -81,11 +78,12 @@ class Bare:
         return taken
 
 
-def summary(values: list) -> dict:
+def summary(values: list, target: str = "") -> dict:
     ordered = sorted(values)
-    return {"median": round(statistics.median(ordered), 1),
-            "p99": round(ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)], 1),
-            "max": round(ordered[-1], 1)}
+    at = {q: round(ordered[min(len(ordered) - 1, int(len(ordered) * q))], 1) for q in (0.5, 0.99)}
+    met = {"target": target, "met": at[0.99] <= float(target.split()[-1])} if target else {}
+    return {"median": at[0.5], "min": round(ordered[0], 1), "max": round(ordered[-1], 1), "p99": at[0.99],
+            "unit": "us", **met}
 
 
 def policy(rules: int, workers: int) -> str:
@@ -94,17 +92,15 @@ def policy(rules: int, workers: int) -> str:
     return router([*fill, rule("everything")], workers={"count": workers, "poll": "busy"})
 
 
-def measure(lab, options) -> dict:
-    api = Api(lab.run_dir / "control.sock")
-    before = lab.cli("status")
+def changes(api, lab, count: int) -> dict:
     live, fsync, request, command, bare = [], [], [], [], []
     alone = Bare(BARE_US)
-    for i in range(options.changes):
+    for i in range(count):
         if i % BATCH == 0:
             bare += alone.batch(BATCH)
-        name = f"live-{i}" if options.stay else f"live-{i // 2 % 40}"
+        name = f"live-{i // 2 % 40}"
         start = time.monotonic()
-        if options.stay or i % 2 == 0:
+        if i % 2 == 0:
             text = f"{{name: {name}, action: drop, from: 203.0.113.{i // 2 % 250}, protocol: udp}}"
             answer = api.call("rule-add", rule=text, place="first")
         else:
@@ -112,38 +108,34 @@ def measure(lab, options) -> dict:
         request.append((time.monotonic() - start) * 1e6)
         live.append(answer["live_us"])
         fsync.append(answer["fsync_us"])
-    for i in range(options.commands):
+    for i in range(max(1, count // 100)):
         start = time.monotonic()
         lab.ravelin(f"rule add --first '{{name: typed, action: drop, from: 203.0.113.{i}}}'")
         command.append((time.monotonic() - start) * 1e6)
         lab.ravelin("rule del typed")
+    return {"live": summary(live, "at most 1000"), "fsync": summary(fsync), "request": summary(request),
+            "command": summary(command), "bare": summary(bare)}
+
+
+def measure(lab, rules: int, workers: int, count: int) -> dict:
+    before = lab.cli("status")
+    metrics = changes(Api(lab.run_dir / "control.sock"), lab, count)
     after = lab.cli("status")
-    return {"rules": options.rules, "workers": options.workers, "poll": "busy",
-            "changes": len(live), "unit": "us",
-            "live": summary(live), "bare": summary(bare), "fsync": summary(fsync), "request": summary(request),
-            **({"command": summary(command)} if command else {}),
-            "merges": after["dataplane"]["live"]["merges"],
-            "generation_changed": after["generation"] != before["generation"],
-            "packets_dropped": counter(lab, "drop.firewall.rule"),
-            "histogram": after["dataplane"]["live"]["latency"]}
+    if after["generation"] != before["generation"] or counter(lab, "drop.firewall.rule"):
+        raise SystemExit("update-rule: the generation changed, or packets were dropped")
+    return {"bench": "update-rule", "metrics": metrics,
+            "config": {"rules": rules, "workers": workers, "changes": count, "poll": "busy"},
+            "data": {"merges": after["dataplane"]["live"]["merges"],
+                     "histogram": after["dataplane"]["live"]["latency"]}}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build")
-    parser.add_argument("--rules", type=int, default=10_000)
-    parser.add_argument("--changes", type=int, default=2000)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--stay", action="store_true")
-    parser.add_argument("--commands", type=int, default=20)
-    options = parser.parse_args()
+def run(program: pathlib.Path, args) -> int:
     if why := lab_module.missing():
-        raise SystemExit(f"live_rules: {why}")
-    with lab_module.Lab(options.build.resolve()) as lab:
+        raise SystemExit(f"update-rule: {why}")
+    rules, workers, count = (100, 1, 40) if args.quick else (10_000, int(args.workers or 1), 400 * args.runs)
+    about = results.about(program)
+    with lab_module.Lab(program.parent.parent) as lab:
         lab.client, lab.server = client_and_server(lab)
-        lab.start(policy(options.rules, options.workers), seconds=60)
-        print(json.dumps(measure(lab, options), indent=1))
-
-
-if __name__ == "__main__":
-    main()
+        lab.start(policy(rules, workers), seconds=60)
+        out = {**measure(lab, rules, workers, count), **about}
+    return results.show(out, args.json)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// replace: a policy of 10,000 firewall rules replaced by another of as many, every one of them
+// update-10k: a policy of 10,000 firewall rules replaced by another of as many, every one of them
 // changed, while the worker carries open connections. From the message as the data plane receives
 // it to the worker's first burst under the new policy. Decoding and building run beside the worker,
 // as the control thread does.
@@ -121,7 +121,7 @@ void run(const Options& options, Report& report) {
     Box box(policy(options, 1));
     Replay replay(box, Conversations(Conversations::Kind::kTcp4, kConnections));
     replay.open_all();
-    for (unsigned r = 0; r < options.repeats; ++r)
+    for (unsigned r = 0; r < options.runs; ++r)
         replace(box, replay, message(load(policy(options, r + 2))), report);
     report.add("lost", "packets", static_cast<double>(box.dropped()), at_most(0));
     report.note(fmt::format("{} open connections in traffic throughout; windows of {} packets",
@@ -129,7 +129,7 @@ void run(const Options& options, Report& report) {
 }
 
 const FigureRegistration registration{
-    {"replace", "10,000 firewall rules replaced under traffic", run}};
+    {"update-10k", "10,000 firewall rules replaced under traffic", run}};
 
 }  // namespace
 }  // namespace ravelin::perf

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every forwarding figure reports: cycles of the box, of its ports alone, of testpmd.
+#pragma once
+#include <string>
+
+#include "perf/bench/figure.h"
+#include "perf/bench/rig.h"
+
+namespace ravelin::perf {
+
+struct Forwarding {
+    std::string name = "";  ///< what metrics begin with; empty where there is one variant only
+    Playlist playlist;
+    std::string yaml;        ///< what is measured
+    std::string plain = "";  ///< added cycles are counted from here; empty: none are
+    Target net = {}, added = {};
+};
+
+/// The metrics cycles_per_packet, io_cycles_per_packet, testpmd_io_cycles_per_packet,
+/// net_cycles_per_packet (less io) and mpps, and added_cycles_per_packet (net less net of `plain`,
+/// in turns). Each run gives one value of each.
+void measure_forwarding(const Forwarding& what, const Options& options, Report& report);
+
+/// Says the figure is void where the ports cost us more than a tenth more than testpmd, or less.
+void judge_io(const std::string& name, double io, double testpmd, Report& report);
+
+}  // namespace ravelin::perf

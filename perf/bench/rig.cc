@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "perf/bench/rig.h"
+
+#include <fmt/format.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "perf/bench/testpmd.h"
+
+namespace ravelin::perf {
+namespace {
+
+constexpr uint32_t kLeastWindows = 16;
+constexpr uint16_t kCheckSequence = 4;
+
+std::string hex(std::span<const uint8_t> bytes) {
+    std::string text;
+    for (const uint8_t b : bytes) text += fmt::format("{:02x}", b);
+    return text;
+}
+
+std::unique_ptr<Tape> record(const Playlist& playlist) {
+    const std::string path = fmt::format("/dev/shm/ravelin-tape-{}", getpid());
+    auto tape = std::make_unique<Tape>(Tape::create(path, playlist.flows));
+    TapeHead& head = tape->head();
+    for (size_t i = 0; i < playlist.sizes.size() && i < TapeHead::kSizes; ++i)
+        head.sizes[i] = static_cast<uint16_t>(playlist.sizes[i] - kCheckSequence);
+    head.macs = kReplayMacs;
+    head.gateways = kGatewayMacs;
+    head.program = playlist.program;
+    playlist.write(tape->flows());
+    for (size_t i = 0; i < tape->flows().size(); ++i) {
+        Descriptor& flow = tape->flows()[i];
+        flow.size = static_cast<uint8_t>(i % playlist.sizes.size());
+        flow.checksum = checksum_of(flow, head.sizes[flow.size]);
+    }
+    return tape;
+}
+
+cpu_set_t allowed() {
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof set, &set);
+    return set;
+}
+
+void pin() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(measuring_cpu(), &set);
+    sched_setaffinity(0, sizeof set, &set);
+}
+
+}  // namespace
+
+std::vector<uint16_t> imix() { return {64, 570, 64, 64, 570, 64, 1518, 64, 570, 64, 570, 64}; }
+
+int measuring_cpu() {
+    static const int last = [] {
+        cpu_set_t set;
+        sched_getaffinity(0, sizeof set, &set);
+        int cpu = CPU_SETSIZE - 1;
+        while (cpu > 0 && !CPU_ISSET(cpu, &set)) --cpu;
+        return cpu;
+    }();
+    return last;
+}
+
+uint64_t lap_of(const Playlist& playlist) { return std::min<uint64_t>(playlist.flows, 1 << 24); }
+
+Rig::Rig(const Playlist& playlist, const std::string& yaml)
+    : tape_(record(playlist)), playlist_(playlist), cpus_before_(allowed()) {
+    start_environment();
+    pin();
+    make_replay_ports(*tape_, sizeof(PacketMeta));
+    box_ = std::make_unique<Box>(yaml, &Now::read, Box::Wires::kReplay);
+    if (playlist.open) open_all();
+}
+
+Rig::~Rig() {
+    box_.reset();
+    remove_replay_ports();
+    std::error_code ignored;
+    std::filesystem::remove(tape_->path(), ignored);
+    sched_setaffinity(0, sizeof cpus_before_, &cpus_before_);
+}
+
+// Windows are what the port saw; the wall clock only says when there are enough.
+template <typename Turn>
+double Rig::windows(double seconds, Turn turn) {
+    using Clock = std::chrono::steady_clock;
+    forget_replay();
+    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+    do
+        for (int i = 0; i < 256; ++i) turn();
+    while (Clock::now() < end || seen().windows < kLeastWindows);
+    const uint32_t n = std::min(seen().windows, TapeHead::kWindows);
+    std::vector<double> cycles(seen().cycles.begin(), seen().cycles.begin() + n);
+    return median_of(std::move(cycles)) / 256;
+}
+
+double Rig::measure(double seconds, bool drops) {
+    head().check = Check::kForwarded;
+    const double cycles = windows(seconds, [this] { box_->worker().turn(); });
+    verify("box", drops);
+    return cycles;
+}
+
+double Rig::measure_io(double seconds) {
+    const ReplayPosition before = replay_position();
+    head().check = Check::kSame;
+    const double cycles = windows(seconds, [this] {
+        for (const PortId port : {kLan, kWan}) {
+            const uint16_t n =
+                rte_eth_rx_burst(box_->device(port), 0, burst_.frames, Burst::kCapacity);
+            if (n != 0) rte_eth_tx_burst(box_->device(1 - port), 0, burst_.frames, n);
+        }
+    });
+    verify("io", false);
+    return_to(before);
+    return cycles;
+}
+
+double Rig::measure_testpmd(double seconds, const std::string& mode) {
+    head().check = mode == "io" ? Check::kSame : Check::kNone;
+    forget_replay();
+    if (!run_testpmd(*tape_, seconds, mode)) return 0;
+    if (mode == "io") verify("testpmd", false);
+    const uint32_t n = std::min(seen().windows, TapeHead::kWindows);
+    return median_of({seen().cycles.begin(), seen().cycles.begin() + n}) / 256;
+}
+
+void Rig::verify(const char* who, bool drops) {
+    const TapeHead::Seen& s = seen();
+    if (s.wrong != 0)
+        give_up(
+            fmt::format("{}: {} of {} frames looked at are wrong, the first:\n  expected {}\n"
+                        "  found    {} ({} bytes)",
+                        who, s.wrong, s.checked, hex(s.expected), hex(s.found), s.wrong_length));
+    // Frames on their way when counting began and ended.
+    constexpr uint64_t kUnderWay = 4096;
+    if (!drops && s.sent + kUnderWay < s.received)
+        give_up(
+            fmt::format("{}: {} of {} packets left; {}", who, s.sent, s.received, box_->drops()));
+}
+
+uint64_t Rig::play(uint64_t packets) {
+    forget_replay();
+    while (seen().received < packets) box_->worker().turn();
+    box_->worker().turn();
+    return seen().sent;
+}
+
+void Rig::open_all() {
+    TapeHead& tape = head();
+    const Program then = tape.program;
+    tape.program = Program::kSteps;
+    tape.step_from = 0;
+    tape.step_to = kHandshake;
+    rewind_replay();
+    const uint64_t packets = playlist_.flows * kHandshake;
+    if (const uint64_t sent = play(packets); sent < packets)
+        give_up(
+            fmt::format("{} of {} packets of handshakes left; {}", sent, packets, box_->drops()));
+    tape.program = then;
+    rewind_replay();
+}
+
+void Rig::apply(const std::string& yaml) {
+    box_->apply(yaml);
+    play(lap_of(playlist_));
+}
+
+}  // namespace ravelin::perf

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rig: a box between two replay ports on one core. Three things play the same tape in turns and are
+// measured by the port's own windows: the box, a loop that only receives and transmits, and
+// testpmd.
+#pragma once
+#include <sched.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "perf/bench/box.h"
+#include "perf/bench/figure.h"
+#include "perf/replay/frame.h"
+#include "perf/replay/port.h"
+
+namespace ravelin::perf {
+
+/// What is played.
+struct Playlist {
+    uint64_t flows = 65536;
+    std::function<void(std::span<Descriptor>)> write;  ///< checksums and sizes are filled in after
+    Program program = Program::kOneWay;
+    bool open = false;  ///< TCP: every flow's handshake first
+    /// Bytes of the frames with check sequence, in turns: 64 to 1518.
+    std::vector<uint16_t> sizes = {64};
+    unsigned workers = 1;
+};
+/// Simple IMIX: 7 of 64 bytes, 4 of 570, 1 of 1518.
+std::vector<uint16_t> imix();
+
+/// The CPU that generator, system and sink share: the last this process may use.
+int measuring_cpu();
+
+class Rig {
+  public:
+    /// Boots. One rig at a time in a process, all with as many workers.
+    Rig(const Playlist& playlist, const std::string& yaml);
+    ~Rig();
+    Rig(const Rig&) = delete;
+    Rig& operator=(const Rig&) = delete;
+
+    Box& box() { return *box_; }
+    TapeHead& head() { return tape_->head(); }
+    TapeHead::Seen& seen() { return head().seen[0]; }
+    /// Another generation; every flow there is passes once, so that all are judged by it.
+    void apply(const std::string& yaml);
+    /// TSC cycles a packet: the median of windows. Ends the process where frames that left were
+    /// wrong, or, unless `drops`, where some did not leave.
+    double measure(double seconds, bool drops = false);
+    /// The same for receive and transmit calls alone. The tape is where it was afterwards.
+    double measure_io(double seconds);
+    /// And for testpmd, which forwards from port to port; 0 where it is not installed.
+    double measure_testpmd(double seconds, const std::string& mode = "io");
+    /// Plays `packets`; what of them left.
+    uint64_t play(uint64_t packets);
+    /// Opens connections [0, flows): SYN, SYN-ACK, ACK of each.
+    void open_all();
+
+  private:
+    template <typename Turn>
+    double windows(double seconds, Turn turn);
+    void verify(const char* who, bool drops);
+    std::unique_ptr<Tape> tape_;
+    std::unique_ptr<Box> box_;
+    Playlist playlist_;
+    cpu_set_t cpus_before_;
+    Burst burst_;
+};
+
+/// A lap of so many packets, but not more than a few seconds' worth.
+uint64_t lap_of(const Playlist& playlist);
+
+}  // namespace ravelin::perf
