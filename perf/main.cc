@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -71,6 +72,7 @@ int measure(const std::string& name, const Options& options, bool json) {
 
 int main(int argc, char** argv) {
     using namespace ravelin::perf;
+    std::signal(SIGPIPE, SIG_IGN);  // a peer that died is told of by what it said
     CLI::App app{"Measures one figure. Exit code 1: a target is missed."};
     std::string name;
     Options options;

@@ -76,6 +76,7 @@ void build(CLI::App& root, Context& context) {
     add_count_commands(root, context);
     add_top_command(root, context);
     add_selftest_command(root, context);
+    add_bench_command(root, context);
     add_import_command(root, context);
     add_trace_commands(root, context);
     add_capture_command(root, context);

@@ -51,6 +51,7 @@ void add_set_commands(CLI::App& root, Context& context);
 void add_top_command(CLI::App& root, Context& context);
 void add_import_command(CLI::App& root, Context& context);
 void add_selftest_command(CLI::App& root, Context& context);
+void add_bench_command(CLI::App& root, Context& context);
 void add_trace_commands(CLI::App& root, Context& context);  // trace explain
 void add_capture_command(CLI::App& root, Context& context);
 void add_completion_commands(CLI::App& root, Context& context);  // completion man

@@ -73,17 +73,19 @@ void Box::make_wires() {
     }
 }
 
-Box::Box(const std::string& yaml, Clock clock, Wires wires) {
+Box::Box(const std::string& yaml, Clock clock) : Box(load(yaml), clock, Wires::kRings) {}
+
+Box::Box(const config::Node& config, Clock clock, Wires wires) {
     start_environment();
     if (wires == Wires::kRings) make_wires();
     const std::string run_dir = make_run_dir();
-    auto booted = Appliance::boot(load(yaml), run_dir, clock);
+    auto booted = Appliance::boot(config, run_dir, clock);
     // Mapped: nothing is opened by its name again, and nothing stays if the figure is killed.
     std::error_code ignored;
     std::filesystem::remove_all(run_dir, ignored);
     if (!booted) give_up(booted.error().message);
     appliance_ = std::move(*booted);
-    apply(yaml);
+    publish(build(config));
     if (wires == Wires::kReplay) return;
     worker().turn();  // announces its addresses
     drain();

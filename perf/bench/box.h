@@ -29,7 +29,8 @@ class Box {
     /// Boots a configuration with ports lan and wan on net_ring_lan and net_ring_wan, or net_null_
     /// where replay ports are already there; ends the process with the error of one refused. One
     /// box at a time. What sends and receives here is for rings.
-    explicit Box(const std::string& yaml, Clock clock = &Now::read, Wires wires = Wires::kRings);
+    explicit Box(const std::string& yaml, Clock clock = &Now::read);
+    Box(const config::Node& config, Clock clock, Wires wires);
     ~Box();
     Box(const Box&) = delete;
     Box& operator=(const Box&) = delete;

@@ -17,7 +17,7 @@ struct Options {
     std::string bench = {};   ///< how it is called
     std::string frames = {};  ///< of forwarding: bytes with check sequence, or imix; empty: 64
     uint64_t flows = 0;       ///< of forwarding; 0: as the figure says
-    unsigned workers = 1;     ///< of scaling: up to so many
+    unsigned workers = 0;     ///< of scaling: up to so many; 0: one a CPU
     std::string config = {};  ///< of own: the policy
 };
 

@@ -49,9 +49,7 @@ void Report::add(const std::string& name, const std::string& unit, double value,
     found->runs.push_back(value);
 }
 
-bool Report::met() const {
-    return void_.empty() && std::ranges::all_of(measures_, &Measure::met);
-}
+bool Report::met() const { return void_.empty() && std::ranges::all_of(measures_, &Measure::met); }
 
 nlohmann::json Report::json() const {
     nlohmann::json out{

@@ -10,7 +10,9 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <thread>
 
+#include "dataplane/rss.h"
 #include "perf/bench/testpmd.h"
 
 namespace ravelin::perf {
@@ -25,22 +27,28 @@ std::string hex(std::span<const uint8_t> bytes) {
     return text;
 }
 
-std::unique_ptr<Tape> record(const Playlist& playlist) {
-    const std::string path = fmt::format("/dev/shm/ravelin-tape-{}", getpid());
-    auto tape = std::make_unique<Tape>(Tape::create(path, playlist.flows));
-    TapeHead& head = tape->head();
-    for (size_t i = 0; i < playlist.sizes.size() && i < TapeHead::kSizes; ++i)
-        head.sizes[i] = static_cast<uint16_t>(playlist.sizes[i] - kCheckSequence);
-    head.macs = kReplayMacs;
-    head.gateways = kGatewayMacs;
-    head.program = playlist.program;
-    playlist.write(tape->flows());
-    for (size_t i = 0; i < tape->flows().size(); ++i) {
-        Descriptor& flow = tape->flows()[i];
-        flow.size = static_cast<uint8_t>(i % playlist.sizes.size());
-        flow.checksum = checksum_of(flow, head.sizes[flow.size]);
+// Each queue's flows together, in the order they had: as NICs spread them, dataplane/rss.h.
+void spread(Tape& tape, unsigned queues) {
+    constexpr uint32_t kEntries = 128;  // of net_null's redirection table
+    const auto queue_of = [&](const Descriptor& f) {
+        return rss::toeplitz(IpAddress::v4(f.source.host()), IpAddress::v4(f.destination.host()),
+                             f.source_port.host(), f.destination_port.host()) %
+               kEntries % queues;
+    };
+    TapeHead& head = tape.head();
+    head.queues = queues;
+    auto begin = tape.flows().begin();
+    for (unsigned q = 0; q + 1 < queues; ++q) {
+        begin = std::stable_partition(begin, tape.flows().end(),
+                                      [&](const Descriptor& f) { return queue_of(f) == q; });
+        head.first[q + 1] = static_cast<uint32_t>(begin - tape.flows().begin());
     }
-    return tape;
+    head.first[queues] = static_cast<uint32_t>(head.count);
+}
+
+std::string next_path() {
+    static unsigned number = 0;
+    return fmt::format("/dev/shm/ravelin-tape-{}.{}", getpid(), number++);
 }
 
 cpu_set_t allowed() {
@@ -58,6 +66,24 @@ void pin() {
 
 }  // namespace
 
+Tape record(const Playlist& playlist, const std::string& path) {
+    Tape tape = Tape::create(path, playlist.flows);
+    TapeHead& head = tape.head();
+    for (size_t i = 0; i < playlist.sizes.size() && i < TapeHead::kSizes; ++i)
+        head.sizes[i] = static_cast<uint16_t>(playlist.sizes[i] - kCheckSequence);
+    head.macs = kReplayMacs;
+    head.gateways = kGatewayMacs;
+    head.program = playlist.program;
+    playlist.write(tape.flows());
+    if (playlist.workers > 1) spread(tape, playlist.workers);
+    for (size_t i = 0; i < tape.flows().size(); ++i) {
+        Descriptor& flow = tape.flows()[i];
+        flow.size = static_cast<uint8_t>(i % playlist.sizes.size());
+        flow.checksum = checksum_of(flow, head.sizes[flow.size]);
+    }
+    return tape;
+}
+
 std::vector<uint16_t> imix() { return {64, 570, 64, 64, 570, 64, 1518, 64, 570, 64, 570, 64}; }
 
 int measuring_cpu() {
@@ -73,12 +99,15 @@ int measuring_cpu() {
 
 uint64_t lap_of(const Playlist& playlist) { return std::min<uint64_t>(playlist.flows, 1 << 24); }
 
-Rig::Rig(const Playlist& playlist, const std::string& yaml)
-    : tape_(record(playlist)), playlist_(playlist), cpus_before_(allowed()) {
+Rig::Rig(const Playlist& playlist, const config::Node& config, Check check)
+    : tape_(std::make_unique<Tape>(record(playlist, next_path()))),
+      playlist_(playlist),
+      check_(check),
+      cpus_before_(allowed()) {
     start_environment();
     pin();
-    make_replay_ports(*tape_, sizeof(PacketMeta));
-    box_ = std::make_unique<Box>(yaml, &Now::read, Box::Wires::kReplay);
+    make_replay_ports(*tape_);
+    box_ = std::make_unique<Box>(config, &Now::read, Box::Wires::kReplay);
     if (playlist.open) open_all();
 }
 
@@ -105,8 +134,8 @@ double Rig::windows(double seconds, Turn turn) {
 }
 
 double Rig::measure(double seconds, bool drops) {
-    head().check = Check::kForwarded;
-    const double cycles = windows(seconds, [this] { box_->worker().turn(); });
+    head().check = check_;
+    const double cycles = windows(seconds, [this] { turn(); });
     verify("box", drops);
     return cycles;
 }
@@ -149,11 +178,54 @@ void Rig::verify(const char* who, bool drops) {
             fmt::format("{}: {} of {} packets left; {}", who, s.sent, s.received, box_->drops()));
 }
 
+void Rig::turn() {
+    for (const auto& worker : box_->appliance().workers()) worker->turn();
+}
+
+uint64_t Rig::total(uint64_t TapeHead::Seen::*what) {
+    uint64_t sum = 0;
+    for (unsigned q = 0; q < head().queues; ++q) sum += head().seen[q].*what;
+    return sum;
+}
+
 uint64_t Rig::play(uint64_t packets) {
     forget_replay();
-    while (seen().received < packets) box_->worker().turn();
-    box_->worker().turn();
-    return seen().sent;
+    while (total(&TapeHead::Seen::received) < packets) turn();
+    if (head().queues > 1) turn();  // what was handed over
+    return total(&TapeHead::Seen::sent);
+}
+
+std::vector<double> Rig::measure_workers(double seconds) {
+    forget_replay();
+    head().check = check_;
+    sched_setaffinity(0, sizeof cpus_before_, &cpus_before_);
+    for (const auto& worker : box_->appliance().workers()) worker->start();
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    for (const auto& worker : box_->appliance().workers()) worker->stop();
+    pin();
+    std::vector<double> out;
+    for (unsigned q = 0; q < head().queues; ++q) {
+        const TapeHead::Seen& s = head().seen[q];
+        const uint32_t n = std::min(s.windows, TapeHead::kWindows);
+        if (n == 0 || s.wrong != 0)
+            give_up(fmt::format("worker {}: {} windows, {} wrong frames", q, n, s.wrong));
+        out.push_back(median_of({s.cycles.begin(), s.cycles.begin() + n}) / 256);
+    }
+    return out;
+}
+
+void Rig::insert(const Playlist& playlist) {
+    position_ = replay_position();
+    other_ = std::make_unique<Tape>(record(playlist, next_path()));
+    load_replay(*other_);
+}
+
+void Rig::take_out() {
+    std::error_code ignored;
+    std::filesystem::remove(other_->path(), ignored);
+    other_.reset();
+    load_replay(*tape_);
+    return_to(position_);
 }
 
 void Rig::open_all() {
@@ -163,7 +235,7 @@ void Rig::open_all() {
     tape.step_from = 0;
     tape.step_to = kHandshake;
     rewind_replay();
-    const uint64_t packets = playlist_.flows * kHandshake;
+    const uint64_t packets = tape.count * kHandshake;
     if (const uint64_t sent = play(packets); sent < packets)
         give_up(
             fmt::format("{} of {} packets of handshakes left; {}", sent, packets, box_->drops()));

@@ -27,6 +27,8 @@ struct Playlist {
     std::vector<uint16_t> sizes = {64};
     unsigned workers = 1;
 };
+/// Its tape, in a file.
+Tape record(const Playlist& playlist, const std::string& path);
 /// Simple IMIX: 7 of 64 bytes, 4 of 570, 1 of 1518.
 std::vector<uint16_t> imix();
 
@@ -35,14 +37,16 @@ int measuring_cpu();
 
 class Rig {
   public:
-    /// Boots. One rig at a time in a process, all with as many workers.
-    Rig(const Playlist& playlist, const std::string& yaml);
+    /// Boots. One rig at a time in a process. `check`: of what leaves the box.
+    Rig(const Playlist& playlist, const std::string& yaml) : Rig(playlist, load(yaml)) {}
+    Rig(const Playlist& playlist, const config::Node& config, Check check = Check::kForwarded);
     ~Rig();
     Rig(const Rig&) = delete;
     Rig& operator=(const Rig&) = delete;
 
     Box& box() { return *box_; }
-    TapeHead& head() { return tape_->head(); }
+    TapeHead& head() { return (other_ ? other_ : tape_)->head(); }
+    std::span<Descriptor> flows() { return (other_ ? other_ : tape_)->flows(); }
     TapeHead::Seen& seen() { return head().seen[0]; }
     /// Another generation; every flow there is passes once, so that all are judged by it.
     void apply(const std::string& yaml);
@@ -53,18 +57,27 @@ class Rig {
     double measure_io(double seconds);
     /// And for testpmd, which forwards from port to port; 0 where it is not installed.
     double measure_testpmd(double seconds, const std::string& mode = "io");
+    /// The same with all workers on threads of their own, one value each.
+    std::vector<double> measure_workers(double seconds);
+    /// Another tape for a while, of one worker; the first goes on where it was.
+    void insert(const Playlist& playlist);
+    void take_out();
     /// Plays `packets`; what of them left.
     uint64_t play(uint64_t packets);
-    /// Opens connections [0, flows): SYN, SYN-ACK, ACK of each.
+    /// Opens all connections of the tape there is: SYN, SYN-ACK, ACK of each.
     void open_all();
 
   private:
     template <typename Turn>
     double windows(double seconds, Turn turn);
     void verify(const char* who, bool drops);
-    std::unique_ptr<Tape> tape_;
+    void turn();
+    uint64_t total(uint64_t TapeHead::Seen::*what);
+    std::unique_ptr<Tape> tape_, other_;
+    ReplayPosition position_;
     std::unique_ptr<Box> box_;
     Playlist playlist_;
+    Check check_;
     cpu_set_t cpus_before_;
     Burst burst_;
 };

@@ -34,12 +34,12 @@ void stamp(rte_mbuf* frame, uint64_t cycles) {
                 Conversations::kPayload);
 }
 
-double age_us(const rte_mbuf* frame) {
+uint64_t age_ns(const rte_mbuf* frame) {
     uint64_t units = 0;
     std::memcpy(&units, rte_pktmbuf_mtod_offset(frame, const uint8_t*, kTransport),
                 Conversations::kPayload);
-    return static_cast<double>(now_cycles - (units << kStampShift)) * 1e6 /
-           static_cast<double>(rte_get_tsc_hz());
+    return static_cast<uint64_t>(static_cast<double>(now_cycles - (units << kStampShift)) * 1e9 /
+                                 static_cast<double>(rte_get_tsc_hz()));
 }
 
 }  // namespace
@@ -106,7 +106,7 @@ void Simulation::deliver(Tally& tally) {
                 const auto port = established(frames[i]);
                 if (port) {
                     ++tally.delivered[*port];
-                    if (++seen_ % 16 == 0) tally.latency_us.push_back(age_us(frames[i]));
+                    if (++seen_ % 16 == 0) tally.latency_ns.record(age_ns(frames[i]));
                 } else {
                     ++tally.flood_delivered;
                 }

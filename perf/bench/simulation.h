@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "perf/bench/flood.h"
+#include "perf/bench/histogram.h"
 
 namespace ravelin::perf {
 
@@ -19,10 +20,10 @@ struct Load {
 struct Tally {
     uint64_t offered[2] = {}, delivered[2] = {};
     uint64_t flood_offered = 0, flood_taken = 0, flood_delivered = 0;
-    uint64_t lost_at_port[2] = {};   ///< of all frames
-    uint64_t busy = 0, cycles = 0;   ///< TSC
-    uint64_t interrupted = 0;        ///< turns cut to kLongestTurn: the CPU was taken away
-    std::vector<double> latency_us;  ///< of every 16th established packet, from wire to wire
+    uint64_t lost_at_port[2] = {};  ///< of all frames
+    uint64_t busy = 0, cycles = 0;  ///< TSC
+    uint64_t interrupted = 0;       ///< turns cut to kLongestTurn: the CPU was taken away
+    Histogram latency_ns;           ///< of every 16th established packet, from wire to wire
     [[nodiscard]] double delivered_share() const;
     [[nodiscard]] double delivered_share(PortId port) const;
 };

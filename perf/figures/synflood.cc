@@ -36,8 +36,8 @@ nlohmann::json point(double load, const Load& rates, Tally& tally, Box& box) {
             {"lost_at_port_lan", tally.lost_at_port[kLan]},
             {"lost_at_port_wan", tally.lost_at_port[kWan]},
             {"busy", share(tally.busy, tally.cycles)},
-            {"latency_p50_us", quantile_of(tally.latency_us, 0.5)},
-            {"latency_p99_us", quantile_of(tally.latency_us, 0.99)},
+            {"latency_p50_us", static_cast<double>(tally.latency_ns.quantile(0.5)) / 1e3},
+            {"latency_p99_us", static_cast<double>(tally.latency_ns.quantile(0.99)) / 1e3},
             {"flows", box.worker().flows().size()},
             {"flows_unproven", box.worker().flows().unproven()},
             {"interrupted_turns", tally.interrupted}};

@@ -7,8 +7,8 @@
 
 namespace ravelin::perf {
 
-// Frames go round here in the order they left, as in a NIC's ring; those that were dropped on
-// the way went back to the pool and come from there.
+// Of the pool that the receive queue was set up with. Frames go round here in the order they left,
+// as in a NIC's ring; those that were dropped on the way went back to the pool and come from there.
 class Buffers {
   public:
     static constexpr uint32_t kRoom = 8192;
@@ -23,6 +23,7 @@ class Buffers {
                                          reinterpret_cast<const char*>(first));
         return true;
     }
+    [[nodiscard]] bool filled() const { return pool_ != nullptr; }
     /// Up to `n`, fewer where the pool is empty. Their headers are on the way into the cache.
     unsigned take(rte_mbuf** out, unsigned n) {
         if (tail_ - head_ < n && !refill(2 * n)) n = std::min(n, tail_ - head_);

@@ -30,7 +30,7 @@ int probe(void* /*device*/) {
         return -1;
     }
     static ravelin::perf::Tape tape = ravelin::perf::Tape::open(path);
-    ravelin::perf::make_replay_ports(tape, 0);
+    ravelin::perf::make_replay_ports(tape);
     return 0;
 }
 

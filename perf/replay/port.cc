@@ -6,14 +6,13 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <string>
 
 #include "perf/replay/buffers.h"
 #include "perf/replay/frame.h"
+#include "perf/replay/verify.h"
 
 // Of DPDK's ABI 23, internal: a device begins with its receive and its transmit function, and the
 // start of the device copies both to where rte_eth_rx_burst() and rte_eth_tx_burst() find them.
@@ -21,15 +20,15 @@ struct rte_eth_dev {
     eth_rx_burst_t receive;
     eth_tx_burst_t transmit;
 };
+// And of net_null: its queues begin with their device and the pool they were set up with.
+struct NullQueue {
+    const void* device;
+    rte_mempool* pool;
+};
 extern "C" rte_eth_dev* rte_eth_dev_allocated(const char* name);
 
 namespace ravelin::perf {
 namespace {
-
-[[noreturn]] void fail(const char* what) {
-    std::fprintf(stderr, "replay: %s\n", what);
-    std::exit(1);
-}
 
 // What one queue of both ports plays and sees. One thread's.
 struct Player {
@@ -141,9 +140,30 @@ unsigned play_steps(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     p.window_end = seen.received + p.head->window;
 }
 
+// At the first call, since queues get their pool when they are set up.
+[[gnu::noinline]] void take_buffers(Player& p, const void* queue) {
+    struct Known {
+        const rte_mempool* pool;
+        bool found;
+    } known{static_cast<const NullQueue*>(queue)->pool, false};
+    rte_mempool_walk(
+        [](rte_mempool* pool, void* which) {
+            auto* k = static_cast<Known*>(which);
+            k->found |= pool == k->pool;
+        },
+        &known);
+    if (!known.found)
+        rte_exit(EXIT_FAILURE, "replay: this DPDK's net_null is another than was known\n");
+    if (!p.buffers.fill(static_cast<const NullQueue*>(queue)->pool,
+                        std::min(p.head->buffers, Buffers::kRoom / 2)))
+        rte_exit(EXIT_FAILURE, "replay: the receive queue's pool has too few buffers\n");
+}
+
 template <uint8_t Side>
 uint16_t receive(void* queue, rte_mbuf** out, uint16_t n) {
     Player& p = player_of(Side, queue, true);
+    if (!p.buffers.filled()) [[unlikely]]
+        take_buffers(p, queue);
     unsigned got = 0;
     switch (p.head->program) {
         case Program::kOneWay:
@@ -176,39 +196,20 @@ Moment moment_of(const Player& p, uint8_t out_side, const uint8_t* mark) {
     return at;
 }
 
-uint16_t total_of(const uint8_t* frame) {
-    uint16_t total;
-    std::memcpy(&total, frame + kAtTotal, sizeof total);
-    return total;
-}
-
 [[gnu::noinline]] void check(Player& p, uint8_t out_side, const rte_mbuf* frame) {
     p.until_check = kCheckEvery;
     if (p.head->check == Check::kNone) return;
-    const auto* found = rte_pktmbuf_mtod(frame, const uint8_t*);
-    uint8_t expected[kHeaderRoom] = {};
-    uint32_t length = 0;
-    const uint8_t protocol = found[23];
-    const Moment at = moment_of(p, out_side, found + mark_of(protocol));
-    if (at.index < p.count) {
-        const Descriptor& flow = p.flows[at.index];
-        length = write_frame(expected, *p.head, template_of(p, at.side, flow.protocol), flow, at);
-        if (p.head->check == Check::kForwarded) {
-            std::memcpy(expected, &p.head->gateways[out_side], 6);
-            std::memcpy(expected + 6, &p.head->macs[out_side], 6);
-            auto* ip = reinterpret_cast<net::Ipv4*>(expected + 14);
-            --ip->ttl;
-            ip->checksum = {};
-            ip->checksum = net::checksum_finish(net::checksum_of_header(ip));
-        }
-    }
     TapeHead::Seen& seen = *p.seen;
     ++seen.checked;
-    // Who forwards may leave away what only fills the frame up.
-    const uint32_t packet = 14 + be16::from_raw(total_of(expected)).host();
-    const bool whole = frame->data_len == length || frame->data_len == std::min(packet, length);
-    const unsigned compared = std::min<unsigned>(mark_of(protocol) + 6, frame->data_len);
-    if (whole && std::memcmp(expected, found, compared) == 0) return;
+    const auto* found = rte_pktmbuf_mtod(frame, const uint8_t*);
+    uint8_t expected[kHeaderRoom] = {};
+    const Moment at = moment_of(p, out_side, found + mark_of(found[23]));
+    if (at.index < p.count) {
+        const Descriptor& flow = p.flows[at.index];
+        const Template& common = template_of(p, at.side, flow.protocol);
+        if (is_as_expected(*p.head, common, flow, at, out_side, {found, frame->data_len}, expected))
+            return;
+    }
     if (seen.wrong++ != 0) return;
     seen.wrong_length = frame->data_len;
     std::memcpy(seen.expected.data(), expected, kHeaderRoom);
@@ -224,24 +225,6 @@ uint16_t transmit(void* queue, rte_mbuf** frames, uint16_t n) {
     for (unsigned i = 0; i < n; ++i) p.buffers.give(frames[i]);
     p.seen->sent += n;
     return n;
-}
-
-rte_mempool* make_pool(const Tape& tape, uint16_t private_bytes, unsigned queue) {
-    const std::string name = "replay" + std::to_string(queue);
-    // Beside those that go round: what a cache holds back, and what the system may hold.
-    rte_mempool* pool =
-        rte_pktmbuf_pool_create(name.c_str(), tape.head().buffers * 2 + 4096, 256, private_bytes,
-                                RTE_PKTMBUF_HEADROOM + 2048, SOCKET_ID_ANY);
-    if (pool == nullptr) fail("no memory for a pool of buffers");
-    return pool;
-}
-
-std::unique_ptr<Player> make_player(const Tape& tape, unsigned queue, uint16_t private_bytes) {
-    auto p = std::make_unique<Player>();
-    rte_mempool* pool = make_pool(tape, private_bytes, queue);
-    if (!p->buffers.fill(pool, std::min(tape.head().buffers, Buffers::kRoom / 2)))
-        fail("no memory for buffers");
-    return p;
 }
 
 void connect(Player& p, const Tape& tape, unsigned queue) {
@@ -265,7 +248,7 @@ void connect(Player& p, const Tape& tape, unsigned queue) {
 uint16_t make_device(const char* name, eth_rx_burst_t rx, eth_tx_burst_t tx) {
     uint16_t device = 0;
     if (rte_vdev_init(name, "") != 0 || rte_eth_dev_get_port_by_name(name, &device) != 0)
-        fail("DPDK's net_null cannot be had");
+        rte_exit(EXIT_FAILURE, "replay: DPDK's net_null cannot be had\n");
     rte_eth_dev* dev = rte_eth_dev_allocated(name);
     dev->receive = rx;
     dev->transmit = tx;
@@ -274,12 +257,11 @@ uint16_t make_device(const char* name, eth_rx_burst_t rx, eth_tx_burst_t tx) {
 
 }  // namespace
 
-void make_replay_ports(const Tape& tape, uint16_t private_bytes) {
+void make_replay_ports(const Tape& tape) {
     queue_count = tape.head().queues;
     devices[0] = make_device(kReplayNames[0], receive<0>, transmit<0>);
     devices[1] = make_device(kReplayNames[1], receive<1>, transmit<1>);
-    for (unsigned q = 0; q < queue_count; ++q)
-        if (players[q] == nullptr) players[q] = make_player(tape, q, private_bytes);
+    for (unsigned q = 0; q < queue_count; ++q) players[q] = std::make_unique<Player>();
     load_replay(tape);
 }
 

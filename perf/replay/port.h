@@ -19,9 +19,8 @@ inline constexpr unsigned kCheckEvery = 1024;
 /// Names of the ports for DPDK; lan, wan.
 inline constexpr const char* kReplayNames[2] = {"net_null_lan", "net_null_wan"};
 
-/// Makes both ports. EAL must run. `private_bytes` of every buffer, as its user wants, the same each
-/// time. The tape must outlive the ports.
-void make_replay_ports(const Tape& tape, uint16_t private_bytes);
+/// Makes both ports. EAL must run, and the tape outlive the ports.
+void make_replay_ports(const Tape& tape);
 /// Once they are closed, so that others can be made.
 void remove_replay_ports();
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from lab import binary
+from lab import ROOT, binary
 
 
 def test_a_figure_knows_its_machine():
@@ -16,3 +16,41 @@ def test_a_figure_knows_its_machine():
     if len(os.sched_getaffinity(0)) > 1:
         assert result["distance_before"]["one_way_ns"] > 0
     assert result["metrics"]["flow table"]["median"] > 0
+
+
+def run_bench(*words):
+    done = subprocess.run([binary("ravelin-perf"), *words, "--json"], capture_output=True, text=True, timeout=300)
+    assert done.stdout.startswith("{"), done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_forwarding_bench_checks_what_leaves():
+    result = run_bench("l3-1", "--quick", "--runs", "1")
+    assert set(result) >= {"bench", "metrics", "machine", "versions", "config"}
+    for name in ("cycles_per_packet", "net_cycles_per_packet", "mpps", "io_cycles_per_packet"):
+        metric = result["metrics"][name]
+        assert set(metric) >= {"median", "min", "max", "unit"}
+        assert metric["min"] <= metric["median"] <= metric["max"]
+    load = result["config"]["load"]
+    assert load["frames_checked_last"] > 0 and load["frames_wrong"] == 0
+
+
+def test_connections_complete_and_are_checked():
+    result = run_bench("connrate", "--quick", "--runs", "1")
+    assert result["metrics"]["new_connections_per_second"]["median"] > 0
+    assert result["config"]["flows_standing"] > 0
+
+
+def test_the_report_is_made_of_what_was_stored(tmp_path):
+    stored = {"bench": "l3-1", "when": "now", "config": {}, "versions": {"commit": "abc", "dpdk": "DPDK", "compiler": "c"},
+              "machine": {"cpus": 2, "cpu": "some", "tsc_mhz": 2600, "kernel": "6", "loadavg": "0.5 0 0"},
+              "metrics": {"net_cycles_per_packet": {"median": 1234.5, "min": 20, "max": 2000, "unit": "cycles",
+                                                    "target": "at most 25", "met": False}}}
+    (tmp_path / "l3-1.json").write_text(json.dumps(stored))
+    points = [{"rules": r, "flows": f, "hit": r + f, "miss": 2, "hostile": 3} for r in (10, 100) for f in (1024, 4096)]
+    (tmp_path / "curve.json").write_text(json.dumps({**stored, "bench": "curve", "data": points}))
+    out = tmp_path / "RESULTS.md"
+    subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", out], check=True)
+    assert "| net_cycles_per_packet | 1,234 | 20 | 2,000 | cycles | at most 25: **missed** |" in out.read_text()
+    drawn = (tmp_path / "curve-hit.svg").read_text()
+    assert drawn.count("<polyline") == 2 and "10 rules" in drawn

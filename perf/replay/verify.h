@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a frame that leaves is the one that came, as it should leave.
+#pragma once
+#include <span>
+
+#include "perf/replay/frame.h"
+
+namespace ravelin::perf {
+
+/// `found`: the frame that left by `out_side`; `at` and `flow`: the packet it must be.
+/// `expected` gets what it had to be, kHeaderRoom bytes.
+inline bool is_as_expected(const TapeHead& head, const Template& common, const Descriptor& flow,
+                           const Moment& at, uint8_t out_side, std::span<const uint8_t> found,
+                           uint8_t* expected) {
+    const uint32_t length = write_frame(expected, head, common, flow, at);
+    be16 total;
+    std::memcpy(&total, expected + kAtTotal, sizeof total);
+    if (head.check == Check::kForwarded) {
+        std::memcpy(expected, &head.gateways[out_side], 6);
+        std::memcpy(expected + 6, &head.macs[out_side], 6);
+        auto* ip = reinterpret_cast<net::Ipv4*>(expected + 14);
+        --ip->ttl;
+        ip->checksum = {};
+        ip->checksum = net::checksum_finish(net::checksum_of_header(ip));
+    }
+    // Who forwards may leave away what only fills the frame up.
+    const uint32_t packet = 14u + total.host();
+    const bool whole = found.size() == length || found.size() == std::min(packet, length);
+    const size_t compared = std::min<size_t>(mark_of(flow.protocol) + 6, found.size());
+    return whole && std::memcmp(expected, found.data(), compared) == 0;
+}
+
+}  // namespace ravelin::perf

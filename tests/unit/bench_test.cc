@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// The arithmetic of the bench: medians, percentiles, the search for a throughput, frames of a tape.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+#include "perf/bench/histogram.h"
+#include "perf/bench/report.h"
+#include "perf/bench/search.h"
+#include "perf/replay/verify.h"
+
+namespace ravelin::perf {
+namespace {
+
+TEST(Report, TellsMedianExtremesAndTarget) {
+    Report report;
+    for (const double v : {7.0, 1.0, 4.0}) report.add("odd", "cycles", v, at_most(3));
+    for (const double v : {1.0, 2.0, 10.0, 3.0}) report.add("even", "cycles", v);
+    const auto metrics = report.json()["metrics"];
+    EXPECT_EQ(metrics["odd"]["median"], 4.0);
+    EXPECT_EQ(metrics["odd"]["min"], 1.0);
+    EXPECT_EQ(metrics["odd"]["max"], 7.0);
+    EXPECT_EQ(metrics["odd"]["met"], false);
+    EXPECT_EQ(metrics["even"]["median"], 2.5);
+    EXPECT_FALSE(metrics["even"].contains("met"));
+    EXPECT_FALSE(report.met());
+}
+
+TEST(Report, IsNotMetWhereItIsVoid) {
+    Report report;
+    report.add("good", "cycles", 1, at_most(3));
+    EXPECT_TRUE(report.met());
+    report.make_void("io");
+    EXPECT_FALSE(report.met());
+    EXPECT_EQ(report.json()["void"][0], "io");
+}
+
+TEST(Histogram, KeepsSmallValuesExactlyAndOthersWithinAThirtySecond) {
+    std::mt19937_64 random(1);
+    Histogram histogram;
+    std::vector<uint64_t> values;
+    for (int i = 0; i < 10'000; ++i) {
+        values.push_back(random() >> (random() % 60));
+        histogram.record(values.back());
+    }
+    std::ranges::sort(values);
+    for (const double q : {0.0, 0.01, 0.5, 0.9, 0.99, 0.9999, 1.0}) {
+        const size_t at = q == 0 ? 0 : static_cast<size_t>(q * 10'000 + 0.999999) - 1;
+        const uint64_t exact = values[at];
+        EXPECT_GE(histogram.quantile(q), exact) << q;
+        EXPECT_LE(static_cast<double>(histogram.quantile(q)),
+                  static_cast<double>(exact) * (1 + 1.0 / 32))
+            << q;
+    }
+    EXPECT_EQ(histogram.quantile(1), values.back());
+    Histogram small;
+    for (uint64_t v = 0; v < 64; ++v) small.record(v);
+    EXPECT_EQ(small.quantile(0.5), 31u);
+    EXPECT_EQ(Histogram().quantile(0.5), 0u);
+}
+
+// A system that loses whatever is beyond its capacity.
+TEST(Search, FindsTheLoadAtWhichTheGoalIsLost) {
+    for (const double goal : {0.0, 0.001, 0.1}) {
+        const auto loss = [](double load, double) { return load <= 7e6 ? 0 : 1 - 7e6 / load; };
+        const Throughput t = search(goal, {.least = 1e4, .most = 40e6}, loss);
+        const double exact = 7e6 / (1 - goal);
+        EXPECT_LE(t.lower, exact);
+        EXPECT_GT(t.upper, exact);
+        EXPECT_LE((t.upper - t.lower) / t.upper, 0.005);
+    }
+}
+
+TEST(Search, TellsTheEndsOfItsRange) {
+    const auto all = [](double, double) { return 1.0; };
+    const auto none = [](double, double) { return 0.0; };
+    EXPECT_EQ(search(0, {.least = 1, .most = 100}, all).lower, 0);
+    EXPECT_EQ(search(0, {.least = 1, .most = 100}, none).lower, 100);
+}
+
+// Short trials hide what long ones show: the lower bound has to hold in the longest.
+TEST(Search, GivesUpBoundsThatLongerTrialsDoNotBearOut) {
+    const auto loss = [](double load, double seconds) {
+        return load <= (seconds < 0.02 ? 9e6 : 5e6) ? 0.0 : 0.01;
+    };
+    const Throughput t = search(0.001, {.least = 1e4, .most = 40e6}, loss);
+    EXPECT_LE(t.lower, 5e6);
+    EXPECT_GT(t.lower, 4.9e6);
+}
+
+// And the other way: a first trial that was disturbed does not hold the result down.
+TEST(Search, ClimbsAgainAfterADisturbedPhase) {
+    const auto loss = [](double load, double seconds) {
+        return load <= (seconds < 0.02 ? 2e6 : 8e6) ? 0.0 : 0.01;
+    };
+    const Throughput t = search(0.001, {.least = 1e4, .most = 40e6}, loss);
+    EXPECT_LE(t.lower, 8e6);
+    EXPECT_GT(t.lower, 7.9e6);
+}
+
+struct Frame {
+    TapeHead head;
+    Descriptor flow;
+    Frame() {
+        head.sizes[0] = 60;
+        head.macs = {MacAddress{{2, 0, 0, 0, 0, 1}}, MacAddress{{2, 0, 0, 0, 0, 2}}};
+        head.gateways = {MacAddress{{2, 0, 0, 0, 1, 1}}, MacAddress{{2, 0, 0, 0, 1, 2}}};
+        flow.source = be32(0x0a010001);
+        flow.destination = be32(0xc6120001);
+        flow.source_port = be16(1000);
+        flow.destination_port = be16(443);
+        flow.checksum = checksum_of(flow, 60);
+    }
+    uint32_t write(uint8_t* to, const Moment& at) const {
+        return write_frame(to, head, Template::make(head, at.side, flow.protocol), flow, at);
+    }
+};
+
+TEST(Tape, FramesHaveTheRightHeaderChecksumAtEveryStep) {
+    Frame f;
+    f.head.program = Program::kSteps;
+    for (uint32_t step = 0; step < kLife; ++step) {
+        uint8_t bytes[kHeaderRoom];
+        const uint32_t length = f.write(bytes, {5, step, side_of_step(step)});
+        EXPECT_EQ(length, 60u);
+        EXPECT_EQ(net::checksum_fold(net::checksum_of_header(bytes + 14)), 0xffff) << step;
+    }
+}
+
+// Each side's next number follows from what it sent and what the other acknowledged.
+TEST(Tape, StepsOfALifeFollowFromEachOther) {
+    const uint32_t payload = 6;
+    uint32_t next[2] = {initial_sequence(9, 0, 0), initial_sequence(9, 0, 1)};
+    bool spoken[2] = {false, false};
+    for (uint32_t step = 0; step < kLife; ++step) {
+        const uint8_t side = side_of_step(step);
+        const Segment s = segment_of_step({9, step, side}, payload);
+        EXPECT_EQ(s.sequence, next[side]) << step;
+        EXPECT_EQ(s.acknowledgement, spoken[side ^ 1] ? next[side ^ 1] : 0) << step;
+        next[side] += s.payload + ((s.flags & (net::kSyn | net::kFin)) != 0 ? 1 : 0);
+        spoken[side] = true;
+    }
+}
+
+TEST(Tape, DataFollowsOnTheHandshake) {
+    const uint32_t payload = 6;
+    uint32_t next[2];
+    for (const uint8_t side : {uint8_t{0}, uint8_t{1}})
+        next[side] = initial_sequence(4, 0, side) + 1;
+    for (uint32_t turn = 0; turn < 9; ++turn) {
+        const auto side = static_cast<uint8_t>((4 + turn) & 1);
+        const Segment s = segment_of_data({4, turn, side}, payload);
+        EXPECT_EQ(s.sequence, next[side]);
+        EXPECT_EQ(s.acknowledgement, next[side ^ 1]);
+        next[side] += payload;
+    }
+}
+
+TEST(Tape, AFrameThatLeavesMustBeForwardedAndNothingElse) {
+    Frame f;
+    f.head.check = Check::kForwarded;
+    const Moment at{7, 3, 0};
+    const Template common = Template::make(f.head, 0, f.flow.protocol);
+    uint8_t bytes[kHeaderRoom], expected[kHeaderRoom];
+    f.write(bytes, at);
+    const auto right = [&] {
+        return is_as_expected(f.head, common, f.flow, at, 1, {bytes, 60}, expected);
+    };
+    EXPECT_FALSE(right()) << "not forwarded at all";
+    std::memcpy(bytes, &f.head.gateways[1], 6);
+    std::memcpy(bytes + 6, &f.head.macs[1], 6);
+    auto* ip = reinterpret_cast<net::Ipv4*>(bytes + 14);
+    --ip->ttl;
+    ip->checksum = {};
+    ip->checksum = net::checksum_finish(net::checksum_of_header(ip));
+    EXPECT_TRUE(right());
+    for (const unsigned at_byte : {0u, 11u, 15u, 22u, 25u, 30u, 36u, 40u, 47u, 55u}) {
+        bytes[at_byte] ^= 1;
+        EXPECT_FALSE(right()) << at_byte;
+        bytes[at_byte] ^= 1;
+    }
+}
+
+}  // namespace
+}  // namespace ravelin::perf
