@@ -56,10 +56,10 @@ class Cli : public ::testing::Test {
 
 TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
     for (const char* name :
-         {"check",  "diff",     "apply",    "confirm",  "rollback",   "history",    "show",
-          "status", "top",      "flows",    "drops",    "routes",     "neighbours", "counters",
-          "rules",  "trace",    "explain",  "capture",  "completion", "selftest",   "import",
-          "rule",   "rule add", "rule del", "rule list"}) {
+         {"check",  "diff",     "apply",    "confirm",   "rollback",   "history",    "show",
+          "status", "top",      "flows",    "drops",     "routes",     "neighbours", "counters",
+          "rules",  "trace",    "explain",  "capture",   "completion", "selftest",   "import",
+          "rule",   "rule add", "rule del", "rule list", "bench"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");
