@@ -234,12 +234,14 @@ void Rig::open_all() {
     tape.program = Program::kSteps;
     tape.step_from = 0;
     tape.step_to = kHandshake;
+    tape.laps = 1;
     rewind_replay();
     const uint64_t packets = tape.count * kHandshake;
     if (const uint64_t sent = play(packets); sent < packets)
         give_up(
             fmt::format("{} of {} packets of handshakes left; {}", sent, packets, box_->drops()));
     tape.program = then;
+    tape.laps = 0;
     rewind_replay();
 }
 

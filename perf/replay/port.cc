@@ -106,7 +106,7 @@ unsigned play_both_ways(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
 
 unsigned play_steps(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     ReplayPosition& at = p.at;
-    if (side_of_step(at.step) != side) return 0;
+    if (side_of_step(at.step) != side || (p.head->laps != 0 && at.lap == p.head->laps)) return 0;
     const uint32_t begin = at.block * p.head->block;
     const uint32_t end = std::min(begin + p.head->block, p.count);
     n = p.buffers.take(out, std::min(n, end - begin - at.cursor[0]));
