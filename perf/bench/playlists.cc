@@ -159,8 +159,8 @@ std::vector<Prefix> mixed_prefixes(uint32_t n, uint32_t seed) {
             prefixes.push_back(prefix);
         if (prefixes.size() != n) continue;
         std::ranges::sort(prefixes);
-        const auto twice = std::ranges::unique(prefixes);
-        prefixes.erase(twice.begin(), twice.end());
+        // Not of std::ranges: clang 14 does not read its result.
+        prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
     }
     return prefixes;
 }
