@@ -85,7 +85,7 @@ Box::Box(const config::Node& config, Clock clock, Wires wires) {
     std::filesystem::remove_all(run_dir, ignored);
     if (!booted) give_up(booted.error().message);
     appliance_ = std::move(*booted);
-    publish(build(config));
+    publish(build(std::make_shared<const config::Node>(config)));
     if (wires == Wires::kReplay) return;
     worker().turn();  // announces its addresses
     drain();
