@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// One question to an outline: a pass from its last point down. Between two points demand and
+// supply are straight lines and the supply is the steeper one, so only points are looked at.
+#pragma once
+#include "controlplane/admission/outline.h"
+
+namespace ravelin::admission {
+
+constexpr int kFraction = 20;  ///< bits of rates behind the point
+
+constexpr Signed scaled(Wide work) { return static_cast<Signed>((work * kSecond) << kFraction); }
+constexpr Signed scaled_supply(const Supply& supply) {
+    return static_cast<Signed>(Wide{supply.rate} << kFraction);
+}
+constexpr Signed scaled_lost(const Supply& supply) {
+    return static_cast<Signed>(supply.lost << kFraction);
+}
+/// Units/s in 2^-20ths, rounded up.
+constexpr Signed scaled_rate(Work work, Nanoseconds period) {
+    return static_cast<Signed>(
+        ceil_div((Wide{work} * kSecond) << kFraction, static_cast<Wide>(period)));
+}
+
+class Descent {
+  public:
+    Descent(const Outline& outline, const Demand& newcomer)
+        : outline_(outline),
+          work_(newcomer.work),
+          first_(scaled(Wide{newcomer.work} * newcomer.burst)),
+          rate_(scaled_rate(newcomer.work, newcomer.period)),
+          place_(outline.top_) {}
+
+    /// `least`: a deadline below which there is none.
+    Nanoseconds run(Nanoseconds least, Nanoseconds longest);
+
+  private:
+    [[nodiscard]] bool has_room(size_t block) const;
+    void settle(Nanoseconds t, Nanoseconds next);
+    [[nodiscard]] bool others_survive();
+
+    const Outline& outline_;
+    Work work_;
+    Signed first_, rate_;  // the newcomer's packets that come at once, and all: as Point
+    Outline::Place place_;
+    Nanoseconds deadline_ = 0;
+};
+
+}  // namespace ravelin::admission
