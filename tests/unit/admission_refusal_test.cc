@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// A refusal says what binds and the nearest contract that would fit; requests wrong in themselves.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controlplane/admission/wording.h"
+#include "tests/support/admission_mix.h"
+
+namespace ravelin::admission {
+namespace {
+using testing::HasSubstr;
+
+constexpr Nanoseconds kMs = 1'000'000;
+
+Request example() {
+    return {.principal = "p",
+            .period = 100 * kMs,
+            .deadline = 100 * kMs,
+            .claims = {{.resource = 0, .work = 1}, {.resource = 1, .work = 10}}};
+}
+
+bool fits(const Admission& admission, const Request& request) {
+    return granted(admission.decide(request));
+}
+
+/// Each is the nearest: it fits, and one step less does not.
+void expect_nearest(const Admission& admission, const Request& request, int& found) {
+    const Nearest nearest = admission.nearest(request);
+    const Refusal refusal = std::get<Refusal>(admission.decide(request));
+    if (nearest.time) {
+        ++found;
+        Request other = request;
+        other.deadline = *nearest.time;
+        EXPECT_TRUE(fits(admission, other));
+        --other.deadline;
+        EXPECT_FALSE(fits(admission, other));
+    }
+    if (nearest.period) {
+        ++found;
+        Request other = request;
+        other.period = *nearest.period;
+        EXPECT_TRUE(fits(admission, other));
+        --other.period;
+        EXPECT_FALSE(fits(admission, other));
+    }
+    if (nearest.work) {
+        ++found;
+        Request other = request;
+        other.claims[refusal.binding].work = *nearest.work;
+        EXPECT_TRUE(fits(admission, other));
+        ++other.claims[refusal.binding].work;
+        EXPECT_FALSE(fits(admission, other));
+    }
+}
+
+TEST(Nearest, FitsAndNothingNearerDoes) {
+    for (const bool exact : {true, false})
+        for (const char* relaxation : {"equal-utilisation", "fixed", "proportional"}) {
+            int found = 0;
+            for (uint64_t seed = 0; seed < 12; ++seed) {
+                std::mt19937_64 random(seed);
+                Admission admission = test::equal_resources(
+                    2, 10'000'000, seed % 2 == 0,
+                    {.exact = exact, .relaxation = relaxation_named(relaxation)});
+                for (size_t i = 0; i < 40; ++i) {
+                    const Request request = test::mixed_request(random, i, 2);
+                    if (!granted(admission.reserve(request)))
+                        expect_nearest(admission, request, found);
+                }
+            }
+            EXPECT_GT(found, 100) << relaxation << exact;
+        }
+}
+
+TEST(Refusal, SaysWhatBindsAndWhatWouldFit) {
+    Admission admission = test::equal_resources(2, 1000, true);
+    for (int i = 0; i < 9; ++i) {
+        Request request = example();
+        request.principal = fmt::format("p{}", i);
+        ASSERT_TRUE(fits(admission, request));
+        ASSERT_TRUE(granted(admission.reserve(request)));
+    }
+    const Refusal refusal = std::get<Refusal>(admission.decide(example()));
+    EXPECT_EQ(refusal.kind, Refusal::Kind::kTime);
+    EXPECT_EQ(refusal.binding, 1u);
+    EXPECT_EQ(refusal.text,
+              "r1 binds: r0 needs 10 ms, r1 needs 100 ms; 100 ms of the deadline may be split");
+    EXPECT_THAT(admission.advice(example()), HasSubstr("; with a deadline of 110 ms it would fit"));
+}
+
+TEST(Refusal, ForRateIsToldApart) {
+    Admission admission = test::equal_resources(2, 1000, true);
+    Request request = example();
+    request.claims[1].work = 101;
+    const Decision refused = admission.decide(request);
+    EXPECT_EQ(std::get<Refusal>(refused).kind, Refusal::Kind::kRate);
+    EXPECT_EQ(std::get<Refusal>(refused).text, "r1 has not 101 units every 100 ms to spare");
+    const Nearest nearest = admission.nearest(request);
+    EXPECT_FALSE(nearest.time.has_value());
+    EXPECT_EQ(nearest.work, 99u);  // and 1 ms for the other
+    request.claims[1].work = 60;
+    request.deadline = 40 * kMs;
+    EXPECT_FALSE(admission.nearest(request).period.has_value());
+    EXPECT_EQ(admission.nearest(request).time, 61 * kMs);
+}
+
+TEST(Refusal, WithNothingThatWouldFit) {
+    // The wake-up alone takes longer than the deadline.
+    Admission admission;
+    admission.add_resource({.name = "core 1", .capacity = 1'000'000, .wake = 3 * kMs});
+    Request request{.principal = "p",
+                    .period = 100 * kMs,
+                    .deadline = 2 * kMs,
+                    .claims = {{.resource = 0, .work = 10}}};
+    EXPECT_THAT(admission.advice(request), HasSubstr("with a deadline of 3.01 ms it would fit"));
+    admission.add_resource({.name = "core 2", .capacity = 1'000, .core = {.rate = 1'000}});
+    request.claims[0].resource = 1;
+    EXPECT_THAT(admission.advice(request), HasSubstr("neither a longer deadline"));
+}
+
+TEST(Refusal, WhenTheEffortIsSpentNothingIsAdmitted) {
+    Admission admission = test::equal_resources(1, 1000, true, {.effort = 0});
+    Request request{.principal = "p",
+                    .period = 100 * kMs,
+                    .deadline = 10 * kMs,
+                    .claims = {{.resource = 0, .work = 10}}};
+    ASSERT_TRUE(granted(admission.reserve(request)));  // the outline alone sees that
+    request.principal = "q";
+    EXPECT_EQ(std::get<Refusal>(admission.decide(request)).kind, Refusal::Kind::kUndecided);
+}
+
+TEST(Request, WrongInItselfIsRefused) {
+    Admission admission = test::equal_resources(2, 1000, true);
+    const auto told = [&](auto change) {
+        Request request = example();
+        change(request);
+        const Decision decision = admission.decide(request);
+        EXPECT_FALSE(granted(decision));
+        return granted(decision) ? "" : std::get<Refusal>(decision).text;
+    };
+    EXPECT_EQ(told([](Request& r) { r.principal.clear(); }), "no principal is named");
+    EXPECT_EQ(told([](Request& r) { r.claims.clear(); }), "nothing is claimed");
+    EXPECT_EQ(told([](Request& r) { r.claims[1].resource = 0; }),
+              "r0 is claimed twice: add the work up in one claim");
+    EXPECT_EQ(told([](Request& r) { r.claims[1].resource = 7; }), "there is no resource 7");
+    EXPECT_EQ(told([](Request& r) { r.claims[0].work = 0; }),
+              "r0: work of 0 units; from 1 to 2^40 in one burst");
+    EXPECT_EQ(told([](Request& r) {
+                  r.claims[0].work = kMostWork;
+                  r.burst = 2;
+              }),
+              "r0: work of 1099511627776 units; from 1 to 2^40 in one burst");
+    EXPECT_EQ(told([](Request& r) { r.burst = 0; }), "burst of 0 packets; from 1 to 65536");
+    EXPECT_EQ(told([](Request& r) { r.deadline = 0; }),
+              "deadline of 0 ns; from 1 ns to 4398.046511104 s");
+    EXPECT_EQ(told([](Request& r) { r.deadline = kLongestTime + 1; }),
+              "deadline of 4398.046511105 s; from 1 ns to 4398.046511104 s");
+    EXPECT_EQ(told([](Request& r) { r.period = -5; }),
+              "one packet in -5 ns; from 1 ns to 4398.046511104 s in one burst");
+    ASSERT_TRUE(granted(admission.reserve(example())));
+    EXPECT_EQ(told([](Request&) {}), "p has a reservation already");
+}
+
+TEST(Request, AtTheLimitsIsDecidedAsAnyOther) {
+    for (const bool preemptive : {true, false}) {
+        Admission admission = test::equal_resources(1, kMostWork, preemptive);
+        Request request{.principal = "p",
+                        .period = 1,
+                        .deadline = kLongestTime,
+                        .claims = {{.resource = 0, .work = kMostWork}}};
+        EXPECT_EQ(std::get<Refusal>(admission.decide(request)).kind, Refusal::Kind::kRate);
+        request.period = kSecond;
+        request.deadline = kSecond - 1;
+        EXPECT_FALSE(granted(admission.decide(request)));
+        request.deadline = kSecond;  // all there is, to the last unit and ns
+        ASSERT_TRUE(granted(admission.reserve(request)));
+        request = {.principal = "q",
+                   .period = kLongestTime,
+                   .deadline = kLongestTime,
+                   .claims = {{.resource = 0, .work = 1}}};
+        EXPECT_EQ(std::get<Refusal>(admission.decide(request)).kind, Refusal::Kind::kRate);
+    }
+}
+
+TEST(TimeText, IsExact) {
+    EXPECT_EQ(time_text(0), "0 ns");
+    EXPECT_EQ(time_text(999), "999 ns");
+    EXPECT_EQ(time_text(1'000), "1 us");
+    EXPECT_EQ(time_text(1'050), "1.05 us");
+    EXPECT_EQ(time_text(2'500'000), "2.5 ms");
+    EXPECT_EQ(time_text(1'000'000'001), "1.000000001 s");
+}
+
+}  // namespace
+}  // namespace ravelin::admission
