@@ -94,7 +94,7 @@ def test_lost_packets(net):
 def test_a_closed_port_is_refused_at_once(net):
     # To the client the connection stood for a moment: reset, not refused.
     out = net.client.run("curl -sS -m 10 http://10.0.2.2:81/", check=False)
-    assert out.returncode in (7, 52, 56), (out.returncode, out.stderr)
+    assert out.returncode in (7, 52, 55, 56), (out.returncode, out.stderr)
 
 
 @pytest.mark.parametrize("options", ["-t 2", "-t 2 -R", "-t 2 -P 4"])
@@ -124,7 +124,7 @@ def test_a_flood_reaches_nobody_and_clients_get_through(net):
         thread = threading.Thread(target=flood, args=(net, stop, sent))
         thread.start()
         try:
-            wait_until(lambda: counter(net, "firewall.syn_cookies") > cookies + 5000, 20, "the flood")
+            wait_until(lambda: counter(net, "firewall.syn_cookies") > cookies + 5000, 60, "the flood")
             for _ in range(5):
                 fetch(net)
             heard = wire.receive(lambda f: f[12:14] == b"\x08\x00" and f[26] == int(FLOOD[:-1]), 1.0)

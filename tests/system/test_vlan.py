@@ -39,7 +39,7 @@ def into_vlan(lab, host, device: str, address: str, address6: str, gateway: str)
     gateway6 = f"{address6.split('::')[0]}::1"
     # The kernel looks after the state of links once a second: until then a new one may count as down.
     wait_until(lambda: all(host.run(f"ip route get {to}", check=False).returncode == 0 for to in (gateway, gateway6)),
-               10, f"{device} up")
+               30, f"{device} up")
     host.run(f"ip -4 route add 10.0.0.0/8 via {gateway}")
     host.run(f"ip -6 route add fd00::/16 via {gateway6}")
 
