@@ -75,10 +75,10 @@ class Step:
 
 
 def gcc(step: Step) -> Counts:
-    """gcc 12 with werror; tests of stages, workers and the command (--all: and units)."""
+    """gcc 12 with werror; tests of stages and the command (--all, --quick: units and workers)."""
     if not step.build(step.build_dir(), target="" if step.everything else "appliance"):
         return Counts(failed=1)
-    others = ("replay",) if step.everything else ("replay", "unit")
+    others = ("replay",) if step.everything else ("replay", "unit", "workers")
     return step.meson_test(step.build_dir(), *(f"--no-suite={suite}" for suite in others))
 
 
