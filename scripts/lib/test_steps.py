@@ -13,7 +13,7 @@ import counts
 from counts import Counts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FUZZ_SECONDS = 20
+FUZZ_SECONDS = 10
 HOSTS_AT_ONCE = 3  # system tests mostly wait for their hosts
 FUZZ_AT_ONCE = os.cpu_count() or 1
 # Structures several threads share at once; everything with real workers is in suite `workers`.
@@ -75,7 +75,7 @@ class Step:
 
 
 def gcc(step: Step) -> Counts:
-    """gcc 12 with werror; tests of stages and the command (--all, --quick: units and workers)."""
+    """gcc 12 with werror; tests of stages, control plane and command (--all, --quick: all)."""
     if not step.build(step.build_dir(), target="" if step.everything else "appliance"):
         return Counts(failed=1)
     others = ("replay",) if step.everything else ("replay", "unit", "workers")
@@ -89,11 +89,11 @@ def lint(step: Step) -> Counts:
 
 
 def asan(step: Step) -> Counts:
-    """clang with address and undefined-behaviour sanitizers; units, stages, captures (--all: all)."""
+    """clang with address and undefined-behaviour sanitizers; engine, stages, captures (--all: all)."""
     directory = step.build_dir("asan")
     if not step.build(directory, "--sanitize", "asan", "--fuzz", "--configure"):
         return Counts(failed=1)
-    others = () if step.everything else ("workers", "cli")
+    others = () if step.everything else ("workers", "control", "cli")
     return step.meson_test(directory, *(f"--no-suite={suite}" for suite in others), slower=4)
 
 
