@@ -75,10 +75,10 @@ class Step:
 
 
 def gcc(step: Step) -> Counts:
-    """gcc 12 with werror; tests of stages, control plane and command (--all, --quick: all)."""
+    """gcc 12 with werror; tests of stages, workers, control plane, command (--all: all)."""
     if not step.build(step.build_dir(), target="" if step.everything else "appliance"):
         return Counts(failed=1)
-    others = ("replay",) if step.everything else ("replay", "unit", "workers")
+    others = ("replay",) if step.everything else ("replay", "unit")
     return step.meson_test(step.build_dir(), *(f"--no-suite={suite}" for suite in others))
 
 
@@ -98,12 +98,12 @@ def asan(step: Step) -> Counts:
 
 
 def tsan(step: Step) -> Counts:
-    """clang with thread sanitizer; what several threads share."""
+    """clang with thread sanitizer; what several threads share (--all: workers)."""
     directory = step.build_dir("tsan")
     if not step.build(directory, "--sanitize", "tsan", "--configure"):
         return Counts(failed=1)
-    return (step.meson_test(directory, "--suite", "workers", slower=6) +
-            step.meson_test(directory, *THREADED_UNITS, slower=6))
+    units = step.meson_test(directory, *THREADED_UNITS, slower=6)
+    return units + step.meson_test(directory, "--suite", "workers", slower=6) if step.everything else units
 
 
 def fuzz(step: Step) -> Counts:
