@@ -118,12 +118,15 @@ void LiveFlow::attempt(model::LiveChange change, std::vector<model::Path> keep) 
                    }
                    if (!reply->error().empty())
                        return finish(failure(FailureKind::kRefused, reply->error()));
+                   if (!flow_.settled() || change.generation() != store_.in_force().generation)
+                       return finish(failure(FailureKind::kRefused,
+                                             "the policy changed meanwhile; ask again"));
                    crash_point("live-tried");
                    carry_out(std::move(change));
                });
 }
 
-/// The data plane takes it only if what it was tried against is in force.
+/// Nothing can have come between it and what it was tried against.
 void LiveFlow::carry_out(model::LiveChange change) {
     const uint64_t before = steady_ns(), size = journal_->bytes();
     if (Status s = journal_->append(change); !s)
@@ -150,10 +153,7 @@ void LiveFlow::changed(const model::LiveChange& change, uint64_t fsync_ns,
                               "the data plane was lost meanwhile; the change is recorded and comes "
                               "into force when it is back"));
     }
-    if (change.rules_size() != 0) {
-        shorten_rules();
-        adopt(change.rules());
-    }
+    if (change.rules_size() != 0) shorten_rules();
     compact();
     finish(LiveDone{change.generation(), change.serial(), reply->live_ns(), fsync_ns});
 }
@@ -162,7 +162,7 @@ void LiveFlow::changed(const model::LiveChange& change, uint64_t fsync_ns,
 void LiveFlow::refused(const model::LiveChange& change, uint64_t size, const std::string& why) {
     if (Status s = journal_->cut(size); !s) {
         // The record stands, so the change does: the next sync brings it.
-        state_.take(change);
+        take(change);
         log_error(fmt::format("live change {} was refused ({}), and cannot be taken back: {}",
                               change.serial(), why, s.error().message));
     }

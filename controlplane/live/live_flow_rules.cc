@@ -89,9 +89,12 @@ void LiveFlow::shorten_rules() {
 }
 
 void LiveFlow::take(const model::LiveChange& change) {
-    const bool listed = change.rules_size() != 0 && list_of_ == version();
+    const bool of_now = change.rules_size() != 0 &&
+                        change.generation() == store_.in_force().generation,
+               listed = of_now && list_of_ == version();
     state_.take(change);
     if (listed && list_.change(change.rules())) list_of_ = version();
+    if (of_now) adopt(change.rules());
 }
 
 }  // namespace ravelin::control
