@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
 
+from lab import wait_until  # noqa: E402
 from wires import EVERYTHING, router, rule, socket_in  # noqa: E402
 
 DENIED, TURNS, ALLOWED, LIVE = 7777, (7000, 7001), 8888, 7100
@@ -73,9 +74,10 @@ class Probes:
         for handle in [*self._out, *(taker for _, taker in self._in)]:
             handle.close()
 
-    def passing(self) -> bool:
-        """An allowed packet came out within the last quarter of a second."""
-        return time.monotonic() - self.last_pass < 0.25
+    def pass_again(self, patience: float, where: str):
+        """An allowed packet comes out that was not out when this was asked."""
+        asked = time.monotonic()
+        wait_until(lambda: self.last_pass > asked, patience, f"packets pass {where}")
 
     def _send(self):
         serial = 0
