@@ -223,7 +223,7 @@ void LiveSet::count(const SetElement& element, int by) noexcept {
 
 void LiveSet::count_length(const SetElement& element, int by) noexcept {
     const bool v4 = element.first.is_v4();
-    const uint32_t length = v4 ? element.low - 96 : element.low;
+    const uint32_t length = element.prefix().length;
     const uint32_t now = (v4 ? count4_[length] : count6_[length]) += static_cast<uint32_t>(by);
     std::atomic<uint64_t>& bits = v4 ? lengths4_ : lengths6_[length / 64];
     const uint64_t bit = uint64_t{1} << (length % 64), old = bits.load(std::memory_order_relaxed);
@@ -253,8 +253,6 @@ void LiveSet::disarm(uint32_t index) noexcept {
 
 uint32_t LiveSet::expire(uint64_t now_ms) noexcept {
     const uint64_t now = now_ms / 1000;
-    if (!turned_) second_ = now;
-    turned_ = true;
     // A whole round at most, however long nobody called.
     const uint64_t turns = std::min<uint64_t>(now - std::min(now, second_), kWheel - 1);
     uint32_t expired = 0;

@@ -41,6 +41,10 @@ struct SetElement {
     /// 198.51.100.2".
     static Result<SetElement> parse(SetType type, std::string_view text);
     [[nodiscard]] std::string to_string(SetType type) const;
+    /// Of a set of prefixes.
+    [[nodiscard]] Prefix prefix() const {
+        return {first, static_cast<uint8_t>(first.is_v4() ? low - 96 : low)};
+    }
     /// On the wire and in the journal: kBytes each, whatever the type.
     static constexpr size_t kBytes = 40;
     void append_to(std::string& out) const;
@@ -163,7 +167,6 @@ class LiveSet {
     std::vector<uint32_t> port_counts_;
     std::array<uint32_t, kWheel> wheel_;
     uint64_t second_ = 0;  // the wheel has turned up to here
-    bool turned_ = false;
 };
 
 }  // namespace ravelin

@@ -70,8 +70,7 @@ bool valid(SetType type, const SetElement& e) {
     switch (type) {
         case SetType::kPrefixes: {
             if (e.low > 128 || (e.first.is_v4() && e.low < 96)) return false;
-            const auto length = static_cast<uint8_t>(e.first.is_v4() ? e.low - 96 : e.low);
-            return no_second && e.high == 0 && Prefix{e.first, length}.is_canonical();
+            return no_second && e.high == 0 && e.prefix().is_canonical();
         }
         case SetType::kPorts:
             return no_second && e.first == IpAddress{} && e.low <= e.high && e.high <= 65535;

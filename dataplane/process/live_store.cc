@@ -53,7 +53,9 @@ void PolicyStore::reclaim_sets() {
 Status PolicyStore::judge_anew() {
     auto next = std::make_unique<PolicySnapshot>(*current_);
     next->epoch = next_epoch();
-    return replace_current(std::move(next));
+    if (auto s = replace_current(std::move(next)); !s) return s;
+    judge_due_ = false;
+    return ok_status();
 }
 
 Status PolicyStore::change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
@@ -86,9 +88,13 @@ Status PolicyStore::follows(const model::LiveChange& change) const {
 Result<std::unique_ptr<PolicySnapshot>> PolicyStore::consider(const model::LiveChange& change,
                                                               const Now& now, const Paths& keep) {
     if (auto s = check_sets(held_sets(), change); !s) return std::move(s.error());
-    if (!keep.empty() && change.sets_size() != 0)
-        if (auto s = paths_pass_sets(*appliance_, *current_, change, keep, now); !s)
-            return std::move(s.error());
+    if (!keep.empty() && change.sets_size() != 0 && change.rules_size() != 0)
+        return Error{"sets and rules cannot be tried together; ask for one change of each"};
+    // Sets are those of the generation before as well, which may come back.
+    for (const PolicySnapshot* held : {current_.get(), previous_.get()})
+        if (held != nullptr && !keep.empty() && change.sets_size() != 0)
+            if (auto s = paths_pass_sets(*appliance_, *held, change, keep, now); !s)
+                return std::move(s.error());
     if (change.rules_size() == 0) return std::unique_ptr<PolicySnapshot>();
     return edited(change, now, keep);
 }
@@ -96,11 +102,11 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::consider(const model::LiveC
 Status PolicyStore::carry_out(const model::LiveChange& change, const Now& now, const Paths& keep) {
     auto next = consider(change, now, keep);
     if (!next) return std::move(next.error());
-    bool altered = false;
-    if (auto s = alter(held_sets(), change, now, altered); !s) return s;
-    if (*next == nullptr) return altered ? judge_anew() : ok_status();
+    if (auto s = alter(held_sets(), change, now); !s) return s;
+    if (*next == nullptr) return judge_due_ ? judge_anew() : ok_status();
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
+    judge_due_ = false;
     live_rules_.accept();
     rules_changed_ns_ = now.ns;
     return ok_status();
@@ -112,6 +118,7 @@ Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
     if (auto s = sync_sets(held_sets(), change, now); !s) return s;
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
+    judge_due_ = false;
     live_rules_.forget();
     return ok_status();
 }
@@ -171,19 +178,19 @@ void PolicyStore::merge_rules(const Now& now) {
 Status PolicyStore::sync_sets(const LiveSets& sets, const model::LiveChange& sync, const Now& now) {
     auto change = difference(sets, sync);
     if (!change) return std::move(change.error());
-    bool altered = false;
-    return alter(sets, *change, now, altered);
+    return alter(sets, *change, now);
 }
 
-Status PolicyStore::alter(const LiveSets& sets, const model::LiveChange& change, const Now& now,
-                          bool& altered) {
+Status PolicyStore::alter(const LiveSets& sets, const model::LiveChange& change, const Now& now) {
     SetProgress progress;
-    while (!alter_sets(sets, change, now, progress)) {
-        if (current_ != nullptr)
+    for (bool done = false; !done;) {
+        done = alter_sets(sets, change, now, progress);
+        judge_due_ |= progress.altered;
+        if (!done && current_ != nullptr)
             if (auto s = judge_anew(); !s) return s;
-        for (const auto& set : sets) set->reclaim();  // no worker has those of no snapshot
+        if (!done)
+            for (const auto& set : sets) set->reclaim();  // no worker has those of no snapshot
     }
-    altered = progress.altered;
     return ok_status();
 }
 
@@ -199,9 +206,10 @@ void PolicyStore::expire_elements(const Now& now) {
     if (current_ == nullptr) return;
     uint32_t expired = 0;
     for (const auto& set : held_sets()) expired += set->expire(set_clock_ms(now));
-    if (expired == 0) return;
     live_.set_expired(live_.expired() + expired);
-    // A worker that hangs has said so at the last change; the next one tries again.
+    judge_due_ |= expired != 0;
+    if (!judge_due_) return;
+    // Where a worker hangs: again at the next turn, until what only these elements let in is shut.
     [[maybe_unused]] const Status published = judge_anew();
 }
 

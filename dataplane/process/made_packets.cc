@@ -117,8 +117,7 @@ std::optional<IpAddress> PacketMaker::address(const std::vector<Prefix>& set, co
                          [v4](const Prefix& p) { return p.is_v4() == v4; });
     if (live != nullptr)
         for (const SetElement& e : elements_of(*live))
-            if (e.first.is_v4() == v4)  // its length counts in the mapped form
-                family.push_back({e.first, static_cast<uint8_t>(v4 ? e.low - 96 : e.low)});
+            if (e.first.is_v4() == v4) family.push_back(e.prefix());
     const auto hint = near(port, v4, destination);
     if (!family.empty()) {
         const auto holds = [&](const Prefix& p) { return hint && p.contains(*hint); };

@@ -90,6 +90,7 @@ Status PolicyStore::apply(uint64_t generation, config::Node given, uint32_t conf
     } else if (auto s = succeed(std::move(*policy), confirm_ms, now); !s) {
         return s;
     }
+    judge_due_ = false;
     if (live != nullptr) live_.set_serial(live->serial());
     return ok_status();
 }

@@ -39,10 +39,10 @@ class PolicyStore {
                  const model::LiveChange* live = nullptr, const Paths& keep = {});
     /// Changes sets and rules of the generation in force; all workers judge by it when this
     /// returns. All or nothing, but for a worker that hangs. `received_ns`: when it was asked.
-    /// Refused where it would cut a path of `keep`.
+    /// Refused where it would cut a path of `keep`: for who has not asked could_change().
     Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
                   const Paths& keep = {});
-    /// Whether change() would do it; nothing changes.
+    /// Whether change() would do it. Nothing changes but that merges may be finished to make room.
     Status could_change(const model::LiveChange& change, const Now& now, const Paths& keep);
     /// Puts merged live rules in force, and begins to merge others once changes pause or fill half
     /// of their room: a merge takes the time of a compilation, and its CPU from the next change.
@@ -93,8 +93,7 @@ class PolicyStore {
     void measured(uint64_t ns);
     uint32_t next_epoch();
     Status sync_sets(const LiveSets& sets, const model::LiveChange& sync, const Now& now);
-    Status alter(const LiveSets& sets, const model::LiveChange& change, const Now& now,
-                 bool& altered);
+    Status alter(const LiveSets& sets, const model::LiveChange& change, const Now& now);
     [[nodiscard]] LiveSets held_sets() const;
     std::string run_dir_;
     std::function<std::string(const config::Node&)> confine_;
@@ -110,6 +109,7 @@ class PolicyStore {
     std::optional<SharedSegment> epochs_;  // outlives the process, as the flows do that store them
     model::LiveStatus live_;
     LiveRules live_rules_;
+    bool judge_due_ = false;  // sets changed, and flows are not told to be judged anew
     uint64_t rules_changed_ns_ = 0, merge_began_ns_ = 0;
 };
 

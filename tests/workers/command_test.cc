@@ -74,6 +74,38 @@ TEST_F(CommandTest, WhoDoesNotAnswerIsWaitedForOnceNotForEveryCommand) {
     EXPECT_TRUE(swapped.ok()) << swapped.error().message;
 }
 
+TEST_F(CommandTest, FlowsOfAnExpiredElementAreJudgedAnewOnceTheWorkerAnswers) {
+    box_.apply(std::string("sets: {guests: {type: prefixes, size: 8}}") + kConfig);
+    PolicyStore& store = box_.store();
+    const Now now = Now::read();
+    model::LiveChange change;
+    change.set_generation(store.current()->generation);
+    change.set_serial(store.live().serial() + 1);
+    model::SetChange& guests = *change.add_sets();
+    guests.set_set("guests");
+    guests.set_action(model::SetChange::ADD);
+    SetElement::parse(SetType::kPrefixes, "10.0.0.0/8")->append_to(*guests.mutable_elements());
+    guests.add_remaining_ms(1);
+    ASSERT_TRUE(store.change(change, now, now.ns).ok());
+    const uint32_t before = store.current()->epoch;
+    const Now later = Now::from_ns(now.ns + 1'000'000'000);
+    {
+        Standing standing(second());
+        Note late;
+        EXPECT_FALSE(second().execute(late));
+        store.expire_elements(later);
+        EXPECT_EQ(store.live().expired(), 1u);
+        EXPECT_EQ(store.current()->epoch, before) << "nothing is published past a worker";
+        standing.let_go();
+    }
+    EXPECT_TRUE(box_.turn());
+    store.expire_elements(later);
+    EXPECT_NE(store.current()->epoch, before);
+    const uint32_t after = store.current()->epoch;
+    store.expire_elements(later);
+    EXPECT_EQ(store.current()->epoch, after) << "once";
+}
+
 /// A ControlServer on a thread of its own, and a control plane that asks it.
 class Served {
   public:
