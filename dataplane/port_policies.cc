@@ -251,6 +251,12 @@ Result<std::vector<PortPolicy>> read_ports(const Node& ports, Mode mode, const P
     return out;
 }
 
+std::vector<std::string> names_of(const std::vector<PortPolicy>& ports) {
+    std::vector<std::string> out;
+    std::ranges::transform(ports, std::back_inserter(out), &PortPolicy::name);
+    return out;
+}
+
 VlanMap vlans_of(const std::vector<PortPolicy>& ports) {
     std::vector<VlanMap::Entry> entries;
     for (const PortPolicy& port : ports) entries.push_back({port.parent, port.vlan});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ports of a configuration: devices, sub-interfaces on them, ends of tunnels. Index = PortId.
 #pragma once
+#include <string>
 #include <vector>
 
 #include "dataplane/config/node.h"
@@ -25,6 +26,8 @@ uint32_t mtu_of(const config::Node& ports, size_t i);
 /// All of them, or "ports[1]: vlan: found ..., expected ...".
 Result<std::vector<PortPolicy>> read_ports(const config::Node& ports, PolicySnapshot::Mode mode,
                                            const PortFacts& facts);
+/// Their names, in their order: what rules are read with.
+std::vector<std::string> names_of(const std::vector<PortPolicy>& ports);
 /// Where received frames belong that have tags.
 VlanMap vlans_of(const std::vector<PortPolicy>& ports);
 

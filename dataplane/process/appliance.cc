@@ -16,6 +16,7 @@
 #include "dataplane/eal.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/flow.h"
+#include "dataplane/port_policies.h"
 
 namespace ravelin {
 
@@ -169,9 +170,7 @@ Status Appliance::make_pools() {
 }
 
 Status Appliance::make_counters(const std::string& run_dir) {
-    std::vector<std::string> names;
-    for (const PortPolicy& port : planned_) names.push_back(port.name);
-    specs_ = counter_specs(names);
+    specs_ = counter_specs(names_of(planned_));
     counters_path_ = run_dir + "/counters";
     unlink(counters_path_.c_str());  // readers of the old one notice by its inode
     auto segment = SharedSegment::open(

@@ -74,7 +74,7 @@ void RouteLearner::learn(Appliance& box, const model::RouteDelta& delta, model::
         if (!route) return reply.set_error("learned routes: " + route.error().message);
         routes.push_back(std::move(*route));
     }
-    // What goes makes room for what comes.
+    // What goes makes room for what comes; a delta names a prefix once.
     std::stable_partition(routes.begin(), routes.end(),
                           [](const LearnedRoute& r) { return r.hops.empty(); });
     LearnedRoutes& table = box.learned();

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "dataplane/port_policies.h"
 #include "dataplane/stage.h"
 #include "pipelines/stages/firewall_policy.h"
 #include "pipelines/stages/firewall_rule_reader.h"
@@ -33,12 +34,6 @@ size_t firewall_step(const PolicySnapshot& snapshot) {
 
 const FirewallPolicy& firewall_of(const StagePolicy& policy) {
     return static_cast<const FirewallPolicy&>(policy);
-}
-
-std::vector<std::string> port_names(const PolicySnapshot& snapshot) {
-    std::vector<std::string> out;
-    for (const PortPolicy& port : snapshot.ports) out.push_back(port.name);
-    return out;
 }
 
 Error no_firewall() { return Error{"the policy has no firewall"}; }
@@ -100,7 +95,7 @@ LiveRules::Next LiveRules::edited(const PolicySnapshot& now, const RuleChanges& 
     if (step == now.steps.size()) return no_firewall();
     const FirewallPolicy& policy = firewall_of(*now.steps[step].policy);
     auto next = std::make_unique<PolicySnapshot>(now);
-    const auto ports = port_names(now);
+    const auto ports = names_of(now.ports);
     wanted_ = edits_;
     for (const model::RuleChange& change : changes) {
         auto held = read(change, ports);
@@ -136,7 +131,7 @@ void LiveRules::cancel() {
 std::vector<NamedRule> LiveRules::suspects(const PolicySnapshot& now,
                                            const RuleChanges& changes) const {
     std::vector<NamedRule> out;
-    const auto ports = port_names(now);
+    const auto ports = names_of(now.ports);
     for (const model::RuleChange& change : changes) {
         const auto held = read(change, ports);
         if (!held) continue;
@@ -159,7 +154,8 @@ std::optional<NamedRule> LiveRules::find(const PolicySnapshot& now, const std::s
     const config::Node& rules = (*now.steps[firewall_step(now)].config)["rules"];
     for (const config::Node& rule : rules.items())
         if (rule["name"].as_text() == name)
-            if (auto named = firewall::read_rule(rule, port_names(now))) return std::move(*named);
+            if (auto named = firewall::read_rule(rule, names_of(now.ports)))
+                return std::move(*named);
     return std::nullopt;
 }
 
@@ -167,7 +163,7 @@ LiveRules::Next LiveRules::rebuilt(const PolicySnapshot& now, const RuleChanges&
     const size_t at = firewall_step(now);
     auto next = std::make_unique<PolicySnapshot>(now);
     if (at == now.steps.size()) return changes.empty() ? Next(std::move(next)) : no_firewall();
-    const auto ports = port_names(now);
+    const auto ports = names_of(now.ports);
     firewall::HeldEdits edits;
     for (const model::RuleChange& change : changes) {
         auto held = read(change, ports);
@@ -221,7 +217,7 @@ void LiveRules::start_merge(const PolicySnapshot& now) {
     const PolicySnapshot::Step& step = now.steps[firewall_step(now)];
     merge_ = std::make_unique<Merge>();
     merge_->edits = edits_;
-    merge_->ports = port_names(now);
+    merge_->ports = names_of(now.ports);
     merge_->before = step.policy;
     merge_->config = step.config;
     merge_->thread = in_background([merge = merge_.get()] {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "dataplane/port_policies.h"
 #include "dataplane/process/describe.h"
 #include "dataplane/process/made_packets.h"
 #include "dataplane/process/rule_overlap.h"
@@ -31,12 +32,6 @@ constexpr uint64_t kSeed = 64;
 // For all paths. Meanwhile nobody looks at deadlines, links and events, and who asked waits 10 s.
 constexpr uint64_t kBudgetNs = 2'000'000'000;
 
-std::vector<std::string> port_names(const PolicySnapshot& policy) {
-    std::vector<std::string> out;
-    std::ranges::transform(policy.ports, std::back_inserter(out), &PortPolicy::name);
-    return out;
-}
-
 bool at_edge(const std::vector<Prefix>& set, const IpAddress& address) {
     return std::ranges::any_of(set, [&](const Prefix& p) {
         return p.mapped_length() < 127 && (p.first() == address || p.last() == address);
@@ -53,8 +48,7 @@ std::vector<NamedRule> denying_rules(const PolicySnapshot& policy) {
     std::vector<NamedRule> out;
     const auto config = firewall_config(policy);
     if (config == nullptr) return out;
-    auto rules =
-        firewall::rules_of(*config, port_names(policy), policy.mode == PolicySnapshot::Mode::kWire);
+    auto rules = rules_of(policy, *config);
     if (!rules) return out;
     for (NamedRule& rule : *rules)
         if (rule.action != firewall::Action::kAccept && rule.matches && !rule.arp)
@@ -77,7 +71,7 @@ class PathCheck {
     Status check(const model::Path& path, std::span<const NamedRule> rules, Draws draws) {
         auto node = model::decode(path.rule());
         if (!node) return std::move(node.error()).within(path.name());
-        auto of_path = firewall::read_rule(*node, port_names(next_));
+        auto of_path = firewall::read_rule(*node, names_of(next_.ports));
         if (!of_path) return std::move(of_path.error()).within(path.name());
         if (!of_path->matches) return draws.path == 0 ? ok_status() : no_packet(path);
         if (of_path->rule.in_ports.empty())

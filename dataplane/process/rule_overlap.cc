@@ -4,7 +4,6 @@
 #include <algorithm>
 
 namespace ravelin {
-namespace {
 
 std::optional<Prefix> common(const Prefix& a, const Prefix& b) {
     if (a.is_v4() != b.is_v4()) return std::nullopt;
@@ -16,10 +15,8 @@ std::optional<config::PortRange> common(const config::PortRange& a, const config
     const config::PortRange both{std::max(a.low, b.low), std::min(a.high, b.high)};
     return both.low <= both.high ? std::optional(both) : std::nullopt;
 }
-template <typename Number>
-std::optional<Number> common(Number a, Number b) {
-    return a == b ? std::optional(a) : std::nullopt;
-}
+
+namespace {
 
 /// Nothing is in both; an empty list is everything.
 template <typename Item>

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 
+#include "dataplane/port_policies.h"
 #include "dataplane/process/describe.h"
 #include "dataplane/process/rule_match.h"
 #include "pipelines/stages/firewall_live.h"
@@ -222,6 +223,12 @@ std::shared_ptr<const config::Node> firewall_config(const PolicySnapshot& policy
     return edited ? std::make_shared<const config::Node>(std::move(*edited)) : step->config;
 }
 
+Result<std::vector<NamedRule>> rules_of(const PolicySnapshot& policy,
+                                        const config::Node& firewall_config) {
+    return firewall::rules_of(firewall_config, names_of(policy.ports),
+                              policy.mode == PolicySnapshot::Mode::kWire);
+}
+
 std::string decider(const SparePipeline& spare, const PolicySnapshot& policy, const Tried& tried) {
     if (tried.verdict == Verdict::kDrop && !denied_by_rule(spare, tried))
         return Describer(policy, spare.box().specs()).reason(tried.reason);
@@ -240,9 +247,7 @@ Result<Proofs> prove_rules(SparePipeline& spare, const PolicySnapshot& policy, u
                            uint64_t budget_ns, Clock clock) {
     const auto config = firewall_config(policy);
     if (config == nullptr) return Error{"the policy in force has no firewall stage"};
-    std::vector<std::string> ports;
-    std::ranges::transform(policy.ports, std::back_inserter(ports), &PortPolicy::name);
-    auto rules = firewall::rules_of(*config, ports, policy.mode == PolicySnapshot::Mode::kWire);
+    auto rules = rules_of(policy, *config);
     if (!rules) return std::move(rules.error());
     const Now start = clock();
     const std::string& word = (*config)["default"].as_text();

@@ -43,6 +43,9 @@ Result<Proofs> prove_rules(SparePipeline& spare, const PolicySnapshot& policy, u
 
 /// The firewall's configuration with all live rules in it; null: there is no firewall.
 std::shared_ptr<const config::Node> firewall_config(const PolicySnapshot& policy);
+/// All its rules in the order they are tried.
+Result<std::vector<firewall::NamedRule>> rules_of(const PolicySnapshot& policy,
+                                                  const config::Node& firewall_config);
 /// Who decided: a rule's name, else the drop's, else the verdict.
 std::string decider(const SparePipeline& spare, const PolicySnapshot& policy, const Tried& tried);
 /// The packet was dropped by a rule's or the default's word.

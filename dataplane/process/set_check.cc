@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <map>
-#include <unordered_set>
 
+#include "dataplane/port_policies.h"
+#include "dataplane/process/rule_overlap.h"
 #include "dataplane/process/rule_proof.h"
 #include "dataplane/stage.h"
 #include "pipelines/model/tree_codec.h"
@@ -20,47 +21,41 @@ using firewall::LiveField;
 using firewall::LiveRef;
 using firewall::NamedRule;
 
-constexpr size_t kTogether = 16;  // elements of a rule that is tried: each is met by some packet
+// Elements of a rule that is tried: of its 64 packets each is met by some.
+constexpr size_t kTogether = 4;
 
-std::vector<std::string> port_names(const PolicySnapshot& policy) {
-    std::vector<std::string> out;
-    std::ranges::transform(policy.ports, std::back_inserter(out), &PortPolicy::name);
-    return out;
-}
-
-Prefix prefix_of(const SetElement& e) {
-    return {e.first, static_cast<uint8_t>(e.first.is_v4() ? e.low - 96 : e.low)};
-}
 Prefix host(const IpAddress& address) {
     return {address, static_cast<uint8_t>(address.is_v4() ? 32 : 128)};
 }
 
-bool meet(const std::vector<Prefix>& any, const Prefix& one) {
-    return any.empty() || std::ranges::any_of(any, [&](const Prefix& p) {
-               return p.is_v4() == one.is_v4() &&
-                      (p.length <= one.length ? p.contains(one.address) : one.contains(p.address));
-           });
+/// An empty list is everything.
+template <typename Item>
+bool meet(const std::vector<Item>& any, const Item& one) {
+    return any.empty() || std::ranges::any_of(
+                              any, [&](const Item& each) { return common(each, one).has_value(); });
 }
-bool meet(const std::vector<config::PortRange>& any, uint32_t low, uint32_t high) {
-    return any.empty() || std::ranges::any_of(any, [&](const config::PortRange& r) {
-               return r.low <= high && low <= r.high;
-           });
+
+config::PortRange ports_of(SetType type, const SetElement& e) {
+    const auto low = static_cast<uint16_t>(e.low), high = static_cast<uint16_t>(e.high);
+    if (type == SetType::kPorts) return {low, high};
+    if (type == SetType::kEndpoints) return {low, low};
+    return {0, UINT16_MAX};
 }
 
 /// Whether a packet of the path can have the element where some rule looks for it.
 bool meets(const ClassifierRule& path, SetType type, const SetElement& e) {
-    const auto end = [&](const Prefix& at, uint32_t low, uint32_t high) {
-        return (meet(path.sources, at) && meet(path.source_ports, low, high)) ||
-               (meet(path.destinations, at) && meet(path.destination_ports, low, high));
+    const config::PortRange ports = ports_of(type, e);
+    const auto end = [&](const Prefix& at) {
+        return (meet(path.sources, at) && meet(path.source_ports, ports)) ||
+               (meet(path.destinations, at) && meet(path.destination_ports, ports));
     };
     switch (type) {
         case SetType::kPrefixes:
-            return end(prefix_of(e), 0, UINT16_MAX);
+            return end(e.prefix());
         case SetType::kPorts:
-            return meet(path.source_ports, e.low, e.high) ||
-                   meet(path.destination_ports, e.low, e.high);
+            return meet(path.source_ports, ports) || meet(path.destination_ports, ports);
         case SetType::kEndpoints:
-            return end(host(e.first), e.low, e.low);
+            return end(host(e.first));
         case SetType::kPairs:
             return meet(path.sources, host(e.first)) && meet(path.destinations, host(e.second));
     }
@@ -70,7 +65,7 @@ bool meets(const ClassifierRule& path, SetType type, const SetElement& e) {
 /// What a change does to one set, as far as it concerns the paths.
 struct Turned {
     std::shared_ptr<LiveSet> set;
-    std::vector<SetElement> come, gone;
+    std::map<std::string, SetElement> come, gone;  // by their bytes
 };
 
 class SetCheck {
@@ -102,7 +97,7 @@ class SetCheck {
             auto with = std::make_shared<firewall::FirewallPolicy>(
                 static_cast<const firewall::FirewallPolicy&>(*step.policy));
             with->sets = out->sets;
-            auto made = firewall::rebuild(*with, firewall_config, port_names(now_));
+            auto made = firewall::rebuild(*with, firewall_config, names_of(now_.ports));
             if (!made) return std::move(made.error());
             step.policy = std::move(*made);
         }
@@ -117,13 +112,18 @@ class SetCheck {
             for (const LiveRef& ref : rule.live)
                 if (const auto at = turned_.find(ref.set); at != turned_.end() && rule.matches)
                     add(rule, ref.field,
-                        rule.action == firewall::Action::kAccept ? at->second.gone
-                                                                 : at->second.come,
+                        values_of(rule.action == firewall::Action::kAccept ? at->second.gone
+                                                                           : at->second.come),
                         out);
         return out;
     }
 
   private:
+    static std::vector<SetElement> values_of(const std::map<std::string, SetElement>& elements) {
+        std::vector<SetElement> out;
+        for (const auto& [bytes, element] : elements) out.push_back(element);
+        return out;
+    }
     [[nodiscard]] bool concerns(SetType type, const SetElement& e) const {
         return std::ranges::any_of(
             paths_, [&](const NamedRule& path) { return meets(path.rule, type, e); });
@@ -144,25 +144,27 @@ class SetCheck {
         Turned& turned = turned_[set->decl().name];
         turned.set = set;
         const SetType type = set->decl().type;
-        if (change.action() == model::SetChange::FLUSH)
+        if (change.action() == model::SetChange::FLUSH) {
+            turned.come.clear();
             set->for_each([&](const SetElement& e, uint64_t) {
-                if (concerns(type, e)) turned.gone.push_back(e);
+                if (concerns(type, e)) turned.gone.emplace(bytes_of(e), e);
             });
+        }
         const std::string& bytes = change.elements();
         for (size_t i = 0; i + SetElement::kBytes <= bytes.size(); i += SetElement::kBytes) {
             const auto e = SetElement::read(type, bytes.data() + i);
             if (!e || !concerns(type, *e)) continue;
             const bool removes = change.action() == model::SetChange::REMOVE;
-            if (removes == set->has(*e)) (removes ? turned.gone : turned.come).push_back(*e);
+            (removes ? turned.come : turned.gone).erase(bytes_of(*e));
+            if (removes == set->has(*e))
+                (removes ? turned.gone : turned.come).emplace(bytes_of(*e), *e);
         }
     }
     /// Of what meets a path.
     [[nodiscard]] Result<std::shared_ptr<LiveSet>> copy(const Turned& turned) const {
-        std::unordered_set<std::string> gone;
-        for (const SetElement& e : turned.gone) gone.insert(bytes_of(e));
-        std::vector<SetElement> after = turned.come;
+        std::vector<SetElement> after = values_of(turned.come);
         turned.set->for_each([&](const SetElement& e, uint64_t) {
-            if (concerns(turned.set->decl().type, e) && !gone.contains(bytes_of(e)))
+            if (concerns(turned.set->decl().type, e) && !turned.gone.contains(bytes_of(e)))
                 after.push_back(e);
         });
         SetDecl decl = turned.set->decl();
@@ -198,12 +200,10 @@ class SetCheck {
         if (of_ports || endpoint) ports.clear();
         for (const SetElement& e : elements) {
             if (field == LiveField::kFrom || field == LiveField::kTo)
-                addresses.push_back(prefix_of(e));
-            if (of_ports)
-                ports.push_back({static_cast<uint16_t>(e.low), static_cast<uint16_t>(e.high)});
+                addresses.push_back(e.prefix());
+            if (of_ports) ports.push_back(ports_of(SetType::kPorts, e));
             if (endpoint || field == LiveField::kFromTo) addresses.push_back(host(e.first));
-            if (endpoint)
-                ports.push_back({static_cast<uint16_t>(e.low), static_cast<uint16_t>(e.low)});
+            if (endpoint) ports.push_back(ports_of(SetType::kEndpoints, e));
             if (field == LiveField::kFromTo) to.destinations.push_back(host(e.second));
         }
     }
@@ -218,7 +218,7 @@ Result<std::vector<NamedRule>> read_paths(const Paths& paths, const PolicySnapsh
     for (const model::Path& path : paths) {
         auto node = model::decode(path.rule());
         if (!node) return std::move(node.error()).within(path.name());
-        auto rule = firewall::read_rule(*node, port_names(now));
+        auto rule = firewall::read_rule(*node, names_of(now.ports));
         if (!rule) return std::move(rule.error()).within(path.name());
         out.push_back(std::move(*rule));
     }
@@ -237,8 +237,7 @@ Status paths_pass_sets(const Appliance& box, const PolicySnapshot& now,
     if (check.nothing()) return ok_status();
     const auto config = firewall_config(now);
     if (config == nullptr) return ok_status();
-    const auto rules =
-        firewall::rules_of(*config, port_names(now), now.mode == PolicySnapshot::Mode::kWire);
+    const auto rules = rules_of(now, *config);
     if (!rules) return rules.error();
     const auto suspects = check.suspects(*rules);
     if (suspects.empty()) return ok_status();

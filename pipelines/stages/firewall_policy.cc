@@ -5,6 +5,7 @@
 #include <array>
 #include <iterator>
 
+#include "dataplane/port_policies.h"
 #include "dataplane/stage.h"
 #include "pipelines/stages/firewall_build.h"
 #include "pipelines/stages/firewall_schema.h"
@@ -143,8 +144,7 @@ Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& 
             return context.unchanged;
         }
     }
-    std::vector<std::string> ports;
-    std::ranges::transform(context.snapshot.ports, std::back_inserter(ports), &PortPolicy::name);
+    const auto ports = names_of(context.snapshot.ports);
     auto policy = std::make_shared<FirewallPolicy>();
     policy->wire = context.snapshot.mode == PolicySnapshot::Mode::kWire;
     auto named = rules_of(config, ports, policy->wire);

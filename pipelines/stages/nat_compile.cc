@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "dataplane/net/headers.h"
+#include "dataplane/port_policies.h"
 #include "dataplane/stage.h"
 #include "pipelines/stages/firewall_rule_reader.h"
 #include "pipelines/stages/nat_check.h"
@@ -25,9 +26,8 @@ uint32_t host_mask(const Prefix& prefix) {
 
 class Compiler {
   public:
-    explicit Compiler(const CompileContext& context) : context_(context) {
-        for (const PortPolicy& port : context.snapshot.ports) port_names_.push_back(port.name);
-    }
+    explicit Compiler(const CompileContext& context)
+        : context_(context), port_names_(names_of(context.snapshot.ports)) {}
 
     Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& config) {
         std::unordered_set<std::string> names;

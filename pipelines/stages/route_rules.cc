@@ -11,6 +11,7 @@
 #include <set>
 
 #include "dataplane/limits.h"
+#include "dataplane/port_policies.h"
 #include "pipelines/stages/firewall_packet.h"
 #include "pipelines/stages/firewall_rule_reader.h"
 #include "pipelines/stages/route_reader.h"
@@ -44,9 +45,7 @@ class Reader {
   public:
     Reader(const PolicySnapshot& snapshot, const std::vector<std::string>& tables,
            NextHopsBuilder& hops)
-        : snapshot_(snapshot), tables_(tables), hops_(hops) {
-        for (const PortPolicy& port : snapshot.ports) ports_.push_back(port.name);
-    }
+        : snapshot_(snapshot), tables_(tables), hops_(hops), ports_(names_of(snapshot.ports)) {}
 
     /// What the rule does, and what it matches; nothing in the latter if it matches nothing.
     Result<std::pair<RouteRules::Rule, std::optional<ClassifierRule>>> read(

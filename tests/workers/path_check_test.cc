@@ -258,8 +258,8 @@ class SetCheck : public PathCheck {
                 ->append_to(*one.mutable_elements());
         const Now now = Now::read();
         const Paths none;
-        const Status could = store.could_change(change, now, force ? none : paths_);
         const uint32_t epoch = store.current()->epoch, size = this->size(set);
+        const Status could = store.could_change(change, now, force ? none : paths_);
         EXPECT_EQ(epoch, store.current()->epoch) << "tried alone";
         EXPECT_EQ(size, this->size(set));
         Status done = store.change(change, now, now.ns, force ? none : paths_);
@@ -306,6 +306,34 @@ TEST_F(SetCheck, AnElementThatAcceptsMayGoWhereAnotherHoldsItsAddresses) {
     EXPECT_THAT(cut.error().message, HasSubstr("the firewall's default would deny"));
     EXPECT_FALSE(change("bad", model::SetChange::FLUSH, {}).ok());
     EXPECT_EQ(size("bad"), 1u);
+}
+
+TEST_F(SetCheck, WhatGoesAndComesBackInOneChangeDoesNotMatter) {
+    begin("        - {name: trusted, action: accept, from: '@bad', protocol: tcp, to-ports: 22}\n");
+    ASSERT_TRUE(change("bad", model::SetChange::ADD, {"10.0.9.0/24"}, true).ok());
+    model::LiveChange both;
+    both.set_generation(box_.store().current()->generation);
+    both.set_serial(box_.store().live().serial() + 1);
+    for (const auto action : {model::SetChange::FLUSH, model::SetChange::ADD}) {
+        model::SetChange& one = *both.add_sets();
+        one.set_set("bad");
+        one.set_action(action);
+        if (action == model::SetChange::ADD)
+            SetElement::parse(SetType::kPrefixes, "10.0.9.0/24")
+                ->append_to(*one.mutable_elements());
+    }
+    const Status fine = box_.store().could_change(both, Now::read(), paths_);
+    EXPECT_TRUE(fine.ok()) << fine.error().message;
+    both.mutable_sets()->RemoveLast();
+    EXPECT_FALSE(box_.store().could_change(both, Now::read(), paths_).ok());
+}
+
+TEST_F(SetCheck, ThePolicyThatMayComeBackCountsToo) {
+    begin("        - {name: blocked, action: drop, from: '@bad'}\n" + kOpen);
+    const Status provisional = box_.try_apply(kSets + configuration(kOpen), 60'000);
+    ASSERT_TRUE(provisional.ok()) << provisional.error().message;
+    EXPECT_FALSE(add("bad", "10.0.9.77").ok());
+    EXPECT_TRUE(add("bad", "10.0.8.77").ok());
 }
 
 TEST_F(SetCheck, SetsOfEveryTypeAreLookedInto) {
