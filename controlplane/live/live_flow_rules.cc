@@ -89,8 +89,8 @@ void LiveFlow::shorten_rules() {
 }
 
 void LiveFlow::take(const model::LiveChange& change) {
-    const bool of_now = change.rules_size() != 0 &&
-                        change.generation() == store_.in_force().generation,
+    const bool of_now =
+                   change.rules_size() != 0 && change.generation() == store_.in_force().generation,
                listed = of_now && list_of_ == version();
     state_.take(change);
     if (listed && list_.change(change.rules())) list_of_ = version();
