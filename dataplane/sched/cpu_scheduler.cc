@@ -28,7 +28,7 @@ CpuScheduler::CpuScheduler(const PrincipalTable& principals, const FunctionTable
 Refusal CpuScheduler::post(const Invocation& invocation, std::span<void* const> frames,
                            uint64_t now) noexcept {
     const PrincipalId id = invocation.principal;
-    if (index(id) >= usage_.size() || id == kIdlePrincipal) return Refusal::kUnknownPrincipal;
+    if (index(id) >= timers_of_.size() || id == kIdlePrincipal) return Refusal::kUnknownPrincipal;
     const auto refuse = [&](Refusal why) {
         usage_.add(id, Use::kRejected, std::max<size_t>(frames.size(), 1));
         return why;
@@ -55,7 +55,7 @@ Refusal CpuScheduler::post(const Invocation& invocation, std::span<void* const> 
 }
 
 Refusal CpuScheduler::start_timer(const Invocation& invocation, uint64_t when_ns) noexcept {
-    if (index(invocation.principal) >= usage_.size()) return Refusal::kUnknownPrincipal;
+    if (index(invocation.principal) >= timers_of_.size()) return Refusal::kUnknownPrincipal;
     if (!functions_.knows(invocation.function)) return Refusal::kStaleReference;
     uint32_t& own = timers_of_[index(invocation.principal)];
     if (own >= free_timers_.size()) return Refusal::kTooMany;

@@ -56,7 +56,8 @@ uint64_t DeadlineServers::jobs_in_a_row(const Turn& turn, uint64_t most,
     if (most <= 1) return 1;
     const uint64_t period = std::max<uint64_t>(contract(turn.principal).period_ns, 1);
     const uint64_t second = ready_.second_key();
-    const uint64_t released = 1 + (now - turn.release_ns) / period;
+    // What is left of an overrun's last job is served before that job is released.
+    const uint64_t released = now < turn.release_ns ? 1 : 1 + (now - turn.release_ns) / period;
     const uint64_t before = second == UINT64_MAX        ? most
                             : second < turn.deadline_ns ? 1
                                                         : 1 + (second - turn.deadline_ns) / period;

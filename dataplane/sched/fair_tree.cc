@@ -42,7 +42,8 @@ void FairTree::build(const PrincipalTable& principals, const Shape& shape) {
         const auto& entry = principals[PrincipalId{i}];
         if (entry.has_children) group_of[i] = groups++;
         tops_[i] = entry.has_children ? members_node(group_of[i]) : i;
-        if (entry.weight != 0) lightest = std::min(lightest, entry.weight);
+        if (i >= kFirstPrincipal && !entry.name.empty() && entry.weight != 0)
+            lightest = std::min(lightest, entry.weight);
     }
     const uint64_t horizon = tags(shape.most_cost, inverse(lightest)) + 1;
     groups_.reserve(groups);

@@ -5,7 +5,7 @@
 // cost / weight, the lowest is served, virtual time is the slot of what is in service. So the cost
 // need not be known before, and time stands still while others (the core, the admitted) are served.
 // Two members that want all the time differ by at most cost / weight of one service each, plus a
-// calendar slot (1/1023 of the largest such quotient; 1/63 below the top level).
+// calendar slot (at most 2/1023 of the largest such quotient; 2/63 below the top level).
 // A cap is a token bucket: who is over it is parked on a timing wheel.
 #pragma once
 #include <array>

@@ -214,6 +214,8 @@ TEST(SchedServers, ChargeAnOverrunAsManyJobs) {
     servers.arm(p, 0, 1, 0);
     ASSERT_EQ(servers.earliest(0).principal, p);
     EXPECT_EQ(servers.spend(p, 1'950), 50u);  // twenty jobs, half of the last unused
+    servers.keep(p);                          // that one is released at 19,000
+    EXPECT_EQ(servers.jobs_in_a_row(servers.earliest(1'950), 32, 1'950), 1u);
     servers.arm(p, 0, 1, 1'950);
     EXPECT_EQ(servers.next_ns(), 20'000u);
     // Known before: one job that is twenty, due with the last.
