@@ -81,7 +81,6 @@ class CpuScheduler {
 
     [[nodiscard]] const InvocationQueues& queues() const { return queues_; }
     [[nodiscard]] const CoreEnvelope& envelope() const { return config_.envelope; }
-    FairTree& shares() { return shares_; }
 
   private:
     static constexpr unsigned kTimersATurn = 16;

@@ -7,8 +7,7 @@
 // with its contract, whatever it sends or costs: the demand bound that admission counts on.
 //   - Work that comes early waits for its release; the fair shares may serve it before (lending).
 //   - A job that needs more than `work` is that many jobs in one: due with the last of them, and
-//   the
-//     next release moves by as many periods. What was not known before is paid after.
+//     the next release moves by as many periods. What was not known before is paid after.
 //   - What a job leaves over may be used by work already waiting then (the next function of the
 //     same packet), never after a pause: late use of an early budget is what breaks EDF.
 // Deadlines may be shorter or longer than the period. Units of work: cycles or bytes.

@@ -47,7 +47,6 @@ class Discipline {
     }
     [[nodiscard]] bool single() const { return single_; }
     [[nodiscard]] bool suspended() const { return suspended_; }
-    [[nodiscard]] unsigned strikes() const { return strikes_; }
 
   private:
     uint32_t estimate_ = 0, believed_ = 0;

@@ -64,13 +64,6 @@ void FairTree::build(const PrincipalTable& principals, const Shape& shape) {
     }
 }
 
-void FairTree::set_cap(PrincipalId id, uint64_t units_per_s, uint64_t burst) noexcept {
-    nodes_[top_node(id)].cap.change(Pace(units_per_s, burst));
-}
-void FairTree::set_weight(PrincipalId id, uint32_t weight) noexcept {
-    nodes_[top_node(id)].inverse_weight = inverse(std::min(weight, kMaxWeight));
-}
-
 inline bool FairTree::wants(uint32_t node) const noexcept {
     return node < principals_ ? nodes_[node].has_work : groups_[node - principals_].queued != 0;
 }

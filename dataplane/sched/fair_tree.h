@@ -24,7 +24,7 @@ class FairTree {
     struct Shape {
         uint64_t most_cost = 0;    ///< the largest cost of one service, units
         uint64_t cap_burst = 0;    ///< units that a cap lets through at once after a pause
-        uint32_t cap_divisor = 1;  ///< among how many trees a cap is divided, evenly at first
+        uint32_t cap_divisor = 1;  ///< among how many trees a cap is divided, evenly
         uint64_t PrincipalCaps::*cap = nullptr;  ///< the cap that counts here, units/s
     };
     FairTree(const PrincipalTable& principals, const Shape& shape, uint64_t now_ns);
@@ -46,9 +46,6 @@ class FairTree {
     [[nodiscard]] uint64_t next_ns() const noexcept { return wheel_.next_ns(); }
     /// Something may be picked.
     [[nodiscard]] bool anything_queued() const { return groups_[0].queued != 0; }
-    /// Control's rebalancing between the trees; 0: no cap.
-    void set_cap(PrincipalId id, uint64_t units_per_s, uint64_t burst) noexcept;
-    void set_weight(PrincipalId id, uint32_t weight) noexcept;
 
   private:
     enum class State : uint8_t { kIdle, kQueued, kInService, kParked };

@@ -37,7 +37,7 @@ class FunctionTable {
         slots_[ref.slot] = {function, limits, ref.generation};
         return true;
     }
-    /// What waits for it is dropped by CpuScheduler::forget.
+    /// What waits for it is dropped when its turn comes (CpuScheduler::servable).
     void unload(FunctionRef ref) noexcept {
         if (knows(ref)) slots_[ref.slot].function = nullptr;
     }

@@ -58,7 +58,6 @@ class LinkScheduler {
     void reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept;
     [[nodiscard]] uint32_t waiting() const { return static_cast<uint32_t>(pool_.size()) - free_; }
     [[nodiscard]] uint32_t depth(PrincipalId id) const { return queues_[index(id)].count; }
-    FairTree& shares() { return shares_; }
 
   private:
     static constexpr uint32_t kNone = UINT32_MAX;

@@ -40,12 +40,6 @@ class Pace {
         busy_until_ += static_cast<uint64_t>(cost >> 32);
         fraction_ = static_cast<uint32_t>(cost);
     }
-    /// Another rate from now on; what is owed stays owed.
-    void change(const Pace& to) noexcept {
-        ns_per_unit_ = to.ns_per_unit_;
-        burst_ns_ = to.burst_ns_;
-        if (ns_per_unit_ == 0) busy_until_ = 0;
-    }
 
   private:
     uint64_t ns_per_unit_ = 0;  ///< 32.32 fixed point, rounded up: never above the stated rate

@@ -30,7 +30,7 @@ inline constexpr unsigned kMaxDepth = 4;           ///< levels of a name; one ca
 
 /// What a principal may use at most, over all workers and ports. 0: no cap.
 struct PrincipalCaps {
-    uint64_t cycles_per_s = 0, bytes_per_s = 0, flows = 0, memory_bytes = 0;
+    uint64_t cycles_per_s = 0, bytes_per_s = 0;
 };
 
 struct PrincipalSpec {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each principal has used on one worker. Two cache lines a principal, one writer; any thread
-// may read. Gauges (flows, memory) lie in the second line with what is seldom written.
+// may read. What is seldom written lies in the second line.
 #pragma once
 #include <array>
 #include <atomic>
@@ -21,8 +21,6 @@ enum class Use : uint8_t {
     kMisses,      ///< admitted packets that were finished past their deadline
     kCoreMisses,  ///< of these: while the core was beyond its envelope
     kDrops,
-    kFlows,   ///< gauge
-    kMemory,  ///< gauge, bytes
     kOverruns,
     kStale,
     kRejected,
@@ -44,13 +42,6 @@ class Usage {
         auto& cell = const_cast<uint64_t&>(lines_[index(id)].values[static_cast<size_t>(use)]);
         return std::atomic_ref(cell).load(std::memory_order_relaxed);
     }
-    /// Takes `n` of a gauge if the worker's share of the cap (0: none) allows it.
-    bool take(PrincipalId id, Use gauge, uint64_t n, uint64_t cap) noexcept {
-        if (cap != 0 && get(id, gauge) + n > cap) return false;
-        add(id, gauge, n);
-        return true;
-    }
-    void give_back(PrincipalId id, Use gauge, uint64_t n) noexcept { add(id, gauge, ~n + 1); }
     /// Over all principals, core and idle included.
     [[nodiscard]] uint64_t sum(Use use) const noexcept {
         uint64_t total = 0;

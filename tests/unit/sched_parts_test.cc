@@ -16,7 +16,6 @@
 #include "dataplane/sched/pace.h"
 #include "dataplane/sched/principal.h"
 #include "dataplane/sched/timing_wheel.h"
-#include "dataplane/sched/usage.h"
 
 namespace ravelin::sched {
 namespace {
@@ -67,17 +66,6 @@ TEST(SchedPrincipals, IdsStayAndAreNotGivenAwayAtOnce) {
     const PrincipalTable three = std::move(*PrincipalTable::build(third, &two));
     EXPECT_EQ(three.find("e"), one.find("b"));
     EXPECT_EQ(three.find("d"), two.find("d"));
-}
-
-TEST(SchedUsage, HoldsACapOnAGauge) {
-    Usage usage(4);
-    const PrincipalId who{2};
-    EXPECT_TRUE(usage.take(who, Use::kFlows, 3, 4));
-    EXPECT_FALSE(usage.take(who, Use::kFlows, 2, 4));
-    EXPECT_TRUE(usage.take(who, Use::kFlows, 2, 0));
-    usage.give_back(who, Use::kFlows, 5);
-    EXPECT_EQ(usage.get(who, Use::kFlows), 0u);
-    EXPECT_EQ(usage.sum(Use::kFlows), 0u);
 }
 
 TEST(SchedNames, AReferenceOfAnUnloadedFunctionIsStaleForGood) {
@@ -145,8 +133,6 @@ TEST(SchedPace, LetsABurstThroughAfterAPauseAndNoMore) {
     for (uint64_t now = 1'000'000; pace.ready_at() <= now && went < 100; ++went) pace.take(now, 1);
     EXPECT_EQ(went, 5u);  // four, and the one that is being paid for
     EXPECT_EQ(pace.ready_at(), 1'001'000u);
-    pace.change(Pace());
-    EXPECT_EQ(pace.ready_at(), 0u);
 }
 
 TEST(SchedWheel, ExpiresLikeASortedListAtAnyDistance) {
