@@ -44,7 +44,7 @@ class CpuScheduler {
   public:
     struct Config {
         uint32_t functions = 16;         ///< slots in use, at most kMaxFunctions
-        uint32_t invocations = 4096;     ///< that wait, over all principals; 320 bytes each
+        uint32_t invocations = 4096;     ///< that wait, over all principals; 304 bytes each
         uint32_t timers = 1024;          ///< that run
         uint64_t max_run = 100'000;      ///< cycles of an uninterrupted run, by default
         uint64_t cap_burst = 300'000;    ///< cycles a cap lets through at once

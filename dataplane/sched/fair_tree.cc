@@ -69,9 +69,13 @@ inline bool FairTree::wants(uint32_t node) const noexcept {
 }
 
 void FairTree::activate(PrincipalId id, uint64_t now) noexcept {
-    uint32_t node = index(id);
-    nodes_[node].has_work = true;
-    while (nodes_[node].state == State::kIdle && nodes_[node].inverse_weight != 0) {
+    nodes_[index(id)].has_work = true;
+    climb(index(id), now);
+}
+
+// Into its group's calendar, and the group into the next, as far up as there was nothing.
+void FairTree::climb(uint32_t node, uint64_t now) noexcept {
+    while (nodes_[node].state == State::kIdle && wants(node) && nodes_[node].inverse_weight != 0) {
         enqueue(node, now);
         if (nodes_[node].state != State::kQueued || nodes_[node].group == 0) return;
         node = members_node(nodes_[node].group);
@@ -98,11 +102,7 @@ void FairTree::park(uint32_t node) noexcept {
 void FairTree::unpark(uint64_t now) noexcept {
     wheel_.advance(now, kParksAPick, [&](uint32_t node) {
         nodes_[node].state = State::kIdle;
-        while (nodes_[node].state == State::kIdle && wants(node)) {
-            enqueue(node, now);
-            if (nodes_[node].state != State::kQueued || nodes_[node].group == 0) return;
-            node = members_node(nodes_[node].group);
-        }
+        climb(node, now);
     });
 }
 

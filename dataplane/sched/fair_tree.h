@@ -69,6 +69,7 @@ class FairTree {
     void build(const PrincipalTable& principals, const Shape& shape);
     [[nodiscard]] uint32_t members_node(uint32_t group) const { return principals_ + group; }
     [[nodiscard]] uint32_t top_node(PrincipalId id) const { return tops_[index(id)]; }
+    void climb(uint32_t node, uint64_t now) noexcept;
     void enqueue(uint32_t node, uint64_t now) noexcept;
     [[nodiscard]] bool may_serve(uint32_t node, uint64_t now) noexcept;
     void park(uint32_t node) noexcept;

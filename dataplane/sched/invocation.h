@@ -38,7 +38,7 @@ struct Invocation {
 struct Waiting {
     Invocation invocation;
     uint64_t arrival_ns = 0;
-    uint32_t next = UINT32_MAX;
+    uint32_t next = UINT32_MAX;    ///< of FifoPool
     uint16_t count = 0, done = 0;  ///< frames; those before `done` are served
     void* frames[limits::kBurst];
 

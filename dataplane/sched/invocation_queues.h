@@ -2,23 +2,21 @@
 // InvocationQueues: what waits on one worker, by principal and function, so that the pending work
 // of everybody is known at all times (S28). All memory is taken at construction: a pool of
 // invocations, of which a queue holds at most its threshold and a principal without a reservation
-// no more than are free (the dynamic threshold of A. Choudhury, E. Hahne, 1998: n greedy ones leave
-// the n+1st as much as each of them has).
+// no more than are free.
 #pragma once
-#include <bit>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "dataplane/sched/discipline.h"
+#include "dataplane/sched/fifo_pool.h"
 #include "dataplane/sched/invocation.h"
 
 namespace ravelin::sched {
 
 class InvocationQueues {
   public:
-    struct Queue {
-        uint32_t head = kNone, tail = kNone, count = 0;
+    struct Queue : Fifo {
         uint32_t generation = 0;  ///< of the function that the discipline is about
         Discipline discipline;
     };
@@ -40,20 +38,18 @@ class InvocationQueues {
         return queues_[size_t{index(id)} * functions_ + function].count;
     }
     [[nodiscard]] uint32_t depth(PrincipalId id) const { return owners_[index(id)].count; }
-    [[nodiscard]] uint32_t total() const { return static_cast<uint32_t>(pool_.size()) - free_; }
+    [[nodiscard]] uint32_t total() const { return pool_.used(); }
     [[nodiscard]] uint32_t functions() const { return functions_; }
 
   private:
-    static constexpr uint32_t kNone = UINT32_MAX;
     struct Owner {
         uint64_t queues = 0;  ///< bit: function with something waiting
         uint32_t count = 0;
     };
     uint32_t functions_;
-    std::vector<Waiting> pool_;
+    FifoPool<Waiting> pool_;
     std::vector<Queue> queues_;
     std::vector<Owner> owners_;
-    uint32_t free_head_ = 0, free_;
 };
 
 }  // namespace ravelin::sched

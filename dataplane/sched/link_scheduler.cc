@@ -20,20 +20,16 @@ LinkScheduler::LinkScheduler(const PrincipalTable& principals, Usage& usage, con
                .cap = &PrincipalCaps::bytes_per_s},
               now_ns),
       pool_(config.packets),
-      queues_(principals.size()),
-      free_(config.packets) {
+      queues_(principals.size()) {
     const uint64_t longest = config.most_frame + config.overhead;
     slack_ns_ = wire_.cost_ns(config.ring_bytes - std::min(config.ring_bytes, longest));
-    for (uint32_t i = 0; i + 1 < config.packets; ++i) pool_[i].next = i + 1;
-    if (config.packets == 0) free_head_ = kNone;
 }
 
 inline Refusal LinkScheduler::admits(PrincipalId id, uint32_t bytes) const noexcept {
     const Queue& queue = queues_[index(id)];
     if (queue.count >= config_.queue_packets || queue.bytes + bytes > config_.queue_bytes)
         return Refusal::kQueueFull;
-    if (free_ == 0 || (queue.count >= free_ && !servers_.admitted(id))) return Refusal::kPoolFull;
-    return Refusal::kNone;
+    return pool_.has_room(queue.count, servers_.admitted(id)) ? Refusal::kNone : Refusal::kPoolFull;
 }
 
 Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
@@ -47,17 +43,13 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
     if (config_.mark_bytes != 0 && queue.bytes >= config_.mark_bytes && marker_.call != nullptr &&
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
-    const uint32_t at = free_head_;
-    free_head_ = pool_[at].next;
-    --free_;
-    pool_[at] = {frame, now, deadline_ns, bytes, kNone};
-    if (queue.head == kNone)
-        queue.head = at;
-    else
-        pool_[queue.tail].next = at;
-    queue.tail = at;
+    Queued& queued = pool_.push(queue);
+    queued.frame = frame;
+    queued.arrival_ns = now;
+    queued.deadline_ns = deadline_ns;
+    queued.bytes = bytes;
     queue.bytes += bytes;
-    if (++queue.count == 1) {
+    if (queue.count == 1) {
         shares_.activate(id, now);
         if (servers_.admitted(id)) arm(id, now);
     }
@@ -101,8 +93,8 @@ void* LinkScheduler::send_next(uint64_t now) noexcept {
 // Whether there is a frame worth sending; those that are not are dropped here.
 bool LinkScheduler::servable(PrincipalId id, uint64_t now) noexcept {
     const Queue& queue = queues_[index(id)];
-    while (queue.head != kNone) {
-        const Queued& head = pool_[queue.head];
+    while (!queue.empty()) {
+        const Queued& head = pool_.head(queue);
         if (head.deadline_ns >= now || !config_.drop_stale) return true;
         if (drops_left_ == 0) return false;
         --drops_left_;
@@ -118,15 +110,15 @@ bool LinkScheduler::servable(PrincipalId id, uint64_t now) noexcept {
 
 void* LinkScheduler::send_reserved(const DeadlineServers::Turn& turn, uint64_t now) noexcept {
     const PrincipalId id = turn.principal;
-    const uint64_t cost = on_wire(pool_[queues_[index(id)].head]);
+    const Queue& queue = queues_[index(id)];
+    const uint64_t cost = on_wire(pool_.head(queue));
     void* frame = send(id, now);
     if (wire_.busy_until() > turn.deadline_ns) usage_.add(id, Use::kMisses);
     const uint64_t left = servers_.spend(id, cost);
     shares_.charge_caps(id, cost, now);
-    const uint32_t head = queues_[index(id)].head;
-    if (head == kNone)
+    if (queue.empty())
         shares_.deactivate(id);
-    else if (left >= on_wire(pool_[head]))
+    else if (left >= on_wire(pool_.head(queue)))
         servers_.keep(id);
     else
         arm(id, now);
@@ -135,11 +127,11 @@ void* LinkScheduler::send_reserved(const DeadlineServers::Turn& turn, uint64_t n
 
 void* LinkScheduler::send_shared(PrincipalId id, uint64_t now) noexcept {
     const Queue& queue = queues_[index(id)];
-    const uint64_t cost = on_wire(pool_[queue.head]);
+    const uint64_t cost = on_wire(pool_.head(queue));
     void* frame = send(id, now);
-    if (queue.head == kNone) shares_.deactivate(id);
+    if (queue.empty()) shares_.deactivate(id);
     shares_.charge(cost, now);
-    if (queue.head == kNone)
+    if (queue.empty())
         servers_.disarm(id);
     else if (servers_.admitted(id))
         arm(id, now);
@@ -147,7 +139,7 @@ void* LinkScheduler::send_shared(PrincipalId id, uint64_t now) noexcept {
 }
 
 void* LinkScheduler::send(PrincipalId id, uint64_t now) noexcept {
-    const Queued& head = pool_[queues_[index(id)].head];
+    const Queued& head = pool_.head(queues_[index(id)]);
     void* frame = head.frame;
     wire_.take(now, on_wire(head));
     usage_.add(id, Use::kBytes, head.bytes);
@@ -159,25 +151,19 @@ void* LinkScheduler::send(PrincipalId id, uint64_t now) noexcept {
 
 void LinkScheduler::pop(PrincipalId id) noexcept {
     Queue& queue = queues_[index(id)];
-    const uint32_t at = queue.head;
-    queue.head = pool_[at].next;
-    if (queue.head == kNone) queue.tail = kNone;
-    queue.bytes -= pool_[at].bytes;
-    --queue.count;
-    pool_[at].next = free_head_;
-    free_head_ = at;
-    ++free_;
+    queue.bytes -= pool_.head(queue).bytes;
+    pool_.pop(queue);
 }
 
 void LinkScheduler::arm(PrincipalId id, uint64_t now) noexcept {
-    const Queued& head = pool_[queues_[index(id)].head];
+    const Queued& head = pool_.head(queues_[index(id)]);
     const uint64_t reserved = servers_.contract(id).work;
     servers_.arm(id, head.arrival_ns, (on_wire(head) + reserved - 1) / reserved, now);
 }
 
 void LinkScheduler::reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept {
     servers_.set(id, contract, now);
-    if (contract.work != 0 && queues_[index(id)].head != kNone) arm(id, now);
+    if (contract.work != 0 && !queues_[index(id)].empty()) arm(id, now);
 }
 
 uint64_t LinkScheduler::wake_at(uint64_t now) const noexcept {

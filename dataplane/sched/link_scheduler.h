@@ -14,6 +14,7 @@
 
 #include "dataplane/sched/deadline_servers.h"
 #include "dataplane/sched/fair_tree.h"
+#include "dataplane/sched/fifo_pool.h"
 #include "dataplane/sched/invocation.h"
 #include "dataplane/sched/pace.h"
 #include "dataplane/sched/usage.h"
@@ -33,7 +34,7 @@ class LinkScheduler {
         uint32_t overhead = 24;  ///< wire bytes a frame takes beyond its own: FCS, preamble, gap
         uint32_t most_frame = 1518;    ///< bytes of the longest frame
         uint64_t ring_bytes = 6'168;   ///< wire bytes chosen and not yet sent; four longest frames
-        uint32_t packets = 16'384;     ///< that wait, over all principals; 40 bytes each
+        uint32_t packets = 16'384;     ///< that wait, over all principals; 32 bytes each
         uint32_t queue_packets = 256;  ///< that wait for one principal
         uint64_t queue_bytes = 256 * 1518;  ///< the same in bytes
         uint64_t mark_bytes = 0;  ///< a queue longer than this has what comes marked; 0: none
@@ -56,20 +57,18 @@ class LinkScheduler {
 
     /// Grants, changes or (work 0) withdraws a reservation, wire bytes a packet.
     void reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept;
-    [[nodiscard]] uint32_t waiting() const { return static_cast<uint32_t>(pool_.size()) - free_; }
+    [[nodiscard]] uint32_t waiting() const { return pool_.used(); }
     [[nodiscard]] uint32_t depth(PrincipalId id) const { return queues_[index(id)].count; }
 
   private:
-    static constexpr uint32_t kNone = UINT32_MAX;
     static constexpr unsigned kDropsATurn = 8;
     struct Queued {
         void* frame = nullptr;
         uint64_t arrival_ns = 0, deadline_ns = 0;
-        uint32_t bytes = 0, next = kNone;
+        uint32_t bytes = 0, next = 0;  ///< next: of FifoPool
     };
-    struct Queue {
+    struct Queue : Fifo {
         uint64_t bytes = 0;
-        uint32_t head = kNone, tail = kNone, count = 0;
     };
     [[nodiscard]] uint64_t on_wire(const Queued& queued) const {
         return uint64_t{queued.bytes} + config_.overhead;
@@ -92,9 +91,8 @@ class LinkScheduler {
     uint64_t slack_ns_;  ///< how much may be on its way for one more to be chosen
     DeadlineServers servers_;
     FairTree shares_;
-    std::vector<Queued> pool_;
+    FifoPool<Queued> pool_;
     std::vector<Queue> queues_;
-    uint32_t free_head_ = 0, free_;
     unsigned drops_left_ = 0;
 };
 
