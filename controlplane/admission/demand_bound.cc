@@ -2,6 +2,8 @@
 #include "controlplane/admission/demand_bound.h"
 
 #include <algorithm>
+#include <functional>
+#include <limits>
 #include <numeric>
 
 #include "controlplane/admission/walk.h"
@@ -10,11 +12,6 @@ namespace ravelin::admission {
 namespace {
 
 constexpr Nanoseconds kNever = std::numeric_limits<Nanoseconds>::max();
-
-/// Units/s in 2^-20ths, rounded up.
-Wide rate_of(Work work, Nanoseconds period) {
-    return ceil_div((Wide{work} * kSecond) << 20, static_cast<Wide>(period));
-}
 
 }  // namespace
 
@@ -73,32 +70,31 @@ DemandBound::Stairs DemandBound::stairs() const {
 /// here the sum of these stays below the supply. kNever: there is no such length.
 Nanoseconds DemandBound::horizon(const Demand& newcomer, const Supply& supply, Nanoseconds least,
                                  Nanoseconds longest) const {
-    Wide rate = rate_of(newcomer.work, newcomer.period);
-    Signed ahead = static_cast<Signed>(supply.lost << 20);
+    Signed rate = 0;
+    Signed ahead = scaled_lost(supply);
     Nanoseconds latest = std::max<Nanoseconds>(0, least - newcomer.period);
     Wide whole = static_cast<Wide>(newcomer.period);  // the periods' common multiple
     Work run = supply.preemptive ? supply.floor : std::max(supply.floor, newcomer.work);
     const auto count = [&](Work work, uint32_t burst, Nanoseconds period, Nanoseconds deadline) {
-        const Wide each = rate_of(work, period);
-        ahead += static_cast<Signed>((Wide{work} * burst * kSecond) << 20) -
-                 static_cast<Signed>(each) * deadline;
-        return each;
+        const Signed each = scaled_rate(work, period);
+        ahead += scaled(Wide{work} * burst) - each * deadline;
+        rate += each;
     };
     count(newcomer.work, newcomer.burst, newcomer.period, least);
     for (size_t i = 0; i < deadline_.size(); ++i) {
         if (work_[i] == 0) continue;
-        rate += count(work_[i], burst_[i], period_[i], deadline_[i]);
+        count(work_[i], burst_[i], period_[i], deadline_[i]);
         latest = std::max(latest, deadline_[i] - period_[i]);
         longest = std::max(longest, deadline_[i]);
         if (!supply.preemptive) run = std::max(run, work_[i]);
         if (whole <= kLongestTime)
             whole *= Wide(period_[i] / std::gcd(static_cast<Nanoseconds>(whole), period_[i]));
     }
-    ahead += static_cast<Signed>((Wide{run} * kSecond) << 20);
-    const Wide spare = (Wide{supply.rate} << 20) > rate ? (Wide{supply.rate} << 20) - rate : 0;
-    if (spare != 0 && ahead <= 0) return latest;
-    if (spare != 0 && static_cast<Wide>(ahead) / spare < static_cast<Wide>(kLongestTime))
-        return std::max(latest, static_cast<Nanoseconds>(ceil_div(Wide(ahead), spare)));
+    ahead += scaled(run);
+    const Signed spare = scaled_supply(supply) - rate;
+    if (spare > 0 && ahead <= 0) return latest;
+    if (spare > 0 && ahead / spare < kLongestTime)
+        return std::max(latest, static_cast<Nanoseconds>(ceil_div(Wide(ahead), Wide(spare))));
     // Nothing to spare: once all are due at times, all repeats after a common multiple.
     return whole <= kLongestTime ? longest + static_cast<Nanoseconds>(whole) : kNever;
 }
@@ -106,15 +102,11 @@ Nanoseconds DemandBound::horizon(const Demand& newcomer, const Supply& supply, N
 DemandBound::Least DemandBound::least_deadline(const Demand& newcomer, const Supply& supply,
                                                Nanoseconds longest, Effort& effort) const {
     if (supply.rate == 0 || !rates_.fits(supply.rate, newcomer.work, newcomer.period)) return {};
-    const Wide alone =
-        (Wide{newcomer.work} * newcomer.burst + supply.floor) * kSecond + supply.lost;
-    const Wide least = std::max<Wide>(1, ceil_div(alone, supply.rate));
-    if (least > static_cast<Wide>(longest)) return {.at = longest};
-    const Nanoseconds end = horizon(newcomer, supply, static_cast<Nanoseconds>(least), longest);
-    if (end == kNever) return {.answer = Answer::kUndecided, .at = 0};
-    return Walk(*this, newcomer, supply)
-        .run(std::max(end, static_cast<Nanoseconds>(least)), static_cast<Nanoseconds>(least),
-             longest, effort);
+    const Nanoseconds least = least_alone(newcomer, supply, longest);
+    if (least > longest) return {};
+    const Nanoseconds end = horizon(newcomer, supply, least, longest);
+    if (end == kNever) return {.answer = Answer::kUndecided};
+    return Walk(*this, newcomer, supply).run(std::max(end, least), least, longest, effort);
 }
 
 DemandBound::Answer DemandBound::fits(const Supply& supply, Effort& effort) const {

@@ -5,7 +5,6 @@
 // Rivierre, Spuri 1996). Walked from the far end down, as Zhang and Burns 2009 do (QPA), so that
 // few t are looked at; on the way down the least deadline of a newcomer is found.
 #pragma once
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -35,8 +34,6 @@ class DemandBound {
     struct Least {
         Answer answer = Answer::kNever;
         Nanoseconds deadline = 0;  ///< of kFits
-        Nanoseconds at =
-            0;  ///< of kNever: the interval that binds; 0: the rates alone are too much
     };
     /// The least deadline with which `newcomer` and all here keep theirs; kNever when there is none
     /// up to `longest`. newcomer.deadline is not looked at.

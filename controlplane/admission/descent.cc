@@ -2,6 +2,7 @@
 #include "controlplane/admission/descent.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace ravelin::admission {
 

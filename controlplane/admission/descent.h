@@ -6,21 +6,6 @@
 
 namespace ravelin::admission {
 
-constexpr int kFraction = 20;  ///< bits of rates behind the point
-
-constexpr Signed scaled(Wide work) { return static_cast<Signed>((work * kSecond) << kFraction); }
-constexpr Signed scaled_supply(const Supply& supply) {
-    return static_cast<Signed>(Wide{supply.rate} << kFraction);
-}
-constexpr Signed scaled_lost(const Supply& supply) {
-    return static_cast<Signed>(supply.lost << kFraction);
-}
-/// Units/s in 2^-20ths, rounded up.
-constexpr Signed scaled_rate(Work work, Nanoseconds period) {
-    return static_cast<Signed>(
-        ceil_div((Wide{work} * kSecond) << kFraction, static_cast<Wide>(period)));
-}
-
 class Descent {
   public:
     Descent(const Outline& outline, const Demand& newcomer)

@@ -58,10 +58,6 @@ Ratio operator+(const Ratio& a, const Ratio& b) {
             a.denominator * b.denominator};
 }
 
-Ratio operator*(const Ratio& a, const Ratio& b) {
-    return {a.numerator * b.numerator, a.denominator * b.denominator};
-}
-
 std::strong_ordering operator<=>(const Ratio& a, const Ratio& b) {
     return a.numerator * b.denominator <=> b.numerator * a.denominator;
 }

@@ -12,7 +12,6 @@ class Natural {
   public:
     Natural() = default;
     explicit Natural(Wide value);
-    [[nodiscard]] bool is_zero() const { return limbs_.empty(); }
     friend Natural operator+(const Natural& a, const Natural& b);
     friend Natural operator*(const Natural& a, const Natural& b);
     friend std::strong_ordering operator<=>(const Natural& a, const Natural& b);
@@ -27,9 +26,7 @@ class Natural {
 struct Ratio {
     Natural numerator, denominator = Natural(1);
     friend Ratio operator+(const Ratio& a, const Ratio& b);
-    friend Ratio operator*(const Ratio& a, const Ratio& b);
     friend std::strong_ordering operator<=>(const Ratio& a, const Ratio& b);
-    friend bool operator==(const Ratio& a, const Ratio& b) { return (a <=> b) == 0; }
 };
 
 }  // namespace ravelin::admission

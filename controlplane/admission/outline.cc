@@ -98,11 +98,8 @@ void Outline::summarise() {
 
 Nanoseconds Outline::sufficient_deadline(const Demand& newcomer, Nanoseconds longest) const {
     if (supply_.rate == 0) return longest + 1;
-    const Wide alone =
-        (Wide{newcomer.work} * newcomer.burst + supply_.floor) * kSecond + supply_.lost;
-    const Wide least = std::max<Wide>(1, ceil_div(alone, supply_.rate));
-    if (least > static_cast<Wide>(longest)) return longest + 1;
-    return Descent(*this, newcomer).run(static_cast<Nanoseconds>(least), longest);
+    const Nanoseconds least = least_alone(newcomer, supply_, longest);
+    return least > longest ? least : Descent(*this, newcomer).run(least, longest);
 }
 
 }  // namespace ravelin::admission

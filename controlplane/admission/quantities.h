@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The quantities of admission, all whole numbers: no decision hangs on a floating-point rounding.
 #pragma once
+#include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <string>
 
 namespace ravelin::admission {
@@ -22,7 +22,7 @@ constexpr Wide ceil_div(Wide dividend, Wide divisor) {
 }
 
 /// The envelope of the core scheduling context: in any window of t seconds it takes at most
-/// burst + rate * t units, before everybody else.
+/// burst + rate * t units, before everybody else. No link has one yet.
 struct Core {
     Work rate = 0;   ///< units/s
     Work burst = 0;  ///< units
@@ -64,5 +64,28 @@ struct Demand {
     Nanoseconds period = 0;    ///< one over the rate
     Nanoseconds deadline = 0;  ///< from release on this resource: its part of the split
 };
+
+/// The least deadline of a newcomer who has the resource to itself; more than `longest`: none.
+constexpr Nanoseconds least_alone(const Demand& newcomer, const Supply& supply,
+                                  Nanoseconds longest) {
+    const Wide work = Wide{newcomer.work} * newcomer.burst + supply.floor;
+    const Wide least = ceil_div(work * kSecond + supply.lost, supply.rate);
+    return static_cast<Nanoseconds>(std::clamp<Wide>(least, 1, static_cast<Wide>(longest) + 1));
+}
+
+// With 20 bits behind the point: units/s, and units * 10^9.
+constexpr int kFraction = 20;
+constexpr Signed scaled(Wide work) { return static_cast<Signed>((work * kSecond) << kFraction); }
+constexpr Signed scaled_supply(const Supply& supply) {
+    return static_cast<Signed>(Wide{supply.rate} << kFraction);
+}
+constexpr Signed scaled_lost(const Supply& supply) {
+    return static_cast<Signed>(supply.lost << kFraction);
+}
+/// Rounded up.
+constexpr Signed scaled_rate(Work work, Nanoseconds period) {
+    return static_cast<Signed>(
+        ceil_div((Wide{work} * kSecond) << kFraction, static_cast<Wide>(period)));
+}
 
 }  // namespace ravelin::admission

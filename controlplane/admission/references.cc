@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <functional>
 #include <unordered_map>
 
 #include "controlplane/admission/admission.h"

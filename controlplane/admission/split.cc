@@ -2,6 +2,7 @@
 #include "controlplane/admission/split.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "controlplane/admission/shares.h"
 

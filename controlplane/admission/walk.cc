@@ -72,12 +72,12 @@ DemandBound::Least Walk::run(Nanoseconds horizon, Nanoseconds least, Nanoseconds
     newcomer_.deadline = least;
     for (Nanoseconds t = horizon; t > 0;) {
         effort.left -= static_cast<int64_t>(set_.deadline_.size()) + 1;
-        if (effort.left < 0) return {.answer = DemandBound::Answer::kUndecided, .at = t};
+        if (effort.left < 0) return {.answer = DemandBound::Answer::kUndecided};
         const Wide due = due_within(t);
         if (due == 0) break;
         const Nanoseconds needed = needed_for(due + run_in_the_way(t));
         if (needed > t) {
-            if (!give_way(t, longest)) return {.at = t};
+            if (!give_way(t, longest)) return {};
             continue;
         }
         // Down to `needed` no more work is due, and while no longer run comes in the way all fits.

@@ -22,8 +22,8 @@ TEST(Natural, AgreesWithTheProcessor) {
         EXPECT_EQ(Natural(a) <=> Natural(b), a <=> b);
         EXPECT_EQ(Natural(a * b) <=> Natural(b * b + a), a * b <=> b * b + a);
     }
-    EXPECT_TRUE(Natural(0).is_zero());
-    EXPECT_TRUE((Natural(5) * Natural(0)).is_zero());
+    EXPECT_EQ(Natural(0), Natural());
+    EXPECT_EQ(Natural(5) * Natural(0), Natural());
 }
 
 TEST(Natural, IsBeyondTheProcessor) {
