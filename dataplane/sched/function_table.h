@@ -4,6 +4,7 @@
 // named reason (S57, S58).
 #pragma once
 #include <array>
+#include <compare>
 #include <cstdint>
 
 #include "dataplane/sched/principal.h"

@@ -2,7 +2,6 @@
 // Pace: units (bytes, cycles) against time, exact in the long run: the virtual scheduling form of
 // the generic cell rate algorithm (ITU-T I.371 annex A), with 2^-32 ns of fraction kept.
 #pragma once
-#include <algorithm>
 #include <cstdint>
 
 namespace ravelin::sched {

@@ -2,7 +2,6 @@
 // Principal: whom work is charged to. Dense ids, so that every per-principal state is an array;
 // hierarchical names ("org/web"), so that a weight or a cap of "org" holds for all below it.
 #pragma once
-#include <compare>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -17,7 +16,8 @@ namespace ravelin::sched {
 enum class PrincipalId : uint32_t {};
 constexpr uint32_t index(PrincipalId id) { return static_cast<uint32_t>(id); }
 
-/// Generic flows and control messages: served before everybody (S16, S17).
+/// Generic flows and control messages: on a CPU served before everybody (S16, S17), on a link in
+/// the shares like anybody.
 inline constexpr PrincipalId kCorePrincipal{0};
 /// Polling that found nothing. It has no queue and is never scheduled; it only owns cycles.
 inline constexpr PrincipalId kIdlePrincipal{1};

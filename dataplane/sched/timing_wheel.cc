@@ -2,6 +2,7 @@
 #include "dataplane/sched/timing_wheel.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace ravelin::sched {
 

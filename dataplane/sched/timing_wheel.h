@@ -4,7 +4,6 @@
 // and the caller's own delay late.
 #pragma once
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <vector>
 
