@@ -4,43 +4,44 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "tests/support/sched_sim.h"
+#include "tests/support/sched_table.h"
 
 namespace ravelin::sched {
 
 inline constexpr uint64_t kUs = 1'000, kMs = 1'000'000;
 
+struct SchedBoxSetup {
+    CpuScheduler::Config config = {
+        .functions = 3, .invocations = 512, .timers = 8, .max_run = 10 * kUs};
+    VirtualCpu::Setup cpu = {};
+    FunctionLimits first = {.max_run = 10 * kUs};
+};
+
 /// A worker with three functions; `then` is what the first does with each packet.
 class SchedBox {
   public:
-    explicit SchedBox(const std::vector<PrincipalSpec>& specs,
-                      CpuScheduler::Config config = defaults(), VirtualCpu::Setup setup = {})
-        : principals(std::move(*PrincipalTable::build(specs))),
+    explicit SchedBox(const std::vector<PrincipalSpec>& specs, const SchedBoxSetup& setup = {})
+        : principals(table_of(specs)),
           usage(principals.size()),
-          scheduler(principals, functions, usage, config,
+          scheduler(principals, functions, usage, setup.config,
                     {[](void* box, void* const*, unsigned n, PrincipalId id, Refusal why) noexcept {
                          static_cast<SchedBox*>(box)->released[{id, why}] += n;
                      },
                      this},
                     0),
-          cpu(clock, scheduler, functions, setup),
+          cpu(clock, scheduler, functions, setup.cpu),
           first([this](SimPacket& p, FunctionContext& c) {
               order.push_back(p.principal);
               if (then) then(p, c);
           }),
           second([this](SimPacket& p, FunctionContext&) { seconds.push_back(p.principal); }),
-          core([this](SimPacket& p, FunctionContext&) { order.push_back(p.principal); }) {}
-    static CpuScheduler::Config defaults() {
-        return {.functions = 3, .invocations = 512, .timers = 8, .max_run = 10 * kUs};
-    }
-    void load(const FunctionLimits& one = {.max_run = 10 * kUs},
-              const FunctionLimits& two = {.max_run = 10 * kUs}) {
-        functions.load(kFirst, &first, one);
-        functions.load(kSecond, &second, two);
+          core([this](SimPacket& p, FunctionContext&) { order.push_back(p.principal); }) {
+        functions.load(kFirst, &first, setup.first);
+        functions.load(kSecond, &second, {.max_run = 10 * kUs});
         functions.load(kCore, &core, {.max_run = 10 * kUs, .queue = 1000});
     }
     PrincipalId id(const char* name) const { return principals.find(name); }

@@ -7,22 +7,12 @@
 #include <cmath>
 #include <cstdint>
 #include <random>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "dataplane/sched/deadline_servers.h"
-#include "dataplane/sched/principal.h"
+#include "tests/support/sched_table.h"
 
 namespace ravelin::sched {
-
-/// `n` principals without parents, and the id of the i-th.
-inline PrincipalTable table(size_t n) {
-    std::vector<PrincipalSpec> specs;
-    for (size_t i = 0; i < n; ++i) specs.push_back({.name = "p" + std::to_string(i)});
-    return std::move(*PrincipalTable::build(specs));
-}
-inline PrincipalId id(size_t i) { return PrincipalId{static_cast<uint32_t>(kFirstPrincipal + i)}; }
 
 /// Sends as a contract allows, with pauses, and now and then more than that.
 struct Source {

@@ -9,9 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <utility>
-#include <vector>
 
 #include "dataplane/sched/cpu_scheduler.h"
 #include "dataplane/sched/link_scheduler.h"
@@ -45,7 +43,6 @@ struct SimPacket {
     uint64_t cycles = 0;  ///< still to be worked
     uint32_t bytes = 0;
     uint64_t arrival = 0, due = UINT64_MAX;
-    uint64_t finished = 0;  ///< by the CPU
 };
 
 /// A function whose work is what its packets say; afterwards `then` gets each.
@@ -124,8 +121,6 @@ class VirtualCpu {
         const uint64_t now = clock_.now();
         idle_since_ = now;
         if (watch) watch(slice, cycles);
-        for (unsigned i = 0; i < completed && slice.work->count != 0; ++i)
-            static_cast<SimPacket*>(slice.frames()[i])->finished = now;
         FunctionContext context(scheduler_, slice.work->invocation, now);
         functions_.function(slice.work->invocation.function.slot)
             .run(slice.work->invocation,

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <random>
 
 #include "controlplane/admission/book.h"

@@ -4,9 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <cmath>
 #include <functional>
-#include <numeric>
 
 #include "tests/support/admission_mix.h"
 

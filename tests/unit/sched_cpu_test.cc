@@ -14,7 +14,6 @@ using Box = SchedBox;
 
 TEST(SchedCpu, ServesTheCoreAtTheNextControlPoint) {
     Box box({{.name = "a"}});
-    box.load();
     uint64_t longest_run = 0, core_waited = 0;
     box.cpu.watch = [&](const Slice& slice, uint64_t cycles) {
         if (slice.by == Slice::By::kCore)
@@ -34,7 +33,6 @@ TEST(SchedCpu, ServesTheCoreAtTheNextControlPoint) {
 
 TEST(SchedCpu, SharesStayInRatioAcrossACoreBurstAndNobodyPaysForIt) {
     Box box({{.name = "a", .weight = 1}, {.name = "b", .weight = 2}, {.name = "c", .weight = 5}});
-    box.load();
     const std::array<PrincipalId, 3> who{box.id("a"), box.id("b"), box.id("c")};
     const std::array<double, 3> share{0.125, 0.25, 0.625};
     for (const PrincipalId id : who) box.keep_busy(id, 900, 100 * kMs);
@@ -59,7 +57,6 @@ TEST(SchedCpu, SharesStayInRatioAcrossACoreBurstAndNobodyPaysForIt) {
 
 TEST(SchedCpu, EveryCycleHasAnOwner) {
     Box box({{.name = "a"}, {.name = "b"}});
-    box.load();
     for (int i = 0; i < 50; ++i)
         box.clock.at(static_cast<uint64_t>(i) * 100 * kUs, [&] {
             box.post(box.id("a"), 20, 1'300);
@@ -79,7 +76,6 @@ TEST(SchedCpu, EveryCycleHasAnOwner) {
 
 TEST(SchedCpu, LendsAnUnusedReservationAndTakesItBackWithinOneRun) {
     Box box({{.name = "r"}, {.name = "s"}});
-    box.load();
     box.scheduler.reserve(box.id("r"),
                           {.work = 50 * kUs, .period_ns = 100 * kUs, .deadline_ns = 100 * kUs}, 0);
     box.keep_busy(box.id("s"), 800, 30 * kMs);
@@ -102,7 +98,6 @@ TEST(SchedCpu, LendsAnUnusedReservationAndTakesItBackWithinOneRun) {
 // What it wants beyond its reservation it gets by its weight, and not before others.
 TEST(SchedCpu, GivesAnAdmittedFloodItsReservationAndAShare) {
     Box box({{.name = "r"}, {.name = "s"}});
-    box.load();
     box.scheduler.reserve(box.id("r"),
                           {.work = 1 * kUs, .period_ns = 5 * kUs, .deadline_ns = 40 * kUs}, 0);
     box.keep_busy(box.id("r"), 1 * kUs, 20 * kMs);
@@ -114,7 +109,6 @@ TEST(SchedCpu, GivesAnAdmittedFloodItsReservationAndAShare) {
 
 TEST(SchedCpu, ACapOnCyclesHoldsWhileOthersTakeTheRest) {
     Box box({{.name = "capped", .caps = {.cycles_per_s = 100'000'000}}, {.name = "free"}});
-    box.load();
     box.keep_busy(box.id("capped"), 1 * kUs, 100 * kMs);
     box.keep_busy(box.id("free"), 1 * kUs, 100 * kMs);
     box.clock.run_until(100 * kMs);
@@ -123,10 +117,10 @@ TEST(SchedCpu, ACapOnCyclesHoldsWhileOthersTakeTheRest) {
 }
 
 TEST(SchedCpu, CutsAnOverrunnerToSinglePacketsThenSuspendsIt) {
-    CpuScheduler::Config config = Box::defaults();
-    config.discipline = {.strikes_to_single = 3, .strikes_to_suspend = 10};
-    Box box({{.name = "bad"}, {.name = "good"}}, config, {.budget_timer = false});
-    box.load({.work = 500, .max_run = 10 * kUs});
+    SchedBoxSetup setup{.cpu = {.budget_timer = false},
+                        .first = {.work = 500, .max_run = 10 * kUs}};
+    setup.config.discipline = {.strikes_to_single = 3, .strikes_to_suspend = 10};
+    Box box({{.name = "bad"}, {.name = "good"}}, setup);
     std::vector<unsigned> counts;
     uint64_t longest = 0;
     box.cpu.watch = [&](const Slice& slice, uint64_t cycles) {
@@ -164,10 +158,9 @@ TEST(SchedCpu, APardonedOverrunnerThatKeepsItsWordGetsItsBurstsBack) {
 }
 
 TEST(SchedCpu, AMissWhileTheCoreIsBeyondItsEnvelopeIsTheCores) {
-    CpuScheduler::Config config = Box::defaults();
-    config.envelope = CoreEnvelope(400'000'000, 100 * kUs, true);  // 40 %
-    Box box({{.name = "r"}}, config);
-    box.load();
+    SchedBoxSetup setup;
+    setup.config.envelope = CoreEnvelope(400'000'000, 100 * kUs, true);  // 40 %
+    Box box({{.name = "r"}}, setup);
     box.scheduler.reserve(box.id("r"),
                           {.work = 10 * kUs, .period_ns = 100 * kUs, .deadline_ns = 50 * kUs}, 0);
     for (uint64_t t = 0; t < 10 * kMs; t += 100 * kUs)
@@ -191,7 +184,6 @@ TEST(SchedCpu, AMissWhileTheCoreIsBeyondItsEnvelopeIsTheCores) {
 
 TEST(SchedCpu, SleepsUntilTheNextReleaseOrTimerAndNoLonger) {
     Box box({{.name = "r", .weight = 0}});
-    box.load();
     EXPECT_EQ(box.scheduler.wake_at(0), UINT64_MAX);
     box.scheduler.reserve(box.id("r"), {.work = kUs, .period_ns = kMs, .deadline_ns = kMs}, 0);
     box.post(box.id("r"), 2, kUs);

@@ -28,7 +28,7 @@ class CpuRun {
     CpuRun(const Setup& setup, uint64_t seed)
         : setup_(setup),
           rng_(seed),
-          principals_(table(setup.admitted.size() + setup.floods)),
+          principals_(table_of(setup.admitted.size() + setup.floods)),
           usage_(principals_.size()),
           then_([this](SimPacket& p, FunctionContext&) { finished(p); }),
           scheduler_(principals_, functions_, usage_, config(), {}, 0),
@@ -42,7 +42,6 @@ class CpuRun {
         }
     }
     void run(uint64_t end) {
-        end_ = end;
         for (size_t i = 0; i < sources_.size(); ++i) clock_.at(0, [this, i] { arrive(i); });
         for (size_t i = 0; i < setup_.floods; ++i) flood(id(sources_.size() + i));
         if (setup_.core.work != 0) core();
@@ -113,7 +112,6 @@ class CpuRun {
     VirtualCpu cpu_;
     std::vector<Source> sources_;
     std::deque<SimPacket> packets_;
-    uint64_t end_ = 0;
 };
 
 /// What a run that has begun can take: a share's, or several of one principal's jobs, or one job.
@@ -124,7 +122,7 @@ uint64_t blocking_of(const std::vector<Contract>& set) {
 }
 
 struct Tally {
-    uint64_t sets = 0, served = 0, late = 0, core_charged_wrongly = 0;
+    uint64_t sets = 0, served = 0, late = 0;
 };
 
 // Draws sets until `wanted` of them are feasible, runs each for some of its longest periods.

@@ -14,7 +14,6 @@ using Box = SchedBox;
 
 TEST(SchedInvocation, FlowAndPrincipalGoThroughEveryHopTimerAndFanOut) {
     Box box({{.name = "payer"}});
-    box.load();
     struct Seen {
         PrincipalId principal;
         uint32_t flow;
@@ -56,8 +55,7 @@ TEST(SchedInvocation, FlowAndPrincipalGoThroughEveryHopTimerAndFanOut) {
 }
 
 TEST(SchedInvocation, QueuesAreBoundedAndTheirDepthsAddUp) {
-    Box box({{.name = "a"}, {.name = "b"}});
-    box.load({.queue = 5});
+    Box box({{.name = "a"}, {.name = "b"}}, {.first = {.queue = 5}});
     unsigned refused = 0;
     for (int i = 0; i < 12; ++i)
         refused += box.scheduler.post({.function = Box::kFirst, .principal = box.id("a")}, {}, 0) ==
@@ -81,10 +79,9 @@ TEST(SchedInvocation, QueuesAreBoundedAndTheirDepthsAddUp) {
 TEST(SchedInvocation, GreedyPrincipalsLeaveRoomForTheNext) {
     std::vector<PrincipalSpec> specs;
     for (int i = 0; i < 8; ++i) specs.push_back({.name = "p" + std::to_string(i)});
-    CpuScheduler::Config config = Box::defaults();
-    config.invocations = 64;
-    Box box(specs, config);
-    box.load({.queue = 1000});
+    SchedBoxSetup setup{.first = {.queue = 1000}};
+    setup.config.invocations = 64;
+    Box box(specs, setup);
     const auto fill = [&](PrincipalId id) {
         unsigned n = 0;
         while (box.scheduler.post({.function = Box::kFirst, .principal = id}, {}, 0) ==
@@ -104,7 +101,6 @@ TEST(SchedInvocation, GreedyPrincipalsLeaveRoomForTheNext) {
 
 TEST(SchedInvocation, WhatWaitsForAnUnloadedFunctionIsDroppedByName) {
     Box box({{.name = "a"}});
-    box.load();
     box.post(box.id("a"), 4, 100);
     box.functions.unload(Box::kFirst);
     box.clock.run_until(kMs);
@@ -121,8 +117,7 @@ TEST(SchedInvocation, WhatWaitsForAnUnloadedFunctionIsDroppedByName) {
 
 TEST(SchedInvocation, StalePacketsCostNoCycles) {
     for (const bool drop : {true, false}) {
-        Box box({{.name = "a"}});
-        box.load({.max_run = 10 * kUs, .drop_stale = drop});
+        Box box({{.name = "a"}}, {.first = {.max_run = 10 * kUs, .drop_stale = drop}});
         box.post(box.id("a"), 32, 10 * kUs);
         box.post(box.id("a"), 8, 10 * kUs, 50 * kUs);  // due long before its turn
         box.clock.run_until(10 * kMs);

@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "controlplane/admission/book.h"
 #include "tests/support/sched_sets.h"
 #include "tests/support/sched_sim.h"
 
@@ -26,7 +27,7 @@ struct LinkRun {
 
     void run(const std::vector<Contract>& set, size_t floods, uint64_t seed, uint64_t end) {
         std::mt19937_64 rng(seed);
-        const PrincipalTable principals = table(set.size() + floods);
+        const PrincipalTable principals = table_of(set.size() + floods);
         Usage usage(principals.size());
         LinkScheduler scheduler(principals, usage, config, {}, {}, 0);
         VirtualLink link(clock, scheduler, 8, config, [&](SimPacket& p, uint64_t when) {
@@ -65,21 +66,27 @@ struct LinkRun {
     }
 };
 
-TEST(SchedDeadlines, FeasibleSetsMissNothingOnTheLink) {
+/// Whether admission would promise all of it, in bytes; `ring`: those chosen before a frame came.
+bool admitted(const std::vector<Contract>& set, uint64_t rate, uint64_t ring) {
+    admission::Book book({.name = "link", .capacity = rate, .blocking = ring});
+    for (const Contract& c : set)
+        book.add({.work = c.work,
+                  .period = static_cast<admission::Nanoseconds>(c.period_ns),
+                  .deadline = static_cast<admission::Nanoseconds>(c.deadline_ns)});
+    admission::Effort effort;
+    return book.bound().fits(book.supply(), effort) == admission::DemandBound::Answer::kFits;
+}
+
+TEST(SchedDeadlines, AdmittedSetsMissNothingOnTheLink) {
     std::mt19937_64 rng(11);
     std::uniform_real_distribution<double> load(0.3, 0.97);
     uint64_t served = 0, late = 0;
     for (unsigned sets = 0; sets < 1000;) {
-        std::vector<Contract> bytes, times;
-        for (Contract c : random_set(rng, 2 + rng() % 20, load(rng), 4e4)) {
-            c.work = std::clamp<uint64_t>(c.work / 8, 64, 1542);
-            bytes.push_back(c);
-            times.push_back({c.work * 8, c.period_ns, c.deadline_ns});
-        }
-        const uint64_t blocking = LinkRun{}.config.ring_bytes * 8;
-        if (!feasible(times, {}, blocking)) continue;
+        std::vector<Contract> set = random_set(rng, 2 + rng() % 20, load(rng), 4e4);
+        for (Contract& c : set) c.work = std::clamp<uint64_t>(c.work / 8, 64, 1542);
         LinkRun run;
-        run.run(bytes, rng() % 4, rng(), 6'000'000);
+        if (!admitted(set, run.config.rate, run.config.ring_bytes)) continue;
+        run.run(set, rng() % 4, rng(), 6'000'000);
         ++sets;
         served += run.served;
         late += run.late;
@@ -98,7 +105,7 @@ Figure execute(size_t flows, uint64_t cpu_deadline, uint64_t link_deadline) {
     constexpr uint64_t kMs = 1'000'000, kPeriod = 100 * kMs;
     VirtualClock clock;
     Figure figure;
-    const PrincipalTable principals = table(flows);
+    const PrincipalTable principals = table_of(flows);
     Usage usage(principals.size());
     FunctionTable functions;
     const LinkScheduler::Config link_config{
@@ -175,7 +182,7 @@ struct Output {
 TEST(SchedFigure, ATranscoderOfThreeOutputsKeepsEachDeadline) {
     constexpr uint64_t kMs = 1'000'000, kCpuDeadline = kMs, kPeriod = 4 * kMs, kWorked = 400'000;
     VirtualClock clock;
-    const PrincipalTable principals = table(5);
+    const PrincipalTable principals = table_of(5);
     Usage usage(principals.size());
     FunctionTable functions;
     std::deque<SimPacket> packets;

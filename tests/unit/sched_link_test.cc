@@ -5,11 +5,11 @@
 #include <array>
 #include <deque>
 #include <map>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "tests/support/sched_sim.h"
+#include "tests/support/sched_table.h"
 
 namespace ravelin::sched {
 namespace {
@@ -20,7 +20,7 @@ class Port {
   public:
     explicit Port(const std::vector<PrincipalSpec>& specs, LinkScheduler::Config c = {})
         : config(with_rate(c)),
-          principals(std::move(*PrincipalTable::build(specs))),
+          principals(table_of(specs)),
           usage(principals.size()),
           scheduler(
               principals, usage, config,

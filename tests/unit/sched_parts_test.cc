@@ -14,17 +14,12 @@
 #include "dataplane/sched/invocation.h"
 #include "dataplane/sched/name_service.h"
 #include "dataplane/sched/pace.h"
-#include "dataplane/sched/principal.h"
 #include "dataplane/sched/timing_wheel.h"
+#include "tests/support/sched_table.h"
 
 namespace ravelin::sched {
 namespace {
 
-PrincipalTable table_of(const std::vector<PrincipalSpec>& specs) {
-    auto built = PrincipalTable::build(specs);
-    EXPECT_TRUE(built.ok()) << (built.ok() ? "" : built.error().message);
-    return std::move(*built);
-}
 std::string fault_of(const std::vector<PrincipalSpec>& specs) {
     const auto built = PrincipalTable::build(specs);
     return built.ok() ? "" : built.error().message;
@@ -174,12 +169,21 @@ TEST(SchedWheel, ExpiresLikeASortedListAtAnyDistance) {
     }
 }
 
-// ---- reserved jobs ----
+// ---- reserved jobs: 100 units, every 1,000 ns, due 400 ns after ----
 
-TEST(SchedServers, ReleaseJobsOnePeriodApart) {
-    DeadlineServers servers(4);
+class SchedServers : public testing::Test {
+  protected:
+    SchedServers() { servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0); }
+    /// A packet comes at 0 and has its turn.
+    void begin() {
+        servers.arm(p, 0, 1, 0);
+        ASSERT_EQ(servers.earliest(0).principal, p);
+    }
+    DeadlineServers servers{4};
     const PrincipalId p{2};
-    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
+};
+
+TEST_F(SchedServers, ReleaseJobsOnePeriodApart) {
     servers.arm(p, 50, 1, 50);
     auto turn = servers.earliest(50);
     EXPECT_EQ(turn.principal, p);
@@ -193,12 +197,8 @@ TEST(SchedServers, ReleaseJobsOnePeriodApart) {
     EXPECT_EQ(servers.earliest(1050).deadline_ns, 1450u);
 }
 
-TEST(SchedServers, ChargeAnOverrunAsManyJobs) {
-    DeadlineServers servers(4);
-    const PrincipalId p{2};
-    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
-    servers.arm(p, 0, 1, 0);
-    ASSERT_EQ(servers.earliest(0).principal, p);
+TEST_F(SchedServers, ChargeAnOverrunAsManyJobs) {
+    begin();
     EXPECT_EQ(servers.spend(p, 1'950), 50u);  // twenty jobs, half of the last unused
     servers.keep(p);                          // that one is released at 19,000
     EXPECT_EQ(servers.jobs_in_a_row(servers.earliest(1'950), 32, 1'950), 1u);
@@ -211,12 +211,8 @@ TEST(SchedServers, ChargeAnOverrunAsManyJobs) {
     EXPECT_EQ(turn.budget, 2000u);
 }
 
-TEST(SchedServers, LetWhatWaitsUseWhatIsLeft) {
-    DeadlineServers servers(4);
-    const PrincipalId p{2};
-    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
-    servers.arm(p, 0, 1, 0);
-    ASSERT_EQ(servers.earliest(0).principal, p);
+TEST_F(SchedServers, LetWhatWaitsUseWhatIsLeft) {
+    begin();
     EXPECT_EQ(servers.spend(p, 60), 40u);
     servers.keep(p);
     EXPECT_EQ(servers.earliest(60).budget, 40u);
@@ -226,12 +222,8 @@ TEST(SchedServers, LetWhatWaitsUseWhatIsLeft) {
     EXPECT_EQ(servers.next_ns(), 1000u);
 }
 
-TEST(SchedServers, ARenewedContractIsNoSecondBudget) {
-    DeadlineServers servers(4);
-    const PrincipalId p{2};
-    servers.set(p, {.work = 100, .period_ns = 1000, .deadline_ns = 400}, 0);
-    servers.arm(p, 0, 1, 0);
-    ASSERT_EQ(servers.earliest(0).principal, p);
+TEST_F(SchedServers, ARenewedContractIsNoSecondBudget) {
+    begin();
     servers.spend(p, 100);
     servers.set(p, {.work = 100, .period_ns = 500, .deadline_ns = 400}, 100);
     servers.arm(p, 100, 1, 100);

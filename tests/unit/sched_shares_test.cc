@@ -10,16 +10,11 @@
 #include <vector>
 
 #include "dataplane/sched/fair_tree.h"
-#include "dataplane/sched/principal.h"
+#include "tests/support/sched_table.h"
 
 namespace ravelin::sched {
 namespace {
 
-PrincipalTable table_of(const std::vector<PrincipalSpec>& specs) {
-    auto built = PrincipalTable::build(specs);
-    EXPECT_TRUE(built.ok()) << (built.ok() ? "" : built.error().message);
-    return std::move(*built);
-}
 FairTree::Shape shape(uint64_t most = 1500) {
     return {.most_cost = most, .cap_burst = 3000, .cap = &PrincipalCaps::bytes_per_s};
 }
