@@ -9,9 +9,7 @@ import contextlib
 import json
 import os
 import pathlib
-import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,8 +18,7 @@ import time
 import results
 
 NOT_INSTALLED = 3
-LACKING = {"testpmd": "package dpdk", "ovs": "package openvswitch-switch-dpdk",
-           "l3fwd": "Debian's packages carry no l3fwd; ../shared/baselines.md has its figures"}
+PACKAGES = {"testpmd": "dpdk", "ovs": "openvswitch-switch-dpdk"}
 SECONDS = 1.0
 
 
@@ -36,7 +33,7 @@ def found(peer: str, *names: str) -> str:
         for base in filter(None, (root, "/")):
             if os.access(pathlib.Path(base) / name.lstrip("/"), os.X_OK):
                 return str(pathlib.Path(base) / name.lstrip("/"))
-    raise NotInstalled(f"{peer} is not installed ({LACKING[peer]})")
+    raise NotInstalled(f"{peer} is not installed (package {PACKAGES[peer]})")
 
 
 def watch(program: pathlib.Path, tape: pathlib.Path) -> dict:
@@ -72,6 +69,14 @@ class OpenVSwitch:
         self.call(self.vsctl, f"--db=unix:{self.folder}/db.sock", *words)
 
     def __enter__(self):
+        try:
+            self.set_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def set_up(self):
         schema = pathlib.Path(self.tool).parents[1] / "share/openvswitch/vswitch.ovsschema"
         self.call(self.tool, "create", self.folder / "conf.db", schema)
         self.start(self.server, f"--remote=punix:{self.folder}/db.sock", self.folder / "conf.db")
@@ -87,7 +92,6 @@ class OpenVSwitch:
         self.call(self.ofctl, "add-flow", f"unix:{self.folder}/br0.mgmt",
                   "in_port=1,ip,actions=dec_ttl,mod_dl_src:02:00:00:00:00:02,mod_dl_dst:02:00:00:00:01:02,output:2")
         time.sleep(1)
-        return self
 
     def __exit__(self, *_):
         for process in reversed(self.running):
@@ -105,32 +109,31 @@ def ours(program: pathlib.Path, args) -> dict:
     return json.loads(done.stdout)["metrics"]
 
 
+def said_by_switch(folder: str) -> str:
+    """The end of its log; empty where it never started."""
+    log = pathlib.Path(folder, "ovs-vswitchd-dpdk.log")
+    return log.read_text(errors="replace")[-2000:] if log.is_file() else ""
+
+
 def one_of_ovs(program: pathlib.Path) -> float:
     with tempfile.TemporaryDirectory(prefix="ravelin-ovs-") as folder:
         tape = pathlib.Path("/dev/shm") / f"ravelin-tape-{os.getpid()}.vs"
-        subprocess.run([program.parent / "ravelin-tape", "write", tape], check=True)
         try:
+            subprocess.run([program.parent / "ravelin-tape", "write", tape], check=True)
             with OpenVSwitch(program, pathlib.Path(folder), tape):
                 seen = watch(program, tape)
-        except subprocess.CalledProcessError as failed:
-            said = pathlib.Path(folder, "ovs-vswitchd-dpdk.log").read_text()[-2000:]
-            sys.exit(f"vs: ovs: {failed.stderr.decode().strip()}\n{said}")
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
+            sys.exit(f"vs: ovs: {failed}\n{(failed.stderr or b'').decode().strip()}\n{said_by_switch(folder)}")
         finally:
-            tape.unlink()
+            tape.unlink(missing_ok=True)
     if seen["wrong"] or not seen["checked"]:
         sys.exit(f"vs: ovs: {seen['wrong']} of {seen['checked']} frames looked at are wrong")
     return seen["cycles_per_packet"]
 
 
-def metric(values: list, unit: str) -> dict:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values), "unit": unit, "runs": values}
-
-
 def run(program: pathlib.Path, args) -> int:
     a, b = [], []
     try:
-        if args.peer == "l3fwd":
-            raise NotInstalled(f"l3fwd is not installed ({LACKING['l3fwd']})")
         if args.peer == "testpmd":
             found("testpmd", "/usr/bin/dpdk-testpmd")
         for number in range(args.runs):
@@ -142,7 +145,8 @@ def run(program: pathlib.Path, args) -> int:
         print(f"vs: {lacking}", file=sys.stderr)
         return NOT_INSTALLED
     unit = "tsc cycles/packet"
-    metrics = {"cycles_per_packet": metric(a, unit), f"{args.peer}_cycles_per_packet": metric(b, unit),
-               "peer_over_ours": metric([y / x for x, y in zip(a, b)], "ratio")}
+    metrics = {"cycles_per_packet": results.metric(a, unit),
+               f"{args.peer}_cycles_per_packet": results.metric(b, unit),
+               "peer_over_ours": results.metric([y / x for x, y in zip(a, b)], "ratio")}
     return results.show({"bench": "vs", "metrics": metrics, **results.about(program),
                          "config": {"peer": args.peer, "runs": args.runs, "work": "l3-1"}}, args.json)

@@ -3,16 +3,37 @@
 import json
 import os
 import pathlib
+import statistics
 import subprocess
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+def metric(values: list, unit: str, target: str = "") -> dict:
+    """Median and spread. `target`: "at most N" or "at least N", which the median meets or not."""
+    out = {"median": statistics.median(values), "min": min(values), "max": max(values), "unit": unit}
+    if not target:
+        return out
+    limit = float(target.split()[-1])
+    met = out["median"] <= limit if target.startswith("at most") else out["median"] >= limit
+    return {**out, "target": target, "met": met}
+
+
+def commit_of(directory: pathlib.Path) -> str:
+    """Of the tree it stands in, with + where that has changes."""
+    def git(*words):
+        done = subprocess.run(["git", "-C", directory, *words], capture_output=True, text=True)
+        return done.stdout.strip()
+    return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain") else "")
+
+
+def environment(program: pathlib.Path) -> dict:
+    """To run it in: ravelin-perf writes down the commit of the tree that it was built in."""
+    return {**os.environ, "RAVELIN_COMMIT": commit_of(program.parent)}
 
 
 def about(program: pathlib.Path) -> dict:
     """Machine and versions, as ravelin-perf knows them."""
-    done = subprocess.run([program, "--about"], capture_output=True, text=True, check=True,
-                          env={**os.environ, "RAVELIN_COMMIT": os.environ.get("RAVELIN_COMMIT", "")})
+    done = subprocess.run([program, "--about"], capture_output=True, text=True, check=True, env=environment(program))
     return {**json.loads(done.stdout), "when": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 

@@ -78,12 +78,15 @@ class Bare:
         return taken
 
 
-def summary(values: list, target: str = "") -> dict:
-    ordered = sorted(values)
-    at = {q: round(ordered[min(len(ordered) - 1, int(len(ordered) * q))], 1) for q in (0.5, 0.99)}
-    met = {"target": target, "met": at[0.99] <= float(target.split()[-1])} if target else {}
-    return {"median": at[0.5], "min": round(ordered[0], 1), "max": round(ordered[-1], 1), "p99": at[0.99],
-            "unit": "us", **met}
+def summary(taken: dict) -> dict:
+    """Metrics NAME, of all that was taken, and NAME_p99, the value that 99 % of it do not exceed."""
+    metrics = {}
+    for name, values in taken.items():
+        ordered = sorted(round(value, 1) for value in values)
+        p99 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+        metrics[name] = results.metric(ordered, "us")
+        metrics[f"{name}_p99"] = results.metric([p99], "us", "at most 1000" if name == "live" else "")
+    return metrics
 
 
 def policy(rules: int, workers: int) -> str:
@@ -113,8 +116,7 @@ def changes(api, lab, count: int) -> dict:
         lab.ravelin(f"rule add --first '{{name: typed, action: drop, from: 203.0.113.{i}}}'")
         command.append((time.monotonic() - start) * 1e6)
         lab.ravelin("rule del typed")
-    return {"live": summary(live, "at most 1000"), "fsync": summary(fsync), "request": summary(request),
-            "command": summary(command), "bare": summary(bare)}
+    return summary({"live": live, "fsync": fsync, "request": request, "command": command, "bare": bare})
 
 
 def measure(lab, rules: int, workers: int, count: int) -> dict:
