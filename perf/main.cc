@@ -37,6 +37,16 @@ int tell() {
     return 0;
 }
 
+bool has_part(const Figure& figure, const std::string& part) {
+    const auto parts = figure.parts == nullptr ? std::vector<std::string>{} : figure.parts();
+    if (part.empty() || std::ranges::find(parts, part) != parts.end()) return true;
+    fmt::print(
+        stderr, "perf: --only: found '{}', expected {} of {}\n", part,
+        parts.empty() ? "nothing: there is one part" : fmt::format("{}", fmt::join(parts, ", ")),
+        figure.name);
+    return false;
+}
+
 int measure(const std::string& name, const Options& options, bool json) {
     const auto figure =
         std::ranges::find_if(figures(), [&](const Figure& f) { return name == f.name; });
@@ -44,6 +54,7 @@ int measure(const std::string& name, const Options& options, bool json) {
         fmt::print(stderr, "perf: no bench '{}'; --list names them\n", name);
         return 2;
     }
+    if (!has_part(*figure, options.only)) return 2;
     start_environment();
     nlohmann::json out{{"bench", name},
                        {"when", now_utc()},
@@ -73,13 +84,14 @@ int measure(const std::string& name, const Options& options, bool json) {
 int main(int argc, char** argv) {
     using namespace ravelin::perf;
     std::signal(SIGPIPE, SIG_IGN);  // a peer that died is told of by what it said
-    CLI::App app{"Measures one figure. Exit code 1: a target is missed."};
+    CLI::App app{"Measures one figure. Exit code 1: a target is missed or the figure is void."};
     std::string name;
     Options options;
     bool json = false, list_them = false, about = false;
     app.add_option("bench", name, "Which; --list names them");
     app.add_option("--runs", options.runs, "How often")->check(CLI::Range(1, 1000));
-    app.add_option("--frames", options.frames, "Bytes with check sequence, 64 to 1518, or imix");
+    app.add_option("--frames", options.frames, "Bytes with check sequence, 64 to 1518, or imix")
+        ->check(CLI::Range(64, 1518) | CLI::IsMember({"imix"}));
     app.add_option("--flows", options.flows, "Of forwarding: flows, up to 16777216")
         ->check(CLI::Range(1, 1 << 24));
     app.add_option("--workers", options.workers, "Of scaling: up to so many")

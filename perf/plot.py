@@ -32,12 +32,12 @@ def text(x, y, words, anchor="middle", colour="#222222") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">{words}</text>'
 
 
-def chart(title: str, x_label: str, y_label: str, series: dict, log_x=False, log_y=False) -> str:
-    """`series`: name -> [(x, y), ...]. The y axis begins at 0 unless it is logarithmic."""
+def chart(title: str, x_label: str, y_label: str, series: dict, log_x=False) -> str:
+    """`series`: name -> [(x, y), ...]. The y axis begins at 0, or below."""
     points = [p for line_points in series.values() for p in line_points]
     xs, ys = [p[0] for p in points], [p[1] for p in points]
-    low_y, high_y = (min(ys) if log_y else min(0, *ys)), max(ys)
-    to_x, to_y = scale(min(xs), max(xs), log_x), scale(low_y, high_y, log_y)
+    low_y, high_y = min(0, *ys), max(ys)
+    to_x, to_y = scale(min(xs), max(xs), log_x), scale(low_y, high_y, False)
 
     def x_of(v):
         return LEFT + to_x(v) * (WIDTH - LEFT - RIGHT)
@@ -48,7 +48,7 @@ def chart(title: str, x_label: str, y_label: str, series: dict, log_x=False, log
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" '
            'font-size="12"><rect width="100%" height="100%" fill="white"/>', text(LEFT, 18, title, "start"),
            text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, x_label), text(LEFT - 8, TOP - 2, y_label, "start", "#777777")]
-    for v in ticks(low_y, high_y, log_y):
+    for v in ticks(low_y, high_y, False):
         out += [line(LEFT, y_of(v), WIDTH - RIGHT, y_of(v)), text(LEFT - 6, y_of(v) + 4, f"{v:g}", "end")]
     for v in ticks(min(xs), max(xs), log_x):
         out += [line(x_of(v), TOP, x_of(v), HEIGHT - BOTTOM), text(x_of(v), HEIGHT - BOTTOM + 18, f"{v:g}")]

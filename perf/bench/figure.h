@@ -25,6 +25,8 @@ struct Figure {
     const char* name;
     const char* help;
     void (*run)(const Options& options, Report& report);
+    /// What Options::only may say; null: it has one part.
+    std::vector<std::string> (*parts)() = nullptr;
 };
 
 inline std::vector<Figure>& figures() {

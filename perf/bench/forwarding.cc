@@ -65,6 +65,14 @@ void judge_io(const std::string& name, double io, double testpmd, Report& report
                         name, io, testpmd));
 }
 
+nlohmann::json load_of(Rig& rig) {
+    const TapeHead::Seen& seen = rig.seen();
+    const Playlist& playlist = rig.playlist();
+    return {{"flows", playlist.flows},       {"frame_bytes", playlist.sizes},
+            {"buffers", rig.head().buffers}, {"frames_checked_last", seen.checked},
+            {"frames_wrong", seen.wrong},    {"window_packets", rig.head().window}};
+}
+
 void measure_forwarding(const Forwarding& what, const Options& options, Report& report) {
     Playlist playlist = what.playlist;
     playlist.sizes = sizes_of(options);
@@ -84,11 +92,7 @@ void measure_forwarding(const Forwarding& what, const Options& options, Report& 
     }
     judge_io(what.name.empty() ? options.bench : what.name, median_of(io), median_of(testpmd),
              report);
-    const TapeHead::Seen& seen = rig.seen();
-    report.config()[what.name.empty() ? "load" : what.name] = {
-        {"flows", playlist.flows},       {"frame_bytes", playlist.sizes},
-        {"buffers", rig.head().buffers}, {"frames_checked_last", seen.checked},
-        {"frames_wrong", seen.wrong},    {"window_packets", rig.head().window}};
+    report.config()[what.name.empty() ? "load" : what.name] = load_of(rig);
 }
 
 }  // namespace ravelin::perf

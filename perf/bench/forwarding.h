@@ -24,4 +24,7 @@ void measure_forwarding(const Forwarding& what, const Options& options, Report& 
 /// Says the figure is void where the ports cost us more than a tenth more than testpmd, or less.
 void judge_io(const std::string& name, double io, double testpmd, Report& report);
 
+/// What was played, and how many frames of the last measurement were looked at.
+nlohmann::json load_of(Rig& rig);
+
 }  // namespace ravelin::perf

@@ -16,10 +16,8 @@ class Histogram {
         ++count_;
         max_ = std::max(max_, value);
     }
-    [[nodiscard]] uint64_t count() const { return count_; }
-    [[nodiscard]] uint64_t max() const { return max_; }
     /// The least value that a share of `q` (0 to 1) of all do not exceed; rounded up within its
-    /// slot, never above max(). 0 of none.
+    /// slot, never above the greatest. 0 of none.
     [[nodiscard]] uint64_t quantile(double q) const {
         const auto wanted = static_cast<uint64_t>(q * static_cast<double>(count_) + 0.999999);
         uint64_t seen = 0;

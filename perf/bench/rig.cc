@@ -155,11 +155,11 @@ double Rig::measure_io(double seconds) {
     return cycles;
 }
 
-double Rig::measure_testpmd(double seconds, const std::string& mode) {
-    head().check = mode == "io" ? Check::kSame : Check::kNone;
+double Rig::measure_testpmd(double seconds) {
+    head().check = Check::kSame;
     forget_replay();
-    if (!run_testpmd(*tape_, seconds, mode)) return 0;
-    if (mode == "io") verify("testpmd", false);
+    if (!run_testpmd(*tape_, seconds)) return 0;
+    verify("testpmd", false);
     const uint32_t n = std::min(seen().windows, TapeHead::kWindows);
     return median_of({seen().cycles.begin(), seen().cycles.begin() + n}) / 256;
 }

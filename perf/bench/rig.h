@@ -46,6 +46,7 @@ class Rig {
 
     Box& box() { return *box_; }
     TapeHead& head() { return (other_ ? other_ : tape_)->head(); }
+    [[nodiscard]] const Playlist& playlist() const { return playlist_; }
     std::span<Descriptor> flows() { return (other_ ? other_ : tape_)->flows(); }
     TapeHead::Seen& seen() { return head().seen[0]; }
     /// Another generation; every flow there is passes once, so that all are judged by it.
@@ -56,7 +57,7 @@ class Rig {
     /// The same for receive and transmit calls alone. The tape is where it was afterwards.
     double measure_io(double seconds);
     /// And for testpmd, which forwards from port to port; 0 where it is not installed.
-    double measure_testpmd(double seconds, const std::string& mode = "io");
+    double measure_testpmd(double seconds);
     /// The same with all workers on threads of their own, one value each.
     std::vector<double> measure_workers(double seconds);
     /// Another tape for a while, of one worker; the first goes on where it was.

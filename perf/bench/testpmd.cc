@@ -24,7 +24,7 @@ namespace {
 constexpr const char* kProgram = "/usr/bin/dpdk-testpmd";
 constexpr std::chrono::seconds kPatience{30};
 
-std::vector<std::string> command(const std::string& mode) {
+std::vector<std::string> command() {
     const std::string plugin =
         std::filesystem::read_symlink("/proc/self/exe").parent_path() / "librte_net_replay.so";
     const int cpu = measuring_cpu();
@@ -42,7 +42,7 @@ std::vector<std::string> command(const std::string& mode) {
         words.emplace_back("--in-memory");
     else
         words.insert(words.end(), {"--no-huge", "--no-shconf", "-m", "192"});
-    words.insert(words.end(), {"--", "--forward-mode=" + mode, "--auto-start", "--burst=32",
+    words.insert(words.end(), {"--", "--forward-mode=io", "--auto-start", "--burst=32",
                                "--nb-cores=1", "--total-num-mbufs=4096", "--no-flush-rx"});
     return words;
 }
@@ -96,13 +96,13 @@ std::string contents(const std::string& path) {
 
 }  // namespace
 
-bool run_testpmd(Tape& tape, double seconds, const std::string& mode) {
+bool run_testpmd(Tape& tape, double seconds) {
     if (access(kProgram, X_OK) != 0) return false;
     const std::string log = tape.path() + ".log";
     volatile uint32_t& windows = tape.head().seen[0].windows;
     using Clock = std::chrono::steady_clock;
     const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(10)); };
-    Child child(command(mode), tape.path(), log);
+    Child child(command(), tape.path(), log);
     const auto patience = Clock::now() + kPatience;
     while (child.running() && windows == 0 && Clock::now() < patience) pause();
     const auto end = Clock::now() + std::chrono::duration<double>(seconds);

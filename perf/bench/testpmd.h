@@ -7,8 +7,8 @@
 
 namespace ravelin::perf {
 
-/// Forwards for `seconds` on the measuring CPU; what it saw stands in the tape. False: there is no
-/// testpmd here. Ends the process with its words where it does not run.
-bool run_testpmd(Tape& tape, double seconds, const std::string& mode);
+/// Forwards (io) for `seconds` on the measuring CPU; what it saw stands in the tape. False: there
+/// is no testpmd here. Ends the process with its words where it does not run.
+bool run_testpmd(Tape& tape, double seconds);
 
 }  // namespace ravelin::perf

@@ -50,6 +50,7 @@ void run(const Options& options, Report& report) {
                      r + 1, options.runs, cycles * kLife, rig.box().worker().flows().size());
     }
     judge_io("connrate", median_of(ios), median_of(theirs), report);
+    report.config()["load"] = load_of(rig);
     report.config()["flows_standing"] = rig.box().worker().flows().size();
     report.config()["flow_table"] = rig.box().worker().flow_capacity();
     report.note(fmt::format(

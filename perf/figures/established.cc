@@ -70,8 +70,15 @@ void run(const Options& options, Report& report) {
                     Replay::kWindow));
 }
 
+std::vector<std::string> parts() {
+    std::vector<std::string> names;
+    for (const Variant& v : kVariants) names.emplace_back(v.name);
+    return names;
+}
+
 const FigureRegistration registration{
-    {"established", "cycles of a packet of an open connection, by number of connections", run}};
+    {"established", "cycles of a packet of an open connection, by number of connections", run,
+     parts}};
 
 }  // namespace
 }  // namespace ravelin::perf

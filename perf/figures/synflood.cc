@@ -147,9 +147,15 @@ void run(const Options& options, Report& report) {
         "established packets are lost there with the flood's, if they share its port");
 }
 
+std::vector<std::string> parts() {
+    std::vector<std::string> names{"all"};
+    for (const FloodKind& kind : flood_kinds()) names.emplace_back(kind.name);
+    return names;
+}
+
 const FigureRegistration registration{
-    {"synflood", "established packets delivered under a flood, by load (--only KIND, or all)",
-     run}};
+    {"synflood", "established packets delivered under a flood, by load (--only KIND, or all)", run,
+     parts}};
 
 }  // namespace
 }  // namespace ravelin::perf

@@ -39,6 +39,8 @@ def test_connections_complete_and_are_checked():
     result = run_bench("connrate", "--quick", "--runs", "1")
     assert result["metrics"]["new_connections_per_second"]["median"] > 0
     assert result["config"]["flows_standing"] > 0
+    load = result["config"]["load"]
+    assert load["frames_checked_last"] > 0 and load["frames_wrong"] == 0
 
 
 def test_the_report_is_made_of_what_was_stored(tmp_path):
@@ -54,3 +56,23 @@ def test_the_report_is_made_of_what_was_stored(tmp_path):
     assert "| net_cycles_per_packet | 1,234 | 20 | 2,000 | cycles | at most 25: **missed** |" in out.read_text()
     drawn = (tmp_path / "curve-hit.svg").read_text()
     assert drawn.count("<polyline") == 2 and "10 rules" in drawn
+
+
+def test_figures_of_two_machines_make_no_report(tmp_path):
+    for name, cpu in (("l3-1", "some"), ("police", "another")):
+        (tmp_path / f"{name}.json").write_text(json.dumps(
+            {"metrics": {}, "machine": {"cpus": 2, "cpu": cpu, "kernel": "6"}, "versions": {}}))
+    done = subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", tmp_path / "out"],
+                          capture_output=True, text=True)
+    assert done.returncode == 1 and "several machines" in done.stderr and "another" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_measured_is_refused():
+    def exit_code(*words):
+        return subprocess.run(words, capture_output=True, text=True, timeout=60).returncode
+    perf = binary("ravelin-perf")
+    assert exit_code(perf, "acl-1k", "--only", "nothing") == 2
+    assert exit_code(perf, "l3-1", "--only", "mix") == 2
+    assert exit_code(perf, "l3-1", "--frames", "9000") != 0
+    assert exit_code(ROOT / "perf" / "run", "vs", "--against", "build") == 2
