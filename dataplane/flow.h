@@ -156,6 +156,30 @@ struct TcpSide {
     uint32_t max_window = 0;  ///< largest window this side has advertised, scaled; at least 1
 };
 
+/// Ways that packets of a flow took, for Shortcut, which alone knows what they mean.
+struct FlowWays {
+    uint16_t stamp = 0;             ///< what `way` is good under; 0: nothing
+    std::array<uint16_t, 2> way{};  ///< by Direction; 0: none
+};
+
+/// A PortId in a byte: kNoPort and kLocalPort, which alone are beyond limits::kMaxPorts, by their
+/// lower halves.
+class FlowPort {
+  public:
+    FlowPort() = default;
+    FlowPort& operator=(uint16_t port) noexcept {
+        low_ = static_cast<uint8_t>(port);
+        return *this;
+    }
+    operator uint16_t() const noexcept {  // NOLINT(google-explicit-constructor): it is one
+        return low_ < kFirstSpecial ? low_ : static_cast<uint16_t>(0xff00 | low_);
+    }
+
+  private:
+    static constexpr uint8_t kFirstSpecial = 0xfe;
+    uint8_t low_;
+};
+
 /// One conversation. Arrays of two are indexed by Direction.
 struct alignas(64) Flow {
     FlowKey key;
@@ -167,9 +191,9 @@ struct alignas(64) Flow {
     uint32_t rule;                    ///< slot of the rule that admitted it
     uint32_t last_seen_ms;            ///< clock of the caller, wraps after 49.7 days
     uint32_t timeout_ms;              ///< idle time after last_seen_ms until it expires
-    uint32_t mark;                    ///< 0 = free, else flow_mark(); written last, cleared first
-    uint16_t in_port;                 ///< port of the originator's packets
-    uint16_t out_port;                ///< port of the responder's packets
+    FlowWays ways;                    ///< empty in a new flow, and after a crash
+    FlowPort in_port;                 ///< port of the originator's packets
+    FlowPort out_port;                ///< port of the responder's packets
     FlowState state;
     uint8_t flags;                        ///< FlowFlag
     std::array<uint8_t, 2> window_scale;  ///< shift of advertised windows; 0 unless both offered
@@ -225,7 +249,8 @@ struct FlowProxy {
 };
 static_assert(sizeof(FlowProxy) == 12);
 
-/// The in-use mark of the flow in slot `index`: ties the key to its place, never 0.
+/// The in-use mark of the flow in slot `index`, which stands beside it: ties the key to its place,
+/// never 0.
 inline uint32_t flow_mark(const FlowKey& key, uint32_t index) noexcept {
     const uint32_t crc = crc32c(&key, sizeof key, ~index);
     return crc != 0 ? crc : 1;

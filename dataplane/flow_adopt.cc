@@ -13,7 +13,7 @@ namespace ravelin {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c666e766172;  // "ravnflow"
-constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersion = 5;
 constexpr int32_t kClockSlackMs = 1000;  // last_seen may run ahead of now: cached clocks
 
 bool valid_state(const Flow& flow) noexcept {
@@ -33,6 +33,8 @@ FlowTable::FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept
     auto* at = static_cast<unsigned char*>(memory) + sizeof(Header);
     flows_ = reinterpret_cast<Flow*>(at);
     at += sizeof(Flow) * capacity;
+    marks_ = reinterpret_cast<uint32_t*>(at);
+    at += mark_bytes(capacity);
     outer_ = reinterpret_cast<Outer*>(at);
     at += outer_bytes(capacity);
     proxies_ = reinterpret_cast<FlowProxy*>(at);
@@ -44,17 +46,15 @@ FlowTable::FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept
     unproven_ = reinterpret_cast<Link*>(at);
     at += sizeof(Link) * (size_t{capacity} + 1);
     outer_heads_ = reinterpret_cast<uint32_t*>(at);
-    at += (sizeof(uint32_t) * capacity + 63) / 64 * 64;
-    ways_ = reinterpret_cast<FlowWays*>(at);
 }
 
 size_t FlowTable::bytes_for(uint32_t capacity) noexcept {
     const size_t flows = capacity;
     const size_t buckets = size_t{home_buckets(capacity)} + overflow_buckets(capacity);
     const size_t links = flows + kWheelSlots + flows + 1;
-    return (sizeof(Header) + flows * sizeof(Flow) + outer_bytes(capacity) + proxy_bytes(capacity) +
-            buckets * sizeof(Bucket) + links * sizeof(Link) + flows * sizeof(uint32_t) + 63 +
-            flows * sizeof(FlowWays) + 63) /
+    return (sizeof(Header) + flows * sizeof(Flow) + mark_bytes(capacity) + outer_bytes(capacity) +
+            proxy_bytes(capacity) + buckets * sizeof(Bucket) + links * sizeof(Link) +
+            flows * sizeof(uint32_t) + 63) /
            64 * 64;
 }
 
@@ -91,6 +91,7 @@ Result<FlowTable> FlowTable::create(void* memory, size_t bytes, uint32_t capacit
     // Killed half way: no valid header, hence nothing to adopt.
     std::atomic_ref(table.header_->checksum).store(0, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
+    std::fill_n(table.marks_, capacity, 0u);
     std::fill_n(table.flows_, capacity, Flow{});
     std::fill_n(table.outer_, capacity, Outer{});
     std::fill_n(table.proxies_, capacity, FlowProxy{});
@@ -122,7 +123,6 @@ void FlowTable::reset_indexes() noexcept {
     std::fill_n(unproven_, capacity_, Link{0, 0});
     unproven_[capacity_] = {capacity_, capacity_};
     std::fill_n(outer_heads_, capacity_, capacity_);
-    forget_ways();
     free_flow_ = capacity_;
     size_ = unproven_count_ = 0;
 }
@@ -150,8 +150,8 @@ Result<FlowTable> FlowTable::adopt(void* memory, size_t bytes, uint32_t capacity
     return table;
 }
 
-bool FlowTable::valid(const Flow& flow, uint32_t index, uint32_t now_ms) noexcept {
-    return flow.mark == flow_mark(flow.key, index) && flow.key.spare == 0 &&
+bool FlowTable::valid(const Flow& flow, uint32_t index, uint32_t now_ms) const noexcept {
+    return marks_[index] == flow_mark(flow.key, index) && flow.key.spare == 0 &&
            flow.key.is_canonical() && valid_state(flow) &&
            ((flow.tcp_flags[0] | flow.tcp_flags[1]) & ~kTcpSideFlagMask) == 0 &&
            flow.window_scale[0] <= kMaxWindowScale && flow.window_scale[1] <= kMaxWindowScale &&
@@ -167,7 +167,7 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
         const uint32_t hash = flow.key.hash();
         if (i >= kAhead) __builtin_prefetch(&home(flows_[i - kAhead].key.hash()), 1);
         uint32_t* dropped = nullptr;
-        if (flow.mark != 0) {
+        if (marks_[i] != 0) {
             if (!valid(flow, i, now_ms))
                 dropped = &report.invalid;
             else if (flow.expired(now_ms))
@@ -177,13 +177,14 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
             else if (!valid_proxy(flow) || !adopt_translation(flow))
                 dropped = &report.invalid;
         }
-        if (flow.mark == 0 || dropped != nullptr) {
+        if (marks_[i] == 0 || dropped != nullptr) {
             if (dropped != nullptr) ++*dropped;
-            flow.mark = 0;
+            marks_[i] = 0;
             wheel_[i].next = free_flow_;
             free_flow_ = i;
             continue;
         }
+        flow.ways = {};
         bucket_add(hash, i);
         arm(i);
         ++size_;

@@ -11,14 +11,13 @@ unsigned FlowTable::Bucket::used() const noexcept {
     return static_cast<unsigned>(std::countr_zero(matching(0) | 1u << kBucketSlots));
 }
 
-void FlowTable::prefetch_flow(uint32_t hash) const noexcept {
-    const Flow* likely = candidate(hash);
-    if (likely == nullptr) return;
-    __builtin_prefetch(likely);
-    __builtin_prefetch(&likely->bytes, 1);
+void FlowTable::forget_some_ways() noexcept {
+    constexpr uint32_t kCalls = 1u << 15;
+    for (uint32_t n = capacity_ / kCalls + 1; n != 0; --n) {
+        flows_[forgotten_].ways = {};
+        if (++forgotten_ == capacity_) forgotten_ = 0;
+    }
 }
-
-void FlowTable::forget_ways() noexcept { std::fill_n(ways_, capacity_, FlowWays{}); }
 
 void FlowTable::find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,
                            unsigned n) const noexcept {
@@ -51,12 +50,11 @@ Flow* FlowTable::insert(const FlowKey& key, uint32_t hash, uint32_t now_ms) noex
     free_flow_ = wheel_[index].next;
     Flow& flow = flows_[index];
     flow = Flow{};
-    ways_[index] = {};
     flow.key = key;
     flow.last_seen_ms = now_ms;
     flow.timeout_ms = kInitialTimeoutMs;
     // Killed before this line: a free flow. After: a whole one.
-    std::atomic_ref(flow.mark).store(flow_mark(key, index), std::memory_order_release);
+    std::atomic_ref(marks_[index]).store(flow_mark(key, index), std::memory_order_release);
     bucket_add(hash, index);
     arm(index);
     link_last(unproven_, capacity_, index);
@@ -71,7 +69,7 @@ void FlowTable::remove(Flow& flow) noexcept {
     if ((flow.flags & kFlowTranslated) != 0) outer_unlink(flow);
     if ((flow.flags & (kFlowCounted | kFlowBudgeted)) != 0)
         uncount(flow, kFlowCounted | kFlowBudgeted);
-    std::atomic_ref(flow.mark).store(0, std::memory_order_relaxed);
+    std::atomic_ref(marks_[index]).store(0, std::memory_order_relaxed);
     // SIGKILL falls between two instructions, so keeping the compiler in order is enough: nothing
     // of the slot's next owner is written before the mark is gone.
     std::atomic_signal_fence(std::memory_order_seq_cst);

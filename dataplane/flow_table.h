@@ -3,8 +3,8 @@
 // line per lookup for the bucket and one for the key. In the path after parse; one table per
 // worker, one writer, no locks.
 //
-// Memory: header | flows | translations | proxies | buckets | overflow buckets | wheel links |
-// unproven links | heads of the outer chains | ways. Only the first four mean anything after a
+// Memory: header | flows | marks | translations | proxies | buckets | overflow buckets | wheel
+// links | unproven links | heads of the outer chains. Only the first five mean anything after a
 // crash; adopt() rebuilds the rest from them.
 //
 // Buckets hold 12 flows; chains are dense (only the last bucket of a chain has free slots), so
@@ -41,12 +41,6 @@ struct FlowTableStats {
     uint64_t refused_full = 0;   ///< no insert: every flow is proven
 };
 
-/// Ways that packets of a flow took, for Shortcut, which alone knows what they mean.
-struct FlowWays {
-    uint32_t stamp = 0;             ///< what `way` is good under; 0: nothing
-    std::array<uint16_t, 2> way{};  ///< by Direction; 0: none
-};
-
 class FlowTable {
   public:
     static constexpr uint32_t kTickMs = 128;       ///< resolution of expiry
@@ -80,14 +74,12 @@ class FlowTable {
     /// Asks for the memory that find() of a flow with this hash reads: first its bucket, and once
     /// that is there, the flow itself.
     void prefetch_bucket(uint32_t hash) const noexcept { __builtin_prefetch(&home(hash)); }
-    void prefetch_flow(uint32_t hash) const noexcept;
-    /// The same with its ways. Always inline: GCC leaves out calls of what only prefetches.
-    [[gnu::always_inline]] void prefetch_ways(uint32_t hash) const noexcept {
+    /// Always inline: GCC leaves out calls of what only prefetches.
+    [[gnu::always_inline]] void prefetch_flow(uint32_t hash) const noexcept {
         const Flow* likely = candidate(hash);
         if (likely == nullptr) return;
         __builtin_prefetch(likely);
-        __builtin_prefetch(&likely->bytes);
-        __builtin_prefetch(&ways_[index_of(*likely)]);
+        __builtin_prefetch(&likely->bytes, 1);
     }
     /// out[i] = find(keys[i], hashes[i]), memory latencies overlapped.
     void find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,
@@ -115,9 +107,9 @@ class FlowTable {
     void put_proxy(Flow& flow, const FlowProxy& proxy) noexcept;
     /// Of a flow with kFlowProxied.
     [[nodiscard]] FlowProxy& proxy(const Flow& flow) noexcept { return proxies_[index_of(flow)]; }
-    /// Empty in a new flow, and after a crash.
-    [[nodiscard]] FlowWays& ways(const Flow& flow) noexcept { return ways_[index_of(flow)]; }
-    void forget_ways() noexcept;
+    /// Forgets Flow::ways of the next few slots, round and round: those of all after half as many
+    /// calls as there are stamps.
+    void forget_some_ways() noexcept;
     /// The flow whose originator is translated and that has `key` between its responder and that
     /// outer end, or nullptr; `hash` is key.hash(). May be past its timeout, as with find().
     [[nodiscard]] Flow* find_outer(const FlowKey& key, uint32_t hash) const noexcept;
@@ -145,7 +137,7 @@ class FlowTable {
     template <typename Fn>
     bool for_each(uint32_t& cursor, uint32_t max, Fn&& fn) {
         for (; max > 0 && cursor < capacity_; --max, ++cursor)
-            if (flows_[cursor].mark != 0) fn(flows_[cursor]);
+            if (marks_[cursor] != 0) fn(flows_[cursor]);
         return cursor < capacity_;
     }
     [[nodiscard]] uint32_t size() const noexcept { return size_; }
@@ -167,6 +159,7 @@ class FlowTable {
         uint64_t boot_tag;
         uint64_t total_bytes;
         uint64_t checksum;  // CRC-32C of what is above, plus one so that zeroes never pass
+        std::array<uint64_t, 10> unused;  // as long as a flow, so that none stands in two pages
     };
     struct alignas(64) Bucket {
         std::array<uint8_t, kBucketSlots> tags;  // 0 = empty
@@ -175,7 +168,7 @@ class FlowTable {
         [[nodiscard]] unsigned matching(uint8_t tag) const noexcept;
         [[nodiscard]] unsigned used() const noexcept;
     };
-    static_assert(sizeof(Bucket) == 64 && sizeof(Header) == 64);
+    static_assert(sizeof(Bucket) == 64 && sizeof(Header) == sizeof(Flow));
     static constexpr uint8_t tag_of(uint32_t hash) noexcept {
         // The low byte: the bucket is chosen by the high bits. 0 is taken by empty slots.
         const auto low = static_cast<uint8_t>(hash);
@@ -199,6 +192,9 @@ class FlowTable {
         return capacity / kBucketSlots + 1;
     }
     /// Whole cache lines, so that the buckets behind them are aligned.
+    static size_t mark_bytes(uint32_t capacity) noexcept {
+        return (size_t{capacity} * sizeof(uint32_t) + 63) / 64 * 64;
+    }
     static size_t outer_bytes(uint32_t capacity) noexcept {
         return (size_t{capacity} * sizeof(Outer) + 63) / 64 * 64;
     }
@@ -207,7 +203,7 @@ class FlowTable {
     }
     static Status check_memory(const void* memory, size_t bytes, uint32_t capacity);
     static Header make_header(uint32_t capacity, uint64_t boot_tag) noexcept;
-    static bool valid(const Flow& flow, uint32_t index, uint32_t now_ms) noexcept;
+    [[nodiscard]] bool valid(const Flow& flow, uint32_t index, uint32_t now_ms) const noexcept;
 
     void reset_indexes() noexcept;
     void adopt_flows(uint32_t now_ms, AdoptReport& report);
@@ -242,19 +238,20 @@ class FlowTable {
 
     Header* header_;
     Flow* flows_;
-    Outer* outer_;  // of flows; capacity_ ends a chain
+    uint32_t* marks_;  // of flows; 0 = free, else flow_mark(); written last, cleared first
+    Outer* outer_;     // of flows; capacity_ ends a chain
     FlowProxy* proxies_;
     Bucket* buckets_;  // home buckets, then overflow buckets
     Link* wheel_;      // links of flows, then heads of the slots; free flows chain through next
     Link* unproven_;   // links of flows, then the head: oldest first
     uint32_t* outer_heads_;
-    FlowWays* ways_;
     uint32_t capacity_;
     uint32_t bucket_count_;
     uint32_t size_ = 0;
     uint32_t unproven_count_ = 0;
     uint32_t free_flow_ = 0;    // capacity_ = none
     uint32_t free_bucket_ = 0;  // 0 = none
+    uint32_t forgotten_ = 0;    // slot
     SourceCounts* counts_ = nullptr;
     uint32_t wheel_ms_;  // time of the slot being emptied, a multiple of kTickMs
     FlowTableStats stats_;

@@ -84,7 +84,7 @@ unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port,
         // What stands behind an odd frame may be of the same flow.
         if (i < known && !read(*frames[i], opening, heads_[i])) known = i;
         if (i < known) flows.prefetch_bucket(heads_[i].hash);
-        if (const unsigned at = i - kFetchBehind; at < known) flows.prefetch_ways(heads_[at].hash);
+        if (const unsigned at = i - kFetchBehind; at < known) flows.prefetch_flow(heads_[at].hash);
         if (const unsigned at = i - kFollowBehind; at < known)
             if (!pass(heads_[at], frames[at], passing)) frames[passing.left++] = frames[at];
     }
@@ -114,7 +114,7 @@ inline Shortcut::Way* Shortcut::follow(const Head& head, const uint8_t* frame,
     FlowTable& flows = *context.flows;
     Flow* flow = flows.find(head.key, head.hash);
     if (flow == nullptr) return nullptr;
-    const FlowWays& ways = flows.ways(*flow);
+    const FlowWays& ways = flow->ways;
     constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
     if (ways.stamp != stamp_ || flow->epoch != epoch_ || (flow->flags & kKinds) != kFlowProven ||
         flow->expired(context.now.ms))
@@ -163,9 +163,9 @@ void Shortcut::begin(const WorkerContext& context, uint32_t learned) noexcept {
         auto* const repeats = stages[step.stage]->repeats;
         return repeats != nullptr && repeats(*step.policy);
     });
-    if (++stamp_ != 0) return;
-    context.flows->forget_ways();
-    stamp_ = 1;
+    // Stamps come again, but not before every flow has lost what it had from the last time.
+    if (++stamp_ == 0) stamp_ = 1;
+    context.flows->forget_some_ways();
 }
 
 void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
@@ -182,7 +182,7 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
     bool swapped = false;
     FlowKey::make(key, meta.source, meta.destination, meta.source_port, meta.destination_port,
                   meta.protocol, 0, swapped);
-    const Flow* flow = context.flows->find(key, key.hash());
+    Flow* flow = context.flows->find(key, key.hash());
     if (flow == nullptr) return;  // translated: its key has other ends
     Way way;
     std::memcpy(way.macs.data(), macs, way.macs.size());
@@ -193,7 +193,7 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
     way.chosen = meta.has(PacketMeta::kChosenHop);
     way.next = next.address;
     const uint16_t at = find_way(way, context);
-    FlowWays& ways = context.flows->ways(*flow);
+    FlowWays& ways = flow->ways;
     if (ways.stamp != stamp_) ways = {.stamp = stamp_, .way = {}};
     ways.way[static_cast<uint8_t>(flow->direction(swapped))] = at;
 }

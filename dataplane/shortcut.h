@@ -68,7 +68,7 @@ class Shortcut {
     std::array<shortcut::Head, limits::kBurst> heads_;
     uint64_t generation_ = 0;
     uint32_t epoch_ = 0, learned_ = 0, neighbours_ = 0;
-    uint32_t stamp_ = 0;  // FlowWays::stamp of what is good now
+    uint16_t stamp_ = 0;  // FlowWays::stamp of what is good now
     uint32_t forgotten_ms_ = 0;
     bool repeats_ = false;
 };

@@ -85,10 +85,17 @@ TEST(FlowAdopt, RefusesForeignTables) {
     EXPECT_FALSE(FlowTable::adopt(m, bytes, 100, kBootTag, 0, report).ok());
 }
 
+// Where the table keeps them: flows behind a header as long as one, marks behind the flows.
+Flow* flows_of(TableOf& t) {
+    return reinterpret_cast<Flow*>(static_cast<char*>(t.memory.get()) + sizeof(Flow));
+}
+uint32_t* marks_of(TableOf& t) {
+    return reinterpret_cast<uint32_t*>(flows_of(t) + t.table.capacity());
+}
+
 TEST(FlowAdopt, DropsEachKindOfDamage) {
     const std::vector<void (*)(Flow&)> damage = {
         [](Flow& f) { f.key.first_port ^= 1; },
-        [](Flow& f) { f.mark ^= 1; },
         [](Flow& f) { f.state = static_cast<FlowState>(200); },
         [](Flow& f) { f.state = FlowState::tcp_established; },  // of a UDP flow
         [](Flow& f) { f.flags = 0xf0; },
@@ -110,17 +117,40 @@ TEST(FlowAdopt, DropsEachKindOfDamage) {
     }
 }
 
+TEST(FlowAdopt, DropsWhatIsNotMarkedAsItself) {
+    TableOf t(10);
+    t.insert(1);
+    const Flow* flow = t.insert(2);
+    marks_of(t)[flow - flows_of(t)] ^= 1;
+    AdoptReport report;
+    auto again = adopt(t.memory.get(), 10, 100, report);
+    ASSERT_TRUE(again.ok());
+    EXPECT_EQ(report.invalid, 1u);
+    EXPECT_EQ(report.adopted, 1u);
+}
+
+// A way is a number in a table of the process that is no more.
+TEST(FlowAdopt, ForgetsWays) {
+    TableOf t(10);
+    t.insert(1)->ways = {.stamp = 1, .way = {2, 3}};
+    AdoptReport report;
+    auto again = adopt(t.memory.get(), 10, 100, report);
+    ASSERT_TRUE(again.ok());
+    const Flow* flow = again->find(key_of(1), key_of(1).hash());
+    ASSERT_NE(flow, nullptr);
+    EXPECT_EQ(flow->ways.stamp, 0u);
+}
+
 TEST(FlowAdopt, DropsEntriesOutOfPlaceAndTwins) {
     TableOf t(10);
     Flow* a = t.insert(1);
     Flow* b = t.insert(2);
-    *b = *a;  // a's mark does not fit b's slot
+    *b = *a;  // b's mark does not fit a's key
     AdoptReport report;
     ASSERT_TRUE(adopt(t.memory.get(), 10, 1, report).ok());
     EXPECT_EQ(report.invalid, 1u);
-    Flow* flows = reinterpret_cast<Flow*>(static_cast<char*>(t.memory.get()) + 64);
-    flows[9] = *a;
-    flows[9].mark = flow_mark(a->key, 9);
+    flows_of(t)[9] = *a;
+    marks_of(t)[9] = flow_mark(a->key, 9);
     auto again = adopt(t.memory.get(), 10, 1, report);
     EXPECT_EQ(report.duplicate, 1u);
     expect_sound(*again, report, 1);
@@ -249,6 +279,31 @@ TEST(SharedSegment, KeepsContentAndLocks) {
     std::remove(path.c_str());
     EXPECT_FALSE(SharedSegment::open("/nonexistent/x", 4096).ok());
     EXPECT_FALSE(SharedSegment::open_reader(path).ok());
+}
+
+// Large ones stand where huge pages can, and are none the less what they were.
+TEST(SharedSegment, KeepsLargeContent) {
+    constexpr size_t kHugePage = 2u << 20, kBytes = 2 * kHugePage + 12'345;
+    const std::string path = "/dev/shm/segment." + std::to_string(getpid());
+    const auto byte_at = [](size_t i) { return static_cast<unsigned char>(i * 7 + i / 4096); };
+    {
+        auto made = SharedSegment::open(path, kBytes);
+        ASSERT_TRUE(made.ok()) << made.error().message;
+        EXPECT_EQ(reinterpret_cast<uintptr_t>(made->data()) % kHugePage, 0u);
+        auto* bytes = static_cast<unsigned char*>(made->data());
+        for (size_t i = 0; i < kBytes; ++i) {
+            ASSERT_EQ(bytes[i], 0u) << i;
+            bytes[i] = byte_at(i);
+        }
+    }
+    auto again = SharedSegment::open(path, kBytes);
+    auto reader = SharedSegment::open_reader(path);
+    std::remove(path.c_str());
+    ASSERT_TRUE(again.ok() && reader.ok());
+    EXPECT_FALSE(again->created());
+    for (const auto* s : {&*again, &*reader})
+        for (size_t i = 0; i < kBytes; ++i)
+            ASSERT_EQ(static_cast<const unsigned char*>(s->data())[i], byte_at(i)) << i;
 }
 
 }  // namespace
