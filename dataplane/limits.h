@@ -6,7 +6,8 @@
 
 namespace ravelin::limits {
 
-inline constexpr unsigned kBurst = 32;          ///< frames a rx call asks for: header lines fit L1
+inline constexpr unsigned kBurst = 32;          ///< frames in the pipeline: header lines fit L1
+inline constexpr unsigned kArrivals = 64;       ///< frames a rx call asks for: more misses overlap
 inline constexpr unsigned kMaxWorkers = 32;     ///< one bit each in a mask, N^2 handoff rings
 inline constexpr unsigned kMaxPorts = 64;       ///< as DPDK's default RTE_MAX_ETHPORTS allows
 inline constexpr unsigned kMaxRules = 65536;    ///< hit counters are a fixed array a worker

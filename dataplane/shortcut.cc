@@ -45,7 +45,23 @@ void make_ready(rte_mbuf& frame, const Head& head, const std::array<uint8_t, 12>
     frame.data_len = static_cast<uint16_t>(frame.pkt_len);
 }
 
+// False: what stands behind the frame may be of a flow that it has to do with, whichever that is.
+bool read_any(const rte_mbuf& frame, const shortcut::Opening& opening, Head& head) noexcept {
+    head.bearing = shortcut::Bearing::kFlow;
+    if (read(frame, opening, head)) [[likely]]
+        return true;
+    read_odd(frame, head);
+    return head.bearing != shortcut::Bearing::kUnknown;
+}
+
 }  // namespace
+
+// The same for both directions.
+uint32_t Shortcut::Waiting::hash_of_pair(const FlowKey& key) noexcept {
+    const IpAddress &a = key.first, &b = key.second;
+    return static_cast<uint32_t>(
+        fold(a.high() ^ b.high() ^ flow_hash_secret[2], a.low() ^ b.low() ^ flow_hash_secret[3]));
+}
 
 // What a burst has come to: frames for one port so far, and those that stay.
 struct Shortcut::Passing {
@@ -53,9 +69,8 @@ struct Shortcut::Passing {
     PortId in_port;
     PortId port = kNoPort;
     unsigned count = 0, left = 0;
-    uint64_t waiting = 0;  // by hash: flows of which a packet stays; those after it stay behind it
     RuleTally tally;
-    rte_mbuf* frames[limits::kBurst];
+    rte_mbuf* frames[limits::kArrivals];
 
     Passing(WorkerContext& c, PortId in) noexcept : context(c), in_port(in) {}
     void leave(rte_mbuf* frame, PortId by) noexcept {
@@ -81,13 +96,13 @@ unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port,
     Passing passing(context, port);
     unsigned known = n;
     for (unsigned i = 0; i < known + kFollowBehind; ++i) {
-        // What stands behind an odd frame may be of the same flow.
-        if (i < known && !read(*frames[i], opening, heads_[i])) known = i;
+        if (i < known && !read_any(*frames[i], opening, heads_[i])) known = i;
         if (i < known) flows.prefetch_bucket(heads_[i].hash);
         if (const unsigned at = i - kFetchBehind; at < known) flows.prefetch_flow(heads_[at].hash);
         if (const unsigned at = i - kFollowBehind; at < known)
             if (!pass(heads_[at], frames[at], passing)) frames[passing.left++] = frames[at];
     }
+    waiting_.clear();
     passing.send();
     passing.tally.flush(context.counters);
     std::copy(frames + known, frames + n, frames + passing.left);
@@ -95,12 +110,11 @@ unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port,
 }
 
 inline bool Shortcut::pass(const Head& head, rte_mbuf* frame, Passing& passing) noexcept {
-    const uint64_t flow = uint64_t{1} << (head.hash & 63);
     const Way* way = nullptr;
-    if (head.open && (passing.waiting & flow) == 0)
+    if (head.open && !waiting_.has(head))
         way = follow(head, rte_pktmbuf_mtod(frame, const uint8_t*), passing);
     if (way == nullptr) {
-        passing.waiting |= flow;
+        waiting_.add(head);
         return false;
     }
     make_ready(*frame, head, way->macs);

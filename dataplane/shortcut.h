@@ -31,7 +31,7 @@ class Shortcut {
   public:
     Shortcut();
     /// Sends what may go by a learned way; how many are left for the pipeline. Those stand at the
-    /// front of `frames`, in order. All have just come in by `port`, `n` at most a burst.
+    /// front of `frames`, in order. All have just come in by `port`, `n` at most kArrivals.
     unsigned take(rte_mbuf** frames, unsigned n, PortId port, WorkerContext& context) noexcept;
     /// Remembers the way of a packet that the pipeline has made ready to leave.
     void learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
@@ -55,6 +55,43 @@ class Shortcut {
     };
     struct Passing;
 
+    // By hash: whose packets stay, so that those after them stay behind them. A flow that shares a
+    // bit with another goes through the pipeline once too often.
+    class Waiting {
+      public:
+        [[nodiscard]] bool has(const shortcut::Head& head) const noexcept {
+            return (any_flow_ && is_set(flows_, head.hash)) ||
+                   (any_pair_ && is_set(pairs_, hash_of_pair(head.key)));
+        }
+        void add(const shortcut::Head& head) noexcept {
+            if (head.bearing == shortcut::Bearing::kFlow) {
+                any_flow_ = true;
+                set(flows_, head.hash);
+            } else if (head.bearing == shortcut::Bearing::kPair) {
+                any_pair_ = true;
+                set(pairs_, hash_of_pair(head.key));
+            }
+        }
+        void clear() noexcept {
+            if (any_flow_) flows_ = {};
+            if (any_pair_) pairs_ = {};
+            any_flow_ = any_pair_ = false;
+        }
+
+      private:
+        using Bits = std::array<uint64_t, 32>;
+        static bool is_set(const Bits& bits, uint32_t hash) noexcept {
+            return (bits[hash >> 27] >> (hash >> 21 & 63) & 1) != 0;
+        }
+        static void set(Bits& bits, uint32_t hash) noexcept {
+            bits[hash >> 27] |= uint64_t{1} << (hash >> 21 & 63);
+        }
+        static uint32_t hash_of_pair(const FlowKey& key) noexcept;
+
+        Bits flows_{}, pairs_{};
+        bool any_flow_ = false, any_pair_ = false;
+    };
+
     bool opens(const WorkerContext& context) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
     bool pass(const shortcut::Head& head, rte_mbuf* frame, Passing& passing) noexcept;
@@ -65,7 +102,8 @@ class Shortcut {
     void forget(WorkerContext& context) noexcept;
 
     std::unique_ptr<Way[]> ways_;  // open addressing; ways_[0] is nobody's
-    std::array<shortcut::Head, limits::kBurst> heads_;
+    std::array<shortcut::Head, limits::kArrivals> heads_;
+    Waiting waiting_;
     uint64_t generation_ = 0;
     uint32_t epoch_ = 0, learned_ = 0, neighbours_ = 0;
     uint16_t stamp_ = 0;  // FlowWays::stamp of what is good now

@@ -12,6 +12,14 @@
 
 namespace ravelin::shortcut {
 
+/// Which flows a frame has to do with.
+enum class Bearing : uint8_t {
+    kFlow,     ///< that of its key
+    kPair,     ///< those between the key's addresses, which is all the key has
+    kNone,     ///< one that no other kind of frame has to do with
+    kUnknown,  ///< any
+};
+
 struct Head {
     FlowKey key;
     uint32_t hash = 0;
@@ -20,6 +28,7 @@ struct Head {
     uint8_t l4 = 0;       ///< where that begins, from the start of the frame
     bool swapped = false;
     bool open = false;  ///< asks for nothing but to be sent on
+    Bearing bearing = Bearing::kFlow;
 };
 
 inline constexpr uint8_t kV4Offset = sizeof(net::Ethernet) + sizeof(net::Ipv4);
@@ -121,7 +130,7 @@ inline bool read_v6(const uint8_t* frame, uint32_t length, Head& head) noexcept 
     return true;
 }
 
-/// False: it is something else, and `head` says nothing.
+/// False: it is something else, and `head` says nothing of it.
 inline bool read(const rte_mbuf& frame, const Opening& opening, Head& head) noexcept {
     if (frame.nb_segs != 1 || frame.data_len < kV4Offset + sizeof(net::Udp)) return false;
     const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
@@ -129,5 +138,8 @@ inline bool read(const rte_mbuf& frame, const Opening& opening, Head& head) noex
     if (Opening::is_v4(at)) return read_v4(at, frame.data_len, head);
     return Opening::is_v6(at) && read_v6(at, frame.data_len, head);
 }
+
+/// What `head` says of a frame that read() does not: its bearing, and what goes with that.
+void read_odd(const rte_mbuf& frame, Head& head) noexcept;
 
 }  // namespace ravelin::shortcut

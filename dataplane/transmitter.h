@@ -60,7 +60,7 @@ class Transmitter {
         PortId in_port;
         uint32_t flags;
     };
-    static constexpr unsigned kMaxEmitted = 256;
+    static constexpr unsigned kMaxEmitted = 512;
 
     std::vector<TxRoute> routes_;
     std::vector<Queue> queues_;

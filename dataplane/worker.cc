@@ -144,26 +144,33 @@ void Worker::turn() noexcept {
 unsigned Worker::receive() noexcept {
     unsigned moved = 0;
     for (const RxQueue& q : queues_) {
-        const unsigned n = rte_eth_rx_burst(q.device, q.queue, burst_.frames, Burst::kCapacity);
+        rte_mbuf* frames[limits::kArrivals];
+        const unsigned n = rte_eth_rx_burst(q.device, q.queue, frames, limits::kArrivals);
         if (n == 0) continue;
         uint64_t bytes = 0;
         for (unsigned i = 0; i < n; ++i) {
-            rte_prefetch0(rte_pktmbuf_mtod(burst_.frames[i], void*));
-            bytes += rte_pktmbuf_pkt_len(burst_.frames[i]);
+            rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
+            bytes += rte_pktmbuf_pkt_len(frames[i]);
         }
         context_.counters.add(port_counter(q.port, kRxPackets), n);
         context_.counters.add(port_counter(q.port, kRxBytes), bytes);
         // Who watches sees each packet at each stage.
-        const unsigned left =
-            watch_.active() ? n : shortcut_.take(burst_.frames, n, q.port, context_);
-        burst_.begin(left, q.port);
-        if (watch_.active()) [[unlikely]]
-            watch_.mark(burst_, context_);
-        if (left != 0) pipeline_.run(burst_, context_);
-        run_emitted();
+        const unsigned left = watch_.active() ? n : shortcut_.take(frames, n, q.port, context_);
+        for (unsigned done = 0; done < left; done += Burst::kCapacity)
+            run_received(frames + done, std::min(left - done, Burst::kCapacity), q.port);
+        run_emitted();  // by a tunnel, of what took the shortcut
         moved += n;
     }
     return moved;
+}
+
+void Worker::run_received(rte_mbuf* const* frames, unsigned n, PortId port) noexcept {
+    std::copy_n(frames, n, burst_.frames);
+    burst_.begin(n, port);
+    if (watch_.active()) [[unlikely]]
+        watch_.mark(burst_, context_);
+    pipeline_.run(burst_, context_);
+    run_emitted();
 }
 
 unsigned Worker::take_over() noexcept {

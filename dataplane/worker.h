@@ -99,6 +99,7 @@ class Worker {
   private:
     void loop() noexcept;
     unsigned receive() noexcept;
+    void run_received(rte_mbuf* const* frames, unsigned n, PortId port) noexcept;
     unsigned take_over() noexcept;
     unsigned take_from_kernel() noexcept;
     void run_emitted() noexcept;

@@ -147,14 +147,15 @@ uint64_t Box::run_ports_alone() {
         for (const PortId port : {kLan, kWan}) {
             const uint16_t device = appliance_->ports()[port]->device();
             const uint16_t other = appliance_->ports()[1 - port]->device();
-            const uint16_t n = rte_eth_rx_burst(device, 0, burst_.frames, Burst::kCapacity);
+            rte_mbuf* frames[limits::kArrivals];
+            const uint16_t n = rte_eth_rx_burst(device, 0, frames, limits::kArrivals);
             // A ring hands over pointers; a NIC's driver fills in every buffer it hands over.
             for (unsigned i = 0; i < n; ++i) {
-                burst_.frames[i]->port = port;
-                burst_.frames[i]->ol_flags = 0;
+                frames[i]->port = port;
+                frames[i]->ol_flags = 0;
             }
-            const uint16_t sent = rte_eth_tx_burst(other, 0, burst_.frames, n);
-            if (sent < n) rte_pktmbuf_free_bulk(burst_.frames + sent, n - sent);
+            const uint16_t sent = rte_eth_tx_burst(other, 0, frames, n);
+            if (sent < n) rte_pktmbuf_free_bulk(frames + sent, n - sent);
         }
     return rte_rdtsc_precise() - start;
 }

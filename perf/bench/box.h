@@ -77,7 +77,6 @@ class Box {
     std::unique_ptr<PolicySnapshot> current_, previous_;
     uint64_t generation_ = 0;
     std::unique_ptr<Appliance> appliance_;
-    Burst burst_;
 };
 
 /// The YAML of a box; ends the process with the error if it is wrong.

@@ -145,9 +145,9 @@ double Rig::measure_io(double seconds) {
     head().check = Check::kSame;
     const double cycles = windows(seconds, [this] {
         for (const PortId port : {kLan, kWan}) {
-            const uint16_t n =
-                rte_eth_rx_burst(box_->device(port), 0, burst_.frames, Burst::kCapacity);
-            if (n != 0) rte_eth_tx_burst(box_->device(1 - port), 0, burst_.frames, n);
+            rte_mbuf* frames[limits::kArrivals];
+            const uint16_t n = rte_eth_rx_burst(box_->device(port), 0, frames, limits::kArrivals);
+            if (n != 0) rte_eth_tx_burst(box_->device(1 - port), 0, frames, n);
         }
     });
     verify("io", false);

@@ -80,7 +80,6 @@ class Rig {
     Playlist playlist_;
     Check check_;
     cpu_set_t cpus_before_;
-    Burst burst_;
 };
 
 /// A lap of so many packets, but not more than a few seconds' worth.

@@ -42,7 +42,7 @@ std::vector<std::string> command() {
         words.emplace_back("--in-memory");
     else
         words.insert(words.end(), {"--no-huge", "--no-shconf", "-m", "192"});
-    words.insert(words.end(), {"--", "--forward-mode=io", "--auto-start", "--burst=32",
+    words.insert(words.end(), {"--", "--forward-mode=io", "--auto-start", "--burst=64",
                                "--nb-cores=1", "--total-num-mbufs=4096", "--no-flush-rx"});
     return words;
 }

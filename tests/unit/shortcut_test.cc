@@ -150,20 +150,53 @@ class Conversation {
                                    : fmt::format("10.0.0.{}:{}", 20 + id_ % 4, 4000 + id_);
         const std::string far = v6 ? "[2001:db8::7]:80" : "203.0.113.7:80";
         const std::string ends = client ? lan + " > " + far : far + " > " + lan;
-        const std::string odd = oddity();
+        const std::string odd = oddity(v6);
         ++steps_;
         const std::string text = udp ? fmt::format("udp {} len={}{}", ends, random_() % 600, odd)
                                      : fmt::format("tcp {} {}{}", ends, segment(client), odd);
         return {client ? "lan" : random_() % 10 == 0 ? "two" : "wan", text};
     }
+    /// What is no TCP or UDP packet of its own, but has to do with the conversation or its ends.
+    Packet aside() {
+        const bool v6 = id_ % 4 == 1, client = random_() % 2 == 0;
+        const std::string lan = v6 ? "fd00:1::9" : fmt::format("10.0.0.{}", 20 + id_ % 4);
+        const std::string far = v6 ? "2001:db8::7" : "203.0.113.7";
+        const std::string port = client ? "lan" : "wan", &from = client ? lan : far,
+                          &to = client ? far : lan, icmp = v6 ? "icmp6" : "icmp";
+        // Where ports would stand: for by_flow() it is one of the conversation's packets.
+        const std::string payload =
+            client ? fmt::format("{:04x}0050", 4000 + id_) : fmt::format("0050{:04x}", 4000 + id_);
+        switch (random_() % 6) {
+            case 0:
+                return {port, fmt::format("{} {} > {} echo-request id=5 seq=1", icmp, from, to)};
+            case 1:
+                return {port, fmt::format("ip proto=17 {} > {} frag=24 id=77 hex={}00000000", from,
+                                          to, payload)};
+            case 2: {
+                const Packet quoted = next();
+                return {port, fmt::format("{} {} > {} unreachable/1 quoting ({})", icmp, from, to,
+                                          quoted.text)};
+            }
+            case 3:
+                return {port, fmt::format("ip proto=50 {} > {} len=40", from, to)};
+            case 4:
+                return {port, fmt::format("ip proto=1 {} > {} frag=24 id=77 len=8", from, to)};
+            default:
+                return {"lan", "arp who-has 10.0.0.1 tell 10.0.0.20"};
+        }
+    }
 
   private:
-    std::string oddity() {
+    std::string oddity(bool v6) {
         switch (random_() % 40) {
             case 0:
                 return " ttl=1";
             case 1:
                 return " df";
+            case 2:
+                return v6 ? " dstopt" : " options";
+            case 3:
+                return v6 ? " hbh" : " mf id=77";
             default:
                 return "";
         }
@@ -265,7 +298,8 @@ class ShortcutTest : public ::testing::TestWithParam<unsigned> {
         std::map<std::string, std::vector<Bytes>> by_port;
         const auto& ports = twins_.policy().ports;
         for (unsigned n = 1 + random_() % 32; n != 0; --n) {
-            const auto p = conversations_[random_() % conversations_.size()].next();
+            Conversation& of = conversations_[random_() % conversations_.size()];
+            const auto p = random_() % 30 == 0 ? of.aside() : of.next();
             const PacketTextDefaults places{
                 .port = p.port,
                 .port_macs = {{"lan", ports[0].mac}, {"wan", ports[1].mac}, {"two", ports[2].mac}}};
