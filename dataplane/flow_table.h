@@ -74,12 +74,14 @@ class FlowTable {
     /// Asks for the memory that find() of a flow with this hash reads: first its bucket, and once
     /// that is there, the flow itself.
     void prefetch_bucket(uint32_t hash) const noexcept { __builtin_prefetch(&home(hash)); }
-    /// Always inline: GCC leaves out calls of what only prefetches.
-    [[gnu::always_inline]] void prefetch_flow(uint32_t hash) const noexcept {
-        const Flow* likely = candidate(hash);
-        if (likely == nullptr) return;
+    /// Which flow that most likely is; nullptr: none. Always inline: GCC leaves out calls of what
+    /// only prefetches.
+    [[gnu::always_inline]] Flow* prefetch_flow(uint32_t hash) const noexcept {
+        Flow* likely = candidate(hash);
+        if (likely == nullptr) return nullptr;
         __builtin_prefetch(likely);
         __builtin_prefetch(&likely->bytes, 1);
+        return likely;
     }
     /// out[i] = find(keys[i], hashes[i]), memory latencies overlapped.
     void find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** out,

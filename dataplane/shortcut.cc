@@ -98,7 +98,8 @@ unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port,
     for (unsigned i = 0; i < known + kFollowBehind; ++i) {
         if (i < known && !read_any(*frames[i], opening, heads_[i])) known = i;
         if (i < known) flows.prefetch_bucket(heads_[i].hash);
-        if (const unsigned at = i - kFetchBehind; at < known) flows.prefetch_flow(heads_[at].hash);
+        if (const unsigned at = i - kFetchBehind; at < known)
+            heads_[at].likely = flows.prefetch_flow(heads_[at].hash);
         if (const unsigned at = i - kFollowBehind; at < known)
             if (!pass(heads_[at], frames[at], passing)) frames[passing.left++] = frames[at];
     }
@@ -122,12 +123,14 @@ inline bool Shortcut::pass(const Head& head, rte_mbuf* frame, Passing& passing) 
     return true;
 }
 
-inline Shortcut::Way* Shortcut::follow(const Head& head, const uint8_t* frame,
-                                       Passing& passing) noexcept {
+[[gnu::always_inline]] inline Shortcut::Way* Shortcut::follow(const Head& head,
+                                                              const uint8_t* frame,
+                                                              Passing& passing) noexcept {
     const WorkerContext& context = passing.context;
     FlowTable& flows = *context.flows;
-    Flow* flow = flows.find(head.key, head.hash);
-    if (flow == nullptr) return nullptr;
+    Flow* flow = head.likely;
+    if (flow == nullptr || !(flow->key == head.key)) [[unlikely]]
+        if (flow = flows.find(head.key, head.hash); flow == nullptr) return nullptr;
     const FlowWays& ways = flow->ways;
     constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
     if (ways.stamp != stamp_ || flow->epoch != epoch_ || (flow->flags & kKinds) != kFlowProven ||

@@ -20,7 +20,7 @@ enum class Bearing : uint8_t {
     kUnknown,  ///< any
 };
 
-struct Head {
+struct alignas(64) Head {
     FlowKey key;
     uint32_t hash = 0;
     uint32_t length = 0;  ///< bytes of L3
@@ -29,7 +29,9 @@ struct Head {
     bool swapped = false;
     bool open = false;  ///< asks for nothing but to be sent on
     Bearing bearing = Bearing::kFlow;
+    Flow* likely = nullptr;  ///< what FlowTable::prefetch_flow() said
 };
+static_assert(sizeof(Head) == 64);
 
 inline constexpr uint8_t kV4Offset = sizeof(net::Ethernet) + sizeof(net::Ipv4);
 inline constexpr uint8_t kV6Offset = sizeof(net::Ethernet) + sizeof(net::Ipv6);
@@ -87,15 +89,24 @@ inline bool read_transport(const uint8_t* at, uint8_t protocol, uint64_t address
     return true;
 }
 
-inline void find_key(const uint8_t* at, const IpAddress& source, const IpAddress& destination,
-                     uint8_t protocol, Head& head) noexcept {
+// Inline, so that of IPv4 only the lower halves are compared.
+[[gnu::always_inline]] inline void find_key(const uint8_t* at, const IpAddress& source,
+                                            const IpAddress& destination, uint8_t protocol,
+                                            Head& head) noexcept {
     const auto& ports = *reinterpret_cast<const net::Udp*>(at);  // TCP's stand at the same place
     FlowKey::make(head.key, source, destination, ports.source_port.host(),
                   ports.destination_port.host(), protocol, 0, head.swapped);
     head.hash = head.key.hash();
 }
 
-inline bool read_v4(const uint8_t* frame, uint32_t length, Head& head) noexcept {
+// IpAddress::v4() of what stands on the wire, without turning it around twice.
+inline IpAddress mapped(be32 v4) noexcept {
+    constexpr uint64_t kMapped = 0xffff0000;  // as loaded: RFC 4291 section 2.5.5.2
+    return std::bit_cast<IpAddress>(std::array{uint64_t{0}, uint64_t{v4.raw()} << 32 | kMapped});
+}
+
+[[gnu::always_inline]] inline bool read_v4(const uint8_t* frame, uint32_t length,
+                                           Head& head) noexcept {
     const auto& ip = *reinterpret_cast<const net::Ipv4*>(frame + sizeof(net::Ethernet));
     head.length = ip.total_length.host();
     if (head.length > length - sizeof(net::Ethernet) || head.length < sizeof ip + sizeof(net::Udp))
@@ -108,8 +119,7 @@ inline bool read_v4(const uint8_t* frame, uint32_t length, Head& head) noexcept 
     head.open = ip.ttl > 1;
     const uint64_t addresses = uint64_t{ip.source.raw()} + ip.destination.raw();
     if (!read_transport(frame + kV4Offset, ip.protocol, addresses, head)) return false;
-    find_key(frame + kV4Offset, IpAddress::v4(ip.source.host()),
-             IpAddress::v4(ip.destination.host()), ip.protocol, head);
+    find_key(frame + kV4Offset, mapped(ip.source), mapped(ip.destination), ip.protocol, head);
     return true;
 }
 

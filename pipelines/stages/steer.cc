@@ -90,7 +90,7 @@ class Steer final : public Stage {
         }
         // Stages before the firewall have their work to do while these come.
         for (unsigned i = 0; i < burst.count; ++i)
-            if (burst.live(i)) context.flows->prefetch_flow(burst.meta[i].hash);
+            if (burst.live(i)) (void)context.flows->prefetch_flow(burst.meta[i].hash);
         if (handed_over_ != 0) context.counters.add(counter(kHandedOverCount), handed_over_);
         if (held_ != 0) context.counters.add(counter(kHeldCount), held_);
         if (fragments_.size() != 0) count_given_up(context);
