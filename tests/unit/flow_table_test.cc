@@ -250,5 +250,17 @@ TEST_P(FlowTableModel, AgreesWithOracle) {
 }
 INSTANTIATE_TEST_SUITE_P(Fill, FlowTableModel, testing::Values(10u, 50u, 90u, 100u, 130u, 300u));
 
+// A stamp of ways comes again after 65,535 others: by then no flow may have one of the last time.
+TEST(FlowTable, ForgetsAllWaysInHalfThatTime) {
+    for (const uint32_t capacity : {1u, 100u, 32'768u, 70'000u}) {
+        TableOf t(capacity);
+        for (uint32_t n = 0; n < capacity; n += capacity / 100 + 1)
+            t.insert(n)->ways = {.stamp = 7, .way = {1, 2}};
+        for (unsigned call = 0; call < 1u << 15; ++call) t.table.forget_some_ways();
+        for (uint32_t n = 0; n < capacity; n += capacity / 100 + 1)
+            ASSERT_EQ(t.find(n)->ways.stamp, 0u) << n << " of " << capacity;
+    }
+}
+
 }  // namespace
 }  // namespace ravelin
