@@ -77,7 +77,7 @@ Result<void*> map(const Fd& fd, size_t bytes, int protection, const std::string&
     return data;
 }
 
-// A million flows stand in 60,000 small pages, more than any TLB knows, and in a virtual machine a
+// A million flows stand in 48,000 small pages, more than any TLB knows, and in a virtual machine a
 // miss walks two tables. tmpfs gives no huge pages unless it is mounted so; what it has given can
 // be gathered into some since Linux 6.1, whatever is set. Where it cannot be, small ones do.
 void gather_pages(void* data, size_t bytes) {
@@ -85,7 +85,6 @@ void gather_pages(void* data, size_t bytes) {
     constexpr int MADV_COLLAPSE = 25;
 #endif
     if (bytes < kHugePage) return;
-    (void)madvise(data, bytes, MADV_HUGEPAGE);
     (void)madvise(data, bytes, MADV_COLLAPSE);
 }
 

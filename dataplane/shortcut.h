@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shortcut: packets of proven flows that take the way the one before them took. What the stages
-// decided for a flow and direction (port, next hop, MACs, MTU) stands beside the flow, and while
-// nothing that it followed from has changed a plain data packet is tracked, counted and sent by it
-// without a look at any table. Everything else goes through the pipeline, which stays the truth:
-// what leaves by here leaves as it would from there, with all counters. Tested by doing both.
+// decided for a flow and direction (port, next hop, MACs, MTU) is a way, whose number stands in
+// the flow, and while nothing that it followed from has changed a plain data packet is tracked,
+// counted and sent by it without a look at any table. Everything else goes through the pipeline,
+// which stays the truth: what leaves by here leaves as it would from there, with all counters.
+// Tested by doing both.
 //
 // Good while: the policy's epoch, the learned routes' version, the flow's judgement and the port it
 // came in by are those the way was learned under; the neighbour's MAC is looked up again where the

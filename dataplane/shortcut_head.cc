@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/shortcut_head.h"
 
+#include "dataplane/limits.h"
+
 namespace ravelin::shortcut {
 namespace {
 
@@ -51,8 +53,10 @@ Bearing of_v6(const uint8_t* at, uint32_t length, Head& head) noexcept {
     const auto& ip = *reinterpret_cast<const net::Ipv6*>(at);
     const uint32_t rest = length - uint32_t{sizeof ip};
     uint8_t upper = ip.next_header;
-    // Its first byte says what it is a fragment of.
-    if (upper == net::kFragment) upper = rest == 0 ? upper : at[sizeof ip];
+    // The first byte of one more header says what is behind it.
+    if (upper == net::kFragment || upper == net::kHopByHop || upper == net::kRouting ||
+        upper == net::kDestinationOptions || upper == net::kAh)
+        upper = rest == 0 ? upper : at[sizeof ip];
     switch (upper) {
         case net::kTcp:
         case net::kUdp:
@@ -62,7 +66,7 @@ Bearing of_v6(const uint8_t* at, uint32_t length, Head& head) noexcept {
         case net::kIcmpv6:
             return upper == ip.next_header ? of_icmp6(at + sizeof ip, rest, head)
                                            : Bearing::kUnknown;
-        default:  // behind other headers may stand anything
+        default:  // behind a second one may stand anything
             return Bearing::kUnknown;
     }
 }
@@ -75,12 +79,20 @@ void read_odd(const rte_mbuf& frame, Head& head) noexcept {
     head.bearing = Bearing::kUnknown;
     if (frame.nb_segs != 1 || frame.data_len < sizeof(net::Ethernet)) return;
     const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
-    const auto& ethernet = *reinterpret_cast<const net::Ethernet*>(at);
-    const uint32_t length = frame.data_len - uint32_t{sizeof ethernet};
-    if (ethernet.type.host() == net::kEtherIpv4)
-        head.bearing = of_v4(at + sizeof ethernet, length, head);
-    else if (ethernet.type.host() == net::kEtherIpv6)
-        head.bearing = of_v6(at + sizeof ethernet, length, head);
+    uint16_t type = reinterpret_cast<const net::Ethernet*>(at)->type.host();
+    uint32_t length = frame.data_len - uint32_t{sizeof(net::Ethernet)};
+    at += sizeof(net::Ethernet);
+    for (unsigned tags = 0;
+         tags < limits::kMaxVlanTags && net::is_tag(type) && length >= sizeof(net::VlanTag);
+         ++tags) {
+        type = reinterpret_cast<const net::VlanTag*>(at)->type.host();
+        at += sizeof(net::VlanTag);
+        length -= uint32_t{sizeof(net::VlanTag)};
+    }
+    if (type == net::kEtherIpv4)
+        head.bearing = of_v4(at, length, head);
+    else if (type == net::kEtherIpv6)
+        head.bearing = of_v6(at, length, head);
 }
 
 }  // namespace ravelin::shortcut

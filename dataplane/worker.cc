@@ -158,7 +158,7 @@ unsigned Worker::receive() noexcept {
         const unsigned left = watch_.active() ? n : shortcut_.take(frames, n, q.port, context_);
         for (unsigned done = 0; done < left; done += Burst::kCapacity)
             run_received(frames + done, std::min(left - done, Burst::kCapacity), q.port);
-        run_emitted();  // by a tunnel, of what took the shortcut
+        if (left == 0) run_emitted();  // by a tunnel, of what took the shortcut
         moved += n;
     }
     return moved;

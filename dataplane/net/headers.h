@@ -20,6 +20,10 @@ enum EtherType : uint16_t {
     kEtherFirstType = 0x0600,  // below: an 802.3 length
 };
 
+constexpr bool is_tag(uint16_t ethertype) {
+    return ethertype == kEtherVlan || ethertype == kEtherQinq;
+}
+
 enum Protocol : uint8_t {
     kHopByHop = 0,
     kIcmp = 1,

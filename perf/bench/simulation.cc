@@ -143,7 +143,7 @@ std::optional<double> Simulation::recover(const Load& load, double patience) {
         // What arrived last may still be under way.
         const uint64_t offered = tally.offered[0] + tally.offered[1];
         const uint64_t lost = tally.lost_at_port[0] + tally.lost_at_port[1];
-        if (lost == 0 && tally.delivered[0] + tally.delivered[1] + 2 * Burst::kCapacity >= offered)
+        if (lost == 0 && tally.delivered[0] + tally.delivered[1] + 2 * limits::kArrivals >= offered)
             return waited + kStep;
     }
     return std::nullopt;

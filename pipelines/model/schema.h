@@ -38,7 +38,7 @@ inline constexpr std::array kWorkerFields{
                   "default: all allowed ones."},
     Field{.name = "flows",
           .type = Type::kInteger,
-          .help = "Flow table entries of each worker; 192 bytes each.",
+          .help = "Flow table entries of each worker; 196 bytes each.",
           .fallback = "65536",
           .minimum = 1024,
           .maximum = 1 << 26},
@@ -50,8 +50,8 @@ inline constexpr std::array kWorkerFields{
           .maximum = 1 << 20},
     Field{.name = "hugepages",
           .type = Type::kEnum,
-          .help = "auto uses 2 MiB pages if enough are free; on refuses to start without; off "
-                  "never does.",
+          .help = "auto keeps packet buffers in 2 MiB pages if enough are free; on refuses to "
+                  "start without; off never does. Flow tables take free ones by themselves.",
           .fallback = "auto",
           .words = kHugepages},
 };

@@ -23,10 +23,6 @@ ParseDrop parse_ethernet(const Packet& packet, PacketMeta& meta, const ParseInpu
     return ParseDrop::kNone;
 }
 
-constexpr bool is_tag(uint16_t ethertype) {
-    return ethertype == kEtherVlan || ethertype == kEtherQinq;
-}
-
 ParseDrop parse_tags(const Packet& packet, PacketMeta& meta) noexcept {
     while (is_tag(meta.ethertype)) {
         if (meta.vlan_tags == limits::kMaxVlanTags) return ParseDrop::kVlanDepth;

@@ -7,12 +7,16 @@
 
 #include "dataplane/engine_counters.h"
 #include "dataplane/events.h"
+#include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/stages/nat_source.h"
 
 namespace ravelin::firewall {
 
 namespace {
+
+// FlowPort keeps these apart in a byte: the second are asked no rule again.
+static_assert(limits::kMaxPorts <= 0xfe && kLocalPort == 0xfffe && kNoPort == 0xffff);
 
 constexpr uint8_t kEchoRequest4 = 8, kEchoRequest6 = 128;
 

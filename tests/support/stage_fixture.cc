@@ -187,22 +187,42 @@ PortId StageFixture::port_named(const std::string& name) const {
 
 void StageFixture::receive(const std::string& port, const std::vector<Bytes>& frames) {
     const bool tap = port.starts_with(kTap);
-    PacketMeta meta;
-    meta.in_port = port_named(tap ? port.substr(kTap.size()) : port);
-    if (tap) meta.flags = PacketMeta::kLocalOrigin | PacketMeta::kFromKernel;
-    Burst burst;
-    const auto arrived = [&] { tap ? run(burst) : arrive(burst, meta.in_port); };
-    for (const Bytes& frame : frames) {
-        if (burst.full()) arrived();
-        burst.add(exact_frame(frame), meta);
+    const PortId id = port_named(tap ? port.substr(kTap.size()) : port);
+    const size_t most = tap ? Burst::kCapacity : limits::kArrivals;
+    for (size_t done = 0; done < frames.size(); done += most) {
+        const auto n = static_cast<unsigned>(std::min(most, frames.size() - done));
+        rte_mbuf* arrived[limits::kArrivals];
+        std::transform(frames.begin() + static_cast<std::ptrdiff_t>(done),
+                       frames.begin() + static_cast<std::ptrdiff_t>(done + n), arrived,
+                       [](const Bytes& frame) { return exact_frame(frame); });
+        tap ? leave_kernel(arrived, n, id) : arrive(arrived, n, id);
     }
-    arrived();
 }
 
 void StageFixture::receive_mbuf(const std::string& port, rte_mbuf* frame) {
+    arrive(&frame, 1, port_named(port));
+}
+
+void StageFixture::leave_kernel(rte_mbuf* const* frames, unsigned n, PortId port) {
+    PacketMeta meta;
+    meta.in_port = port;
+    meta.flags = PacketMeta::kLocalOrigin | PacketMeta::kFromKernel;
     Burst burst;
-    burst.add(frame, kFreshMeta);
-    arrive(burst, port_named(port));
+    for (unsigned i = 0; i < n; ++i) burst.add(frames[i], meta);
+    run(burst);
+}
+
+void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
+    const bool whole = context_.dry_run || !shortcuts_;
+    const unsigned left = whole ? n : shortcut_.take(frames, n, port, context_);
+    shortened_ += n - left;
+    for (unsigned done = 0; done < left; done += Burst::kCapacity) {
+        Burst burst;
+        burst.begin(std::min(left - done, Burst::kCapacity), port);
+        std::copy_n(frames + done, burst.count, burst.frames);
+        run(burst);
+    }
+    if (left == 0) run_emitted();
 }
 
 void StageFixture::run(Burst& burst) {

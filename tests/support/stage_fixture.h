@@ -59,13 +59,8 @@ class StageFixture final : public TestBox {
   private:
     [[nodiscard]] PortId port_named(const std::string& name) const;
     // As Worker::receive does.
-    void arrive(Burst& burst, PortId port) {
-        const unsigned all = burst.count;
-        const bool whole = context_.dry_run || !shortcuts_;
-        burst.begin(whole ? all : shortcut_.take(burst.frames, all, port, context_), port);
-        shortened_ += all - burst.count;
-        run(burst);
-    }
+    void arrive(rte_mbuf** frames, unsigned n, PortId port);
+    void leave_kernel(rte_mbuf* const* frames, unsigned n, PortId port);
     void run(Burst& burst);
     void judge_anew();
     void put_in_force(std::unique_ptr<PolicySnapshot> next);

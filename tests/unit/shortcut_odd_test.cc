@@ -57,9 +57,12 @@ TEST(Shortcut, OddFramesHoldUpTheirOwn) {
         {"icmp " + other + " unreachable/1 quoting (udp 203.0.113.8:80 > 10.0.0.21:4000)", 1},
         {"icmp6 fd00:1::9 > 2001:db8::7 echo-request id=1 seq=1", 1},
         {"icmp6 fd00:1::9 > fd00:1::1 ns target=fd00:1::1", 0},
-        {"udp [fd00:1::9]:1 > [2001:db8::7]:1 dstopt len=1", 0},
+        {"udp [fd00:1::9]:1 > [2001:db8::7]:1 dstopt len=1", 1},
+        {"udp [fd00:1::9]:1 > [2001:db8::7]:1 hbh dstopt len=1", 0},
         {"arp who-has 10.0.0.1 tell 10.0.0.20", 0},
-        {"vlan=5 udp 10.0.0.21:1 > 203.0.113.8:1", 0},
+        {"vlan=5 udp 10.0.0.21:1 > 203.0.113.8:1", 1},
+        {"vlan=5 udp 10.0.0.20:1 > 203.0.113.7:1", 0},
+        {"vlan=5 arp who-has 10.0.0.1 tell 10.0.0.20", 0},
     };
     for (const auto& [odd, shortened] : kinds) {
         const uint64_t so_far = box.shortened();

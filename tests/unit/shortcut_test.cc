@@ -19,7 +19,7 @@
 namespace ravelin::test {
 namespace {
 
-constexpr unsigned kConversations = 24, kSteps = 6000;
+constexpr unsigned kConversations = 24, kSteps = 3000;
 constexpr const char* kLanHost = "02:00:00:00:00:";  // whose last byte ARP changes
 
 std::string config_with(const std::string& rules, const std::string& hops) {
@@ -297,7 +297,7 @@ class ShortcutTest : public ::testing::TestWithParam<unsigned> {
     void burst() {
         std::map<std::string, std::vector<Bytes>> by_port;
         const auto& ports = twins_.policy().ports;
-        for (unsigned n = 1 + random_() % 32; n != 0; --n) {
+        for (unsigned n = 1 + random_() % 100; n != 0; --n) {
             Conversation& of = conversations_[random_() % conversations_.size()];
             const auto p = random_() % 30 == 0 ? of.aside() : of.next();
             const PacketTextDefaults places{
