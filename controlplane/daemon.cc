@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "controlplane/loop/log.h"
+#include "pipelines/stages/nat_schema.h"
 
 namespace ravelin::control {
 namespace {
@@ -241,12 +242,18 @@ metrics::Snapshot Daemon::metrics_now() {
     out.counters_path = counters_.path();
     out.started_unix_ms = services_.started_unix_ms;
     out.log_lines_lost = rule_log_.counts().lost();
-    for (const CompiledRule& rule : rules_of(live_.tree())) {
-        const RuleSlot* known = rule.builtin ? nullptr : store_->slots().find(rule.name);
+    const auto counted = [&](const std::string& name, const std::string& as, uint32_t slot) {
+        const RuleSlot* known = store_->slots().find(as);
         const bool same = known != nullptr && known->baseline_segment == status.started_unix_ms();
-        out.rules.push_back({rule.name, rule.slot, same ? known->baseline.packets : 0,
-                             same ? known->baseline.bytes : 0});
-    }
+        return metrics::RuleSlot{name, slot, same ? known->baseline.packets : 0,
+                                 same ? known->baseline.bytes : 0};
+    };
+    for (const CompiledRule& rule : rules_of(live_.tree()))
+        out.rules.push_back(counted(rule.name, rule.builtin ? "" : rule.name, rule.slot));
+    for (const CompiledNatRule& rule : nat_rules_of(live_.tree()))
+        out.nat_rules.push_back(
+            {counted(rule.name, nat::counted_as(rule.name), rule.slot),
+             counted(rule.name, nat::new_counted_as(rule.name), rule.new_slot)});
     for (const model::PortStatus& port : status.ports())
         out.ports.push_back({port.name(), port.link_up()});
     const model::LiveStatus& live = status.live();

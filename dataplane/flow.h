@@ -227,6 +227,9 @@ struct FlowTranslation {
     uint32_t source = 0;       ///< the originator, as the responder sees it
     uint32_t destination = 0;  ///< the responder, as the originator sees it
     uint16_t source_port = 0, destination_port = 0;
+    static constexpr uint16_t kNoRule = UINT16_MAX;
+    /// Hit counters of the rules that chose either end.
+    uint16_t source_rule = kNoRule, destination_rule = kNoRule;
     bool operator==(const FlowTranslation&) const = default;
 };
 

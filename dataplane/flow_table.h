@@ -105,6 +105,12 @@ class FlowTable {
     [[nodiscard]] const FlowTranslation& translation(const Flow& flow) const noexcept {
         return outer_[index_of(flow)].translation;
     }
+    /// Says which rules choose a translation that stands.
+    void put_translation_rules(const Flow& flow, uint16_t source, uint16_t destination) noexcept {
+        FlowTranslation& t = outer_[index_of(flow)].translation;
+        t.source_rule = source;
+        t.destination_rule = destination;
+    }
     /// Says what stands between a new TCP flow's ends; once a flow, before it has a state.
     void put_proxy(Flow& flow, const FlowProxy& proxy) noexcept;
     /// Of a flow with kFlowProxied.
@@ -186,7 +192,7 @@ class FlowTable {
         FlowTranslation translation;
         uint32_t next;
     };
-    static_assert(sizeof(Outer) == 16);
+    static_assert(sizeof(Outer) == 20);
 
     FlowTable(void* memory, uint32_t capacity, uint32_t now_ms) noexcept;
     static uint32_t home_buckets(uint32_t capacity) noexcept { return capacity / 6 + 1; }

@@ -12,6 +12,7 @@
 #include "pipelines/model/tree_codec.h"
 #include "pipelines/stages/firewall_rule_reader.h"
 #include "pipelines/stages/firewall_schema.h"
+#include "pipelines/stages/nat_schema.h"
 
 namespace ravelin::control {
 namespace {
@@ -148,16 +149,32 @@ void rule_list(Services& s, const CallPtr& call) {
                   {"deleted", std::move(deleted)}});
 }
 
+/// What a slot has counted since the rule has it; `known` may be null.
+RuleCounter count_of(const Services& s, uint32_t slot, const RuleSlot* known) {
+    const CounterReader* reader = s.counters.reader();
+    if (reader == nullptr) return {};
+    const RuleCounter count = reader->rule(slot);
+    return known == nullptr ? count
+                            : since_baseline(count, reader->header().started_unix_ms, *known);
+}
+
 }  // namespace
 
+Json counted(const Services& s, const CompiledNatRule& rule) {
+    const RuleSlot* known = s.store.slots().find(nat::counted_as(rule.name));
+    const RuleSlot* fresh = s.store.slots().find(nat::new_counted_as(rule.name));
+    const RuleCounter count = count_of(s, rule.slot, known);
+    return {{"name", rule.name},
+            {"kind", rule.kind},
+            {"packets", count.packets},
+            {"bytes", count.bytes},
+            {"translations", count_of(s, rule.new_slot, fresh).packets},
+            {"since_generation", known == nullptr ? 0 : known->since_generation}};
+}
+
 Json counted(const Services& s, const CompiledRule& rule) {
-    const CounterReader* reader = s.counters.reader();
     const RuleSlot* known = rule.builtin ? nullptr : s.store.slots().find(rule.name);
-    RuleCounter count{};
-    if (reader != nullptr && rule.slot < reader->header().rules) count = reader->rule(rule.slot);
-    if (known != nullptr)
-        count =
-            since_baseline(count, reader == nullptr ? 0 : reader->header().started_unix_ms, *known);
+    const RuleCounter count = count_of(s, rule.slot, known);
     return {{"name", rule.name},
             {"action", rule.action},
             {"packets", count.packets},

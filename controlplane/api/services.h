@@ -37,6 +37,7 @@ std::optional<Guard> guard_of(Call& call);
 
 /// A rule with what it has counted since it has its name.
 Json counted(const Services& services, const CompiledRule& rule);
+Json counted(const Services& services, const CompiledNatRule& rule);
 
 void add_change_methods(Server& server,
                         Services& services);  ///< check diff apply confirm rollback history show

@@ -113,7 +113,11 @@ void counters(Services& s, const CallPtr& call, std::string_view prefix, const c
 void rules(Services& s, const CallPtr& call) {
     Json out = Json::array();
     for (const CompiledRule& rule : rules_of(s.live.tree())) out.push_back(counted(s, rule));
-    call->result({{"rules", std::move(out)}, {"generation", s.store.in_force().generation}});
+    Json nat = Json::array();
+    for (const CompiledNatRule& rule : nat_rules_of(s.live.tree())) nat.push_back(counted(s, rule));
+    call->result({{"rules", std::move(out)},
+                  {"nat", std::move(nat)},
+                  {"generation", s.store.in_force().generation}});
 }
 
 void workers(Services& s, const CallPtr& call) {

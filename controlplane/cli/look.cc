@@ -147,6 +147,17 @@ ExitCode rules(const Context& context) {
         table.add({text(r, "name"), text(r, "action"), grouped(number(r, "packets")),
                    bytes(number(r, "bytes"))});
     context.print(table);
+    const Json& translating = list(answer, "nat");
+    if (translating.empty()) return kOk;
+    Table nat({{"NAT RULE"},
+               {"KIND"},
+               {"NEW FLOWS", Align::kRight},
+               {"PACKETS", Align::kRight},
+               {"BYTES", Align::kRight}});
+    for (const Json& r : translating)
+        nat.add({text(r, "name"), text(r, "kind"), grouped(number(r, "translations")),
+                 grouped(number(r, "packets")), bytes(number(r, "bytes"))});
+    context.print(nat);
     return kOk;
 }
 

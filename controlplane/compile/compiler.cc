@@ -14,6 +14,7 @@
 #include "pipelines/model/schema.h"
 #include "pipelines/model/tree_codec.h"
 #include "pipelines/stages/firewall_rules.h"
+#include "pipelines/stages/nat_schema.h"
 
 namespace ravelin::control {
 namespace {
@@ -32,13 +33,13 @@ bool is_builtin(std::string_view name) {
            std::ranges::any_of(builtin, [&](const auto& rule) { return rule.name == name; });
 }
 
-Node* rules_in(Node& tree) {
+Node* rules_in(Node& tree, std::string_view of_stage) {
     Node* found = nullptr;
     for (auto& [name, pipeline] : tree.members())
         for (Node& stage : pipeline.items())
             for (auto& [stage_name, config] : stage.members())
                 for (auto& [member, value] : config.members())
-                    if (name == "pipeline" && stage_name == "firewall" && member == "rules")
+                    if (name == "pipeline" && stage_name == of_stage && member == "rules")
                         found = &value;
     return found;
 }
@@ -64,8 +65,23 @@ Result<DecodedSnapshot> decode_snapshot(std::string_view bytes) {
     return DecodedSnapshot{snapshot.generation(), std::move(*tree)};
 }
 
+std::vector<CompiledNatRule> nat_rules_of(const Node& tree) {
+    std::vector<CompiledNatRule> out;
+    for (const Node& stage : tree["pipeline"].items())
+        for (const Node& rule : stage["nat"]["rules"].items())
+            if (rule.has("slot") && rule.has("new-slot"))
+                out.push_back({rule["name"].as_text(), rule["kind"].as_text(),
+                               static_cast<uint32_t>(rule["slot"].as_integer()),
+                               static_cast<uint32_t>(rule["new-slot"].as_integer())});
+    return out;
+}
+
 std::vector<SlottedRule> slotted_rules(const Node& tree) {
     std::vector<SlottedRule> out;
+    for (const CompiledNatRule& rule : nat_rules_of(tree)) {
+        out.push_back({nat::counted_as(rule.name), rule.slot});
+        out.push_back({nat::new_counted_as(rule.name), rule.new_slot});
+    }
     for (const Node& stage : tree["pipeline"].items())
         for (const Node& rule : stage["firewall"]["rules"].items())
             if (rule.has("slot"))
@@ -114,17 +130,29 @@ Result<Compiled> Compiler::recompile(Node tree, const SlotMap& slots) {
 }
 
 Status Compiler::set_slots(Node& tree, const SlotMap& slots) const {
-    Node* rules = rules_in(tree);
-    if (rules == nullptr) return ok_status();
+    struct Wanted {
+        Node& rule;
+        std::string_view member;
+    };
+    std::vector<Wanted> wanted;
     std::vector<std::string> names;
-    for (const Node& rule : rules->items())
-        if (!is_builtin(rule["name"].as_text())) names.push_back(rule["name"].as_text());
+    const auto want = [&](Node& rule, std::string_view member, std::string name) {
+        wanted.push_back({rule, member});
+        names.push_back(std::move(name));
+    };
+    if (Node* rules = rules_in(tree, "firewall"))
+        for (Node& rule : rules->items())
+            if (const std::string& name = rule["name"].as_text(); !is_builtin(name))
+                want(rule, "slot", name);
+    if (Node* rules = rules_in(tree, "nat"))
+        for (Node& rule : rules->items()) {
+            want(rule, "slot", nat::counted_as(rule["name"].as_text()));
+            want(rule, "new-slot", nat::new_counted_as(rule["name"].as_text()));
+        }
     auto proposed = slots.propose(names);
     if (!proposed) return std::move(proposed.error()).within("firewall: rules");
-    size_t next = 0;
-    for (Node& rule : rules->items())
-        if (!is_builtin(rule["name"].as_text()))
-            rule.set("slot", Node::integer((*proposed)[next++]));
+    for (size_t i = 0; i < wanted.size(); ++i)
+        wanted[i].rule.set(wanted[i].member, Node::integer((*proposed)[i]));
     return ok_status();
 }
 

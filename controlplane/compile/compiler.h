@@ -40,7 +40,16 @@ struct DecodedSnapshot {
 };
 Result<DecodedSnapshot> decode_snapshot(std::string_view bytes);
 
-/// The firewall's configured rules and their slots, built-in ones left out.
+/// A rule of `nat` and where it is counted.
+struct CompiledNatRule {
+    std::string name, kind;
+    uint32_t slot = 0;      ///< its packets
+    uint32_t new_slot = 0;  ///< flows that it began to translate
+};
+/// All that have slots, in order.
+std::vector<CompiledNatRule> nat_rules_of(const config::Node& tree);
+
+/// Configured rules of the firewall and of `nat` and their slots, built-in ones left out.
 std::vector<SlottedRule> slotted_rules(const config::Node& tree);
 
 /// All rules of a compiled tree in order of precedence: built-in ones, configured ones, the

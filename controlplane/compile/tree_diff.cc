@@ -65,6 +65,9 @@ std::vector<std::string> moved(const std::vector<std::string>& before,
     return out;
 }
 
+// Hit counters are the control plane's.
+bool is_slot(const Field& field) { return field.name == "slot" || field.name == "new-slot"; }
+
 class Differ {
   public:
     explicit Differ(config::StageSchemas schemas) : stages_(schemas) {}
@@ -73,7 +76,7 @@ class Differ {
     void maps(const Node& before, const Node& after, const Schema& schema,
               const std::string& path) {
         for (const Field& field : schema.fields)
-            if (field.name != "slot")
+            if (!is_slot(field))
                 values(before[field.name], after[field.name], field, joined(path, field.name));
     }
 
@@ -205,7 +208,7 @@ class Differ {
         for (const Field& field : schema.fields) {
             const Node& value = map[field.name];
             const bool scalar = field.type < Type::kMap;
-            if (value.is_null() || !scalar || field.name == "slot") continue;
+            if (value.is_null() || !scalar || is_slot(field)) continue;
             const std::string shown = text(value, field);
             if (shown != field.fallback) parts.push_back(fmt::format("{}: {}", field.name, shown));
         }

@@ -100,6 +100,22 @@ void add_rules(Scrape& scrape, const Snapshot& snapshot, const CounterReader& re
     }
 }
 
+void add_nat_rules(Scrape& scrape, const Snapshot& snapshot, const CounterReader& reader) {
+    for (const auto& [passed, fresh] : snapshot.nat_rules) {
+        const RuleCounter now = reader.rule(passed.slot), flows = reader.rule(fresh.slot);
+        const Labels labels{{"rule", passed.name}};
+        scrape.counter("ravelin_nat_rule_packets_total",
+                       "Packets a rule of nat translated, of either direction.", labels,
+                       as_double(since(now.packets, passed.packets_before)));
+        scrape.counter("ravelin_nat_rule_bytes_total",
+                       "Bytes of the packets a rule of nat translated.", labels,
+                       as_double(since(now.bytes, passed.bytes_before)));
+        scrape.counter("ravelin_nat_rule_translations_total",
+                       "Flows a rule of nat began to translate.", labels,
+                       as_double(since(flows.packets, fresh.packets_before)));
+    }
+}
+
 double unix_seconds() {
     using namespace std::chrono;
     return duration<double>(system_clock::now().time_since_epoch()).count();
@@ -172,6 +188,7 @@ std::vector<MetricFamily> families(const Snapshot& snapshot, const CounterReader
     if (reader != nullptr) {
         add_segment(scrape, *reader);
         add_rules(scrape, snapshot, *reader);
+        add_nat_rules(scrape, snapshot, *reader);
     }
     return scrape.take();
 }

@@ -18,6 +18,11 @@ struct RuleSlot {
     uint64_t bytes_before = 0;
 };
 
+/// A rule of `nat`: its packets, and flows that it began to translate.
+struct NatRuleSlots {
+    RuleSlot passed, fresh;
+};
+
 struct PortState {
     std::string name;
     bool link_up = false;
@@ -47,6 +52,7 @@ struct Snapshot {
     uint64_t started_unix_ms = 0;  ///< the control plane
     uint64_t log_lines_lost = 0;   ///< rule log lines lost, in rings or beyond the rate
     std::vector<RuleSlot> rules;
+    std::vector<NatRuleSlots> nat_rules;
     std::vector<PortState> ports;    ///< may stay empty
     std::vector<TableState> tables;  ///< may stay empty
     LiveState live;

@@ -38,7 +38,7 @@ inline constexpr std::array kWorkerFields{
                   "default: all allowed ones."},
     Field{.name = "flows",
           .type = Type::kInteger,
-          .help = "Flow table entries of each worker; 196 bytes each.",
+          .help = "Flow table entries of each worker; 200 bytes each.",
           .fallback = "65536",
           .minimum = 1024,
           .maximum = 1 << 26},

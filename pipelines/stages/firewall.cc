@@ -89,7 +89,8 @@ class Firewall final : public Stage {
             else if (outcome != Outcome::kPass && !burst.meta[i].has(PacketMeta::kFromKernel))
                 burst.drop(i, drop(static_cast<unsigned>(outcome)));
         }
-        tally.flush(context.counters);
+        for (RuleTally* of : {static_cast<RuleTally*>(&tally), &tally.sources, &tally.destinations})
+            of->flush(context.counters);
         for (unsigned c = 0; c < kCounters; ++c)
             if (tally.events[c] != 0) context.counters.add(counter(c), tally.events[c]);
     }

@@ -141,7 +141,11 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start,
     const Outcome outcome = obey(s, rule, kStateNew);
     if (flow == nullptr) return outcome;
     if (s.swapped) flow->flags = static_cast<uint8_t>(flow->flags | kFlowOriginatorSecond);
-    if (translation != FlowTranslation{}) flows_.translate(*flow, translation);
+    if (translation != FlowTranslation{}) {
+        flows_.translate(*flow, translation);
+        count_translated(s, translation);
+        count_new(translation);
+    }
     if (proxy != nullptr) flows_.put_proxy(*flow, *proxy);
     begin_as(*flow, start);
     flow->epoch = epoch_;

@@ -9,7 +9,6 @@
 #include "dataplane/events.h"
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
-#include "pipelines/stages/nat_source.h"
 
 namespace ravelin::firewall {
 
@@ -104,8 +103,7 @@ bool Judge::judge_again(Subject& s, Flow& flow, Direction d) noexcept {
         flow.in_port = s.meta->in_port;
         flow.out_port = s.meta->out_port;
     }
-    if (s.translation != nullptr &&
-        !nat::still_holds(nat_, flow, *s.translation, *context_.policy)) {
+    if (s.translation != nullptr && !translates_again(s, flow)) {
         remove(flow);
         return false;
     }
@@ -174,6 +172,7 @@ Outcome Judge::accept_known(Subject& s, Flow& flow, Direction d) noexcept {
     s.meta->flow_state = kStateEstablished;
     s.meta->rule = flow.rule;
     if (flow.rule < limits::kMaxRules) tally_.hit(flow.rule, s.meta->l3_total, context_.counters);
+    if (s.translation != nullptr) count_translated(s, *s.translation);
     if (context_.dry_run) return Outcome::kPass;
     flow.count(d, s.meta->l3_total);
     if (!flow.proven() && earned_proof(flow)) flows_.prove(flow);

@@ -62,6 +62,7 @@ enum Counter : unsigned {
 /// Counts of one burst.
 struct Tally : RuleTally {
     uint64_t events[kCounters] = {};
+    RuleTally sources, destinations;  ///< by rules of `nat`
 };
 
 class Judge {
@@ -143,7 +144,10 @@ class Judge {
     }
     bool agrees_translated(Subject& s, Direction d) const noexcept;
     Outcome translate(const Subject& s, FlowTranslation& to) noexcept;
-    Outcome without_flow(Subject& s, Outcome outcome) const noexcept;
+    bool translates_again(const Subject& s, const Flow& flow) noexcept;
+    Outcome without_flow(Subject& s, Outcome outcome) noexcept;
+    void count_translated(const Subject& s, const FlowTranslation& t) noexcept;
+    void count_new(const FlowTranslation& t) const noexcept;
     [[nodiscard]] bool translatable(const PacketMeta& meta) const noexcept;
     // A rule's word.
     using Take = Ask::Take;

@@ -53,9 +53,35 @@ Outcome Judge::translate(const Subject& s, FlowTranslation& to) noexcept {
     return Outcome::kNatMismatch;
 }
 
+// A flow judged anew counts for the rules that translate it now.
+bool Judge::translates_again(const Subject& s, const Flow& flow) noexcept {
+    FlowTranslation again = *s.translation;
+    if (!nat::still_holds(nat_, flow, again, *context_.policy)) return false;
+    if (!context_.dry_run)
+        flows_.put_translation_rules(flow, again.source_rule, again.destination_rule);
+    return true;
+}
+
+void Judge::count_translated(const Subject& s, const FlowTranslation& t) noexcept {
+    const uint32_t bytes = s.meta->l3_total;
+    if (t.source_rule != FlowTranslation::kNoRule)
+        tally_.sources.hit(t.source_rule, bytes, context_.counters);
+    if (t.destination_rule != FlowTranslation::kNoRule && t.destination_rule != t.source_rule)
+        tally_.destinations.hit(t.destination_rule, bytes, context_.counters);
+}
+
+void Judge::count_new(const FlowTranslation& t) const noexcept {
+    for (const uint16_t rule : {t.source_rule, t.destination_rule}) {
+        const uint16_t slot = nat_->new_slot_of(rule);
+        if (slot == nat::CompiledRule::kNoSlot) continue;
+        context_.counters.hit_rule(slot, 1, 0);
+        if (t.source_rule == t.destination_rule) return;
+    }
+}
+
 // Rules may accept packets without a flow. One to one needs none; the rest must not leave with an
 // inner address.
-Outcome Judge::without_flow(Subject& s, Outcome outcome) const noexcept {
+Outcome Judge::without_flow(Subject& s, Outcome outcome) noexcept {
     PacketMeta& m = *s.meta;
     if (outcome != Outcome::kPass || s.created || !translatable(m)) return outcome;
     FlowTranslation to;
@@ -63,7 +89,17 @@ Outcome Judge::without_flow(Subject& s, Outcome outcome) const noexcept {
         return Outcome::kNatUnsupported;
     m.nat_source = to.source;
     m.nat_source_port = to.source_port;
-    if (!m.has(PacketMeta::kIcmpError)) return outcome;
+    if (!m.has(PacketMeta::kIcmpError)) {
+        if (m.has(PacketMeta::kDestinationTranslated)) {
+            nat::Tuple outer = nat::tuple_of(m);
+            outer.destination = m.nat_destination;
+            if (outer.ports) outer.destination_port = m.nat_destination_port;
+            (void)nat_->inner_destination(outer, nat_->known(outer.destination),
+                                          &to.destination_rule);
+        }
+        count_translated(s, to);
+        return outcome;
+    }
     if (const auto quoted = nat::answered_by(s.packet, m)) m.nat_source_port = quoted->source_port;
     return outcome;
 }

@@ -69,4 +69,14 @@ Status check_rule(const config::Node& rule) {
     return check_v4(rule);
 }
 
+void name_counters(const config::Node& config, std::vector<RuleInfo>& out) {
+    for (const config::Node& rule : config["rules"].items()) {
+        const std::string &name = rule["name"].as_text(), &kind = rule["kind"].as_text();
+        if (!rule.has("slot") || !rule.has("new-slot")) continue;
+        out.push_back({counted_as(name), static_cast<uint32_t>(rule["slot"].as_integer()), kind});
+        out.push_back(
+            {new_counted_as(name), static_cast<uint32_t>(rule["new-slot"].as_integer()), kind});
+    }
+}
+
 }  // namespace ravelin::nat

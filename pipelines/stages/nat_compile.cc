@@ -39,8 +39,10 @@ class Compiler {
                 s = Error{"name: two rules have it"};
             else if (!nodes[i]["disabled"].as_bool())
                 s = add(nodes[i]);
+            if (s) count(nodes[i]);
             if (!s) return std::move(s.error()).within(fmt::format("rules[{}] '{}'", i, name));
         }
+        std::ranges::sort(policy_->slots_);
         know_ports(NatPolicy::kOwn, {});
         if (auto s = join_known(); !s) return std::move(s.error());
         if (auto s = build(inbound_, policy_->inbound_); !s) return std::move(s.error());
@@ -49,6 +51,19 @@ class Compiler {
     }
 
   private:
+    static uint16_t slot_of(const config::Node& node, std::string_view member) {
+        return node.has(member) ? static_cast<uint16_t>(node[member].as_integer())
+                                : CompiledRule::kNoSlot;
+    }
+    // Both halves of a static rule count as one.
+    void count(const config::Node& node) {
+        const uint16_t slot = slot_of(node, "slot"), fresh = slot_of(node, "new-slot");
+        for (; counted_ < policy_->rules_.size(); ++counted_) {
+            policy_->rules_[counted_].slot = slot;
+            policy_->rules_[counted_].new_slot = fresh;
+        }
+        if (slot != CompiledRule::kNoSlot) policy_->slots_.emplace_back(slot, fresh);
+    }
     Status add(const config::Node& node) {
         if (auto s = check_rule(node); !s) return s;
         auto read = firewall::read_rule(node, port_names_);
@@ -257,6 +272,7 @@ class Compiler {
     std::shared_ptr<NatPolicy> policy_ = std::make_shared<NatPolicy>();
     std::vector<ClassifierRule> inbound_, outbound_;
     std::vector<LpmEntry> known_;
+    size_t counted_ = 0;  // rules of the policy that have their slots
 };
 
 Result<std::shared_ptr<const StagePolicy>> NatPolicy::compile(const config::Node& config,
@@ -269,6 +285,7 @@ Result<std::shared_ptr<const StagePolicy>> NatPolicy::compile(const config::Node
     };
     if (!before("steer") || before("route") || before("firewall"))
         return Error{"stands in the wrong place; expected it behind steer and before route"};
+    name_counters(config, context.rules);
     if (context.unchanged != nullptr) return context.unchanged;
     return Compiler(context).compile(config);
 }

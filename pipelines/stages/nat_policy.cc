@@ -2,6 +2,8 @@
 // Asking a NatPolicy. Building one: nat_compile.cc.
 #include "pipelines/stages/nat_policy.h"
 
+#include <algorithm>
+
 #include "dataplane/flow.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
@@ -63,14 +65,15 @@ std::optional<Tuple> answered_by(const Packet& packet, const PacketMeta& meta) n
                  has_ports(q->protocol)};
 }
 
-std::optional<End> NatPolicy::inner_destination(const Tuple& packet,
-                                                uint32_t known) const noexcept {
+std::optional<End> NatPolicy::inner_destination(const Tuple& packet, uint32_t known,
+                                                uint16_t* slot) const noexcept {
     if ((known & kRule) == 0) return std::nullopt;
     if ((known & kWhole) == 0 && packet.ports && !forwarded_[packet.destination_port])
         return std::nullopt;
     const uint32_t at = inbound_.match(classifier_key(packet, kNoPort));
     if (at == Classifier::kNoMatch) return std::nullopt;
     const CompiledRule& rule = rules_[inbound_rules_[at]];
+    if (slot != nullptr) *slot = rule.slot;
     End end{rule.mapped(packet.destination), packet.destination_port};
     if (rule.low != 0 && packet.ports) {
         const auto offset = static_cast<uint16_t>(packet.destination_port - rule.first_port);
@@ -84,10 +87,17 @@ const CompiledRule* NatPolicy::source_rule(const Tuple& inner, PortId out_port) 
     return at == Classifier::kNoMatch ? nullptr : &rules_[outbound_rules_[at]];
 }
 
+uint16_t NatPolicy::new_slot_of(uint16_t slot) const noexcept {
+    const auto at =
+        std::ranges::lower_bound(slots_, slot, {}, &std::pair<uint16_t, uint16_t>::first);
+    return at != slots_.end() && at->first == slot ? at->second : CompiledRule::kNoSlot;
+}
+
 size_t NatPolicy::memory_bytes() const {
     size_t bytes = sizeof *this + inbound_.memory_bytes() + outbound_.memory_bytes() +
                    addresses_.memory_bytes() + rules_.capacity() * sizeof(CompiledRule) +
-                   (inbound_rules_.capacity() + outbound_rules_.capacity()) * sizeof(uint32_t);
+                   (inbound_rules_.capacity() + outbound_rules_.capacity() + slots_.capacity()) *
+                       sizeof(uint32_t);
     for (const CompiledRule& rule : rules_) bytes += rule.pool.capacity() * sizeof(Prefix);
     return bytes;
 }

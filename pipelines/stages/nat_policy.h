@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "dataplane/flow.h"
@@ -57,6 +58,9 @@ struct CompiledRule {
     uint16_t first_port = 0;  ///< destination: of to-ports, where `low`..`high` follows them
     std::vector<Prefix> pool{};
     uint32_t pool_size = 0;
+    /// Hit counters, of packets and of new flows; kNoSlot: none.
+    static constexpr uint16_t kNoSlot = FlowTranslation::kNoRule;
+    uint16_t slot = kNoSlot, new_slot = kNoSlot;
     [[nodiscard]] uint32_t mapped(uint32_t address) const noexcept {
         return to | (address & host_bits);
     }
@@ -77,12 +81,15 @@ class NatPolicy final : public StagePolicy {
         const uint32_t value = addresses_.lookup_v4(address);
         return value == Lpm::kNoRoute ? 0 : value;
     }
-    /// The inner destination of a packet to an address that is `known` so, if a rule has one.
-    [[nodiscard]] std::optional<End> inner_destination(const Tuple& packet,
-                                                       uint32_t known) const noexcept;
+    /// The inner destination of a packet to an address that is `known` so, if a rule has one;
+    /// `slot`: where that counts.
+    [[nodiscard]] std::optional<End> inner_destination(const Tuple& packet, uint32_t known,
+                                                       uint16_t* slot = nullptr) const noexcept;
     /// The rule for the source of a flow with these inner ends, or null.
     [[nodiscard]] const CompiledRule* source_rule(const Tuple& inner,
                                                   PortId out_port) const noexcept;
+    /// Where the rule that counts packets in `slot` counts new flows; kNoSlot: nowhere.
+    [[nodiscard]] uint16_t new_slot_of(uint16_t slot) const noexcept;
     /// Ports and identifiers are shared out by remainder, so that even a small range serves all.
     static WorkerId owner_of_port(uint16_t port, WorkerId workers) noexcept {
         return static_cast<WorkerId>(port % workers);
@@ -100,6 +107,7 @@ class NatPolicy final : public StagePolicy {
     std::vector<CompiledRule> rules_;
     Classifier inbound_, outbound_;
     std::vector<uint32_t> inbound_rules_, outbound_rules_;  // by the classifiers' indices
+    std::vector<std::pair<uint16_t, uint16_t>> slots_;      // CompiledRule's, sorted
     Lpm addresses_;
     std::bitset<65536> forwarded_;  // ports that rules with to-ports name
 };

@@ -2,9 +2,11 @@
 // What `nat` is configured with. Constant data without EAL.
 #pragma once
 #include <array>
+#include <string>
 #include <string_view>
 
 #include "dataplane/config/schema.h"
+#include "dataplane/limits.h"
 
 namespace ravelin::nat {
 
@@ -62,6 +64,17 @@ inline constexpr std::array kRuleFields{
                   "by the port they came in by have an address of the box as source, so that inner "
                   "hosts reach inner servers by the outer address.",
           .fallback = "false"},
+    Field{.name = "slot",
+          .type = Type::kInteger,
+          .help = "Hit counter of its packets; set by the control plane so that counts survive a "
+                  "change of order.",
+          .minimum = 0,
+          .maximum = limits::kMaxRules - 17},
+    Field{.name = "new-slot",
+          .type = Type::kInteger,
+          .help = "The same of the flows that it begins to translate.",
+          .minimum = 0,
+          .maximum = limits::kMaxRules - 17},
     Field{.name = "disabled",
           .type = Type::kBool,
           .help = "Keep the rule, but match nothing with it.",
@@ -81,5 +94,9 @@ inline constexpr std::array kFields{
 };
 inline constexpr Schema kSchema{
     "stage nat", "Translates IPv4 addresses and ports (NAT44); IPv6 is left alone.", kFields};
+
+/// What a rule's hit counters are called among those of firewall rules, whose names have no colon.
+inline std::string counted_as(const std::string& rule) { return "nat:" + rule; }
+inline std::string new_counted_as(const std::string& rule) { return "nat:" + rule + ":new"; }
 
 }  // namespace ravelin::nat

@@ -158,13 +158,13 @@ Tuple tuple_of(const Flow& flow) noexcept {
     return t;
 }
 
-bool destination_holds(const NatPolicy& policy, const Tuple& inner,
-                       const FlowTranslation& t) noexcept {
+bool destination_holds(const NatPolicy& policy, const Tuple& inner, FlowTranslation& t) noexcept {
     if (t.destination == 0) return true;
     Tuple outer = inner;
     outer.destination = t.destination;
     if (has_translated_ports(inner.protocol)) outer.destination_port = t.destination_port;
-    const auto end = policy.inner_destination(outer, policy.known(t.destination));
+    const auto end =
+        policy.inner_destination(outer, policy.known(t.destination), &t.destination_rule);
     return end == End{inner.destination, inner.destination_port};
 }
 
@@ -183,6 +183,7 @@ Choice choose(const NatPolicy& policy, const PacketMeta& meta, const WorkerConte
     const Candidates from =
         candidates(policy, *context.policy, inner, meta.out_port, out.destination);
     if (from.rule == nullptr) return without;
+    out.source_rule = from.rule->slot;
     if (from.rule->kind == Kind::kStatic) {
         out.source = from.addresses[0];
         out.source_port = has_translated_ports(inner.protocol) ? inner.source_port : uint16_t{0};
@@ -208,11 +209,12 @@ Choice choose_stateless(const NatPolicy& policy, const PacketMeta& meta,
     if (rule == nullptr) return Choice::kNone;
     if (rule->kind != Kind::kStatic) return Choice::kUnsupported;
     out.source = rule->mapped(meta.source.v4_host());
+    out.source_rule = rule->slot;
     out.source_port = meta.has(PacketMeta::kPorts) ? meta.source_port : uint16_t{0};
     return Choice::kTranslated;
 }
 
-bool still_holds(const NatPolicy* policy, const Flow& flow, const FlowTranslation& t,
+bool still_holds(const NatPolicy* policy, const Flow& flow, FlowTranslation& t,
                  const PolicySnapshot& snapshot) noexcept {
     if (policy == nullptr) return false;
     const Tuple inner = tuple_of(flow);
@@ -220,6 +222,7 @@ bool still_holds(const NatPolicy* policy, const Flow& flow, const FlowTranslatio
     if (t.source == 0) return true;
     const Candidates now = candidates(*policy, snapshot, inner, flow.out_port, t.destination);
     if (now.rule == nullptr) return false;
+    t.source_rule = now.rule->slot;
     const auto* end = now.addresses.begin() + now.count;
     if (std::find(now.addresses.begin(), end, t.source) == end) return false;
     if (now.rule->kind == Kind::kStatic) return true;

@@ -31,8 +31,9 @@ Choice choose(const NatPolicy& policy, const PacketMeta& meta, const WorkerConte
 Choice choose_stateless(const NatPolicy& policy, const PacketMeta& meta,
                         FlowTranslation& out) noexcept;
 
-/// Whether rules would translate the flow so today; `policy` may be null.
-bool still_holds(const NatPolicy* policy, const Flow& flow, const FlowTranslation& translation,
+/// Whether rules would translate the flow so today; `policy` may be null. `translation` is told
+/// which.
+bool still_holds(const NatPolicy* policy, const Flow& flow, FlowTranslation& translation,
                  const PolicySnapshot& snapshot) noexcept;
 
 }  // namespace ravelin::nat

@@ -75,6 +75,41 @@ def test_hairpin(net):
                for f in flows(net, 80))
 
 
+def nat_counts(net) -> dict:
+    return {r["name"]: r for r in net.cli("rules")["nat"]}
+
+
+def test_rules_are_counted_and_keep_their_counts(net):
+    def fetch():
+        net.inner.run("curl -s -m 5 http://203.0.113.7:81/index.html")
+        net.far.run(f"curl -s -m 5 http://{OUTER}:8080/index.html")
+
+    before = nat_counts(net)
+    fetch()
+    now = nat_counts(net)
+    for name in ("web", "out"):
+        assert now[name]["translations"] == before[name]["translations"] + 1, now
+        assert now[name]["packets"] >= before[name]["packets"] + 8, now  # SYN, FIN and what is between, both ways
+        assert now[name]["bytes"] - before[name]["bytes"] > 8 * 40 + len("the inner page"), now
+    shown = net.ravelin("rules").stdout
+    assert "NEW FLOWS" in shown and "masquerade" in shown, shown
+    text = (ROOT / "configs" / "nat.yaml").read_text()
+    out = next(line for line in text.splitlines() if "kind: masquerade" in line)
+    moved = text.replace(out + "\n", "").replace("      rules:\n", f"      rules:\n{out}\n", 1)
+    assert moved.index("kind: masquerade") < moved.index("kind: destination")
+    net.apply(moved)
+    try:
+        assert [r["name"] for r in net.cli("rules")["nat"]] == ["out", "web"]
+        kept = nat_counts(net)
+        assert all(kept[n]["packets"] >= now[n]["packets"] and kept[n]["translations"] == now[n]["translations"]
+                   and kept[n]["since_generation"] == now[n]["since_generation"] for n in now), (now, kept)
+        fetch()
+        after = nat_counts(net)
+        assert all(after[n]["translations"] == now[n]["translations"] + 1 for n in now), (now, after)
+    finally:
+        net.apply(text)
+
+
 def test_nothing_else_comes_in(net):
     assert net.far.run(f"curl -s -m 1 http://{OUTER}:80/", check=False).returncode != 0
 

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "controlplane/compile/checks.h"
 #include "controlplane/compile/tree_diff.h"
 #include "tests/support/edge_yaml.h"
@@ -39,6 +41,38 @@ TEST(Compiler, GivesEachRuleASlotAndNamesTheBuiltInOnes) {
     EXPECT_EQ(slotted_rules(compiled->tree)[0].slot, 0u);
     EXPECT_TRUE(compiled->rules.front().builtin);
     EXPECT_EQ(compiled->rules.back().name, "default");
+}
+
+std::string nat_yaml(const std::string& rules) {
+    return replaced(edge_yaml(),
+                    "  - route:", "  - steer\n  - nat: {rules: [" + rules + "]}\n  - route:");
+}
+
+// A rule of nat may be called as one of the firewall's; its counts are its own and stay with it.
+TEST(Compiler, GivesRulesOfNatSlotsThatTheyKeep) {
+    Compiler compiler;
+    SlotMap slots;
+    const std::string web = "{name: web, kind: masquerade, out: wan}";
+    auto first = compiler.compile(nat_yaml(web), "edge.yaml", slots);
+    ASSERT_TRUE(first.ok()) << first.error().message;
+    slots.adopt(slotted_rules(first->tree), 1, {});
+    const auto before = nat_rules_of(first->tree);
+    ASSERT_EQ(before.size(), 1u);
+    EXPECT_EQ(before[0].kind, "masquerade");
+    EXPECT_NE(before[0].slot, before[0].new_slot);
+    EXPECT_NE(before[0].slot, slots.find("web")->slot);
+    EXPECT_NE(before[0].new_slot, slots.find("web")->slot);
+
+    auto second = compiler.compile(nat_yaml("{name: dns, kind: masquerade, protocol: udp}, " + web),
+                                   "edge.yaml", slots);
+    ASSERT_TRUE(second.ok()) << second.error().message;
+    const auto after = nat_rules_of(second->tree);
+    ASSERT_EQ(after.size(), 2u);
+    EXPECT_EQ(after[1].slot, before[0].slot);
+    EXPECT_EQ(after[1].new_slot, before[0].new_slot);
+    std::set<uint32_t> all;
+    for (const SlottedRule& rule : slotted_rules(second->tree)) all.insert(rule.slot);
+    EXPECT_EQ(all.size(), 5u);
 }
 
 TEST(Compiler, SnapshotComesBackAsItWas) {

@@ -172,6 +172,20 @@ TEST_F(Metrics, CountsARuleFromWhenItTookItsSlot) {
     EXPECT_THAT(text, HasSubstr("ravelin_rule_packets_total{rule=\"restarted\"} 100\n"));
 }
 
+TEST_F(Metrics, CountsWhatRulesOfNatTranslate) {
+    const SegmentFile segment(segment_path(), kSpecs, 1);
+    segment.worker(0).hit_rule(9, 100, 6000);
+    segment.worker(0).hit_rule(10, 7, 0);
+    segment.publish();
+    snapshot_.nat_rules = {{.passed = {.name = "out", .slot = 9, .packets_before = 40},
+                            .fresh = {.name = "out", .slot = 10, .packets_before = 2}}};
+    const std::string text = scrape();
+    EXPECT_THAT(text, HasSubstr("ravelin_nat_rule_packets_total{rule=\"out\"} 60\n"));
+    EXPECT_THAT(text, HasSubstr("ravelin_nat_rule_bytes_total{rule=\"out\"} 6000\n"));
+    EXPECT_THAT(text, HasSubstr("ravelin_nat_rule_translations_total{rule=\"out\"} 5\n"));
+    EXPECT_THAT(text, Not(HasSubstr("ravelin_rule_packets_total{rule=\"out\"}")));
+}
+
 TEST_F(Metrics, EscapesLabelValues) {
     const SegmentFile segment(segment_path(), kSpecs, 1);
     segment.publish();
