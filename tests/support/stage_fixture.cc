@@ -130,7 +130,22 @@ void StageFixture::apply(const std::string& yaml) {
     auto built = build_policy(generations_.size() + 1, tree, facts_of(*tree), context_.policy);
     if (!built) fail(built.error().message + "\n" + yaml);
     live_rules_.forget();
+    before_ = context_.policy;
     put_in_force(std::move(*built));
+}
+
+void StageFixture::roll_back() {
+    if (before_ == nullptr) fail("nothing was in force before");
+    auto again = std::make_unique<PolicySnapshot>(*before_);
+    again->epoch = again->first_epoch = static_cast<uint32_t>(generations_.size() + 1);
+    live_rules_.forget();
+    put_in_force(std::move(again));
+}
+
+StageFixture::Copies StageFixture::copies(rte_mbuf* const* frames, unsigned n) {
+    Copies out;
+    for (unsigned i = 0; i < n; ++i) out.emplace_back(frames[i], bytes_of(frames[i]));
+    return out;
 }
 
 // What the data plane's PolicyStore does, without workers to wait for.
@@ -214,8 +229,11 @@ void StageFixture::leave_kernel(rte_mbuf* const* frames, unsigned n, PortId port
 
 void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
     const bool whole = context_.dry_run || !shortcuts_;
+    const auto before = tell_shortened_ ? copies(frames, n) : Copies{};
     const unsigned left = whole ? n : shortcut_.take(frames, n, port, context_);
     shortened_ += n - left;
+    for (const auto& [frame, bytes] : before)
+        if (std::find(frames, frames + left, frame) == frames + left) tell_shortened_(bytes);
     for (unsigned done = 0; done < left; done += Burst::kCapacity) {
         Burst burst;
         burst.begin(std::min(left - done, Burst::kCapacity), port);

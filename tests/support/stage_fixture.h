@@ -2,9 +2,12 @@
 // StageFixture: one worker with real stages, tables and in-process ring ports, no threads, time set
 // by hand. Configure it with YAML, send frames in, look at what came out and what was dropped.
 #pragma once
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/engine_counters.h"
@@ -32,6 +35,8 @@ class StageFixture final : public TestBox {
     StageFixture& operator=(const StageFixture&) = delete;
 
     void apply(const std::string& yaml) override;
+    /// What was in force before the last apply() comes back, as when nobody has confirmed that.
+    void roll_back();
     void edit(const SetEdit& edit) override;
     void change_rules(const firewall::RuleChanges& changes) override;
     void merge_rules() override;
@@ -55,12 +60,16 @@ class StageFixture final : public TestBox {
     void allow_shortcuts(bool allow) { shortcuts_ = allow; }
     /// Packets that took one.
     [[nodiscard]] uint64_t shortened() const { return shortened_; }
+    /// Told each of them, as it came in.
+    void on_shortened(std::function<void(const Bytes&)> tell) { tell_shortened_ = std::move(tell); }
 
   private:
     [[nodiscard]] PortId port_named(const std::string& name) const;
     // As Worker::receive does.
     void arrive(rte_mbuf** frames, unsigned n, PortId port);
     void leave_kernel(rte_mbuf* const* frames, unsigned n, PortId port);
+    using Copies = std::vector<std::pair<const rte_mbuf*, Bytes>>;
+    static Copies copies(rte_mbuf* const* frames, unsigned n);
     void run(Burst& burst);
     void judge_anew();
     void put_in_force(std::unique_ptr<PolicySnapshot> next);
@@ -83,6 +92,8 @@ class StageFixture final : public TestBox {
     Shortcut shortcut_;
     bool shortcuts_ = true;
     uint64_t shortened_ = 0;
+    std::function<void(const Bytes&)> tell_shortened_;
+    const PolicySnapshot* before_ = nullptr;  // what the last apply() replaced
     std::vector<uint16_t> devices_;
     WorkerContext context_;
     uint64_t ns_ = 1'000'000'000'000;
