@@ -23,7 +23,6 @@ namespace {
 // The longest sleep bounds the latency an idle box adds and the delay of its timers.
 constexpr unsigned kSpinTurns = 200;
 constexpr long kShortestSleepNs = 20'000, kLongestSleepNs = 250'000;
-constexpr std::chrono::seconds kCommandPatience{5};
 
 }  // namespace
 
@@ -86,6 +85,10 @@ void Worker::wake_if_asleep() noexcept {
 }
 
 bool Worker::execute(Command& command) {
+    return post(command) && wait_for(command, std::chrono::steady_clock::now() + kPatience);
+}
+
+bool Worker::post(Command& command) noexcept {
     if (stuck()) return false;
     command.done.store(false, std::memory_order_relaxed);
     Command* none = nullptr;
@@ -93,7 +96,10 @@ bool Worker::execute(Command& command) {
                                           std::memory_order_relaxed))
         return false;
     wake();
-    const auto deadline = std::chrono::steady_clock::now() + kCommandPatience;
+    return true;
+}
+
+bool Worker::wait_for(Command& command, std::chrono::steady_clock::time_point deadline) {
     while (!command.done.load(std::memory_order_acquire)) {
         Command* back = &command;
         if (std::chrono::steady_clock::now() > deadline &&
@@ -104,6 +110,17 @@ bool Worker::execute(Command& command) {
         std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
     return true;
+}
+
+std::optional<WorkerId> execute_on_all(std::span<const std::unique_ptr<Worker>> workers,
+                                       std::span<Command* const> commands) {
+    std::vector<bool> posted(workers.size());
+    for (size_t i = 0; i < workers.size(); ++i) posted[i] = workers[i]->post(*commands[i]);
+    const auto deadline = std::chrono::steady_clock::now() + Worker::kPatience;
+    std::optional<WorkerId> silent;
+    for (size_t i = 0; i < workers.size(); ++i)
+        if (!posted[i] || !workers[i]->wait_for(*commands[i], deadline)) silent = workers[i]->id();
+    return silent;
 }
 
 // The page to read first: what a worker does, turn after turn.

@@ -3,7 +3,10 @@
 // flow table, counters. The control thread reaches it by publishing a policy and by commands.
 #pragma once
 #include <atomic>
+#include <chrono>
+#include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <thread>
 #include <vector>
@@ -74,6 +77,7 @@ class Worker {
     /// Hands a command over and waits until it ran. False: the worker did not begin it in time, or
     /// another is waiting; then it will never run. What has begun is waited for to its end.
     bool execute(Command& command);
+    static constexpr std::chrono::seconds kPatience{5};  ///< so long it waits
     /// Control thread: it was waited for in vain. Nobody waits again before it has ended a turn.
     void give_up() noexcept { given_up_at_ = context_.counters.get(kLoops); }
     /// Given up, and has ended no turn since.
@@ -97,6 +101,10 @@ class Worker {
     Watch& watch() { return watch_; }
 
   private:
+    friend std::optional<WorkerId> execute_on_all(std::span<const std::unique_ptr<Worker>> workers,
+                                                  std::span<Command* const> commands);
+    bool post(Command& command) noexcept;
+    bool wait_for(Command& command, std::chrono::steady_clock::time_point deadline);
     void loop() noexcept;
     unsigned receive() noexcept;
     void run_received(rte_mbuf* const* frames, unsigned n, PortId port) noexcept;
@@ -134,5 +142,19 @@ class Worker {
     std::atomic<Command*> command_{nullptr};  ///< waits to be run
     std::thread thread_;
 };
+
+/// As Worker::execute(), a command for each of the workers, all waited for at the same time:
+/// however many hang, one patience. A worker that did not run its command, if there is one.
+std::optional<WorkerId> execute_on_all(std::span<const std::unique_ptr<Worker>> workers,
+                                       std::span<Command* const> commands);
+/// The same with a C(args...) for each.
+template <typename C, typename... Args>
+std::optional<WorkerId> execute_on_all(const std::vector<std::unique_ptr<Worker>>& workers,
+                                       const Args&... args) {
+    std::deque<C> commands;
+    std::vector<Command*> each;
+    for (size_t i = 0; i < workers.size(); ++i) each.push_back(&commands.emplace_back(args...));
+    return execute_on_all(workers, each);
+}
 
 }  // namespace ravelin

@@ -49,20 +49,15 @@ void ControlServer::watch(const model::Watch& request, bool capture, model::Repl
     spec->trace = !capture;
     unwatch();
     watch_ = std::move(spec);
-    for (const auto& worker : store_.appliance()->workers()) {
-        SetWatch set(watch_.get());
-        if (!worker->execute(set))
-            reply.set_error(fmt::format("worker {} does not answer", worker->id()));
-    }
+    const auto& workers = store_.appliance()->workers();
+    if (const auto silent = execute_on_all<SetWatch>(workers, watch_.get()))
+        reply.set_error(fmt::format("worker {} does not answer", *silent));
 }
 
 void ControlServer::unwatch() {
     if (watch_ == nullptr && still_read_.empty()) return;
-    bool all = true;
-    for (const auto& worker : store_.appliance()->workers()) {
-        SetWatch none(nullptr);
-        all &= worker->execute(none);
-    }
+    const auto& workers = store_.appliance()->workers();
+    const bool all = !execute_on_all<SetWatch>(workers, nullptr);
     if (watch_ != nullptr) still_read_.push_back(std::move(watch_));
     if (all) still_read_.clear();
     traces_.clear();

@@ -16,12 +16,7 @@ class Nothing final : public Command {
     void run(Worker&) noexcept override {}
 };
 
-bool all_have_turned(const Appliance& box) {
-    return std::ranges::all_of(box.workers(), [](const auto& worker) {
-        Nothing nothing;
-        return worker->execute(nothing);
-    });
-}
+bool all_have_turned(const Appliance& box) { return !execute_on_all<Nothing>(box.workers()); }
 
 /// A worker that does not answer keeps what it may hold: its place stays taken.
 void make_room(Appliance& box) {

@@ -6,7 +6,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -104,6 +106,34 @@ TEST_F(CommandTest, FlowsOfAnExpiredElementAreJudgedAnewOnceTheWorkerAnswers) {
     const uint32_t after = store.current()->epoch;
     store.expire_elements(later);
     EXPECT_EQ(store.current()->epoch, after) << "once";
+}
+
+TEST_F(CommandTest, HoweverManyHangAreWaitedForTogether) {
+    const auto& workers = box_.store().appliance()->workers();
+    Note first, second_note;
+    const std::array<Command*, kWorkers> notes{&first, &second_note};
+    {
+        Standing one(*workers[0]), two(*workers[1]);
+        const auto began = std::chrono::steady_clock::now();
+        EXPECT_TRUE(execute_on_all(workers, notes).has_value());
+        const auto took = std::chrono::steady_clock::now() - began;
+        EXPECT_GE(took, Worker::kPatience);
+        EXPECT_LT(took, 2 * Worker::kPatience) << "one after the other";
+        EXPECT_TRUE(workers[0]->stuck() && workers[1]->stuck());
+    }
+    EXPECT_TRUE(box_.turn());
+    EXPECT_FALSE(first.ran || second_note.ran);
+    EXPECT_FALSE(execute_on_all(workers, notes).has_value());
+    EXPECT_TRUE(first.ran && second_note.ran);
+}
+
+TEST_F(CommandTest, OneThatHangsKeepsNoOtherFromItsCommand) {
+    const auto& workers = box_.store().appliance()->workers();
+    Note first, second_note;
+    const std::array<Command*, kWorkers> notes{&first, &second_note};
+    Standing one(*workers[0]);
+    EXPECT_EQ(execute_on_all(workers, notes), std::optional<WorkerId>(0));
+    EXPECT_TRUE(!first.ran && second_note.ran);
 }
 
 /// A ControlServer on a thread of its own, and a control plane that asks it.
