@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "dataplane/port_policies.h"
-#include "dataplane/process/rule_overlap.h"
+#include "dataplane/process/element_overlap.h"
 #include "dataplane/process/rule_proof.h"
 #include "dataplane/stage.h"
 #include "pipelines/model/tree_codec.h"
@@ -24,48 +26,17 @@ using firewall::NamedRule;
 // Elements of a rule that is tried: of its 64 packets each is met by some.
 constexpr size_t kTogether = 4;
 
-Prefix host(const IpAddress& address) {
-    return {address, static_cast<uint8_t>(address.is_v4() ? 32 : 128)};
-}
-
-/// An empty list is everything.
-template <typename Item>
-bool meet(const std::vector<Item>& any, const Item& one) {
-    return any.empty() || std::ranges::any_of(
-                              any, [&](const Item& each) { return common(each, one).has_value(); });
-}
-
-config::PortRange ports_of(SetType type, const SetElement& e) {
-    const auto low = static_cast<uint16_t>(e.low), high = static_cast<uint16_t>(e.high);
-    if (type == SetType::kPorts) return {low, high};
-    if (type == SetType::kEndpoints) return {low, low};
-    return {0, UINT16_MAX};
-}
-
-/// Whether a packet of the path can have the element where some rule looks for it.
-bool meets(const ClassifierRule& path, SetType type, const SetElement& e) {
-    const config::PortRange ports = ports_of(type, e);
-    const auto end = [&](const Prefix& at) {
-        return (meet(path.sources, at) && meet(path.source_ports, ports)) ||
-               (meet(path.destinations, at) && meet(path.destination_ports, ports));
-    };
-    switch (type) {
-        case SetType::kPrefixes:
-            return end(e.prefix());
-        case SetType::kPorts:
-            return meet(path.source_ports, ports) || meet(path.destination_ports, ports);
-        case SetType::kEndpoints:
-            return end(host(e.first));
-        case SetType::kPairs:
-            return meet(path.sources, host(e.first)) && meet(path.destinations, host(e.second));
-    }
-    return true;
-}
-
 /// What a change does to one set, as far as it concerns the paths.
 struct Turned {
     std::shared_ptr<LiveSet> set;
     std::map<std::string, SetElement> come, gone;  // by their bytes
+    // There all along: for good until now, with a timeout from now on; the other way round.
+    std::map<std::string, SetElement> lapse, last;
+    std::set<std::string> timed;                  // of those added
+    std::optional<std::set<std::string>> ending;  // have a timeout until now; once asked for
+    [[nodiscard]] bool nothing() const {
+        return come.empty() && gone.empty() && lapse.empty() && last.empty();
+    }
 };
 
 class SetCheck {
@@ -77,21 +48,26 @@ class SetCheck {
         for (const model::SetChange& one : change.sets())
             for (const auto& set : now_.sets)
                 if (set->decl().name == one.set()) take(set, one);
-        std::erase_if(turned_, [](const auto& each) {
-            return each.second.come.empty() && each.second.gone.empty();
-        });
+        std::erase_if(turned_, [](const auto& each) { return each.second.nothing(); });
     }
     [[nodiscard]] bool nothing() const { return turned_.empty(); }
 
-    /// The policy in force with the sets as they would be, for packets of the paths.
-    Result<std::unique_ptr<PolicySnapshot>> next(const config::Node& firewall_config) {
+    /// The policy in force with the sets as they are or would be, at once or when all timeouts are
+    /// over; for packets of the paths.
+    enum class Sets : uint8_t { kChanged, kChangedLater, kUnchangedLater };
+    Result<std::unique_ptr<PolicySnapshot>> with(Sets sets, const config::Node& firewall_config) {
         auto out = std::make_unique<PolicySnapshot>(now_);
-        for (auto& set : out->sets)
-            if (const auto at = turned_.find(set->decl().name); at != turned_.end()) {
-                auto made = copy(at->second);
-                if (!made) return std::move(made.error());
-                set = std::move(*made);
-            }
+        const bool later = sets != Sets::kChanged;
+        for (auto& set : out->sets) {
+            const auto at = turned_.find(set->decl().name);
+            const bool changed = at != turned_.end() && sets != Sets::kUnchangedLater;
+            if (!changed && !(later && anything_lapses(*set))) continue;
+            Turned unchanged;
+            unchanged.set = set;
+            auto made = copy(changed ? at->second : unchanged, later);
+            if (!made) return std::move(made.error());
+            set = std::move(*made);
+        }
         for (PolicySnapshot::Step& step : out->steps) {
             if (step.stage != StageRegistry::get().index("firewall")) continue;
             auto with = std::make_shared<firewall::FirewallPolicy>(
@@ -112,17 +88,33 @@ class SetCheck {
             for (const LiveRef& ref : rule.live)
                 if (const auto at = turned_.find(ref.set); at != turned_.end() && rule.matches)
                     add(rule, ref.field,
-                        values_of(rule.action == firewall::Action::kAccept ? at->second.gone
-                                                                           : at->second.come),
+                        rule.action == firewall::Action::kAccept
+                            ? values_of(at->second.gone, at->second.lapse)
+                            : values_of(at->second.come, at->second.last),
                         out);
         return out;
     }
+    /// Whether a timeout plays a part, so that it has to be asked what will be when it is over.
+    [[nodiscard]] bool anything_lapses() const {
+        return std::ranges::any_of(turned_,
+                                   [](const auto& t) { return !t.second.timed.empty(); }) ||
+               std::ranges::any_of(now_.sets, [&](const auto& s) { return anything_lapses(*s); });
+    }
 
   private:
-    static std::vector<SetElement> values_of(const std::map<std::string, SetElement>& elements) {
+    static std::vector<SetElement> values_of(const std::map<std::string, SetElement>& some,
+                                             const std::map<std::string, SetElement>& more = {}) {
         std::vector<SetElement> out;
-        for (const auto& [bytes, element] : elements) out.push_back(element);
+        for (const auto* elements : {&some, &more})
+            for (const auto& [bytes, element] : *elements) out.push_back(element);
         return out;
+    }
+    [[nodiscard]] bool anything_lapses(const LiveSet& set) const {
+        bool any = false;
+        set.for_each([&](const SetElement& e, uint64_t expires_ms) {
+            any |= expires_ms != 0 && concerns(set.decl().type, e);
+        });
+        return any;
     }
     [[nodiscard]] bool concerns(SetType type, const SetElement& e) const {
         return std::ranges::any_of(
@@ -145,7 +137,8 @@ class SetCheck {
         turned.set = set;
         const SetType type = set->decl().type;
         if (change.action() == model::SetChange::FLUSH) {
-            turned.come.clear();
+            for (auto* each : {&turned.come, &turned.lapse, &turned.last}) each->clear();
+            turned.timed.clear();
             set->for_each([&](const SetElement& e, uint64_t) {
                 if (concerns(type, e)) turned.gone.emplace(bytes_of(e), e);
             });
@@ -154,18 +147,52 @@ class SetCheck {
         for (size_t i = 0; i + SetElement::kBytes <= bytes.size(); i += SetElement::kBytes) {
             const auto e = SetElement::read(type, bytes.data() + i);
             if (!e || !concerns(type, *e)) continue;
-            const bool removes = change.action() == model::SetChange::REMOVE;
-            (removes ? turned.come : turned.gone).erase(bytes_of(*e));
-            if (removes == set->has(*e))
-                (removes ? turned.gone : turned.come).emplace(bytes_of(*e), *e);
+            const auto n = static_cast<int>(i / SetElement::kBytes);
+            const bool timed = n < change.remaining_ms_size() && change.remaining_ms(n) != 0;
+            if (change.action() == model::SetChange::REMOVE)
+                go(turned, *e);
+            else
+                come(turned, *e, timed);
         }
     }
+    static void go(Turned& turned, const SetElement& e) {
+        const std::string bytes = bytes_of(e);
+        for (auto* each : {&turned.come, &turned.lapse, &turned.last}) each->erase(bytes);
+        turned.timed.erase(bytes);
+        if (turned.set->has(e)) turned.gone.emplace(bytes, e);
+    }
+    void come(Turned& turned, const SetElement& e, bool timed) const {
+        const std::string bytes = bytes_of(e);
+        for (auto* each : {&turned.gone, &turned.lapse, &turned.last}) each->erase(bytes);
+        turned.timed.erase(bytes);
+        if (timed) turned.timed.insert(bytes);
+        if (!turned.set->has(e))
+            turned.come.emplace(bytes, e);
+        else if (timed != ends(turned, bytes))
+            (timed ? turned.lapse : turned.last).emplace(bytes, e);
+    }
+    /// Of an element that is there: whether it has a timeout.
+    [[nodiscard]] bool ends(Turned& turned, const std::string& bytes) const {
+        if (!turned.ending) {
+            turned.ending.emplace();
+            turned.set->for_each([&](const SetElement& e, uint64_t expires_ms) {
+                if (expires_ms != 0 && concerns(turned.set->decl().type, e))
+                    turned.ending->insert(bytes_of(e));
+            });
+        }
+        return turned.ending->contains(bytes);
+    }
     /// Of what meets a path.
-    [[nodiscard]] Result<std::shared_ptr<LiveSet>> copy(const Turned& turned) const {
+    [[nodiscard]] Result<std::shared_ptr<LiveSet>> copy(const Turned& turned, bool later) const {
         std::vector<SetElement> after = values_of(turned.come);
-        turned.set->for_each([&](const SetElement& e, uint64_t) {
-            if (concerns(turned.set->decl().type, e) && !turned.gone.contains(bytes_of(e)))
-                after.push_back(e);
+        if (later)
+            std::erase_if(after, [&](const auto& e) { return turned.timed.contains(bytes_of(e)); });
+        turned.set->for_each([&](const SetElement& e, uint64_t expires_ms) {
+            if (!concerns(turned.set->decl().type, e)) return;
+            const std::string bytes = bytes_of(e);
+            const bool lapses =
+                turned.timed.contains(bytes) || (expires_ms != 0 && !turned.last.contains(bytes));
+            if (!(later && lapses) && !turned.gone.contains(bytes)) after.push_back(e);
         });
         SetDecl decl = turned.set->decl();
         decl.size = static_cast<uint32_t>(std::max<size_t>(1, after.size()));
@@ -241,9 +268,16 @@ Status paths_pass_sets(const Appliance& box, const PolicySnapshot& now,
     if (!rules) return rules.error();
     const auto suspects = check.suspects(*rules);
     if (suspects.empty()) return ok_status();
-    const auto next = check.next(*config);
+    using Sets = SetCheck::Sets;
+    const auto next = check.with(Sets::kChanged, *config);
     if (!next) return next.error();
-    return paths_pass_edit(box, **next, now, suspects, paths, time, clock);
+    if (auto s = paths_pass_edit(box, **next, now, suspects, paths, time, clock); !s) return s;
+    if (!check.anything_lapses()) return ok_status();
+    const auto later = check.with(Sets::kChangedLater, *config);
+    const auto otherwise = check.with(Sets::kUnchangedLater, *config);
+    if (!later || !otherwise) return (later ? otherwise : later).error();
+    auto s = paths_pass_edit(box, **later, **otherwise, suspects, paths, time, clock);
+    return s ? s : Status(Error{"once timeouts are over: " + s.error().message});
 }
 
 }  // namespace ravelin

@@ -245,7 +245,8 @@ class SetCheck : public PathCheck {
     }
     void begin(const std::string& rules) { box_.apply(kSets + configuration(rules)); }
     Status change(const std::string& set, model::SetChange::Action action,
-                  const std::vector<std::string>& elements, bool force = false) {
+                  const std::vector<std::string>& elements, bool force = false,
+                  uint64_t timeout_ms = 0) {
         PolicyStore& store = box_.store();
         model::LiveChange change;
         change.set_generation(store.current()->generation);
@@ -253,9 +254,11 @@ class SetCheck : public PathCheck {
         model::SetChange& one = *change.add_sets();
         one.set_set(set);
         one.set_action(action);
-        for (const std::string& text : elements)
+        for (const std::string& text : elements) {
             SetElement::parse(store.current()->find_set(set)->decl().type, text)
                 ->append_to(*one.mutable_elements());
+            if (timeout_ms != 0) one.add_remaining_ms(timeout_ms);
+        }
         const Now now = Now::read();
         const Paths none;
         const uint32_t epoch = store.current()->epoch, size = this->size(set);
@@ -334,6 +337,37 @@ TEST_F(SetCheck, ThePolicyThatMayComeBackCountsToo) {
     ASSERT_TRUE(provisional.ok()) << provisional.error().message;
     EXPECT_FALSE(add("bad", "10.0.9.77").ok());
     EXPECT_TRUE(add("bad", "10.0.8.77").ok());
+}
+
+// A timeout takes away what was given for a time; what lasts may not be made to hang by one.
+TEST_F(SetCheck, NothingLastingMayHangByATimeout) {
+    constexpr uint64_t kHour = 3'600'000;
+    constexpr auto kAdd = model::SetChange::ADD, kRemove = model::SetChange::REMOVE;
+    begin("        - {name: trusted, action: accept, from: '@bad', protocol: tcp, to-ports: 22}\n");
+    EXPECT_TRUE(change("bad", kAdd, {"10.0.9.0/24"}, false, kHour).ok())
+        << "when it ends all is as it was";
+    EXPECT_TRUE(change("bad", kAdd, {"10.0.9.0/24"}, false, kHour).ok()) << "longer";
+    EXPECT_TRUE(change("bad", kAdd, {"10.0.9.0/24"}).ok()) << "for good";
+    const Status lapses = change("bad", kAdd, {"10.0.9.0/24"}, false, kHour);
+    ASSERT_FALSE(lapses.ok());
+    EXPECT_THAT(lapses.error().message,
+                AllOf(HasSubstr("once timeouts are over: management 'ops': would be cut"),
+                      HasSubstr("the firewall's default would deny in=wan tcp 10.0.9.")));
+    EXPECT_TRUE(change("bad", kAdd, {"10.0.8.0/23"}, false, kHour).ok());
+    EXPECT_FALSE(change("bad", kRemove, {"10.0.9.0/24"}).ok()) << "the other holds it for an hour";
+    EXPECT_TRUE(change("bad", kAdd, {"10.0.8.0/23"}).ok());
+    EXPECT_TRUE(change("bad", kRemove, {"10.0.9.0/24"}).ok()) << "the other holds it for good";
+    EXPECT_TRUE(change("bad", kAdd, {"10.0.8.0/23"}, true, kHour).ok()) << "by force";
+    EXPECT_FALSE(change("bad", kRemove, {"10.0.8.0/23"}).ok()) << "it would go at once";
+}
+
+TEST_F(SetCheck, ADenialThatWouldEndMayNotBeMadeToLast) {
+    begin("        - {name: blocked, action: drop, from: '@bad'}\n" + kOpen);
+    ASSERT_TRUE(change("bad", model::SetChange::ADD, {"10.0.9.77"}, true, 1000).ok());
+    const Status lasts = add("bad", "10.0.9.77");
+    ASSERT_FALSE(lasts.ok());
+    EXPECT_THAT(lasts.error().message, HasSubstr("rule 'blocked' would deny"));
+    EXPECT_TRUE(change("bad", model::SetChange::ADD, {"10.0.9.77"}, false, 9000).ok());
 }
 
 TEST_F(SetCheck, SetsOfEveryTypeAreLookedInto) {
