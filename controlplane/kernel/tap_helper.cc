@@ -10,9 +10,12 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <sstream>
+#include <thread>
+#include <utility>
 
 #include "controlplane/loop/log.h"
 
@@ -21,6 +24,9 @@ namespace {
 
 constexpr size_t kLargest = 128 << 10;  // 64 ports with a thousand characters of addresses each
 constexpr const char* kRelease = "release";
+constexpr char kAnew = '\1';  // before the report of a process that takes over from another
+constexpr std::chrono::seconds kRestartsWithin{60};
+constexpr std::chrono::milliseconds kBeforeRestart{100};
 
 std::string serve(TapMirror& mirror, const std::string& request) {
     if (request == kRelease) {
@@ -37,16 +43,10 @@ std::string serve(TapMirror& mirror, const std::string& request) {
     return answer;
 }
 
-[[noreturn]] void run(int fd, bool confined) {
-    ::prctl(PR_SET_NAME, "ravelin-taps");
-    // Nothing else of the control plane's: its locks must not outlive it here.
-    if (fd > 3) ::close_range(3, static_cast<unsigned>(fd) - 1, 0);
-    ::close_range(static_cast<unsigned>(fd) + 1, ~0u, 0);
-    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
-    const sandbox::Report report =
-        confined ? sandbox::enter(tap_confinement()) : sandbox::off("--no-sandbox");
-    const std::string text = report.text();
-    ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+/// Serves until the control plane's end is closed; `greeting` is the first it says.
+[[noreturn]] void mirror_taps(int fd, const std::string& greeting) {
+    ::prctl(PR_SET_NAME, "ravelin-mirror");
+    ::send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL);
     TapMirror mirror;
     std::string buffer(kLargest, '\0');
     while (true) {
@@ -55,6 +55,31 @@ std::string serve(TapMirror& mirror, const std::string& request) {
         if (got <= 0) ::_exit(0);
         const std::string answer = serve(mirror, buffer.substr(0, static_cast<size_t>(got)));
         ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+    }
+}
+
+/// Starts that again when it was killed, but not again and again. Reads nothing from anybody.
+[[noreturn]] void keep_mirroring(int fd, bool confined) {
+    using Clock = std::chrono::steady_clock;
+    ::prctl(PR_SET_NAME, "ravelin-taps");
+    // Nothing else of the control plane's: its locks must not outlive it here.
+    if (fd > 3) ::close_range(3, static_cast<unsigned>(fd) - 1, 0);
+    ::close_range(static_cast<unsigned>(fd) + 1, ~0u, 0);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
+    const sandbox::Report report =
+        confined ? sandbox::enter(tap_confinement()) : sandbox::off("--no-sandbox");
+    std::array<Clock::time_point, TapHelper::kMostRestarts> ended{};
+    for (unsigned ends = 0;; ++ends) {
+        const pid_t pid = ::fork();
+        if (pid == 0) mirror_taps(fd, std::string(ends == 0 ? 0 : 1, kAnew) + report.text());
+        int status = 0;
+        while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+        }
+        auto& oldest = ended[ends % ended.size()];
+        const bool too_often = ends >= ended.size() && Clock::now() - oldest < kRestartsWithin;
+        if (pid < 0 || !WIFSIGNALED(status) || too_often) ::_exit(0);
+        oldest = Clock::now();
+        std::this_thread::sleep_for(kBeforeRestart);
     }
 }
 
@@ -97,7 +122,7 @@ TapHelper::TapHelper(EventLoop& loop, bool confined) : loop_(loop) {
     UniqueFd theirs(ends[1]);
     fd_.reset(ends[0]);
     pid_ = ::fork();
-    if (pid_ == 0) run(theirs.get(), confined);
+    if (pid_ == 0) keep_mirroring(theirs.get(), confined);
     theirs.reset();
     std::array<char, 1024> report;
     const ssize_t told = pid_ < 0 ? 0 : ::recv(fd_.get(), report.data(), report.size(), 0);
@@ -117,9 +142,13 @@ TapHelper::~TapHelper() {
 
 void TapHelper::sync(const std::vector<TapPort>& ports, std::function<void(const Outcome&)> done) {
     done_ = std::move(done);
-    const std::string request = ports.empty() ? kRelease : encode_taps(ports);
-    if (::send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-        static_cast<ssize_t>(request.size()))
+    request_ = ports.empty() ? kRelease : encode_taps(ports);
+    ask();
+}
+
+void TapHelper::ask() {
+    if (::send(fd_.get(), request_.data(), request_.size(), MSG_NOSIGNAL | MSG_DONTWAIT) ==
+        static_cast<ssize_t>(request_.size()))
         ++waiting_;
     else
         done_({"the process that mirrors TAPs does not listen", {}});
@@ -133,6 +162,14 @@ void TapHelper::release() {
         if (::recv(fd_.get(), answer.data(), answer.size(), 0) <= 0) return;
 }
 
+// Whether the one that was killed had answered nobody can tell, and to do it twice does no harm.
+void TapHelper::begin_again(std::string sandbox) {
+    log_warning("the process that mirrors TAPs was killed; another one has its place");
+    sandbox_ = std::move(sandbox);
+    waiting_ = 0;
+    if (!request_.empty()) ask();
+}
+
 void TapHelper::ready() {
     std::string answer(kLargest, '\0');
     const ssize_t got = ::recv(fd_.get(), answer.data(), answer.size(), MSG_DONTWAIT);
@@ -142,8 +179,10 @@ void TapHelper::ready() {
         loop_.forget(fd_.get());
         return fd_.reset();
     }
+    answer.resize(static_cast<size_t>(got));
+    if (answer.front() == kAnew) return begin_again(answer.substr(1));
     if (waiting_ != 0) --waiting_;
-    std::istringstream lines(answer.substr(0, static_cast<size_t>(got)));
+    std::istringstream lines(answer);
     Outcome outcome;
     std::getline(lines, outcome.problem);
     std::string tap;

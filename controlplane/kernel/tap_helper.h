@@ -2,7 +2,8 @@
 // TapHelper: a small process of its own that mirrors ports into their TAPs, as that takes
 // CAP_NET_ADMIN, which the control plane gives up. Forked first of all; it knows the one request,
 // is confined to what that takes before it reads any, and ends with the control plane, whose end
-// of the socket is then closed.
+// of the socket is then closed. Between the two stands its parent, which does nothing but start it
+// again when it was killed.
 #pragma once
 #include <sys/types.h>
 
@@ -21,6 +22,8 @@ namespace ravelin::control {
 
 class TapHelper {
   public:
+    /// So often it is started again within a minute; then TAPs stay as they are.
+    static constexpr unsigned kMostRestarts = 5;
     /// What sync() came to; the interface index of each TAP that is there.
     struct Outcome {
         std::string problem;
@@ -41,16 +44,19 @@ class TapHelper {
     [[nodiscard]] const std::string& sandbox() const { return sandbox_; }
 
   private:
+    void ask();
     void ready();
+    void begin_again(std::string sandbox);
     EventLoop& loop_;
     UniqueFd fd_;
     pid_t pid_ = 0;
     std::string sandbox_;
+    std::string request_;  // the last sync(), for one that takes over
     std::function<void(const Outcome&)> done_;
     unsigned waiting_ = 0;
 };
 
-/// What TapMirror needs: CAP_NET_ADMIN, rtnetlink, /dev/net/tun and /proc/sys/net.
+/// What TapMirror needs: CAP_NET_ADMIN, rtnetlink, /dev/net/tun and /proc/sys/net; and to start it.
 sandbox::Plan tap_confinement();
 
 /// The request as it goes over, and back; a line a port.

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kernel behind the ports: TAPs, the exception path, routes of routing daemons."""
 import ipaddress
+import os
+import pathlib
 import re
+import signal
 
 import pytest
 import yaml
@@ -80,6 +83,26 @@ def test_a_tap_is_what_the_port_is(net):
 def test_addresses_follow_the_policy(net):
     net.apply(config(dmz=["10.0.9.1/24"]))
     wait_until(lambda: "10.0.9.1/24" in shown(net, "dmz0"), 5, "the new address is there")
+    net.apply(config())
+    wait_until(lambda: "10.0.9.1/24" not in shown(net, "dmz0"), 5, "it is gone again")
+
+
+def child(parent: int, name: str) -> int:
+    children = pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return next((int(p) for p in children if pathlib.Path(f"/proc/{p}/comm").read_text().strip() == name), 0)
+
+
+def test_who_mirrors_is_replaced_when_killed(net):
+    keeper = child(net.control.pid, "ravelin-taps")
+    old = child(keeper, "ravelin-mirror")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: child(keeper, "ravelin-mirror") not in (0, old), 5, "another one")
+    assert net.cli("status")["kernel"]["sandbox"] == "on"
+    net.apply(config(dmz=["10.0.9.1/24"]))
+    wait_until(lambda: "10.0.9.1/24" in shown(net, "dmz0"), 5, "the new address is there")
+    net.kill_dataplane()
+    assert "LOWER_UP" in shown(net, "dmz0"), "it is held through a data plane's death, as before"
+    net.wait_ready()
     net.apply(config())
     wait_until(lambda: "10.0.9.1/24" not in shown(net, "dmz0"), 5, "it is gone again")
 

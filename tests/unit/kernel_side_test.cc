@@ -4,7 +4,10 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <fstream>
 #include <optional>
 
 #include "pipelines/model/frame.h"
@@ -29,6 +32,48 @@ Node policy(bool learning, bool tap = true) {
     routes.set("limit", Node::integer(1000));
     if (learning) tree.set("kernel-routes", routes);
     return tree;
+}
+
+/// A process of this name among the children of `parent`; 0: none.
+pid_t child_of(pid_t parent, const std::string& name) {
+    const std::string id = std::to_string(parent);
+    std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+    for (pid_t pid = 0; children >> pid;) {
+        std::string comm;
+        std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm"), comm);
+        if (comm == name) return pid;
+    }
+    return 0;
+}
+
+TEST(TapHelper, OneThatIsKilledIsReplacedAndAskedAgainButNotForEver) {
+    EventLoop loop;
+    TapHelper helper(loop, false);
+    unsigned answers = 0;
+    std::string problem;
+    const std::vector<TapPort> ports{{"lan", "rv-nowhere", "", 1500, {}}};
+    const auto turn_until = [&](const auto& done) {
+        for (int i = 0; i < 4000 && !done(); ++i) loop.turn(milliseconds(5));
+        return done();
+    };
+    helper.sync(ports, [&](const TapHelper::Outcome& outcome) {
+        ++answers;
+        problem = outcome.problem;
+    });
+    ASSERT_TRUE(turn_until([&] { return answers == 1; }));
+    const std::string first = problem;
+    const pid_t keeper = child_of(::getpid(), "ravelin-taps");
+    ASSERT_NE(keeper, 0);
+    for (unsigned killed = 1; killed <= TapHelper::kMostRestarts; ++killed) {
+        ASSERT_EQ(::kill(child_of(keeper, "ravelin-mirror"), SIGKILL), 0);
+        EXPECT_TRUE(turn_until([&] { return answers == killed + 1; })) << killed;
+        EXPECT_EQ(problem, first) << "the same request";
+    }
+    ASSERT_EQ(::kill(child_of(keeper, "ravelin-mirror"), SIGKILL), 0);
+    EXPECT_TRUE(turn_until([&] {
+        helper.sync(ports, [&](const TapHelper::Outcome& outcome) { problem = outcome.problem; });
+        return problem == "the process that mirrors TAPs does not listen";
+    }));
 }
 
 class KernelSideTest : public ::testing::Test {
