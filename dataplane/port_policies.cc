@@ -55,9 +55,12 @@ Status check_members(const Node& node, std::span<const std::string_view> foreign
     return ok_status();
 }
 
-/// `port` is to stand on one of `ports`, those before it in the list.
+/// Linux hands tags to packet sockets beside the frame, and DPDK's driver puts them back as 802.1Q.
+bool tells_tags_apart(std::string_view device) { return !device.starts_with("af_packet:"); }
+
+/// `port` is to stand on one of `ports`, those before it in the list `all`.
 Status put_on_parent(PortPolicy& port, const Node& node, const std::vector<PortPolicy>& ports,
-                     Mode mode) {
+                     const Node& all, Mode mode) {
     constexpr std::array<std::string_view, 4> kForeign{"device", "mac", "queues", "peer"};
     if (auto s = check_members(node, kForeign); !s) return s;
     if (mode == Mode::kWire)
@@ -72,11 +75,16 @@ Status put_on_parent(PortPolicy& port, const Node& node, const std::vector<PortP
     if (!vlan) return std::move(vlan.error()).within("vlan");
     port.vlan = *vlan;
     port.vlan.service = node.has("tag") ? node["tag"].as_text() == "802.1ad" : vlan->inner != 0;
+    const bool told_apart = tells_tags_apart(all.items()[port.parent]["device"].as_text());
     for (const PortPolicy& other : ports)
-        if (other.parent == port.parent && other.vlan.outer == vlan->outer &&
-            other.vlan.inner == vlan->inner)
-            return Error{fmt::format("vlan: {} is that of '{}' too, expected a different one",
-                                     vlan->to_string(), other.name)};
+        if (other.parent == port.parent && !other.vxlan && other.vlan.outer == vlan->outer &&
+            other.vlan.inner == vlan->inner &&
+            (other.vlan.service == port.vlan.service || !told_apart))
+            return Error{fmt::format("vlan: {} is that of '{}' too, expected a different one{}",
+                                     vlan->to_string(), other.name,
+                                     other.vlan.service == port.vlan.service
+                                         ? ""
+                                         : ": af_packet receives both tags as 802.1q")};
     if (port.mtu > parent.mtu)
         return Error{fmt::format("mtu: found {} bytes, expected at most the {} of its parent",
                                  port.mtu, parent.mtu)};
@@ -177,9 +185,10 @@ Status check_device(const Node& node) {
 }
 
 /// On a device of its own, on a parent, or at the end of tunnels.
-Status place(PortPolicy& port, const Node& node, const std::vector<PortPolicy>& ports, Mode mode) {
+Status place(PortPolicy& port, const Node& node, const std::vector<PortPolicy>& ports,
+             const Node& all, Mode mode) {
     if (node.has("vxlan")) return put_on_tunnel(port, node, ports, mode);
-    return node.has("parent") ? put_on_parent(port, node, ports, mode) : check_device(node);
+    return node.has("parent") ? put_on_parent(port, node, ports, all, mode) : check_device(node);
 }
 
 Status connect_wires(std::vector<PortPolicy>& all, const Node& ports) {
@@ -242,7 +251,7 @@ Result<std::vector<PortPolicy>> read_ports(const Node& ports, Mode mode, const P
         p.tap = node["tap"].as_text();
         if (auto s = check_tap(out, p, mode); !s) return std::move(s.error());
         if (index < facts.macs.size()) p.mac = facts.macs[index];
-        if (auto s = place(p, node, out, mode); !s)
+        if (auto s = place(p, node, out, ports, mode); !s)
             return std::move(s.error()).within(fmt::format("ports[{}]", index));
         out.push_back(std::move(p));
     }

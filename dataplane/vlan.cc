@@ -7,6 +7,7 @@
 #include <bit>
 #include <charconv>
 
+#include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
 
 namespace ravelin {
@@ -51,29 +52,48 @@ VlanTags VlanTags::of(const Vlan& vlan) {
     return tags;
 }
 
+FrameTags FrameTags::read(const uint8_t* frame, size_t length) noexcept {
+    constexpr size_t kMacs = 12;
+    FrameTags out;
+    for (unsigned depth = 0; depth < limits::kMaxVlanTags; ++depth) {
+        const size_t at = kMacs + out.length;
+        if (at + 6 > length) return out;  // the tag, and the ethertype behind it
+        const unsigned type = frame[at] << 8u | frame[at + 1];
+        if (type != net::kEtherVlan && type != net::kEtherQinq) return out;
+        const auto tci = static_cast<uint16_t>(frame[at + 2] << 8 | frame[at + 3]);
+        (depth == 0 ? out.outer_tci : out.inner_tci) = tci;
+        if (depth == 0) out.service = type == net::kEtherQinq;
+        out.length = static_cast<uint8_t>(out.length + sizeof(net::VlanTag));
+    }
+    return out;
+}
+
 VlanMap::VlanMap(const std::vector<Entry>& ports) {
     const auto tagged = static_cast<size_t>(
         std::ranges::count_if(ports, [](const Entry& e) { return e.vlan.outer != 0; }));
     if (tagged == 0) return;
     slots_.resize(std::bit_ceil(2 * tagged));
-    for (size_t i = 0; i < ports.size(); ++i) {
-        const Entry& e = ports[i];
-        if (e.vlan.outer == 0) continue;
-        const uint64_t key = key_of(e.parent, e.vlan.outer, e.vlan.inner);
-        size_t at = place_of(key);
-        while (slots_[at].port != kNoPort) at = (at + 1) & (slots_.size() - 1);
-        slots_[at] = {key, static_cast<PortId>(i)};
-    }
+    // Twice: who is alone with his ids has them under either ethertype.
+    for (const bool own : {false, true})
+        for (size_t i = 0; i < ports.size(); ++i) {
+            const Entry& e = ports[i];
+            if (e.vlan.outer == 0) continue;
+            const uint64_t key = key_of(e.parent, e.vlan.outer, e.vlan.inner);
+            Slot& slot = slots_[slot_of(key)];
+            slot.key = key;
+            if (own)
+                slot.port[e.vlan.service ? 1 : 0] = static_cast<PortId>(i);
+            else
+                slot.port.fill(static_cast<PortId>(i));
+        }
 }
 
-PortId VlanMap::find(PortId port, uint16_t outer_tci, uint16_t inner_tci) const noexcept {
+PortId VlanMap::find(PortId port, uint16_t outer_tci, uint16_t inner_tci,
+                     bool service) const noexcept {
     const unsigned outer = outer_tci & net::kVlanIdMask, inner = inner_tci & net::kVlanIdMask;
     if (outer == 0 && inner == 0) return port;
     if (slots_.empty()) return kNoPort;
-    const uint64_t key = key_of(port, outer, inner);
-    size_t at = place_of(key);
-    while (slots_[at].port != kNoPort && slots_[at].key != key) at = (at + 1) & (slots_.size() - 1);
-    return slots_[at].port;
+    return slots_[slot_of(key_of(port, outer, inner))].port[service ? 1 : 0];
 }
 
 }  // namespace ravelin

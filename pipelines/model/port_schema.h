@@ -82,7 +82,8 @@ inline constexpr std::array kPortFields{
     Field{.name = "tag",
           .type = Type::kEnum,
           .help = "Outer tag that a sub-interface sends, 0x8100 or 0x88a8; default: 802.1ad with "
-                  "two ids, else 802.1q. Received is either.",
+                  "two ids, else 802.1q. Received is either, but where another on the parent has "
+                  "the same ids and the other tag (not with af_packet, which loses it).",
           .words = kTags},
     Field{.name = "vxlan",
           .type = Type::kMap,

@@ -132,7 +132,8 @@ class Parse final : public Stage {
                                    WorkerContext& context) noexcept {
         if (meta.has(PacketMeta::kLocalOrigin)) return true;  // tags of the kernel's own
         const PortId port =
-            context.policy->vlans.find(meta.in_port, meta.vlan_outer, meta.vlan_inner);
+            context.policy->vlans.find(meta.in_port, meta.vlan_outer, meta.vlan_inner,
+                                       packet.at<net::Ethernet>(0)->type.host() == net::kEtherQinq);
         if (port == kNoPort) return false;
         if (port == meta.in_port) return true;  // a priority
         meta.in_port = port;

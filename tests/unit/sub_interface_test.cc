@@ -75,8 +75,37 @@ TEST(VlanMap, TellsEverySubInterfaceFromTheOthers) {
     }
     EXPECT_EQ(map.find(1, 0xe000, 0), 1) << "a priority tag";
     EXPECT_EQ(map.find(0, 31, 0), kNoPort);
+    EXPECT_EQ(map.find(0, 7, 0, true), 14) << "alone with its id, it has both tags";
     EXPECT_EQ(VlanMap().find(3, 5, 0), kNoPort);
     EXPECT_EQ(VlanMap().find(3, 0, 0), 3);
+}
+
+TEST(VlanMap, TellsTheTwoTagsApartWhereBothHaveAnId) {
+    for (const bool service_first : {false, true}) {
+        std::vector<VlanMap::Entry> ports(1);
+        ports.push_back({0, {.outer = 5, .service = service_first}});
+        ports.push_back({0, {.outer = 5, .service = !service_first}});
+        ports.push_back({0, {.outer = 6, .service = true}});
+        const VlanMap map(ports);
+        EXPECT_EQ(map.find(0, 5, 0, service_first), 1);
+        EXPECT_EQ(map.find(0, 5, 0, !service_first), 2);
+        EXPECT_EQ(map.find(0, 6, 0, false), 3);
+        EXPECT_EQ(map.find(0, 6, 0, true), 3);
+    }
+}
+
+TEST(FrameTags, AreReadAsFarAsTheyGo) {
+    std::vector<uint8_t> frame(12, 0x02);
+    for (const int byte : {0x88, 0xa8, 0xa0, 0x05, 0x81, 0x00, 0x00, 0x07, 0x08, 0x00, 0x45})
+        frame.push_back(static_cast<uint8_t>(byte));
+    for (size_t length = 0; length <= frame.size(); ++length) {
+        const std::vector<uint8_t> cut(frame.begin(), frame.begin() + static_cast<long>(length));
+        const FrameTags tags = FrameTags::read(cut.data(), cut.size());
+        EXPECT_EQ(tags.length, length < 18 ? 0 : length < 22 ? 4 : 8) << length;
+        EXPECT_EQ(tags.outer_tci, length < 18 ? 0 : 0xa005);
+        EXPECT_EQ(tags.inner_tci, length < 22 ? 0 : 7);
+        EXPECT_EQ(tags.service, length >= 18);
+    }
 }
 
 TEST(SubInterface, TakesTheMtuOfItsParentOrLess) {
@@ -128,7 +157,16 @@ TEST(SubInterface, IsRefusedWithItsPlaceInTheFile) {
                 HasSubstr("ports[2].parent: found 'a', expected a port with a device"));
     EXPECT_THAT(error_of(router_with("- {name: a, parent: lan, vlan: 5}\n"
                                      "- {name: b, parent: lan, vlan: 5, tag: 802.1ad}\n")),
-                HasSubstr("ports[2].vlan: 5 is that of 'a' too"));
+                "compiles")
+        << "two tags that a device tells apart";
+    EXPECT_THAT(error_of(router_with("- {name: a, parent: lan, vlan: 5}\n"
+                                     "- {name: b, parent: lan, vlan: 5}\n")),
+                HasSubstr("ports[2].vlan: 5 is that of 'a' too, expected a different one"));
+    EXPECT_THAT(
+        error_of("ports:\n- {name: lan, device: 'af_packet:eth9'}\n"
+                 "- {name: a, parent: lan, vlan: 5}\n"
+                 "- {name: b, parent: lan, vlan: 5, tag: 802.1ad}\npipeline: [parse, route]\n"),
+        HasSubstr("5 is that of 'a' too, expected a different one: af_packet receives"));
     EXPECT_THAT(error_of("mode: wire\nports:\n- {name: lan, device: \"null\", peer: wan}\n"
                          "- {name: wan, device: \"null\", peer: lan}\n"
                          "- {name: a, parent: lan, vlan: 5, peer: lan}\npipeline: [parse, wire]\n"),
