@@ -5,6 +5,7 @@
 #pragma once
 #include <pcap/pcap.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <vector>
@@ -24,8 +25,6 @@ struct WatchSpec {
 
     /// Unpacks and validates instructions from Watch.filter. False: not a program.
     static bool decode(const std::vector<uint64_t>& packed, std::vector<bpf_insn>& filter);
-    /// Whether the filter takes this frame (its first segment is what it sees).
-    [[nodiscard]] bool takes(const rte_mbuf* frame) const noexcept;
 };
 
 /// A worker's view of the current watch. Set between bursts by the worker itself.
@@ -40,6 +39,16 @@ class Watch {
     void mark(Burst& burst, WorkerContext& context) noexcept;
 
   private:
+    /// A frame as the watched port has it; filters and captures see the first segment.
+    struct View {
+        const uint8_t* bytes = nullptr;  ///< null: it is another port's
+        uint32_t length = 0, contiguous = 0;
+        PortId port = kNoPort;
+    };
+    View view(const rte_mbuf* frame, PortId in_port, const PolicySnapshot& policy) noexcept;
+    void capture(const View& frame, WorkerContext& context) const noexcept;
+
+    std::array<uint8_t, limits::kMaxFrame> untagged_;
     const WatchSpec* spec_ = nullptr;
     uint32_t seen_ = 0;
     uint32_t next_id_ = 0;

@@ -17,16 +17,11 @@ class SetWatch final : public Command {
     const WatchSpec* spec_;
 };
 
-/// Why a port that is no device cannot be watched, and what can.
+/// Why an end of tunnels cannot be watched, and what can.
 std::string unreceived(const PolicySnapshot& policy, const PortPolicy& port) {
-    const std::string& parent = policy.ports[port.parent].name;
-    if (port.vxlan)
-        return fmt::format(
-            "'{}' is an end of tunnels; watch '{}', with a filter like 'udp port {} and vxlan {}'",
-            port.name, parent, port.vxlan->udp_port, port.vxlan->vni);
     return fmt::format(
-        "'{}' is a sub-interface; watch its parent '{}', with a filter like 'vlan {}'", port.name,
-        parent, port.vlan.outer);
+        "'{}' is an end of tunnels; watch '{}', with a filter like 'udp port {} and vxlan {}'",
+        port.name, policy.ports[port.parent].name, port.vxlan->udp_port, port.vxlan->vni);
 }
 
 }  // namespace
@@ -39,7 +34,7 @@ void ControlServer::watch(const model::Watch& request, bool capture, model::Repl
         if (policy.ports[p].name == request.port()) spec->port = static_cast<PortId>(p);
     if (!request.port().empty() && spec->port == kNoPort)
         return reply.set_error(fmt::format("no port '{}'", request.port()));
-    if (!request.port().empty() && policy.ports[spec->port].parent != kNoPort)
+    if (!request.port().empty() && policy.ports[spec->port].vxlan)
         return reply.set_error(unreceived(policy, policy.ports[spec->port]));
     if (packed.size() > 4096 || !WatchSpec::decode(packed, spec->filter))
         return reply.set_error("the filter is not a valid BPF program");

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sub-interfaces: two VLANs and untagged hosts on one link, and real TCP through them."""
 import hashlib
+import json
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 import yaml
 
-from lab import iperf3, iperf3_result, wait_until
+from lab import binary, iperf3, iperf3_result, wait_until
 from wires import Wire, counter, drops, router, rule
 
 MTU = 1400
@@ -93,9 +95,36 @@ def test_explain_takes_the_sub_interface_or_the_tag(net):
         assert (told["rule"], told["out_port"]) == ("ten-to-dmz", "dmz"), told
 
 
-def test_a_trace_is_of_the_parent(net):
-    done = net.ravelin("trace --port lan.10 --count 1", check=False, timeout=10)
-    assert done.returncode != 0 and "vlan 10" in done.stdout + done.stderr
+def test_a_trace_of_the_sub_interface(net):
+    """The filter sees no tags, and what is not of the VLAN is not told."""
+    trace = net.box.popen([binary("ravelin"), "--run-dir", net.run_dir, "--json", "trace", "icmp and ip[8] != 77",
+                           "--port", "lan.10", "--count", "2"])
+    time.sleep(0.5)
+    net.server.ping("10.0.2.1")
+    net.ten.ping("10.0.2.2", options="-t 77")
+    net.ten.ping("10.0.2.2", count=2)
+    output, errors = trace.communicate(timeout=10)
+    events = [json.loads(line) for line in output.splitlines() if '"steps"' in line]
+    assert len(events) == 2, (output, errors)
+    for event in events:
+        assert (event["port"], event["out_port"]) == ("lan.10", "dmz"), event
+        assert "10.0.10.2" in event["summary"], event
+
+
+@pytest.mark.parametrize("port, tagged", [("lan.10", False), ("lan", True)])
+def test_a_capture_of_either(net, tmp_path, port, tagged):
+    file = tmp_path / "vlan.pcapng"
+    capture = net.box.popen([binary("ravelin"), "--run-dir", net.run_dir, "capture",
+                             "vlan 10 and icmp" if tagged else "icmp", "--port", port, "-w", file, "--count", "3"])
+    time.sleep(0.5)
+    net.server.ping("10.0.2.1")
+    net.ten.ping("10.0.2.2", count=3)
+    _, errors = capture.communicate(timeout=10)
+    shown = subprocess.run(["tshark", "-r", file, "-T", "fields", "-e", "frame.interface_name", "-e", "vlan.id",
+                            "-e", "ip.src", "-e", "icmp.type", "-e", "frame.len"],
+                           capture_output=True, text=True, check=True).stdout.splitlines()
+    size = 14 + 20 + 8 + 56 + (4 if tagged else 0)
+    assert shown == ["\t".join([port, "10" if tagged else "", "10.0.10.2", "8", str(size)])] * 3, errors
 
 
 def test_two_tags_and_tags_of_nobody(net):
