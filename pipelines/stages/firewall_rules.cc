@@ -61,9 +61,13 @@ class RuleList {
         rule.arp = rule.name == kArpRule;
         if (rule.arp)
             if (auto s = check_arp(node); !s) return s;
-        rule.slot = replaced != nullptr ? replaced->slot : static_cast<uint32_t>(index);
+        // Wherever it stands, and without the others: the control plane gives such names no slot.
+        const auto builtin = std::ranges::find(builtin_rules(), rule.name, &BuiltinRule::name);
+        const bool reserved = builtin != builtin_rules().end();
+        rule.slot = reserved ? builtin_slot(static_cast<size_t>(builtin - builtin_rules().begin()))
+                             : static_cast<uint32_t>(index);
         if (node.has("slot")) rule.slot = static_cast<uint32_t>(node["slot"].as_integer());
-        if (replaced == nullptr && rule.slot >= kReservedSlots)
+        if (!reserved && rule.slot >= kReservedSlots)
             return Error{
                 fmt::format("slot: found {}, expected less than {}", rule.slot, kReservedSlots)};
         if (!slots_.insert(rule.slot).second)

@@ -66,6 +66,18 @@ TEST(FirewallRules, OverridingABuiltinKeepsItsPlaceAndSlot) {
     EXPECT_EQ((*all)[static_cast<size_t>(at)].action, Action::kDrop);
 }
 
+TEST(FirewallRules, ABuiltinsNameKeepsItsSlotWhereTheOthersAreOff) {
+    const auto all = rules_of(load("builtin: false\nrules: [{name: builtin/arp, action: accept}, "
+                                   "{name: a, action: drop, slot: 0}, {name: builtin/icmp6-echo, "
+                                   "action: drop}, {name: b, action: drop, slot: 2}]"),
+                              kPorts);
+    ASSERT_TRUE(all.ok()) << all.error().message;
+    std::vector<uint32_t> slots;
+    for (const NamedRule& rule : *all) slots.push_back(rule.slot);
+    EXPECT_THAT(slots, ElementsAre(builtin_slot(0), 0, builtin_slot(4), 2));
+    EXPECT_TRUE(all->front().arp);
+}
+
 TEST(FirewallRules, DiscoveryIsForTheBoxInARouterAndForEverybodyInAWire) {
     const auto out_of = [](bool wire) {
         const auto all = rules_of(with_rules(""), kPorts, wire);
