@@ -3,12 +3,14 @@
 // chooses where the frame is cut into segments (0: nowhere).
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
 #include "dataplane/flow.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/packet_text.h"
 #include "pipelines/net/decapsulate.h"
 #include "pipelines/net/parse.h"
+#include "pipelines/net/parse_plain.h"
 #include "pipelines/stages/steer.h"
 #include "pipelines/stages/steer_fragments.h"
 #include "tests/support/frames.h"
@@ -26,6 +28,25 @@ void check(const Packet& packet, const PacketMeta& meta) {
     must(meta.l4_offset <= meta.l3_offset + meta.l3_total);
     must(meta.payload_offset + meta.payload_length == meta.l3_offset + meta.l3_total);
     must(!meta.has(PacketMeta::kIcmpError) || packet.bytes(meta.inner_offset, 28) != nullptr);
+}
+
+/// What parse_plain takes, parse_frame takes as well, and both say the same of it.
+void compare_plain(const Packet& packet) {
+    const auto must = [](bool ok) {
+        if (!ok) std::abort();
+    };
+    const auto* ethernet = packet.at<net::Ethernet>(0);
+    const MacAddress other{{2, 9, 9, 9, 9, 9}},
+        own = ethernet == nullptr ? other : ethernet->destination;
+    for (const net::ParseInput& input : {net::ParseInput{.port_mac = &own, .router = true},
+                                         net::ParseInput{.port_mac = &own, .router = false},
+                                         net::ParseInput{.port_mac = &other, .router = true},
+                                         net::ParseInput{.port_mac = &other, .router = false}}) {
+        PacketMeta plain = kFreshMeta, general = kFreshMeta;
+        if (net::parse_plain(packet, plain, input))
+            must(net::parse_frame(packet, general, input) == net::ParseDrop::kNone);
+        must(std::memcmp(&plain, &general, sizeof plain) == 0);
+    }
 }
 
 /// As the vxlan stage would: what is inside is parsed as well. Takes no frame.
@@ -59,6 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (rte_mbuf* whole = frame->nb_segs > 1 ? net::pull_up(frame, pool) : frame; whole != nullptr)
         frame = whole;
     const Packet packet(frame);
+    compare_plain(packet);
     PacketMeta meta;
     bool taken = false;
     if (net::parse_frame(packet, meta, {.port_mac = {}, .router = false}) ==
