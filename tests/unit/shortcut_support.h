@@ -36,7 +36,8 @@ inline std::optional<Segment> segment_of(const Bytes& frame) {
     const bool v6 = frame.size() > 12 + tag && frame[12 + tag] == 0x86;
     const size_t tcp = ip + (v6 ? 40 : 20);
     if (frame.size() < tcp + 20 || frame[ip + (v6 ? 6 : 9)] != net::kTcp) return std::nullopt;
-    if (!v6 && (frame[ip + 6] & 0x3f) + frame[ip + 7] != 0) return std::nullopt;
+    if (!v6 && (frame[ip] != 0x45 || (frame[ip + 6] & 0x3f) + frame[ip + 7] != 0))
+        return std::nullopt;
     const auto two = [&](size_t at) {
         return static_cast<uint16_t>(frame[at] << 8 | frame[at + 1]);
     };
@@ -81,6 +82,40 @@ class Conversation {
                  : fmt::format("{}tcp {} {}{}", tag, ends, segment(client), oddity());
         return {client ? "lan" : random_() % 10 == 0 ? "two" : "wan", text};
     }
+    /// What is no TCP or UDP packet of its own, but has to do with the conversation or its ends.
+    Packet aside() {
+        const bool client = random_() % 2 == 0;
+        const std::string inner = v6_ ? fmt::format("fd00:{}::9", tagged_ ? 5 : 1)
+                                      : fmt::format("10.{}.0.{}", tagged_ ? 5 : 0, host_);
+        const std::string outer = v6_ ? "2001:db8::7" : "203.0.113.7";
+        const std::string port = client ? "lan" : "wan", &from = client ? inner : outer,
+                          &to = client ? outer : inner, icmp = v6_ ? "icmp6" : "icmp",
+                          tag = client && tagged_ ? "vlan=5 " : "";
+        // Where ports would stand: for by_flow() it is one of the conversation's packets.
+        const std::string payload =
+            client ? fmt::format("{:04x}0050", port_) : fmt::format("0050{:04x}", port_);
+        switch (random_() % 6) {
+            case 0:
+                return {port,
+                        fmt::format("{}{} {} > {} echo-request id=5 seq=1", tag, icmp, from, to)};
+            case 1:
+                return {port, fmt::format("{}ip proto=17 {} > {} frag=24 id=77 hex={}00000000", tag,
+                                          from, to, payload)};
+            case 2: {
+                const std::string quoted = next().text;
+                return {port,
+                        fmt::format("{}{} {} > {} unreachable/1 quoting ({})", tag, icmp, from, to,
+                                    quoted.substr(quoted.starts_with("vlan=5 ") ? 7 : 0))};
+            }
+            case 3:
+                return {port, fmt::format("{}ip proto=50 {} > {} len=40", tag, from, to)};
+            case 4:
+                return {port,
+                        fmt::format("{}ip proto=1 {} > {} frag=24 id=77 len=8", tag, from, to)};
+            default:
+                return {"lan", "arp who-has 10.0.0.1 tell 10.0.0.20"};
+        }
+    }
     /// It has arrived.
     void hear(const Segment& segment) {
         const unsigned receiver = segment.source_port == port_ ? kServer : kClient;
@@ -116,6 +151,10 @@ class Conversation {
                 return " ttl=1";
             case 1:
                 return " df";
+            case 2:
+                return v6_ ? " dstopt" : " options";
+            case 3:
+                return v6_ ? " hbh" : " mf id=77";
             default:
                 return "";
         }

@@ -184,7 +184,8 @@ class World {
     void burst() {
         std::map<std::string, std::vector<Bytes>> by_port;
         for (unsigned n = 1 + random_() % 32; n != 0; --n) {
-            const auto p = conversations_[random_() % conversations_.size()].next();
+            Conversation& of = conversations_[random_() % conversations_.size()];
+            const auto p = random_() % 30 == 0 ? of.aside() : of.next();
             Bytes frame = frame_of(p.port, p.text);
             bend(frame, random_);
             by_port[p.port].push_back(std::move(frame));
