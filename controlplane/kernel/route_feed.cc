@@ -44,12 +44,15 @@ void RouteFeed::restart() {
     busy_ = begun_ = false;
     fresh_ = true;
     state_ = {};
+    unusable_.clear();
 }
 
 void RouteFeed::add(const Prefix& prefix, const KernelRib::Path* path, model::RouteDelta& delta) {
     model::LearnedRoute& out = *delta.add_routes();
     out.set_address(bytes_of(prefix.address));
     out.set_length(prefix.length);
+    unusable_.erase(prefix);
+    state_.unusable = unusable_.size();
     if (path == nullptr) return;
     out.set_protocol(path->protocol);
     if (path->kind != KernelRouteKind::kForward) {
@@ -65,7 +68,9 @@ void RouteFeed::add(const Prefix& prefix, const KernelRib::Path* path, model::Ro
         to.set_weight(hop.weight);
         if (hop.gateway) to.set_gateway(bytes_of(*hop.gateway));
     }
-    if (out.hops().empty()) ++state_.unusable;  // gone, as far as the data plane goes
+    if (!out.hops().empty()) return;  // else gone, as far as the data plane goes
+    unusable_.insert(prefix);
+    state_.unusable = unusable_.size();
 }
 
 void RouteFeed::push(KernelRib* rib, bool complete) {

@@ -5,6 +5,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -19,7 +20,7 @@ class RouteFeed {
     struct State {
         uint64_t in_dataplane = 0;  ///< learned routes it has, as it last said
         uint64_t refused = 0;       ///< those it had no room for, told since the last sync
-        uint64_t unusable = 0;      ///< by an interface that is no TAP of a port, told since then
+        uint64_t unusable = 0;      ///< prefixes by an interface that is no TAP of a port
         bool synced = false;
     };
 
@@ -53,6 +54,7 @@ class RouteFeed {
     uint64_t attempt_ = 0;
     KernelRib* rib_ = nullptr;
     bool complete_ = false, fresh_ = true, begun_ = false, busy_ = false;
+    std::set<Prefix> unusable_;
     bool second_ = false;  // the last sync was begun for those that the one before had no room for
     State state_;
 };

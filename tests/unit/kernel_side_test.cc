@@ -140,6 +140,33 @@ TEST_F(KernelSideTest, AnAnswerAboutRoutesThatAreNoLongerLearnedIsNotHeard) {
     EXPECT_EQ(last.routes().routes_size(), 0) << "none are left";
 }
 
+TEST_F(KernelSideTest, APrefixByNoTapOfOursCountsOnceHoweverOftenItIsTold) {
+    answer(request(), 0);  // hello
+    answer(request(), 0);  // that nothing is learned
+    for (int i = 0; i < 10; ++i) loop_.turn(milliseconds(5));
+    RouteFeed feed(*link_, [] {});
+    feed.configure({.ports = {{7, 0}}, .limit = 10});
+    KernelRib rib({.table = 254, .protocols = {186}}, 10);
+    KernelRoute route;
+    route.table = 254;
+    route.protocol = 186;
+    route.prefix = *Prefix::parse("20.1.0.0/16");
+    const auto told = [&](uint8_t weight, bool gone, int interface) {
+        route.hops = {{.ifindex = interface, .gateway = IpAddress::v4(1), .weight = weight}};
+        route.gone = gone;
+        rib.take(route);
+        feed.push(&rib, true);
+        answer(request(), 0);
+        for (int i = 0; i < 10; ++i) loop_.turn(milliseconds(5));
+        return feed.state().unusable;
+    };
+    EXPECT_EQ(told(1, false, 9), 1u);
+    EXPECT_EQ(told(2, false, 9), 1u) << "with another weight";
+    EXPECT_EQ(told(2, false, 7), 0u) << "by a TAP of a port";
+    EXPECT_EQ(told(2, false, 9), 1u);
+    EXPECT_EQ(told(2, true, 9), 0u) << "gone";
+}
+
 TEST_F(KernelSideTest, WithoutATapThereIsRoomForRoutesThatLeadNowhere) {
     answer(request(), 0);  // hello
     side_->policy_changed(policy(true, false));
