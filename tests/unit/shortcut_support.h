@@ -210,7 +210,9 @@ inline std::string kind_of(const Bytes& frame) {
                        vlan ? " to a VLAN" : "");
 }
 
-/// Packets of one flow have it in common, and those of two do not.
+/// Packets of one flow have it in common, and those of two do not. Later fragments have their own:
+/// one that came before its first follows the burst in which that came, and where a burst ends the
+/// shortcut has a say.
 inline std::string flow_of(const Bytes& frame) {
     const size_t tag = frame.size() > 17 && frame[12] == 0x81 ? 4 : 0;
     const bool v6 = frame.size() > 58 + tag && frame[12 + tag] == 0x86;
@@ -221,6 +223,7 @@ inline std::string flow_of(const Bytes& frame) {
                      frame.begin() + static_cast<long>(to));
     if (!v6 && part.size() >= 3) part[1] = part[2] = 0;  // checksum
     if (v6 && part.size() >= 2) part[1] = 0;             // hop limit
+    if (!v6 && ((frame[20 + tag] & 0x1f) != 0 || frame[21 + tag] != 0)) part += "later";
     return part;
 }
 

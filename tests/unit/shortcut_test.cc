@@ -19,7 +19,7 @@
 namespace ravelin::test {
 namespace {
 
-constexpr unsigned kConversations = 24, kSteps = 6000;
+constexpr unsigned kConversations = 24, kSteps = 3000;
 constexpr PortId kWan = 1, kTwo = 2;
 
 struct Policy {
@@ -183,7 +183,7 @@ class World {
     }
     void burst() {
         std::map<std::string, std::vector<Bytes>> by_port;
-        for (unsigned n = 1 + random_() % 32; n != 0; --n) {
+        for (unsigned n = 1 + random_() % 100; n != 0; --n) {
             Conversation& of = conversations_[random_() % conversations_.size()];
             const auto p = random_() % 30 == 0 ? of.aside() : of.next();
             Bytes frame = frame_of(p.port, p.text);
