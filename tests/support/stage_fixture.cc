@@ -212,6 +212,7 @@ void StageFixture::receive(const std::string& port, const std::vector<Bytes>& fr
                        [](const Bytes& frame) { return exact_frame(frame); });
         tap ? leave_kernel(arrived, n, id) : arrive(arrived, n, id);
     }
+    if (frames.empty()) run_emitted();
 }
 
 void StageFixture::receive_mbuf(const std::string& port, rte_mbuf* frame) {
