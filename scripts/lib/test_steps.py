@@ -17,7 +17,8 @@ FUZZ_SECONDS = 10
 HOSTS_AT_ONCE = 3  # system tests mostly wait for their hosts
 FUZZ_AT_ONCE = os.cpu_count() or 1
 # Structures several threads share at once; everything with real workers is in suite `workers`.
-THREADED_UNITS = ("spsc_ring", "neighbour_table", "frame", "counters")
+THREADED_UNITS = ("spsc_ring", "neighbour_table", "frame", "live_set", "live_trie", "learned_routes", "limit_table",
+                  "source_counts")
 # Every build shares one cache (scripts/build); every report stops the program and shows the way.
 ENVIRONMENT = {
     "CCACHE_NOHASHDIR": "true", "CCACHE_SLOPPINESS": "pch_defines,time_macros",
