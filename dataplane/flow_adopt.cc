@@ -52,10 +52,9 @@ size_t FlowTable::bytes_for(uint32_t capacity) noexcept {
     const size_t flows = capacity;
     const size_t buckets = size_t{home_buckets(capacity)} + overflow_buckets(capacity);
     const size_t links = flows + kWheelSlots + flows + 1;
-    return (sizeof(Header) + flows * sizeof(Flow) + mark_bytes(capacity) + outer_bytes(capacity) +
-            proxy_bytes(capacity) + buckets * sizeof(Bucket) + links * sizeof(Link) +
-            flows * sizeof(uint32_t) + 63) /
-           64 * 64;
+    return whole_lines(sizeof(Header) + flows * sizeof(Flow) + mark_bytes(capacity) +
+                       outer_bytes(capacity) + proxy_bytes(capacity) + buckets * sizeof(Bucket) +
+                       links * sizeof(Link) + flows * sizeof(uint32_t));
 }
 
 Status FlowTable::check_memory(const void* memory, size_t bytes, uint32_t capacity) {

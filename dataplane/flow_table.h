@@ -199,15 +199,16 @@ class FlowTable {
     static uint32_t overflow_buckets(uint32_t capacity) noexcept {
         return capacity / kBucketSlots + 1;
     }
-    /// Whole cache lines, so that the buckets behind them are aligned.
+    /// Whole cache lines, so that what stands behind them is aligned.
+    static size_t whole_lines(size_t bytes) noexcept { return (bytes + 63) / 64 * 64; }
     static size_t mark_bytes(uint32_t capacity) noexcept {
-        return (size_t{capacity} * sizeof(uint32_t) + 63) / 64 * 64;
+        return whole_lines(size_t{capacity} * sizeof(uint32_t));
     }
     static size_t outer_bytes(uint32_t capacity) noexcept {
-        return (size_t{capacity} * sizeof(Outer) + 63) / 64 * 64;
+        return whole_lines(size_t{capacity} * sizeof(Outer));
     }
     static size_t proxy_bytes(uint32_t capacity) noexcept {
-        return (size_t{capacity} * sizeof(FlowProxy) + 63) / 64 * 64;
+        return whole_lines(size_t{capacity} * sizeof(FlowProxy));
     }
     static Status check_memory(const void* memory, size_t bytes, uint32_t capacity);
     static Header make_header(uint32_t capacity, uint64_t boot_tag) noexcept;
