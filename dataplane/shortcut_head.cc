@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/shortcut_head.h"
 
-#include "dataplane/limits.h"
+#include "dataplane/vlan.h"
 
 namespace ravelin::shortcut {
 namespace {
@@ -79,16 +79,10 @@ void read_odd(const rte_mbuf& frame, Head& head) noexcept {
     head.bearing = Bearing::kUnknown;
     if (frame.nb_segs != 1 || frame.data_len < sizeof(net::Ethernet)) return;
     const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
-    uint16_t type = reinterpret_cast<const net::Ethernet*>(at)->type.host();
-    uint32_t length = frame.data_len - uint32_t{sizeof(net::Ethernet)};
-    at += sizeof(net::Ethernet);
-    for (unsigned tags = 0;
-         tags < limits::kMaxVlanTags && net::is_tag(type) && length >= sizeof(net::VlanTag);
-         ++tags) {
-        type = reinterpret_cast<const net::VlanTag*>(at)->type.host();
-        at += sizeof(net::VlanTag);
-        length -= uint32_t{sizeof(net::VlanTag)};
-    }
+    const uint32_t tags = FrameTags::read(at, frame.data_len).length;
+    const uint16_t type = reinterpret_cast<const net::Ethernet*>(at + tags)->type.host();
+    const uint32_t length = frame.data_len - uint32_t{sizeof(net::Ethernet)} - tags;
+    at += sizeof(net::Ethernet) + tags;
     if (type == net::kEtherIpv4)
         head.bearing = of_v4(at, length, head);
     else if (type == net::kEtherIpv6)

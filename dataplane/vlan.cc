@@ -58,8 +58,8 @@ FrameTags FrameTags::read(const uint8_t* frame, size_t length) noexcept {
     for (unsigned depth = 0; depth < limits::kMaxVlanTags; ++depth) {
         const size_t at = kMacs + out.length;
         if (at + 6 > length) return out;  // the tag, and the ethertype behind it
-        const unsigned type = frame[at] << 8u | frame[at + 1];
-        if (type != net::kEtherVlan && type != net::kEtherQinq) return out;
+        const auto type = static_cast<uint16_t>(frame[at] << 8 | frame[at + 1]);
+        if (!net::is_tag(type)) return out;
         const auto tci = static_cast<uint16_t>(frame[at + 2] << 8 | frame[at + 3]);
         (depth == 0 ? out.outer_tci : out.inner_tci) = tci;
         if (depth == 0) out.service = type == net::kEtherQinq;
