@@ -41,6 +41,7 @@ Status PolicyStore::replace_current(std::unique_ptr<PolicySnapshot> next) {
         limbo_.push_back(std::move(next));
         return s;
     }
+    if (next->epoch != current_->epoch) judge_due_ = false;
     retired_.push_back(std::exchange(current_, std::move(next)));
     reclaim_sets();
     return ok_status();
@@ -53,9 +54,7 @@ void PolicyStore::reclaim_sets() {
 Status PolicyStore::judge_anew() {
     auto next = std::make_unique<PolicySnapshot>(*current_);
     next->epoch = next_epoch();
-    if (auto s = replace_current(std::move(next)); !s) return s;
-    judge_due_ = false;
-    return ok_status();
+    return replace_current(std::move(next));
 }
 
 Status PolicyStore::change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
@@ -106,7 +105,6 @@ Status PolicyStore::carry_out(const model::LiveChange& change, const Now& now, c
     if (*next == nullptr) return judge_due_ ? judge_anew() : ok_status();
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
-    judge_due_ = false;
     live_rules_.accept();
     rules_changed_ns_ = now.ns;
     return ok_status();
@@ -118,7 +116,6 @@ Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
     if (auto s = sync_sets(held_sets(), change, now); !s) return s;
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
-    judge_due_ = false;
     live_rules_.forget();
     return ok_status();
 }
