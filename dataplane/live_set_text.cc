@@ -107,7 +107,7 @@ Result<SetElement> SetElement::parse(SetType type, std::string_view text) {
 std::string SetElement::to_string(SetType type) const {
     switch (type) {
         case SetType::kPrefixes:
-            return Prefix{first, static_cast<uint8_t>(first.is_v4() ? low - 96 : low)}.to_string();
+            return prefix().to_string();
         case SetType::kPorts:
             return low == high ? fmt::format("{}", low) : fmt::format("{}-{}", low, high);
         case SetType::kEndpoints:

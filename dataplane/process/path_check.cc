@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "dataplane/port_policies.h"
 #include "dataplane/process/describe.h"

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 
 #include "dataplane/port_policies.h"
 #include "dataplane/stage.h"

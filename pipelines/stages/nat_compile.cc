@@ -58,10 +58,7 @@ class Compiler {
     // Both halves of a static rule count as one.
     void count(const config::Node& node) {
         const uint16_t slot = slot_of(node, "slot"), fresh = slot_of(node, "new-slot");
-        for (; counted_ < policy_->rules_.size(); ++counted_) {
-            policy_->rules_[counted_].slot = slot;
-            policy_->rules_[counted_].new_slot = fresh;
-        }
+        for (; counted_ < policy_->rules_.size(); ++counted_) policy_->rules_[counted_].slot = slot;
         if (slot != CompiledRule::kNoSlot) policy_->slots_.emplace_back(slot, fresh);
     }
     Status add(const config::Node& node) {
@@ -272,7 +269,7 @@ class Compiler {
     std::shared_ptr<NatPolicy> policy_ = std::make_shared<NatPolicy>();
     std::vector<ClassifierRule> inbound_, outbound_;
     std::vector<LpmEntry> known_;
-    size_t counted_ = 0;  // rules of the policy that have their slots
+    size_t counted_ = 0;  // rules of the policy that have their slot
 };
 
 Result<std::shared_ptr<const StagePolicy>> NatPolicy::compile(const config::Node& config,

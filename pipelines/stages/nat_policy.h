@@ -58,9 +58,9 @@ struct CompiledRule {
     uint16_t first_port = 0;  ///< destination: of to-ports, where `low`..`high` follows them
     std::vector<Prefix> pool{};
     uint32_t pool_size = 0;
-    /// Hit counters, of packets and of new flows; kNoSlot: none.
+    /// Hit counter of packets; kNoSlot: none.
     static constexpr uint16_t kNoSlot = FlowTranslation::kNoRule;
-    uint16_t slot = kNoSlot, new_slot = kNoSlot;
+    uint16_t slot = kNoSlot;
     [[nodiscard]] uint32_t mapped(uint32_t address) const noexcept {
         return to | (address & host_bits);
     }
@@ -107,7 +107,7 @@ class NatPolicy final : public StagePolicy {
     std::vector<CompiledRule> rules_;
     Classifier inbound_, outbound_;
     std::vector<uint32_t> inbound_rules_, outbound_rules_;  // by the classifiers' indices
-    std::vector<std::pair<uint16_t, uint16_t>> slots_;      // CompiledRule's, sorted
+    std::vector<std::pair<uint16_t, uint16_t>> slots_;      // packets, new flows; sorted
     Lpm addresses_;
     std::bitset<65536> forwarded_;  // ports that rules with to-ports name
 };
