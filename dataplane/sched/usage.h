@@ -48,7 +48,6 @@ class Usage {
         for (uint32_t i = 0; i < lines_.size(); ++i) total += get(PrincipalId{i}, use);
         return total;
     }
-    [[nodiscard]] uint32_t size() const { return static_cast<uint32_t>(lines_.size()); }
 
   private:
     struct alignas(64) Line {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Deadlines on the link, and over CPU and link together: random feasible sets beside floods; and
+// Deadlines on the link, and over CPU and link together: random admitted sets beside floods; and
 // what the paper says happens to its own example (S73).
 #include <gtest/gtest.h>
 
