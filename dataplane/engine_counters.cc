@@ -18,6 +18,9 @@ constexpr std::array<Spec, kEngineCounters> kEngine{{
     {"drop.pipeline.stale_handoff",
      "Packets handed over after a stage that the policy no longer has."},
     {"drop.pipeline.handoff_full", "Packets lost because the ring to another worker was full."},
+    {"drop.pipeline.overload",
+     "Packets of no proven flow given up because a port's receive ring filled faster than it "
+     "emptied."},
     {"drop.pipeline.tx_full", "Packets a port's transmit queue did not take."},
     {"drop.pipeline.no_buffer", "Frames not made because the buffer pool was empty."},
     {"drop.pipeline.emit_full",

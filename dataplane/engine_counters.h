@@ -14,6 +14,7 @@ enum EngineCounter : CounterId {
     kDropNoOutput,
     kDropStaleHandoff,
     kDropHandoffFull,
+    kDropOverload,
     kDropTxFull,
     kDropNoBuffer,
     kDropEmitFull,

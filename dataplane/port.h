@@ -49,6 +49,8 @@ class Port {
     [[nodiscard]] uint16_t rss_entries() const { return rss_entries_; }
     /// Sends frames that lie in several buffers.
     [[nodiscard]] bool takes_segments() const { return takes_segments_; }
+    /// The kernel's interface, behind a packet socket: it does not tell how full its ring is.
+    [[nodiscard]] bool is_interface() const { return !interface_.empty(); }
     [[nodiscard]] MacAddress mac() const;
     [[nodiscard]] bool link_up() const;
 

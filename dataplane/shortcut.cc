@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/engine_counters.h"
 #include "dataplane/fold.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/net/hop.h"
@@ -88,7 +89,7 @@ Shortcut::Shortcut() : ways_(new Way[kWays + 1]) {}
 
 // Three steps that follow one another through the burst: memory that one asks for has come when the
 // next needs it.
-unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port,
+unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port, unsigned allowed,
                         WorkerContext& context) noexcept {
     if (!opens(context) || port >= context.policy->ports.size()) return n;
     const shortcut::Opening opening(context.policy->ports[port].mac);
@@ -101,11 +102,16 @@ unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port,
         if (const unsigned at = i - kFetchBehind; at < known)
             heads_[at].likely = flows.prefetch_flow(heads_[at].hash);
         if (const unsigned at = i - kFollowBehind; at < known)
-            if (!pass(heads_[at], frames[at], passing)) frames[passing.left++] = frames[at];
+            if (!pass(heads_[at], frames[at], passing)) {
+                left_[passing.left] = static_cast<uint8_t>(at);
+                frames[passing.left++] = frames[at];
+            }
     }
     waiting_.clear();
     passing.send();
     passing.tally.flush(context.counters);
+    if (passing.left > allowed) [[unlikely]]
+        passing.left = shed(frames, passing.left, allowed, context);
     std::copy(frames + known, frames + n, frames + passing.left);
     return passing.left + n - known;
 }
@@ -121,6 +127,29 @@ inline bool Shortcut::pass(const Head& head, rte_mbuf* frame, Passing& passing) 
     make_ready(*frame, head, way->macs);
     passing.leave(frame, way->out_port);
     return true;
+}
+
+// The first `n` of `frames`, whose heads left_ tells, are looked at; how many are left of them.
+unsigned Shortcut::shed(rte_mbuf** frames, unsigned n, unsigned allowed,
+                        WorkerContext& context) noexcept {
+    rte_mbuf* given_up[limits::kArrivals];
+    unsigned kept = 0, dropped = 0;
+    for (unsigned i = 0; i < n; ++i) {
+        const Head& head = heads_[left_[i]];
+        const Flow* flow = head.bearing == shortcut::Bearing::kFlow
+                               ? context.flows->find(head.key, head.hash)
+                               : nullptr;
+        const bool proven = flow != nullptr && (flow->flags & kFlowProven) != 0;
+        if (!proven && allowed == 0) {
+            given_up[dropped++] = frames[i];
+            continue;
+        }
+        if (!proven) --allowed;
+        frames[kept++] = frames[i];
+    }
+    rte_pktmbuf_free_bulk(given_up, dropped);
+    context.counters.add(kDropOverload, dropped);
+    return kept;
 }
 
 [[gnu::always_inline]] inline Shortcut::Way* Shortcut::follow(const Head& head,

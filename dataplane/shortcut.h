@@ -32,8 +32,11 @@ class Shortcut {
   public:
     Shortcut();
     /// Sends what may go by a learned way; how many are left for the pipeline. Those stand at the
-    /// front of `frames`, in order. All have just come in by `port`, `n` at most kArrivals.
-    unsigned take(rte_mbuf** frames, unsigned n, PortId port, WorkerContext& context) noexcept;
+    /// front of `frames`, in order. All have just come in by `port`, `n` at most kArrivals. Of
+    /// those left that belong to no proven flow all but the first `allowed` are dropped
+    /// (kDropOverload), but for neighbours' talk and what comes behind it.
+    unsigned take(rte_mbuf** frames, unsigned n, PortId port, unsigned allowed,
+                  WorkerContext& context) noexcept;
     /// Remembers the way of a packet that the pipeline has made ready to leave.
     void learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
                WorkerContext& context) noexcept;
@@ -93,6 +96,7 @@ class Shortcut {
         bool any_flow_ = false, any_pair_ = false;
     };
 
+    unsigned shed(rte_mbuf** frames, unsigned n, unsigned allowed, WorkerContext& context) noexcept;
     bool opens(const WorkerContext& context) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
     bool pass(const shortcut::Head& head, rte_mbuf* frame, Passing& passing) noexcept;
@@ -104,6 +108,7 @@ class Shortcut {
 
     std::unique_ptr<Way[]> ways_;  // open addressing; ways_[0] is nobody's
     std::array<shortcut::Head, limits::kArrivals> heads_;
+    std::array<uint8_t, limits::kArrivals> left_{};  // whose heads they are that stay
     Waiting waiting_;
     uint64_t generation_ = 0;
     uint32_t epoch_ = 0, learned_ = 0, neighbours_ = 0;

@@ -160,7 +160,7 @@ void Worker::turn() noexcept {
 
 unsigned Worker::receive() noexcept {
     unsigned moved = 0;
-    for (const RxQueue& q : queues_) {
+    for (RxQueue& q : queues_) {
         rte_mbuf* frames[limits::kArrivals];
         const unsigned n = rte_eth_rx_burst(q.device, q.queue, frames, limits::kArrivals);
         if (n == 0) continue;
@@ -171,14 +171,22 @@ unsigned Worker::receive() noexcept {
         }
         context_.counters.add(port_counter(q.port, kRxPackets), n);
         context_.counters.add(port_counter(q.port, kRxBytes), bytes);
-        // Who watches sees each packet at each stage.
-        const unsigned left = watch_.active() ? n : shortcut_.take(frames, n, q.port, context_);
+        const unsigned left = take_shortcuts(frames, n, q);
         for (unsigned done = 0; done < left; done += Burst::kCapacity)
             run_received(frames + done, std::min(left - done, Burst::kCapacity), q.port);
         if (left == 0) run_emitted();  // by a tunnel, of what took the shortcut
         moved += n;
     }
     return moved;
+}
+
+// How many are left, at the front of `frames`.
+unsigned Worker::take_shortcuts(rte_mbuf** frames, unsigned n, RxQueue& queue) noexcept {
+    const unsigned allowed = queue.intake.allow(queue.device, queue.queue, n);
+    if (watch_.active()) return n;  // who watches sees each packet at each stage
+    // Proven flows are known to their owner alone, who gets them from the NIC if it spreads them.
+    const bool owner = context_.workers == 1 || context_.rss_entries != 0;
+    return shortcut_.take(frames, n, queue.port, owner ? allowed : n, context_);
 }
 
 void Worker::run_received(rte_mbuf* const* frames, unsigned n, PortId port) noexcept {

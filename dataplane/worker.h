@@ -14,6 +14,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
+#include "dataplane/intake.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/shortcut.h"
 #include "dataplane/spsc_ring.h"
@@ -38,6 +39,7 @@ class Command {
 struct RxQueue {
     uint16_t device = 0, queue = 0;
     PortId port = 0;
+    Intake intake{};
 };
 
 struct WorkerSetup {
@@ -107,6 +109,7 @@ class Worker {
     bool wait_for(Command& command, std::chrono::steady_clock::time_point deadline);
     void loop() noexcept;
     unsigned receive() noexcept;
+    unsigned take_shortcuts(rte_mbuf** frames, unsigned n, RxQueue& queue) noexcept;
     void run_received(rte_mbuf* const* frames, unsigned n, PortId port) noexcept;
     unsigned take_over() noexcept;
     unsigned take_from_kernel() noexcept;

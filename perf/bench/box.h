@@ -52,6 +52,8 @@ class Box {
     void take_buffers(rte_mbuf** frames, unsigned n);
     /// Puts frames on the wire towards `port`; how many found room.
     unsigned send(PortId port, rte_mbuf* const* frames, unsigned n);
+    /// Whether the ports tell how full their rings are, as a NIC's driver does (Intake).
+    void tell_depths(bool yes);
     [[nodiscard]] bool waiting() const;  ///< frames that the worker has not taken yet
     /// Turns until it has taken them all; TSC cycles spent.
     uint64_t run();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // synflood: established connections at a fifth of the core, and a flood on top of them from nothing
 // to ten times what the core can do. Load 1 is where established packets and flood, at the cost
-// each has in long bursts, fill the core; busy is the share of time in which the worker had work.
+// each has in long bursts, none given up, fill the core; busy is the share of time in which the
+// worker had work.
 #include <fmt/format.h>
 #include <rte_cycles.h>
 
@@ -143,8 +144,8 @@ void run(const Options& options, Report& report) {
     report.note(
         "simulated arrivals, real work: time is what the worker's turns take (simulation.h)");
     report.note(
-        "one receive queue a port of 1024 slots, first come first served: beyond load 1 "
-        "established packets are lost there with the flood's, if they share its port");
+        "one receive queue a port of 1024 slots, first come first served; the port says when more "
+        "than half of them wait, and the worker gives up packets of no proven flow (Intake)");
 }
 
 std::vector<std::string> parts() {

@@ -58,6 +58,8 @@ class StageFixture final : public TestBox {
 
     /// Whether packets may take shortcuts; else all go through the whole pipeline.
     void allow_shortcuts(bool allow) { shortcuts_ = allow; }
+    /// Frames of no proven flow that go on of each arrival from now on, as under a flood.
+    void allow_unproven(unsigned allowed) { allowed_ = allowed; }
     /// Packets that took one.
     [[nodiscard]] uint64_t shortened() const { return shortened_; }
     /// Told each of them, as it came in.
@@ -91,6 +93,7 @@ class StageFixture final : public TestBox {
     LiveRules live_rules_;
     Shortcut shortcut_;
     bool shortcuts_ = true;
+    unsigned allowed_ = limits::kArrivals;
     uint64_t shortened_ = 0;
     std::function<void(const Bytes&)> tell_shortened_;
     const PolicySnapshot* before_ = nullptr;  // what the last apply() replaced
