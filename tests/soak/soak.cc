@@ -92,8 +92,8 @@ void add(Interval& interval, const Tally& t) {
     sum.busy += t.busy;
     sum.cycles += t.cycles;
     sum.interrupted += t.interrupted;
-    interval.p50.push_back(quantile_of(t.latency_us, 0.5));
-    interval.p99.push_back(quantile_of(t.latency_us, 0.99));
+    interval.p50.push_back(static_cast<double>(t.latency_ns.quantile(0.5)) / 1e3);
+    interval.p99.push_back(static_cast<double>(t.latency_ns.quantile(0.99)) / 1e3);
 }
 
 class Soak {
