@@ -7,6 +7,7 @@
 #include <random>
 
 #include "tests/support/classbench.h"
+#include "tests/support/instrumented.h"
 #include "tests/support/random_rules.h"
 
 namespace ravelin {
@@ -210,7 +211,7 @@ TEST_P(ClassBench, EqualsLinearScan) {
                 static_cast<double>(c->memory_bytes()) / 1048576);
     EXPECT_LT(c->memory_bytes(), size_t{24} << 20);
     Random rng(5);
-    expect_linear(*c, rules, rng, 20000);
+    expect_linear(*c, rules, rng, test::kInstrumented ? 4000 : 20000);
 }
 
 INSTANTIATE_TEST_SUITE_P(Sets, ClassBench,

@@ -13,13 +13,14 @@
 
 #include "dataplane/net/packet_text.h"
 #include "pipelines/stages/route_learned.h"
+#include "tests/support/instrumented.h"
 #include "tests/support/stage_fixture.h"
 #include "tests/unit/shortcut_support.h"
 
 namespace ravelin::test {
 namespace {
 
-constexpr unsigned kConversations = 24, kSteps = 3000;
+constexpr unsigned kConversations = 24, kSteps = kInstrumented ? 1000 : 3000;
 constexpr PortId kWan = 1, kTwo = 2;
 
 struct Policy {
