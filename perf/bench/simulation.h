@@ -39,7 +39,8 @@ class Simulation {
     /// The same until a millisecond long every established packet got through; the time it took,
     /// or nothing if it is longer than `patience` seconds.
     std::optional<double> recover(const Load& load, double patience);
-    /// TSC cycles a flood packet costs when there is nothing else and no end of it.
+    /// TSC cycles a flood packet costs when there is nothing else and no end of it: the median of
+    /// seven windows of `seconds`, once the box has come to what such a flood leaves of it.
     double cost_of_flood(double seconds);
 
     /// For Box: the simulated time.
@@ -53,6 +54,7 @@ class Simulation {
     void deliver(Tally& tally);
     void start(Source& source, double rate);
     uint64_t turn(Tally& tally);
+    double window_of_flood(double seconds);
 
     Box& box_;
     Replay& established_;
