@@ -17,9 +17,13 @@ RECOVERY = 20  # seconds, on a machine that others use too
 def _recovered(world):
     """Both processes live, a policy is in force, packets flow, and nothing acknowledged is lost."""
     if world.lab.control.poll() is not None:
+        world.step("start the control plane")
         world.lab.start_control(**world.environment)
+    world.step("wait until it is ready")
     world.lab.wait_ready(RECOVERY)
+    world.step("wait for packets")
     world.probes.pass_again(RECOVERY, "again")
+    world.step("compare what is in force")
     world.changes.check()
 
 
@@ -28,6 +32,7 @@ def kill_dataplane(world):
     pid = world.lab.dataplane_pid()
     if pid:
         os.kill(pid, 9)
+    world.step("wait for another data plane")
     wait_until(lambda: world.lab.dataplane_pid() not in (0, pid), RECOVERY, "another data plane")
 
 
@@ -169,6 +174,7 @@ def link_flap(world):
         space.run(f"ip link set {device} down")
         time.sleep(random.uniform(0, 0.3))
         space.run(f"ip link set {device} up")
+    world.step("give the hosts their addresses back")
     for host in (world.lab.client, world.lab.server):  # the kernel forgets IPv6 addresses and routes
         host.come_back()
 
@@ -184,5 +190,6 @@ ALL = {f.__name__.replace("_", "-"): f for f in (kill_dataplane, kill_control, k
 
 
 def inject(world, name: str):
-    ALL[name](world)
-    _recovered(world)
+    with world.timeline.fault(name):
+        ALL[name](world)
+        _recovered(world)

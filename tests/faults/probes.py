@@ -16,6 +16,7 @@ from wires import EVERYTHING, router, rule, socket_in  # noqa: E402
 
 DENIED, TURNS, ALLOWED, LIVE = 7777, (7000, 7001), 8888, 7100
 PERIOD = 0.004  # seconds between two rounds of packets
+GAP = 0.25  # seconds without an allowed packet that are noted
 STAMP = struct.Struct("!Qd")
 
 
@@ -36,7 +37,7 @@ class Probes:
     """Sends from the client to every port, in both families, and notes what reaches the server."""
 
     def __init__(self, lab):
-        self.leaked, self.broken, self.gaps = [], [], []
+        self.leaked, self.broken, self.gaps = [], [], []  # gaps: (from, to) by the monotonic clock
         self.sent = self.passed = 0
         self.seen = collections.Counter()  # by port: what never came in proves nothing by staying away
         self.last_pass = time.monotonic()
@@ -71,6 +72,8 @@ class Probes:
         self._end.set()
         for thread in self._threads:
             thread.join(5)
+        if (now := time.monotonic()) - self.last_pass > GAP:
+            self.gaps.append((self.last_pass, now))
         for handle in [*self._out, *(taker for _, taker in self._in)]:
             handle.close()
 
@@ -105,10 +108,10 @@ class Probes:
             if len(data) != STAMP.size:
                 continue
             _serial, sent = STAMP.unpack(data)
-            if port == ALLOWED:
+            if port == ALLOWED:  # by one thread alone
                 self.passed += 1
-                if now - self.last_pass > 0.25:
-                    self.gaps.append(round(now - self.last_pass, 3))
+                if now - self.last_pass > GAP:
+                    self.gaps.append((self.last_pass, now))
                 self.last_pass = now
             with self._lock:
                 since = self._denied_since.get(port)
