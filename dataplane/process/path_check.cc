@@ -7,6 +7,7 @@
 
 #include "dataplane/port_policies.h"
 #include "dataplane/process/describe.h"
+#include "dataplane/process/lasting.h"
 #include "dataplane/process/made_packets.h"
 #include "dataplane/process/rule_overlap.h"
 #include "dataplane/process/rule_proof.h"
@@ -55,16 +56,22 @@ std::vector<NamedRule> denying_rules(const PolicySnapshot& policy) {
     return out;
 }
 
+/// The packets and how long there is to try them.
+struct Trial {
+    Now time;  ///< of the packets
+    Clock clock;
+    bool later;  ///< what did not pass before is not cut
+};
+
 class PathCheck {
   public:
     PathCheck(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
-              const Now& time, Clock clock)
+              const Trial& trial)
         : box_(box),
           next_(next),
           now_(now),
-          time_(time),
-          clock_(clock),
-          deadline_ns_(clock().ns + kBudgetNs) {}
+          trial_(trial),
+          deadline_ns_(trial.clock().ns + kBudgetNs) {}
 
     /// `rules`: those that may deny some of the path.
     Status check(const model::Path& path, std::span<const NamedRule> rules, Draws draws) {
@@ -80,7 +87,7 @@ class PathCheck {
         if (!tried) return tried.error();
         if (*tried == 0 && draws.path != 0) return no_packet(path);
         for (size_t i = 0; i < rules.size(); ++i) {
-            if (clock_().ns >= deadline_ns_) return out_of_time(path, i, rules.size());
+            if (trial_.clock().ns >= deadline_ns_) return out_of_time(path, i, rules.size());
             const auto both = overlap(*of_path, rules[i]);
             if (!both) continue;
             if (const auto more = draw(path, maker, *both, draws.both); !more) return more.error();
@@ -147,7 +154,7 @@ class PathCheck {
             if (!packet) continue;
             ++tried;
             const auto frame = maker.frame(*packet);
-            auto after = spare_->run(next_, frame, packet->port, time_);
+            auto after = spare_->run(next_, frame, packet->port, trial_.time);
             if (!after) return std::move(after.error());
             if (after->verdict != Verdict::kDrop) continue;
             // No host has a network's first or last address, or the box's own; who claims to may be
@@ -166,10 +173,10 @@ class PathCheck {
     Result<bool> is_cut(const model::Path& path, const std::vector<uint8_t>& frame,
                         const MadePacket& packet, const Tried& after) {
         if (now_ == nullptr) return !path.session();
-        auto before = spare_->run(*now_, frame, packet.port, time_);
+        auto before = spare_->run(*now_, frame, packet.port, trial_.time);
         if (!before) return std::move(before.error());
         if (before->verdict != Verdict::kDrop) return before->meta.out_port != packet.port;
-        return !path.session() &&
+        return !trial_.later && !path.session() &&
                (before->reason != after.reason || denied_by_rule(*spare_, after));
     }
     [[nodiscard]] Error refusal(const model::Path& path, const std::string& packet,
@@ -183,33 +190,72 @@ class PathCheck {
 
     const Appliance& box_;
     const PolicySnapshot &next_, *now_;
-    Now time_;
-    Clock clock_;
+    Trial trial_;
     uint64_t deadline_ns_;
     std::unique_ptr<SparePipeline> spare_;  // once a packet is to be tried
 };
+
+/// What of the paths is tried.
+struct Subject {
+    const Paths& paths;
+    std::span<const NamedRule> rules;  ///< that may deny some of them
+    Draws draws;
+};
+
+Status try_all(PathCheck check, const Subject& subject) {
+    for (const model::Path& path : subject.paths)
+        if (auto s = check.check(path, subject.rules, subject.draws); !s) return s;
+    return ok_status();
+}
+
+bool any_meet(std::span<const NamedRule> paths, std::span<const NamedRule> rules) {
+    return std::ranges::any_of(paths, [&](const NamedRule& path) {
+        return std::ranges::any_of(
+            rules, [&](const NamedRule& rule) { return overlap(path, rule).has_value(); });
+    });
+}
+
+// Nothing lasting may be made to hang by a timeout: what `next` lets pass when all are over, if
+// `now` would have then.
+Status try_later(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot& now,
+                 const Subject& subject, Trial trial) {
+    const auto paths = rules_of_paths(subject.paths, names_of(next.ports));
+    if (!paths) return paths.error();
+    if (subject.draws.path == 0 && !any_meet(*paths, subject.rules)) return ok_status();
+    const auto after = when_timeouts_are_over(next, *paths);
+    if (!after) return after.error();
+    const auto before = when_timeouts_are_over(now, *paths);
+    if (!before) return before.error();
+    if (*after == nullptr && *before == nullptr) return ok_status();
+    trial.later = true;
+    const auto s = try_all(PathCheck(box, *after != nullptr ? **after : next,
+                                     *before != nullptr ? before->get() : &now, trial),
+                           subject);
+    return s ? s : Status(Error{"once timeouts are over: " + s.error().message});
+}
+
+Status try_now_and_later(const Appliance& box, const PolicySnapshot& next,
+                         const PolicySnapshot* now, const Subject& subject, const Trial& trial) {
+    if (auto s = try_all(PathCheck(box, next, now, trial), subject); !s) return s;
+    return now == nullptr ? ok_status() : try_later(box, next, *now, subject, trial);
+}
 
 }  // namespace
 
 Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
                   const Paths& paths, const Now& time, Clock clock) {
     if (paths.empty()) return ok_status();
-    PathCheck check(box, next, now, time, clock);
     const auto rules = denying_rules(next);
-    for (const model::Path& path : paths)
-        if (auto s = check.check(path, rules, kOfPolicy); !s) return s;
-    return ok_status();
+    return try_now_and_later(box, next, now, {paths, rules, kOfPolicy}, {time, clock, false});
 }
 
 Status paths_pass_edit(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot& now,
                        std::span<const NamedRule> edited, const Paths& paths, const Now& time,
                        Clock clock) {
-    PathCheck check(box, next, &now, time, clock);
-    for (model::Path path : paths) {
-        path.set_session(true);  // what did not pass before is not cut
-        if (auto s = check.check(path, edited, kOfEdit); !s) return s;
-    }
-    return ok_status();
+    if (edited.empty()) return ok_status();
+    Paths passing = paths;
+    for (model::Path& path : passing) path.set_session(true);  // what did not pass is not cut
+    return try_now_and_later(box, next, &now, {passing, edited, kOfEdit}, {time, clock, false});
 }
 
 }  // namespace ravelin

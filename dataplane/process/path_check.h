@@ -19,7 +19,9 @@ using Paths = google::protobuf::RepeatedPtrField<model::Path>;
 /// path, the packet and the rule or drop. A path of a session counts only if it passes `now`; what
 /// is dropped for a reason not the firewall's, and now as well, is not cut by the change. What
 /// cannot be tried is an error too: no packet fits the path, or two seconds by `clock` are over.
-/// `time`: of the packets.
+/// Where elements of live sets that concern a path have timeouts, it is asked once more, of both
+/// policies without them and of what passes `now` then: what a timeout takes away was given for a
+/// time, but nothing lasting may be made to hang by one. `time`: of the packets.
 Status paths_pass(const Appliance& box, const PolicySnapshot& next, const PolicySnapshot* now,
                   const Paths& paths, const Now& time, Clock clock = &Now::read);
 

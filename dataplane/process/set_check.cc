@@ -8,12 +8,9 @@
 
 #include "dataplane/port_policies.h"
 #include "dataplane/process/element_overlap.h"
+#include "dataplane/process/lasting.h"
 #include "dataplane/process/rule_proof.h"
-#include "dataplane/stage.h"
-#include "pipelines/model/tree_codec.h"
 #include "pipelines/stages/firewall_live.h"
-#include "pipelines/stages/firewall_policy.h"
-#include "pipelines/stages/firewall_rule_reader.h"
 #include "pipelines/tables/shadow.h"
 
 namespace ravelin {
@@ -25,6 +22,7 @@ using firewall::NamedRule;
 
 // Elements of a rule that is tried: of its 64 packets each is met by some.
 constexpr size_t kTogether = 4;
+constexpr uint64_t kSomeTime = 1;  // of expiry: nothing expires in a trial, all that counts is that
 
 /// What a change does to one set, as far as it concerns the paths.
 struct Turned {
@@ -52,30 +50,15 @@ class SetCheck {
     }
     [[nodiscard]] bool nothing() const { return turned_.empty(); }
 
-    /// The policy in force with the sets as they are or would be, at once or when all timeouts are
-    /// over; for packets of the paths.
-    enum class Sets : uint8_t { kChanged, kChangedLater, kUnchangedLater };
-    Result<std::unique_ptr<PolicySnapshot>> with(Sets sets, const config::Node& firewall_config) {
-        auto out = std::make_unique<PolicySnapshot>(now_);
-        const bool later = sets != Sets::kChanged;
-        for (auto& set : out->sets) {
+    /// The sets as they would be; for packets of the paths.
+    [[nodiscard]] Result<LiveSets> changed() const {
+        LiveSets out = now_.sets;
+        for (auto& set : out) {
             const auto at = turned_.find(set->decl().name);
-            const bool changed = at != turned_.end() && sets != Sets::kUnchangedLater;
-            if (!changed && !(later && anything_lapses(*set))) continue;
-            Turned unchanged;
-            unchanged.set = set;
-            auto made = copy(changed ? at->second : unchanged, later);
+            if (at == turned_.end()) continue;
+            auto made = copy(at->second);
             if (!made) return std::move(made.error());
             set = std::move(*made);
-        }
-        for (PolicySnapshot::Step& step : out->steps) {
-            if (step.stage != StageRegistry::get().index("firewall")) continue;
-            auto with = std::make_shared<firewall::FirewallPolicy>(
-                static_cast<const firewall::FirewallPolicy&>(*step.policy));
-            with->sets = out->sets;
-            auto made = firewall::rebuild(*with, firewall_config, names_of(now_.ports));
-            if (!made) return std::move(made.error());
-            step.policy = std::move(*made);
         }
         return out;
     }
@@ -94,12 +77,6 @@ class SetCheck {
                         out);
         return out;
     }
-    /// Whether a timeout plays a part, so that it has to be asked what will be when it is over.
-    [[nodiscard]] bool anything_lapses() const {
-        return std::ranges::any_of(turned_,
-                                   [](const auto& t) { return !t.second.timed.empty(); }) ||
-               std::ranges::any_of(now_.sets, [&](const auto& s) { return anything_lapses(*s); });
-    }
 
   private:
     static std::vector<SetElement> values_of(const std::map<std::string, SetElement>& some,
@@ -109,16 +86,8 @@ class SetCheck {
             for (const auto& [bytes, element] : *elements) out.push_back(element);
         return out;
     }
-    [[nodiscard]] bool anything_lapses(const LiveSet& set) const {
-        bool any = false;
-        set.for_each([&](const SetElement& e, uint64_t expires_ms) {
-            any |= expires_ms != 0 && concerns(set.decl().type, e);
-        });
-        return any;
-    }
     [[nodiscard]] bool concerns(SetType type, const SetElement& e) const {
-        return std::ranges::any_of(
-            paths_, [&](const NamedRule& path) { return meets(path.rule, type, e); });
+        return ravelin::concerns(paths_, type, e);
     }
     /// So many rules can be met by a packet of some path.
     [[nodiscard]] size_t reach(std::span<const NamedRule> rules) const {
@@ -183,23 +152,19 @@ class SetCheck {
         return turned.ending->contains(bytes);
     }
     /// Of what meets a path.
-    [[nodiscard]] Result<std::shared_ptr<LiveSet>> copy(const Turned& turned, bool later) const {
-        std::vector<SetElement> after = values_of(turned.come);
-        if (later)
-            std::erase_if(after, [&](const auto& e) { return turned.timed.contains(bytes_of(e)); });
+    [[nodiscard]] Result<std::shared_ptr<LiveSet>> copy(const Turned& turned) const {
+        std::vector<TimedElement> after;
+        const auto keep = [&](const SetElement& e, const std::string& bytes, bool timed) {
+            after.emplace_back(e, turned.timed.contains(bytes) || timed ? kSomeTime : 0);
+        };
+        for (const auto& [bytes, e] : turned.come) keep(e, bytes, false);
         turned.set->for_each([&](const SetElement& e, uint64_t expires_ms) {
             if (!concerns(turned.set->decl().type, e)) return;
             const std::string bytes = bytes_of(e);
-            const bool lapses =
-                turned.timed.contains(bytes) || (expires_ms != 0 && !turned.last.contains(bytes));
-            if (!(later && lapses) && !turned.gone.contains(bytes)) after.push_back(e);
+            if (!turned.gone.contains(bytes))
+                keep(e, bytes, expires_ms != 0 && !turned.last.contains(bytes));
         });
-        SetDecl decl = turned.set->decl();
-        decl.size = static_cast<uint32_t>(std::max<size_t>(1, after.size()));
-        auto out = LiveSet::create(decl);
-        if (!out) return std::move(out.error());
-        for (const SetElement& e : after) (*out)->add(e, 0);
-        return std::shared_ptr<LiveSet>(std::move(*out));
+        return set_of(turned.set->decl(), after);
     }
     static std::string bytes_of(const SetElement& e) {
         std::string out;
@@ -240,24 +205,12 @@ class SetCheck {
     std::map<std::string, Turned, std::less<>> turned_;
 };
 
-Result<std::vector<NamedRule>> read_paths(const Paths& paths, const PolicySnapshot& now) {
-    std::vector<NamedRule> out;
-    for (const model::Path& path : paths) {
-        auto node = model::decode(path.rule());
-        if (!node) return std::move(node.error()).within(path.name());
-        auto rule = firewall::read_rule(*node, names_of(now.ports));
-        if (!rule) return std::move(rule.error()).within(path.name());
-        out.push_back(std::move(*rule));
-    }
-    return out;
-}
-
 }  // namespace
 
 Status paths_pass_sets(const Appliance& box, const PolicySnapshot& now,
                        const model::LiveChange& change, const Paths& paths, const Now& time,
                        Clock clock) {
-    auto of_paths = read_paths(paths, now);
+    auto of_paths = rules_of_paths(paths, names_of(now.ports));
     if (!of_paths) return std::move(of_paths.error());
     SetCheck check(now, std::move(*of_paths));
     check.take(change);
@@ -268,16 +221,11 @@ Status paths_pass_sets(const Appliance& box, const PolicySnapshot& now,
     if (!rules) return rules.error();
     const auto suspects = check.suspects(*rules);
     if (suspects.empty()) return ok_status();
-    using Sets = SetCheck::Sets;
-    const auto next = check.with(Sets::kChanged, *config);
-    if (!next) return next.error();
-    if (auto s = paths_pass_edit(box, **next, now, suspects, paths, time, clock); !s) return s;
-    if (!check.anything_lapses()) return ok_status();
-    const auto later = check.with(Sets::kChangedLater, *config);
-    const auto otherwise = check.with(Sets::kUnchangedLater, *config);
-    if (!later || !otherwise) return (later ? otherwise : later).error();
-    auto s = paths_pass_edit(box, **later, **otherwise, suspects, paths, time, clock);
-    return s ? s : Status(Error{"once timeouts are over: " + s.error().message});
+    auto sets = check.changed();
+    if (!sets) return std::move(sets.error());
+    const auto next = with_sets(now, std::move(*sets));
+    return next ? paths_pass_edit(box, **next, now, suspects, paths, time, clock)
+                : Status(next.error());
 }
 
 }  // namespace ravelin

@@ -9,10 +9,7 @@ namespace ravelin {
 /// Control thread. `change` was checked by check_sets() and is not carried out yet. As
 /// paths_pass_edit(): tried are packets of a path, a rule that asks for a changed set, and an
 /// element that came or went. Where no element meets a path nothing is compiled, so a block list
-/// costs a comparison an element, unless a path comes from anywhere: that meets all of it. Where
-/// timeouts play a part it is also asked what will be when all of them are over, with the change
-/// and without it: what a timeout takes away was given for a time, but nothing lasting may be made
-/// to hang by one.
+/// costs a comparison an element, unless a path comes from anywhere: that meets all of it.
 Status paths_pass_sets(const Appliance& box, const PolicySnapshot& now,
                        const model::LiveChange& change, const Paths& paths, const Now& time,
                        Clock clock = &Now::read);

@@ -361,6 +361,55 @@ TEST_F(SetCheck, NothingLastingMayHangByATimeout) {
     EXPECT_FALSE(change("bad", kRemove, {"10.0.8.0/23"}).ok()) << "it would go at once";
 }
 
+const std::string kTrusted =
+    "        - {name: trusted, action: accept, from: '@bad', protocol: tcp, to-ports: 22}\n";
+
+TEST_F(SetCheck, ARuleMayNotGoWhereOnlyATimeoutHoldsWhatItAccepts) {
+    constexpr auto kAdd = model::SetChange::ADD;
+    begin(kTrusted + kOpen);
+    ASSERT_TRUE(change("bad", kAdd, {"10.0.9.0/24"}, false, 3'600'000).ok());
+    const Status cut = change_rule(box_.store(), rule_removed("ssh"), paths_);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message,
+                AllOf(HasSubstr("once timeouts are over: management 'ops': would be cut"),
+                      HasSubstr("the firewall's default would deny in=wan tcp 10.0.9.")));
+    EXPECT_NE(box_.store().current()->rules.find("ssh"), nullptr);
+    ASSERT_TRUE(change("bad", kAdd, {"10.0.9.0/24"}).ok());
+    const Status fine = change_rule(box_.store(), rule_removed("ssh"), paths_);
+    EXPECT_TRUE(fine.ok()) << "the set holds it for good: " << fine.error().message;
+}
+
+TEST_F(SetCheck, ALiveRuleThatDeniesBehindATimeoutIsRefused) {
+    begin(kTrusted + kOpen);
+    ASSERT_TRUE(change("bad", model::SetChange::ADD, {"10.0.9.0/24"}, false, 3'600'000).ok());
+    auto stop = rule_added("{name: stop, action: drop, from: 10.0.9.0/24}", kSlot);
+    stop.set_place(model::RuleChange::AFTER);
+    stop.set_anchor("trusted");
+    const Status cut = change_rule(box_.store(), stop, paths_);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, AllOf(HasSubstr("once timeouts are over"),
+                                           HasSubstr("rule 'stop' would deny in=wan tcp 10.0.9.")));
+    auto other = rule_added("{name: stop, action: drop, from: 10.0.8.0/24}", kSlot);
+    other.set_place(model::RuleChange::FIRST);
+    EXPECT_TRUE(change_rule(box_.store(), other, paths_).ok());
+}
+
+TEST_F(SetCheck, APolicyMayNotMakeAPathHangByATimeout) {
+    constexpr auto kAdd = model::SetChange::ADD;
+    begin(kTrusted + kOpen);
+    ASSERT_TRUE(change("bad", kAdd, {"10.0.9.0/24"}, false, 3'600'000).ok());
+    const Status cut = box_.try_apply(kSets + configuration(kTrusted), 0, paths_);
+    ASSERT_FALSE(cut.ok());
+    EXPECT_THAT(cut.error().message, HasSubstr("once timeouts are over: management 'ops'"));
+    ASSERT_TRUE(box_.try_apply(kSets + configuration(kTrusted)).ok()) << "by force";
+    const Status same = box_.try_apply(kSets + configuration(kTrusted), 0, paths_);
+    EXPECT_TRUE(same.ok()) << "it hung by that before: " << same.error().message;
+    ASSERT_TRUE(box_.try_apply(kSets + configuration(kTrusted + kOpen), 0, paths_).ok());
+    ASSERT_TRUE(change("bad", kAdd, {"10.0.9.0/24"}).ok());
+    const Status fine = box_.try_apply(kSets + configuration(kTrusted), 0, paths_);
+    EXPECT_TRUE(fine.ok()) << "the set holds it for good: " << fine.error().message;
+}
+
 TEST_F(SetCheck, ADenialThatWouldEndMayNotBeMadeToLast) {
     begin("        - {name: blocked, action: drop, from: '@bad'}\n" + kOpen);
     ASSERT_TRUE(change("bad", model::SetChange::ADD, {"10.0.9.77"}, true, 1000).ok());
