@@ -221,9 +221,11 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
                               PacketMeta::kTunnelled;
     const bool plain = (meta.protocol == net::kTcp || meta.protocol == net::kUdp) &&
                        meta.vlan_tags == 0 && !meta.has(kOdd);
+    const bool handed_over = meta.resume != 0;
     const uint8_t* macs = packet.bytes(0, sizeof Way{}.macs);
     // A policy that take() has not met yet is learned from its next packet on.
-    if (!repeats_ || !plain || macs == nullptr || context.policy->epoch != epoch_) return;
+    if (!repeats_ || !plain || handed_over || macs == nullptr || context.policy->epoch != epoch_)
+        return;
     FlowKey key;
     bool swapped = false;
     FlowKey::make(key, meta.source, meta.destination, meta.source_port, meta.destination_port,
@@ -259,6 +261,7 @@ uint16_t Shortcut::find_way(const Way& wanted, WorkerContext& context) noexcept 
         const auto at = static_cast<uint16_t>(1 + (hash + i) % kWays);
         Way& way = ways_[at];
         if (way.in_port != kNoPort && !way.same(wanted)) continue;
+        if (way.in_port == kNoPort) known_.store(known() + 1, std::memory_order_relaxed);
         way = wanted;  // its MACs may be newer
         return at;
     }
@@ -272,6 +275,7 @@ void Shortcut::forget(WorkerContext& context) noexcept {
     if (context.now.ms - forgotten_ms_ < kForgetMs) return;
     forgotten_ms_ = context.now.ms;
     std::fill_n(ways_.get(), kWays + 1, Way{});
+    known_.store(0, std::memory_order_relaxed);
     begin(context, learned_);
 }
 

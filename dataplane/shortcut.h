@@ -12,6 +12,7 @@
 // StageDecl::repeats.
 #pragma once
 #include <array>
+#include <atomic>
 #include <memory>
 
 #include "dataplane/flow_table.h"
@@ -30,6 +31,8 @@ struct NextStop {
 /// One worker's.
 class Shortcut {
   public:
+    static constexpr uint16_t kWays = 4096;  ///< 256 KiB; a way is a pair of ports and a neighbour
+
     Shortcut();
     /// Sends what may go by a learned way; how many are left for the pipeline. Those stand at the
     /// front of `frames`, in order. All have just come in by `port`, `n` at most kArrivals. Of
@@ -37,12 +40,17 @@ class Shortcut {
     /// (kDropOverload), but for neighbours' talk and what comes behind it.
     unsigned take(rte_mbuf** frames, unsigned n, PortId port, unsigned allowed,
                   WorkerContext& context) noexcept;
-    /// Remembers the way of a packet that the pipeline has made ready to leave.
+    /// Remembers the way of a packet that the pipeline has made ready to leave. Not of one that
+    /// another worker handed over: those after it come by that worker too.
     void learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
                WorkerContext& context) noexcept;
+    /// What was learned holds no more, though neither policy, routes nor neighbours have changed.
+    void start_anew(const WorkerContext& context) noexcept { begin(context, learned_); }
+    /// Ways in the table. Any thread.
+    [[nodiscard]] uint32_t known() const noexcept { return known_.load(std::memory_order_relaxed); }
+    static size_t memory_bytes() noexcept { return sizeof(Shortcut) + (kWays + 1) * sizeof(Way); }
 
   private:
-    static constexpr uint16_t kWays = 4096;  ///< 256 KiB; a way is a pair of ports and a neighbour
     static constexpr unsigned kProbes = 16;
     static constexpr uint32_t kForgetMs = 1000;
     static constexpr unsigned kFetchBehind = 6, kFollowBehind = 14;
@@ -114,6 +122,7 @@ class Shortcut {
     uint32_t epoch_ = 0, learned_ = 0, neighbours_ = 0;
     uint16_t stamp_ = 0;  // FlowWays::stamp of what is good now
     uint32_t forgotten_ms_ = 0;
+    std::atomic<uint32_t> known_{0};
     bool repeats_ = false;
 };
 

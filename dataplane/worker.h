@@ -95,6 +95,7 @@ class Worker {
     [[nodiscard]] ByteRing& events() { return events_; }
     [[nodiscard]] size_t flow_memory() const { return flows_->memory_bytes(); }
     [[nodiscard]] uint32_t flow_capacity() const { return flows_->capacity(); }
+    [[nodiscard]] const Shortcut& shortcut() const { return shortcut_; }
 
     /// For commands only: what runs on the worker's own thread.
     WorkerContext& context() { return context_; }
