@@ -53,6 +53,10 @@ class KernelPath {
     [[nodiscard]] uint64_t refused() const noexcept { return refused_.load(); }
     [[nodiscard]] uint64_t lost() const noexcept { return lost_.load(); }
 
+    [[nodiscard]] const rte_mempool& pool() const noexcept { return *pool_; }
+    /// Frames that its rings hold at most, in all.
+    [[nodiscard]] size_t ring_slots() const noexcept { return (to_kernel_.size() + 1) * kRing; }
+
     /// What the thread does, for tests that are it: up to `n` frames that worker `from` sent.
     unsigned take(WorkerId from, rte_mbuf** frames, unsigned n) noexcept {
         return to_kernel_[from]->pop(frames, n);

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cinttypes>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -136,6 +138,26 @@ SharedSegment& SharedSegment::operator=(SharedSegment&& other) noexcept {
     std::swap(size_, other.size_);
     std::swap(created_, other.created_);
     return *this;
+}
+
+// proc(5): a line with the range of each mapping, then what is known of it, each with its unit.
+size_t SharedSegment::huge_bytes() const noexcept {
+    FILE* maps = std::fopen("/proc/self/smaps", "re");
+    if (maps == nullptr) return 0;
+    size_t huge = 0;
+    bool ours = false;
+    char line[512];
+    while (std::fgets(line, sizeof line, maps) != nullptr) {
+        uintptr_t first = 0, end = 0;
+        size_t kilobytes = 0;
+        if (std::sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &first, &end) == 2)
+            ours = first == reinterpret_cast<uintptr_t>(data_);
+        else if (ours && (std::sscanf(line, "ShmemPmdMapped: %zu kB", &kilobytes) == 1 ||
+                          std::sscanf(line, "FilePmdMapped: %zu kB", &kilobytes) == 1))
+            huge += kilobytes << 10;
+    }
+    std::fclose(maps);
+    return huge;
 }
 
 SharedSegment::~SharedSegment() {

@@ -31,6 +31,8 @@ class SharedSegment {
     [[nodiscard]] size_t size() const noexcept { return size_; }
     /// The file was made by this call: there is nothing to adopt.
     [[nodiscard]] bool created() const noexcept { return created_; }
+    /// How much of it stands in huge pages now, in bytes, as the kernel tells.
+    [[nodiscard]] size_t huge_bytes() const noexcept;
 
   private:
     SharedSegment(int fd, void* data, size_t size, bool created) noexcept

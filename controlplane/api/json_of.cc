@@ -105,10 +105,12 @@ Json json_of(const model::PortStatus& p) {
 }
 
 Json json_of(const model::TableMemory& t) {
-    return {{"table", t.table()},
-            {"bytes", t.bytes()},
-            {"entries", t.entries()},
-            {"capacity", t.capacity()}};
+    Json out{{"table", t.table()},
+             {"bytes", t.bytes()},
+             {"entries", t.entries()},
+             {"capacity", t.capacity()}};
+    if (t.has_huge_bytes()) out["huge_bytes"] = t.huge_bytes();
+    return out;
 }
 
 Json json_of(const model::LiveStatus& live) {

@@ -100,15 +100,17 @@ void print_memory(const Context& context, const Json& dataplane) {
     Table memory({{"TABLE"},
                   {"ENTRIES", Align::kRight},
                   {"CAPACITY", Align::kRight},
-                  {"MEMORY", Align::kRight}});
+                  {"MEMORY", Align::kRight},
+                  {"IN HUGE PAGES", Align::kRight}});
     uint64_t all = 0;
     for (const Json& m : list(dataplane, "memory")) {
         all += number(m, "bytes");
         memory.add({text(m, "table"), grouped(number(m, "entries")),
                     number(m, "capacity") == 0 ? "" : grouped(number(m, "capacity")),
-                    bytes(number(m, "bytes"))});
+                    bytes(number(m, "bytes")),
+                    m.contains("huge_bytes") ? bytes(number(m, "huge_bytes")) : ""});
     }
-    if (!memory.empty()) memory.add({"total", "", "", bytes(all)});
+    if (!memory.empty()) memory.add({"total", "", "", bytes(all), ""});
     if (!memory.empty()) context.print("\n" + memory.text(context.colour));
 }
 

@@ -153,6 +153,10 @@ void add_tables(Scrape& scrape, const Snapshot& s) {
                      as_double(t.bytes));
         scrape.gauge("ravelin_table_entries", "Entries in a table of the data plane.", labels,
                      as_double(t.entries));
+        if (t.huge_bytes)
+            scrape.gauge("ravelin_table_huge_bytes",
+                         "Memory of a table of the data plane that is in huge pages.", labels,
+                         as_double(*t.huge_bytes));
         if (t.capacity > 0)
             scrape.gauge("ravelin_table_capacity",
                          "Entries a table of the data plane has room for.", labels,

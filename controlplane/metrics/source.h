@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +34,8 @@ struct TableState {
     std::string name;
     uint64_t bytes = 0;
     uint64_t entries = 0;
-    uint64_t capacity = 0;  ///< 0: grows
+    uint64_t capacity = 0;                              ///< 0: grows
+    std::optional<uint64_t> huge_bytes = std::nullopt;  ///< in huge pages, where that is known
 };
 
 /// Live changes by how long they took in the data plane.

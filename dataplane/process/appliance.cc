@@ -210,6 +210,7 @@ Result<std::unique_ptr<FlowTable>> Appliance::make_flow_table(const std::string&
     if (!table) return std::move(table.error()).within(path);
     facts_.adopted_flows += report.adopted;
     facts_.damaged_flows += report.invalid + report.duplicate;
+    facts_.huge_flow_bytes.push_back(segment->huge_bytes());
     segments_.push_back(std::move(*segment));
     return std::make_unique<FlowTable>(std::move(*table));
 }

@@ -27,7 +27,8 @@ struct BootFacts {
     bool hugepages = false;
     std::string warning;  ///< empty, or why a default was not to be had
     uint64_t adopted_flows = 0;
-    uint64_t damaged_flows = 0;  ///< entries a crash left invalid
+    uint64_t damaged_flows = 0;             ///< entries a crash left invalid
+    std::vector<uint64_t> huge_flow_bytes;  ///< by worker: of its flow table, in huge pages
 };
 
 /// The largest of the ports' MTUs: what every buffer must hold.
@@ -73,6 +74,8 @@ class Appliance {
     [[nodiscard]] LearnedRoutes& learned() { return *learned_; }
     [[nodiscard]] const LearnedRoutes& learned() const { return *learned_; }
     [[nodiscard]] const NeighbourTable& neighbours() const { return *neighbours_; }
+    /// Null: no port has a TAP.
+    [[nodiscard]] const KernelPath* kernel() const { return kernel_.get(); }
     [[nodiscard]] const std::string& counters_path() const { return counters_path_; }
     [[nodiscard]] const std::vector<CounterSpec>& specs() const { return specs_; }
 

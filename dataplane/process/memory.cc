@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <rte_mempool.h>
 
+#include <algorithm>
 #include <string>
 
 #include "dataplane/engine_counters.h"
@@ -22,12 +23,14 @@ class Memory {
   public:
     explicit Memory(model::DataplaneStatus& out) : out_(out) {}
     /// `capacity` 0: as much as the policy asked for.
-    void add(std::string name, uint64_t bytes, uint64_t entries = 0, uint64_t capacity = 0) {
+    model::TableMemory& add(std::string name, uint64_t bytes, uint64_t entries = 0,
+                            uint64_t capacity = 0) {
         model::TableMemory& row = *out_.add_memory();
         row.set_table(std::move(name));
         row.set_bytes(bytes);
         row.set_entries(entries);
         row.set_capacity(capacity);
+        return row;
     }
 
   private:
@@ -52,6 +55,18 @@ void add_policy(const PolicySnapshot& policy, Memory& memory) {
         memory.add("set." + set->decl().name, set->memory_bytes(), set->size(), set->decl().size);
 }
 
+// What `previous` holds and the policy in force does not share with it.
+void add_previous(const PolicySnapshot& previous, const PolicySnapshot& policy, Memory& memory) {
+    size_t bytes = 0;
+    for (const auto& step : previous.steps)
+        if (std::ranges::find(policy.steps, step.policy, &PolicySnapshot::Step::policy) ==
+            policy.steps.end())
+            bytes += step.policy->memory_bytes();
+    for (const auto& set : previous.sets)
+        if (std::ranges::find(policy.sets, set) == policy.sets.end()) bytes += set->memory_bytes();
+    memory.add("previous", bytes);
+}
+
 void add_pool(std::string name, const rte_mempool& pool, Memory& memory) {
     const uint64_t each = uint64_t{pool.header_size} + pool.elt_size + pool.trailer_size;
     memory.add(std::move(name), each * pool.size, rte_mempool_in_use_count(&pool), pool.size);
@@ -60,8 +75,13 @@ void add_pool(std::string name, const rte_mempool& pool, Memory& memory) {
 void add_workers(const Appliance& box, Memory& memory) {
     const size_t workers = box.workers().size();
     for (const auto& worker : box.workers())
-        memory.add(fmt::format("flows.{}", worker->id()), worker->flow_memory(),
-                   worker->context().counters.get(kFlows), worker->flow_capacity());
+        memory
+            .add(fmt::format("flows.{}", worker->id()), worker->flow_memory(),
+                 worker->context().counters.get(kFlows), worker->flow_capacity())
+            .set_huge_bytes(box.facts().huge_flow_bytes[worker->id()]);
+    for (const auto& worker : box.workers())
+        memory.add(fmt::format("shortcut.{}", worker->id()), Shortcut::memory_bytes(),
+                   worker->shortcut().known(), Shortcut::kWays);
     for (const auto& worker : box.workers())
         add_pool(fmt::format("buffers.{}", worker->id()), *worker->context().pool, memory);
     memory.add("steer.fragments", FragmentTable::memory_bytes() * workers, 0,
@@ -69,6 +89,10 @@ void add_workers(const Appliance& box, Memory& memory) {
     memory.add("events", limits::kEventRing * workers);
     memory.add("handoff", workers * workers * limits::kHandoffRing * kFramePointer, 0,
                workers * workers * limits::kHandoffRing);
+    if (const KernelPath* kernel = box.kernel(); kernel != nullptr) {
+        add_pool("buffers.kernel", kernel->pool(), memory);
+        memory.add("kernel", kernel->ring_slots() * kFramePointer, 0, kernel->ring_slots());
+    }
 }
 
 }  // namespace
@@ -77,6 +101,7 @@ void memory(const PolicyStore& store, model::DataplaneStatus& out) {
     const Appliance& box = *store.appliance();
     Memory memory(out);
     add_policy(*store.current(), memory);
+    if (store.previous() != nullptr) add_previous(*store.previous(), *store.current(), memory);
     const SourceCounts& counts = box.counts_by_source();
     memory.add("flows.by_source", counts.memory_bytes(), 0, counts.capacity());
     const NeighbourTable& neighbours = box.neighbours();

@@ -69,9 +69,10 @@ def test_rolling_back_is_held_to_it_too(net):
 def test_the_memory_of_every_table_is_told_with_its_limit(net):
     memory = {t["table"]: t for t in net.cli("status")["dataplane"]["memory"]}
     assert memory.keys() >= {"firewall", "route", "neighbours", "flows.0", "flows.by_source", "buffers.0",
-                             "steer.fragments", "events", "handoff", "counters"}
+                             "shortcut.0", "steer.fragments", "events", "handoff", "counters"}
+    assert 0 <= memory["flows.0"]["huge_bytes"] <= memory["flows.0"]["bytes"]
     assert all(t["bytes"] > 0 for t in memory.values())
-    for table in ("flows.0", "neighbours", "buffers.0", "firewall", "steer.fragments"):
+    for table in ("flows.0", "shortcut.0", "neighbours", "buffers.0", "firewall", "steer.fragments"):
         assert 0 <= memory[table]["entries"] <= memory[table]["capacity"] > 0, table
     assert "total" in net.ravelin("status").stdout
 

@@ -290,6 +290,8 @@ TEST(SharedSegment, KeepsLargeContent) {
         auto made = SharedSegment::open(path, kBytes);
         ASSERT_TRUE(made.ok()) << made.error().message;
         EXPECT_EQ(reinterpret_cast<uintptr_t>(made->data()) % kHugePage, 0u);
+        EXPECT_EQ(made->huge_bytes() % kHugePage, 0u);
+        EXPECT_LE(made->huge_bytes(), kBytes);
         auto* bytes = static_cast<unsigned char*>(made->data());
         for (size_t i = 0; i < kBytes; ++i) {
             ASSERT_EQ(bytes[i], 0u) << i;

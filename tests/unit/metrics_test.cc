@@ -198,14 +198,17 @@ TEST_F(Metrics, TellsTheStateOfBothProcesses) {
     snapshot_.generation = 17;
     snapshot_.confirm_deadline_unix_ms = 1;  // long past
     snapshot_.ports = {{.name = "lan", .link_up = true}};
-    snapshot_.tables = {{.name = "routes", .bytes = 1024, .entries = 10, .capacity = 20}};
+    snapshot_.tables = {{.name = "routes", .bytes = 1024, .entries = 10, .capacity = 20},
+                        {.name = "flows.0", .bytes = 4096, .huge_bytes = 2048}};
     const std::string text = scrape();
     for (const char* line :
          {"ravelin_dataplane_up 1", "ravelin_generation 17",
           "ravelin_confirm_remaining_seconds 0\n", "ravelin_port_link_up{port=\"lan\"} 1",
           "ravelin_uptime_seconds{process=\"controlplane\"} 1",
-          "ravelin_table_capacity{table=\"routes\"} 20", "ravelin_info{version=\""})
+          "ravelin_table_capacity{table=\"routes\"} 20",
+          "ravelin_table_huge_bytes{table=\"flows.0\"} 2048", "ravelin_info{version=\""})
         EXPECT_THAT(text, HasSubstr(line));
+    EXPECT_THAT(text, Not(HasSubstr("ravelin_table_huge_bytes{table=\"routes\"")));
 }
 
 TEST_F(Metrics, GoesWithoutASegmentThatIsNotThere) {
