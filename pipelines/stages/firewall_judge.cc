@@ -9,6 +9,7 @@
 #include "dataplane/events.h"
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
+#include "pipelines/stages/vxlan_mtu.h"
 
 namespace ravelin::firewall {
 
@@ -53,8 +54,14 @@ Outcome Judge::judge_error(Subject& s, uint16_t zone) noexcept {
     find_key(s, *quoted, zone);
     const Flow* flow = flows_.find(s.key, s.hash);
     if (flow == nullptr || flow->expired(context_.now.ms) ||
-        !has_under_way(*flow, flow->direction(s.swapped), *quoted))
+        !has_under_way(*flow, flow->direction(s.swapped), *quoted)) {
+        // The box's own packets have no flow; what paths of tunnels carry it must hear.
+        if (s.meta->out_port == kLocalPort &&
+            read_too_big(s.packet, *s.meta, context_.policy->ports))
+            return obey(s, decide(classifier_key(*s.meta, kStateRelated), s.meta->ttl),
+                        kStateRelated);
         return without_flow(s, orphan(s, Outcome::kIcmpUnrelated));
+    }
     // It goes the way of what it is about, backwards.
     if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
     if (!agrees(s, reverse(flow->direction(s.swapped)))) return Outcome::kNatMismatch;

@@ -18,7 +18,7 @@
 #include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/neighbour_protocol.h"
 #include "pipelines/stages/rewrite_next_hop.h"
-#include "pipelines/stages/route.h"
+#include "pipelines/stages/rewrite_policy.h"
 
 namespace ravelin {
 namespace {
@@ -80,12 +80,6 @@ constexpr std::array<CounterDecl, 4> kCounters{{
     {"fragmented", "IPv4 packets cut to the MTU of their route or port."},
 }};
 
-struct RewritePolicy final : StagePolicy {
-    std::shared_ptr<const RoutePolicy> route;
-    uint16_t before = 0;  // the stage that worker 0 resumes after
-    uint32_t icmp_rate = 0;
-};
-
 void count_hop(const Packet& packet, PacketMeta& meta) {
     if (meta.has(PacketMeta::kIpv6)) {
         if (auto* ip = packet.at<net::Ipv6>(meta.l3_offset)) net::count_hop(*ip);
@@ -109,6 +103,14 @@ class Rewrite final : public Stage {
             else if (may_go(burst, i, p, context))
                 forward(burst, i, p, context);
         }
+    }
+
+    void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
+        const auto& p = static_cast<const RewritePolicy&>(policy);
+        if (p.tunnels == nullptr || context.shortcut == nullptr) return;
+        if (p.tunnels->version() == tunnels_seen_) return;
+        tunnels_seen_ = p.tunnels->version();
+        context.shortcut->start_anew(context);
     }
 
   private:
@@ -156,23 +158,38 @@ class Rewrite final : public Stage {
         if (!out) burst.drop(i, drop(kStaleRoute));
         return out ? hop : nullptr;
     }
+    bool resolve(const NextHop& hop, const PacketMeta& meta, const WorkerContext& context,
+                 MacAddress& to) {
+        if (meta.destination.is_multicast())
+            to = group_mac(meta.destination);
+        else if (hop.kind == RouteKind::kBroadcast)
+            to.bytes.fill(0xff);
+        else
+            return gateway_.resolve(hop, meta.destination, *context.neighbours, to);
+        return true;
+    }
+    // A router on the way to the end of a tunnel would tell the same, so the box tells itself.
+    void too_big(Burst& burst, unsigned i, uint32_t mtu, const RewritePolicy& p,
+                 WorkerContext& context) {
+        const PacketMeta& meta = burst.meta[i];
+        const bool outer = meta.has(PacketMeta::kLocalOrigin) && meta.has(PacketMeta::kTunnelled);
+        if (outer && p.tunnels != nullptr && !context.dry_run)
+            p.tunnels->lower(meta.source, meta.destination, mtu, context.now);
+        refuse(burst, i, kTooBig, IcmpError::kTooBig, p, context, mtu);
+    }
     void forward(Burst& burst, unsigned i, const RewritePolicy& p, WorkerContext& context) {
         PacketMeta& meta = burst.meta[i];
         const NextHop* way = next_hop_of(burst, i, p, context);
         if (way == nullptr) return;
         const NextHop& hop = *way;
         const PortPolicy& port = context.policy->ports[meta.out_port];
-        const uint32_t mtu = hop.mtu == 0 ? port.mtu : std::min<uint32_t>(hop.mtu, port.mtu);
-        if (meta.l3_total > mtu && meta.has(PacketMeta::kDontFragment | PacketMeta::kIpv6))
-            return refuse(burst, i, kTooBig, IcmpError::kTooBig, p, context, mtu);
         MacAddress to;
-        if (meta.destination.is_multicast()) {
-            to = group_mac(meta.destination);
-        } else if (hop.kind == RouteKind::kBroadcast) {
-            to.bytes.fill(0xff);
-        } else if (!gateway_.resolve(hop, meta.destination, *context.neighbours, to)) {
+        const bool resolved = resolve(hop, meta, context, to);
+        const uint32_t mtu = rewrite::mtu_of(hop, port, to, p.tunnels.get(), context.now);
+        if (meta.l3_total > mtu && meta.has(PacketMeta::kDontFragment | PacketMeta::kIpv6))
+            return too_big(burst, i, mtu, p, context);
+        if (!resolved)
             return wait(burst, i, hop.on_link ? meta.destination : hop.gateway, mtu, p, context);
-        }
         if (meta.nat_source != 0) translate_source(burst.packet(i), meta);
         if (context.dry_run) return;
         if (!meta.has(PacketMeta::kLocalOrigin)) count_hop(burst.packet(i), meta);
@@ -231,48 +248,8 @@ class Rewrite final : public Stage {
 
     Replies replies_;
     rewrite::GatewayMac gateway_;
+    uint32_t tunnels_seen_ = 0;
 };
-
-bool opens_tunnels_without(const PolicySnapshot& snapshot) {
-    const int vxlan = StageRegistry::get().index("vxlan");
-    return std::ranges::any_of(snapshot.ports, [](const auto& p) { return p.vxlan.has_value(); }) &&
-           std::ranges::none_of(snapshot.steps, [&](const auto& s) { return s.stage == vxlan; });
-}
-
-Result<std::shared_ptr<const StagePolicy>> compile(const config::Node& node,
-                                                   CompileContext& context) {
-    if (context.snapshot.mode != PolicySnapshot::Mode::kRouter) return Error{"needs mode: router"};
-    const int route = StageRegistry::get().index("route"),
-              neighbour = StageRegistry::get().index("neighbour");
-    auto policy = std::make_shared<RewritePolicy>();
-    const int nat = StageRegistry::get().index("nat"),
-              firewall = StageRegistry::get().index("firewall");
-    const int vxlan = StageRegistry::get().index("vxlan");
-    bool asks = false, translates = false, judged = false, opened = false;
-    for (const auto& step : context.snapshot.steps) {
-        if (step.stage == route)
-            policy->route = std::static_pointer_cast<const RoutePolicy>(step.policy);
-        asks |= step.stage == neighbour;
-        policy->before = step.stage;
-        translates |= step.stage == nat;
-        judged |= translates && step.stage == firewall;
-        opened |= step.stage == vxlan;
-        if (opened && step.stage == firewall)
-            return Error{
-                "found firewall behind vxlan, expected it before; rules judge outer packets too"};
-    }
-    if (translates && !judged)
-        return Error{"found nat without firewall behind it; sources are chosen for its flows"};
-    if (opens_tunnels_without(context.snapshot))
-        return Error{
-            "found a port with vxlan and no stage vxlan before it; expected it earlier in "
-            "the pipeline, behind firewall"};
-    if (policy->route == nullptr || !asks)
-        return Error{
-            "found no route and neighbour before it; expected both earlier in the pipeline"};
-    policy->icmp_rate = static_cast<uint32_t>(node["icmp-rate"].as_integer());
-    return std::shared_ptr<const StagePolicy>(std::move(policy));
-}
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Rewrite>(); }
 
@@ -282,7 +259,7 @@ constexpr StageDecl kStage{
     .schema = &kSchema,
     .drops = kDrops,
     .counters = kCounters,
-    .compile = compile,
+    .compile = compile_rewrite,
     .create = create,
     .repeats = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);

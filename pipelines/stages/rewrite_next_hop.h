@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whom rewrite sends a packet to: its next hop, and the MAC of that.
+// Whom rewrite sends a packet to: its next hop, the MAC of that, and how large it may be.
 #pragma once
 #include "dataplane/neighbour_table.h"
 #include "dataplane/stage.h"
 #include "pipelines/stages/route.h"
 #include "pipelines/stages/route_learned.h"
+#include "pipelines/stages/vxlan_mtu.h"
 
 namespace ravelin::rewrite {
 
@@ -23,6 +24,16 @@ inline const NextHop* next_hop_of(const PacketMeta& meta, const RoutePolicy& rou
         (found == nullptr || found->kind != RouteKind::kForward || found->port != meta.out_port))
         return &hops[meta.out_port];
     return found;
+}
+
+/// What may leave by the hop for this MAC, bytes of L3; `tunnels`: null where there is no stage
+/// vxlan.
+inline uint32_t mtu_of(const NextHop& hop, const PortPolicy& port, const MacAddress& to,
+                       const TunnelMtus* tunnels, const Now& now) noexcept {
+    const uint32_t mtu = hop.mtu == 0 ? port.mtu : std::min<uint32_t>(hop.mtu, port.mtu);
+    if (!port.vxlan || tunnels == nullptr) [[likely]]
+        return mtu;
+    return std::min(mtu, tunnels->inner(*port.vxlan, to, now));
 }
 
 /// Packets of a burst often leave by one gateway, whose MAC is then looked up once.

@@ -5,7 +5,9 @@
 // outer packet was judged before, as one for the box itself. Router mode, behind firewall.
 //
 // What leaves by such a port is wrapped where it is sent (Transmitter), and the outer packet runs
-// through the pipeline as one of the box's own. Tunnels in tunnels end here.
+// through the pipeline as one of the box's own. Tunnels in tunnels end here. When a router says
+// that an outer packet was too big, what the path carries is remembered (vxlan_mtu.h), and rewrite
+// tells the sender of the next inner packet that is.
 //
 // Config: none. Drops: as listed. Cost: a compare a packet; opening one a few dozen nanoseconds.
 #include <algorithm>
@@ -16,6 +18,7 @@
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
 #include "pipelines/net/decapsulate.h"
+#include "pipelines/stages/vxlan_mtu.h"
 
 namespace ravelin {
 namespace {
@@ -25,8 +28,16 @@ using net::Decapsulation;
 
 constexpr Schema kSchema{"stage vxlan", "Opens what comes by VXLAN tunnels.", {}};
 
-enum Drop : unsigned { kMalformed, kUnknownVni, kUnknownRemote, kNoChecksum, kCongestion, kNested };
-constexpr std::array<CounterDecl, 6> kDrops{{
+enum Drop : unsigned {
+    kMalformed,
+    kUnknownVni,
+    kUnknownRemote,
+    kNoChecksum,
+    kCongestion,
+    kNested,
+    kBadMtu
+};
+constexpr std::array<CounterDecl, 7> kDrops{{
     {"malformed",
      "Packets to a VXLAN port without a VXLAN header that names a VNI, or without a whole "
      "Ethernet header behind it."},
@@ -38,11 +49,17 @@ constexpr std::array<CounterDecl, 6> kDrops{{
      "6040 "
      "section 4.2)."},
     {"nested", "Tunnels in tunnels."},
+    {"bad_mtu",
+     "ICMP errors saying that an outer packet was too big, with an MTU that it did not exceed, "
+     "below 1,280 bytes in IPv6, or about a packet that may be cut."},
 }};
-enum Counter : unsigned { kOpened };
-constexpr std::array<CounterDecl, 1> kCounters{{{"opened", "VXLAN packets opened."}}};
+enum Counter : unsigned { kOpened, kToldTooBig };
+constexpr std::array<CounterDecl, 2> kCounters{{
+    {"opened", "VXLAN packets opened."},
+    {"told_too_big", "ICMP errors that told what the path to a remote end carries."},
+}};
 
-struct VxlanPolicy final : StagePolicy {
+struct VxlanPolicy final : TunnelPolicy {
     struct End {
         PortId port;
         VxlanEnd end;
@@ -54,7 +71,8 @@ class VxlanStage final : public Stage {
   public:
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
-        const auto& ends = static_cast<const VxlanPolicy&>(policy).ends;
+        const auto& p = static_cast<const VxlanPolicy&>(policy);
+        const auto& ends = p.ends;
         if (ends.empty()) return;
         unsigned opened = 0;
         for (unsigned i = 0; i < burst.count; ++i) {
@@ -63,6 +81,10 @@ class VxlanStage final : public Stage {
             if (meta.out_port != kLocalPort) {
                 if (meta.has(PacketMeta::kTunnelled) && goes_round(meta, context))
                     burst.drop(i, drop(kNested));
+                continue;
+            }
+            if (meta.has(PacketMeta::kIcmpError) && !meta.has(PacketMeta::kLocalOrigin)) {
+                listen(burst, i, *p.mtus, context);
                 continue;
             }
             const bool datagram = meta.protocol == net::kUdp && meta.has(PacketMeta::kPorts) &&
@@ -78,6 +100,17 @@ class VxlanStage final : public Stage {
         const auto& ports = context.policy->ports;
         return meta.has(PacketMeta::kLocalOrigin) && meta.out_port < ports.size() &&
                ports[meta.out_port].vxlan.has_value();
+    }
+    // Other errors about outer packets are left to who comes next: they ask nothing of a tunnel.
+    void listen(Burst& burst, unsigned i, TunnelMtus& mtus, WorkerContext& context) {
+        const auto told = read_too_big(burst.packet(i), burst.meta[i], context.policy->ports);
+        if (!told) return;
+        if (told->mtu == 0) return burst.drop(i, drop(kBadMtu));
+        if (context.dry_run) return burst.consume(i);
+        mtus.lower(told->local, told->remote, told->mtu, context.now);
+        context.counters.add(counter(kToldTooBig));
+        rte_pktmbuf_free(burst.frames[i]);
+        burst.consume(i);
     }
     static bool is_ours(const PacketMeta& meta, const std::vector<VxlanPolicy::End>& ends) {
         return std::ranges::any_of(ends, [&](const VxlanPolicy::End& e) {
@@ -131,6 +164,9 @@ Result<std::shared_ptr<const StagePolicy>> compile(const config::Node&, CompileC
     const auto& ports = context.snapshot.ports;
     for (size_t p = 0; p < ports.size(); ++p)
         if (ports[p].vxlan) policy->ends.push_back({static_cast<PortId>(p), *ports[p].vxlan});
+    const auto* before = static_cast<const VxlanPolicy*>(context.previous.get());
+    policy->mtus =
+        std::make_shared<TunnelMtus>(ports, before == nullptr ? nullptr : before->mtus.get());
     return std::shared_ptr<const StagePolicy>(std::move(policy));
 }
 

@@ -231,6 +231,18 @@ class Lab:
         host.come_up(mtu)
         return host
 
+    def behind(self, router: Host, name: str, addresses: list, router_addresses: list, mtu: int) -> Host:
+        """A machine whose only way is by `router`, which forwards to it; `mtu` of the link between them."""
+        host = Host(f"{self.tag}-{name}", addresses, [f"default via {a.split('/')[0]}" for a in router_addresses])
+        self.hosts[name] = host
+        Namespace._sh(f"ip link add {name} netns {router.name} type veth peer name eth0 netns {host.name}")
+        router.sysctl(net__ipv4__ip_forward=1, net__ipv6__conf__all__forwarding=1)
+        router.run(f"ip link set {name} mtu {mtu} up")
+        for address in router_addresses:
+            router.run(f"ip addr add {address} dev {name}" + (" nodad" if ":" in address else ""))
+        host.come_up(mtu)
+        return host
+
     def write(self, yaml: str) -> pathlib.Path:
         self.config.write_text(yaml)
         return self.config

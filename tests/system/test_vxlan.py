@@ -130,3 +130,33 @@ def test_another_network_identifier_is_dropped_by_name(net):
         wait_until(lambda: drops(net).get("vxlan.unknown_vni", 0), 3, "drop.vxlan.unknown_vni")
     finally:
         net.server.run("ip link del stray")
+
+
+def test_a_router_on_the_way_that_carries_less_is_heard(net):
+    """The remote end moves behind the server, by a link of 1,400 bytes."""
+    far = net.behind(net.server, "far", ["10.0.3.2/24", "fd00:3::2/64"], ["10.0.3.1/24", "fd00:3::1/64"], 1400)
+    far.run("ip link add vx4 mtu 1350 type vxlan id 104 dstport 4789 local 10.0.3.2 remote 10.0.2.1 dev eth0")
+    far.run("ip link set vx4 up")
+    far.run("ip addr add 10.104.0.9/24 dev vx4")
+    far.run("ip route add 10.0.1.0/24 via 10.104.0.1")
+    tree = yaml.safe_load(config([rule("outer", out="local", protocol="udp", to_ports=4789, from_=["10.0.3.2/32"],
+                                       stateful=False), *RULES[1:]]))
+    tree["ports"][[p["name"] for p in tree["ports"]].index("vx4")]["vxlan"]["remotes"] = [{"address": "10.0.3.2"}]
+    route = next(i for i, s in enumerate(tree["pipeline"]) if s == "route" or "route" in s)
+    tree["pipeline"][route] = {"route": {"routes": [{"to": "10.0.3.0/24", "via": "10.0.2.2"}]}}
+    net.apply(yaml.safe_dump(tree, sort_keys=False))
+    try:
+        net.client.run("ip route flush cache")
+        net.client.ping("10.104.0.9", count=2)
+        told = counter(net, "vxlan.told_too_big")
+
+        def refused():
+            answer = net.client.ping("10.104.0.9", options="-M do -s 1400 -W 1", check=False)
+            return re.search("mtu ?= ?1350", answer.stdout + answer.stderr)
+        wait_until(refused, 10, "an answer with the MTU of the path")
+        assert counter(net, "vxlan.told_too_big") > told
+        net.client.ping("10.104.0.9", options="-M do -s 1322")
+        net.client.ping("10.104.0.9", options="-M dont -s 1400")
+    finally:
+        net.apply(config())
+        net.client.run("ip route flush cache")
