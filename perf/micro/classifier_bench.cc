@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Classifier and find_shadowed on 10,000 ClassBench rules; packets are drawn near random rules, or
-// match nothing (the longest search).
+// Classifier, CutTrees and find_shadowed on 10,000 ClassBench rules; packets are drawn near random
+// rules, or match nothing (the longest search).
 #include <benchmark/benchmark.h>
 
 #include <random>
 
+#include "pipelines/tables/cut_trees.h"
 #include "pipelines/tables/shadow.h"
 #include "tests/support/classbench.h"
 
@@ -30,17 +31,34 @@ void classifier_build(benchmark::State& state) {
 }
 BENCHMARK(classifier_build)->DenseRange(0, 2)->Unit(benchmark::kMillisecond);
 
-void classifier_match(benchmark::State& state) {
+void cut_trees_build(benchmark::State& state) {
     const auto rules = load(state);
-    if (rules.empty()) return;
-    const auto classifier = Classifier::build(rules);
+    for (auto _ : state) benchmark::DoNotOptimize(CutTrees::build(rules));
+    state.counters["bytes"] = static_cast<double>(CutTrees::build(rules).memory_bytes());
+}
+BENCHMARK(cut_trees_build)->DenseRange(0, 2)->Unit(benchmark::kMillisecond);
+
+template <typename Table>
+void match_near(benchmark::State& state, std::span<const ClassifierRule> rules,
+                const Table& table) {
     std::mt19937_64 rng(1);
     std::vector<ClassifierKey> keys;
     while (keys.size() < kProbes) keys.push_back(test::key_near(rules[rng() % rules.size()], rng));
     size_t i = 0;
-    for (auto _ : state) benchmark::DoNotOptimize(classifier->match(keys[i++ % kProbes]));
+    for (auto _ : state) benchmark::DoNotOptimize(table.match(keys[i++ % kProbes]));
+}
+
+void classifier_match(benchmark::State& state) {
+    const auto rules = load(state);
+    if (!rules.empty()) match_near(state, rules, *Classifier::build(rules));
 }
 BENCHMARK(classifier_match)->DenseRange(0, 2);
+
+void cut_trees_match(benchmark::State& state) {
+    const auto rules = load(state);
+    if (!rules.empty()) match_near(state, rules, CutTrees::build(rules));
+}
+BENCHMARK(cut_trees_match)->DenseRange(0, 2);
 
 void classifier_miss(benchmark::State& state) {
     auto rules = load(state);
