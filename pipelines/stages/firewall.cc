@@ -2,13 +2,15 @@
 // firewall: lets packets pass that belong to an accepted flow, and asks the rules about the others.
 // Router mode: after route, so that rules know the way out; wire mode: last. Default: drop.
 //
-// Config: firewall_schema.h. Drops and counters: below. Cost: one flow lookup per packet, misses of
-// a burst overlapped; a packet without flow costs a classification and, if accepted, an insert.
-// Not asked: frames of the box itself, and what is neither IP nor ARP (judged by `wire`). Frames of
-// the kernel open flows without a rule.
+// Config: firewall_schema.h. Drops and counters: below. Cost: one flow lookup per packet while
+// there are flows, misses of a burst overlapped; a packet without one costs a classification, those
+// of packets that stateless rules accept overlapped too, and an insert if a stateful rule accepts
+// it. Not asked: frames of the box itself, and what is neither IP nor ARP (judged by `wire`).
+// Frames of the kernel open flows without a rule.
 #include <array>
 
 #include "dataplane/engine_counters.h"
+#include "pipelines/stages/firewall_alone.h"
 #include "pipelines/stages/firewall_judge.h"
 #include "pipelines/stages/firewall_schema.h"
 
@@ -72,15 +74,23 @@ class Firewall final : public Stage {
                  WorkerContext& context) noexcept override {
         const auto& p = static_cast<const FirewallPolicy&>(policy);
         Lookup lookup;
-        prepare(burst, p, context, lookup);
-        context.flows->find_burst(lookup.keys, lookup.hashes, lookup.flows, lookup.count);
+        if (context.flows->size() != 0) prepare(burst, p, context, lookup);
+        const Alone alone(burst, lookup.unknown, p, context);
         Tally tally;
         if (p.proxies()) cookies_.set_time(context.now.ns);
         Judge judge(p, context, replies_, cookies_, tally, drop(0));
         unsigned next = 0;
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!asked(burst, i)) continue;
+            if (alone.decides(i) && !judge.table_changed()) {
+                judge.obey_alone(burst.meta[i], alone.slot(i));
+                if (alone.outcome(i) != Outcome::kPass)
+                    burst.drop(i, drop(static_cast<unsigned>(alone.outcome(i))));
+                ++next;
+                continue;
+            }
             Subject subject{burst.packet(i), &burst.meta[i]};
+            subject.first = alone.first(i);
             const Outcome outcome = one(judge, subject, p, context, lookup, next);
             burst.frames[i] = subject.packet.frame();  // the SYN proxy may have made a new one
             // What the kernel sends is followed, so that answers come in, and never refused.
@@ -103,12 +113,16 @@ class Firewall final : public Stage {
     }
 
   private:
-    // Keys of the burst's packets in order, but for ARP and ICMP errors.
+    // Keys of the burst's packets in order, but for ARP and ICMP errors; not filled while there are
+    // no flows, as where all rules are stateless.
     struct Lookup {
+        bool filled = false;
+        uint32_t unknown = ~0u;  ///< bit i: packet i has no flow
         unsigned count = 0;
         FlowKey keys[Burst::kCapacity];
         uint32_t hashes[Burst::kCapacity];
         bool swapped[Burst::kCapacity];
+        unsigned of[Burst::kCapacity];  ///< the packet's place in the burst
         Flow* flows[Burst::kCapacity];
     };
 
@@ -139,9 +153,14 @@ class Firewall final : public Stage {
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!asked(burst, i) || !has_own_key(burst.meta[i])) continue;
             const unsigned at = lookup.count++;
+            lookup.of[at] = i;
             lookup.hashes[at] = key_of(burst.meta[i], zone(burst.meta[i], p, context),
                                        lookup.keys[at], lookup.swapped[at]);
         }
+        lookup.filled = true;
+        context.flows->find_burst(lookup.keys, lookup.hashes, lookup.flows, lookup.count);
+        for (unsigned at = 0; at < lookup.count; ++at)
+            if (lookup.flows[at] != nullptr) lookup.unknown &= ~(1u << lookup.of[at]);
     }
 
     static Outcome one(Judge& judge, Subject& subject, const FirewallPolicy& p,
@@ -152,10 +171,15 @@ class Firewall final : public Stage {
         if (meta.has(PacketMeta::kIcmpError))
             return judge.judge_error(subject, zone(meta, p, context));
         const unsigned at = next++;
-        subject.key = lookup.keys[at];
-        subject.hash = lookup.hashes[at];
-        subject.swapped = lookup.swapped[at];
-        Flow* flow = lookup.flows[at];
+        Flow* flow = nullptr;
+        if (lookup.filled) {
+            subject.key = lookup.keys[at];
+            subject.hash = lookup.hashes[at];
+            subject.swapped = lookup.swapped[at];
+            flow = lookup.flows[at];
+        } else {
+            subject.hash = key_of(meta, zone(meta, p, context), subject.key, subject.swapped);
+        }
         // An earlier packet of this burst may have opened this flow, or evicted it.
         if (judge.table_changed()) flow = context.flows->find(subject.key, subject.hash);
         return judge.judge(subject, flow);

@@ -112,7 +112,9 @@ Outcome Judge::open_datagram(Subject& s) noexcept {
 }
 
 Outcome Judge::open(Subject& s, const Flow& start) noexcept {
-    const Rule& rule = decide(classifier_key(*s.meta, kStateNew), s.meta->ttl, Take::kFlow);
+    RuleKey key = classifier_key(*s.meta, kStateNew);
+    key.first = s.first;
+    const Rule& rule = decide(key, s.meta->ttl, Take::kFlow);
     if (rule.action == Action::kAccept && rule.stateful) return create(s, rule, start);
     return obey(s, rule, kStateNew);
 }
@@ -165,8 +167,9 @@ Outcome Judge::orphan(Subject& s, Outcome reason) noexcept {
         return obey(s, *rule, kStateInvalid);
     const RuleKey key = classifier_key(*s.meta, kStateNew);
     const auto passes = [](const Rule& r) { return r.action == Action::kAccept && !r.stateful; };
-    if (passes(decide(key, s.meta->ttl, Take::kNothing)))
-        if (const Rule& rule = decide(key, s.meta->ttl); passes(rule))
+    const Rule& tried = decide(key, s.meta->ttl, Take::kNothing);
+    if (passes(tried))
+        if (const Rule& rule = ask_.limited ? decide(key, s.meta->ttl) : tried; passes(rule))
             return obey(s, rule, kStateNew);
     s.meta->flow_state = kStateInvalid;
     return reason;

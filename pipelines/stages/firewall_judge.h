@@ -85,6 +85,13 @@ class Judge {
     /// A packet with PacketMeta::kIcmpError.
     Outcome judge_error(Subject& subject, uint16_t zone) noexcept;
     Outcome judge_arp(Subject& subject) noexcept;
+    /// A packet without a flow, by what Alone has found.
+    void obey_alone(PacketMeta& meta, uint32_t slot) noexcept {
+        meta.flow_state = slot == kNoRule ? kStateInvalid : kStateNew;
+        if (slot == kNoRule) return;
+        meta.rule = slot;
+        tally_.hit(slot, meta.l3_total, context_.counters);
+    }
     /// Flows came or went: what was found for later packets of the burst may be another's now.
     [[nodiscard]] bool table_changed() const noexcept { return changed_; }
 

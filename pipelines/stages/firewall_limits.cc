@@ -50,6 +50,7 @@ bool hops_hold(const Conditions& c, int hop_limit, bool unknown) noexcept {
 bool limit_holds(LimitTable& limit, const RuleKey& key, Ask& ask) noexcept {
     const auto verdict = limit.check(key.source, key.destination, key.packet->l3_total, ask.now_ns,
                                      ask.take != Ask::Take::kNothing);
+    ask.limited = true;
     ask.no_room |= verdict == LimitTable::Verdict::kNoRoom;
     return (verdict == LimitTable::Verdict::kWithin) != limit.spec().over;
 }

@@ -12,6 +12,9 @@
 
 namespace ravelin::firewall {
 
+/// In place of what CutTrees say of a packet.
+inline constexpr uint32_t kNotAsked = Classifier::kNoMatch - 1;
+
 /// One IP packet on its way through the firewall.
 struct Subject {
     Packet packet;
@@ -22,6 +25,7 @@ struct Subject {
     const FlowTranslation* translation = nullptr;  ///< of its flow, if it is translated
     FlowProxy* proxy = nullptr;                    ///< of its flow, if the SYN proxy opened it
     bool created = false;                          ///< it has opened a flow
+    uint32_t first = kNotAsked;                    ///< RuleKey::first of it as a new packet
 };
 
 /// Equal addresses on two wires or in two VLANs are two flows. Router mode: 0, since the answer may
@@ -78,6 +82,7 @@ bool has_under_way(const Flow& flow, Direction direction, const Quoted& quoted) 
 struct RuleKey : ClassifierKey {
     /// Null: the first packet of a flow, of which no more is known than the flow remembers.
     const PacketMeta* packet = nullptr;
+    uint32_t first = kNotAsked;  ///< what trees say of it, where they were asked
 };
 RuleKey classifier_key(const PacketMeta& meta, uint8_t state) noexcept;
 /// The same for the first packet of a flow, as far as the flow remembers it.

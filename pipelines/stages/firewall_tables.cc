@@ -77,14 +77,25 @@ bool RuleTables::live_holds(const CompiledRule& rule, const ClassifierKey& key) 
 }
 
 size_t RuleTables::memory_bytes() const {
-    return classifier.memory_bytes() + rules.capacity() * sizeof(CompiledRule) +
-           live_tests.capacity() * sizeof(LiveTest);
+    return classifier.memory_bytes() + trees.memory_bytes() +
+           rules.capacity() * sizeof(CompiledRule) + live_tests.capacity() * sizeof(LiveTest) +
+           words.capacity() * sizeof(RuleWord);
 }
 
 void keep_limits(const FirewallPolicy* policy, KeptTables& kept) {
     if (policy == nullptr) return;
     kept.push_back(&policy->tables->rules);
     if (policy->delta != nullptr) kept.push_back(&policy->delta->added);
+}
+
+RuleWord word_of(const CompiledRule& rule) noexcept {
+    const bool asks =
+        !rule.plain() || rule.log || rule.proxy != nullptr || rule.action == Action::kReject;
+    const auto kind = asks                           ? RuleWord::kAsks
+                      : rule.action == Action::kDrop ? RuleWord::kDrops
+                      : rule.stateful                ? RuleWord::kKeeps
+                                                     : RuleWord::kAccepts;
+    return {static_cast<uint16_t>(rule.slot), kind};
 }
 
 Result<BuiltRules> build_rules(std::span<const NamedRule> named, const BuildContext& context) {
@@ -109,6 +120,14 @@ Result<BuiltRules> build_rules(std::span<const NamedRule> named, const BuildCont
     }
     while (out.first.size() <= named.size())
         out.first.push_back(static_cast<uint32_t>(to.rules.size()));
+    if (context.beside != nullptr) return out;
+    to.trees = CutTrees::build(input.rules);
+    if (to.trees.empty()) return out;
+    to.words.reserve(to.rules.size());
+    for (const CompiledRule& rule : to.rules) to.words.push_back(word_of(rule));
+    to.takes_invalid = std::ranges::any_of(input.rules, [](const ClassifierRule& r) {
+        return r.states == 0 || (r.states & kStateInvalid) != 0;
+    });
     return out;
 }
 

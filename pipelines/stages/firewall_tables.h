@@ -17,6 +17,7 @@
 #include "pipelines/stages/firewall_packet.h"
 #include "pipelines/stages/firewall_rules.h"
 #include "pipelines/tables/classifier.h"
+#include "pipelines/tables/cut_trees.h"
 
 namespace ravelin {
 class SourceCounts;
@@ -45,10 +46,23 @@ struct CompiledRule {
     uint32_t extra = 0;    ///< extras[extra - 1] must hold as well; 0: none
     uint32_t live = 0;     ///< live sets to ask: live_tests[live - 1] and on; 0: none
     const CompiledProxy* proxy = nullptr;  ///< answers SYNs; null: none
+
+    /// The classifier has asked all it asks.
+    [[nodiscard]] bool plain() const noexcept { return (hop_limit | extra | live) == 0; }
 };
 
 /// The rule without what it asks beyond the classifier.
 CompiledRule compiled(const NamedRule& rule);
+
+/// What a rule does to a packet without a flow, as far as no more has to be known of it.
+struct RuleWord {
+    /// The rule itself is to be asked; it passes the packet, drops it, opens a flow.
+    enum Kind : uint8_t { kAsks, kAccepts, kDrops, kKeeps };
+    uint16_t slot = 0;
+    Kind kind = kAsks;
+};
+static_assert(limits::kMaxRules == 1 << 16, "slots in 16 bits");
+RuleWord word_of(const CompiledRule& rule) noexcept;
 
 /// One live set a rule asks.
 struct LiveTest {
@@ -77,11 +91,15 @@ struct Ask {
     enum class Take : uint8_t { kNothing, kTokens, kFlow } take = Take::kNothing;
     bool counted = false;  ///< answer: that was done, for the rule returned
     bool no_room = false;  ///< answer: a limit had no room for this packet's key
+    bool limited = false;  ///< answer: a limit was asked, of this rule or of one before it
 };
 
 /// Rules behind one classifier.
 struct RuleTables {
     Classifier classifier;
+    CutTrees trees;                   ///< of the same rules; covers nothing beside others' tables
+    std::vector<RuleWord> words;      ///< of `rules`, where there are trees
+    bool takes_invalid = true;        ///< some rule is for packets that no flow could have
     std::vector<CompiledRule> rules;  ///< by the classifier's index
     std::vector<LiveTest> live_tests;
     std::vector<CompiledExtra> extras;
@@ -95,7 +113,16 @@ struct RuleTables {
     /// The first rule that takes the packet; null: none.
     [[nodiscard]] const CompiledRule* match(const RuleKey& key, int hop_limit,
                                             Ask& ask) const noexcept {
-        const auto taken = [&](uint32_t at) { return takes(rules[at], key, hop_limit, ask); };
+        uint32_t first = Classifier::kNoMatch;
+        if (trees.covers(key)) {
+            first = key.first != kNotAsked ? key.first : trees.match(key);
+            if (first == Classifier::kNoMatch) return nullptr;
+            if (takes(rules[first], key, hop_limit, ask)) return &rules[first];
+        }
+        // Nobody is asked twice.
+        const auto taken = [&](uint32_t at) {
+            return at != first && takes(rules[at], key, hop_limit, ask);
+        };
         const uint32_t at = classifier.find(key, taken);
         return at != Classifier::kNoMatch ? &rules[at] : nullptr;
     }

@@ -73,6 +73,7 @@ class Steer final : public Stage {
         const auto& steer = static_cast<const SteerPolicy&>(policy);
         handed_over_ = held_ = 0;
         nat_ = nat::policy_of(*context.policy);
+        const bool flows = context.flows->size() != 0;
         for (unsigned i = 0; i < burst.count; ++i) {
             if (!burst.live(i)) continue;
             PacketMeta& meta = burst.meta[i];
@@ -84,12 +85,12 @@ class Steer final : public Stage {
                 continue;
             }
             set_hash(burst.packet(i), meta);
-            context.flows->prefetch_bucket(meta.hash);
+            if (flows) context.flows->prefetch_bucket(meta.hash);
             if (context.dry_run) meta.resume = owner_of(burst.packet(i), meta, context, nat_);
             if (!context.dry_run && !answer) hand_over(burst, i, steer.self, context);
         }
         // Stages before the firewall have their work to do while these come.
-        for (unsigned i = 0; i < burst.count; ++i)
+        for (unsigned i = 0; flows && i < burst.count; ++i)
             if (burst.live(i)) (void)context.flows->prefetch_flow(burst.meta[i].hash);
         if (handed_over_ != 0) context.counters.add(counter(kHandedOverCount), handed_over_);
         if (held_ != 0) context.counters.add(counter(kHeldCount), held_);

@@ -137,7 +137,7 @@ class Firewall {
     }
     /// Some of the edits become part of the tables, as if the others came meanwhile.
     void merge() {
-        const size_t n = rng_() % (edits_.size() + 1);
+        const size_t n = rng_() % 2 == 0 ? edits_.size() : rng_() % (edits_.size() + 1);
         for (size_t i = 0; i < n; ++i) merged_.take(*edits_[i]);
         edits_.erase(edits_.begin(), edits_.begin() + static_cast<std::ptrdiff_t>(n));
         compile(policy_, merged_);
@@ -154,16 +154,21 @@ class Firewall {
             key.packet = &packet;
             const int hop_limit = rng_() % 2 == 0 ? 255 : 64;
             Ask ask;
+            if (policy_.delta == nullptr && policy_.tables->rules.trees.covers(key)) ++by_trees_;
             ASSERT_EQ(policy_.decide(key, hop_limit, ask).slot,
                       model_.decide(key, hop_limit, *policy_.sets[0]));
         }
     }
+
+    /// Packets checked of which trees knew.
+    [[nodiscard]] unsigned by_trees() const { return by_trees_; }
 
   private:
     std::string any() { return model_.list[rng_() % model_.list.size()].name; }
     void take_delta() { policy_ = edited(std::move(policy_), edits_); }
     Random& rng_;
     uint32_t next_ = 0;
+    unsigned by_trees_ = 0;
     Model model_, merged_;
     HeldEdits edits_;
     FirewallPolicy policy_;
@@ -171,6 +176,7 @@ class Firewall {
 
 TEST(FirewallLive, AVerdictIsThatOfTheFirstMatchInTheEditedList) {
     Random rng(1);
+    unsigned by_trees = 0;
     for (int round = 0; round < 40; ++round) {
         Firewall firewall(rng, round % 4 == 0 ? rng() % 4 : rng() % 700);
         for (int i = 0; i < 60; ++i) {
@@ -179,7 +185,9 @@ TEST(FirewallLive, AVerdictIsThatOfTheFirstMatchInTheEditedList) {
             firewall.check(40);
             if (HasFatalFailure()) return;
         }
+        by_trees += firewall.by_trees();
     }
+    EXPECT_GT(by_trees, 1000u);
 }
 
 TEST(FirewallLive, RefusesWhatDoesNotFit) {
