@@ -39,15 +39,20 @@ class Memory {
 
 void add_policy(const PolicySnapshot& policy, Memory& memory) {
     for (const auto& step : policy.steps) {
-        const size_t bytes = step.policy->memory_bytes();
         const auto* routes = dynamic_cast<const RoutePolicy*>(step.policy.get());
         const auto* rules = dynamic_cast<const firewall::FirewallPolicy*>(step.policy.get());
+        const size_t trees = rules != nullptr ? rules->tables->rules.trees.memory_bytes() : 0;
+        const size_t bytes = step.policy->memory_bytes() - trees;
         const size_t entries = routes != nullptr  ? routes->size()
                                : rules != nullptr ? policy.rules.size()
                                                   : 0;
         if (bytes != 0)
             memory.add(std::string(StageRegistry::get().stages()[step.stage]->name), bytes, entries,
                        rules != nullptr ? limits::kMaxRules : 0);
+        if (rules != nullptr) {
+            const firewall::RuleTables& tables = rules->tables->rules;
+            memory.add("firewall.trees", trees, tables.words.size(), tables.rules.size());
+        }
         if (rules != nullptr && rules->limit_bytes() != 0)
             memory.add("firewall.limits", rules->limit_bytes(), rules->limit_count());
     }
