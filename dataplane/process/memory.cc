@@ -51,7 +51,9 @@ void add_policy(const PolicySnapshot& policy, Memory& memory) {
                        rules != nullptr ? limits::kMaxRules : 0);
         if (rules != nullptr) {
             const firewall::RuleTables& tables = rules->tables->rules;
-            memory.add("firewall.trees", trees, tables.words.size(), tables.rules.size());
+            // Live edits beside the tables: nobody asks the trees.
+            const bool asked = rules->delta == nullptr;
+            memory.add("firewall.trees", trees, asked ? tables.words.size() : 0);
         }
         if (rules != nullptr && rules->limit_bytes() != 0)
             memory.add("firewall.limits", rules->limit_bytes(), rules->limit_count());
