@@ -78,7 +78,7 @@ TunnelMtus::TunnelMtus(const std::vector<PortPolicy>& ports, const TunnelMtus* b
                 pairs.emplace_back(port.vxlan->local, remote);
     const auto key = [](const auto& pair) { return ends_of(pair.first, pair.second); };
     std::ranges::sort(pairs, {}, key);
-    pairs.erase(std::ranges::unique(pairs, {}, key).begin(), pairs.end());
+    pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());  // clang 14 has no ranges'
     entries_ = std::make_unique<Entry[]>(pairs.size());
     for (const auto& [local, remote] : pairs) {
         Entry& entry = entries_[count_++];
