@@ -15,21 +15,18 @@ namespace ravelin {
 /// an eighth more for each that does not: the ring stays short, and the worker busy.
 class Intake {
   public:
-    /// Half the descriptors a port asks for: what a short stall of the machine leaves is worked
-    /// off.
-    static constexpr uint16_t kCrowded = 512;
-    /// A kernel's socket does not tell how much waits: so many full calls in a row are a full ring.
-    static constexpr unsigned kFullCalls = 1024 / limits::kArrivals;
-
-    Intake() = default;
-    explicit Intake(bool counts_calls) : counts_calls_(counts_calls) {}
+    /// `ring`: the queue's descriptors; half of them are what a short stall of the machine leaves
+    /// to be worked off. `tells`: the driver says how many wait; else, as behind a kernel's
+    /// socket, a ring's worth of full calls in a row is a full ring.
+    explicit Intake(uint16_t ring, bool tells = true)
+        : crowded_(ring / 2), full_calls_allowed_(ring / limits::kArrivals), tells_(tells) {}
 
     /// Frames of no proven flow that may go on of the `received` that a call brought, 1 to
     /// kArrivals. A driver that tells nothing allows all.
     unsigned allow(uint16_t device, uint16_t queue, unsigned received) noexcept {
         const bool full = received == limits::kArrivals;
         full_calls_ = full ? full_calls_ + 1 : 0;
-        if (full && (counts_calls_ ? full_calls_ > kFullCalls : is_crowded(device, queue)))
+        if (full && (tells_ ? is_crowded(device, queue) : full_calls_ > full_calls_allowed_))
             allowed_ = std::max(allowed_ - (allowed_ + 3) / 4, 1u);
         else
             allowed_ = std::min(allowed_ + allowed_ / 8 + 1, limits::kArrivals);
@@ -37,11 +34,12 @@ class Intake {
     }
 
   private:
-    static bool is_crowded(uint16_t device, uint16_t queue) noexcept {
-        return rte_eth_rx_descriptor_status(device, queue, kCrowded) == RTE_ETH_RX_DESC_DONE;
+    [[nodiscard]] bool is_crowded(uint16_t device, uint16_t queue) const noexcept {
+        return rte_eth_rx_descriptor_status(device, queue, crowded_) == RTE_ETH_RX_DESC_DONE;
     }
+    uint16_t crowded_, full_calls_allowed_;
+    bool tells_;
     unsigned full_calls_ = 0, allowed_ = limits::kArrivals;
-    bool counts_calls_ = false;
 };
 
 }  // namespace ravelin

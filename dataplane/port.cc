@@ -208,11 +208,13 @@ Status Port::set_mtu(uint32_t admitted) {
 }
 
 Status Port::set_up_queues(std::span<rte_mempool* const> pools) {
-    uint16_t rx = kDescriptors, tx = kDescriptors;
-    rte_eth_dev_adjust_nb_rx_tx_desc(device_, &rx, &tx);
+    uint16_t tx = kDescriptors;
+    rx_slots_ = kDescriptors;
+    rte_eth_dev_adjust_nb_rx_tx_desc(device_, &rx_slots_, &tx);
     const auto socket = static_cast<unsigned>(rte_eth_dev_socket_id(device_));
     for (uint16_t q = 0; q < rx_queues_; ++q)
-        if (rte_eth_rx_queue_setup(device_, q, rx, socket, nullptr, pools[q % pools.size()]) != 0)
+        if (rte_eth_rx_queue_setup(device_, q, rx_slots_, socket, nullptr,
+                                   pools[q % pools.size()]) != 0)
             return Error{fmt::format("receive queue {} cannot be set up", q)};
     for (uint16_t q = 0; q < tx_queues_; ++q)
         if (rte_eth_tx_queue_setup(device_, q, tx, socket, nullptr) != 0)

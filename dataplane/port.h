@@ -44,6 +44,8 @@ class Port {
     [[nodiscard]] uint16_t device() const { return device_; }
     [[nodiscard]] uint16_t rx_queues() const { return rx_queues_; }
     [[nodiscard]] uint16_t tx_queues() const { return tx_queues_; }
+    /// Descriptors of each receive queue: what was asked for, as far as the device has them.
+    [[nodiscard]] uint16_t rx_slots() const { return rx_slots_; }
     /// Entries of the redirection table by which the device spreads flows over its queues with
     /// both directions on the same one; 0: it does not.
     [[nodiscard]] uint16_t rss_entries() const { return rss_entries_; }
@@ -65,7 +67,7 @@ class Port {
     uint16_t device_;
     std::string interface_;  // the kernel's, behind a packet socket; empty: none
     int asking_ = -1;        // a socket to ask the kernel for its link
-    uint16_t rx_queues_ = 1, tx_queues_ = 1;
+    uint16_t rx_queues_ = 1, tx_queues_ = 1, rx_slots_ = 0;
     uint16_t rss_entries_ = 0;
     bool takes_segments_ = false;
     bool created_ = false;  // by open(), not found

@@ -39,7 +39,7 @@ class Command {
 struct RxQueue {
     uint16_t device = 0, queue = 0;
     PortId port = 0;
-    Intake intake{};
+    Intake intake;
 };
 
 struct WorkerSetup {

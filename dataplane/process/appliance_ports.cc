@@ -65,8 +65,8 @@ void Appliance::share_queues(WorkerSetup& setup) const {
         const Port& port = carrier(static_cast<PortId>(p));
         for (uint16_t q = 0; ports_[p] != nullptr && q < port.rx_queues(); ++q)
             if ((spread ? q : p + q) % worker_count_ == setup.id)
-                setup.queues.push_back(
-                    {port.device(), q, static_cast<PortId>(p), Intake(port.is_interface())});
+                setup.queues.push_back({port.device(), q, static_cast<PortId>(p),
+                                        Intake(port.rx_slots(), !port.is_interface())});
         const auto queue = static_cast<uint16_t>(setup.id % port.tx_queues());
         setup.routes.push_back(
             {port.device(), queue,

@@ -113,7 +113,7 @@ class Case {
         std::string port;
         std::vector<Bytes> burst;  // neighbours in the list on one port arrive together
         for (const YAML::Node& text : step["in"]) {
-            auto packet = parse_packet_text(text.as<std::string>(), defaults_of(*box_));
+            auto packet = parse_packet_text(text.as<std::string>(), defaults_of(box_->policy()));
             if (!packet) refuse(text, packet.error().message);
             if (packet->port != port && !burst.empty())
                 box_->receive(port, std::exchange(burst, {}));

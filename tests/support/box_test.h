@@ -10,19 +10,10 @@
 
 #include "dataplane/flow.h"
 #include "dataplane/flow_table.h"
-#include "dataplane/net/packet_text.h"
+#include "tests/support/frame_at.h"
 #include "tests/support/test_box.h"
 
 namespace ravelin::test {
-
-/// What packets in text may leave out: the first port, and the MACs of them all.
-inline PacketTextDefaults defaults_of(const TestBox& box) {
-    PacketTextDefaults out;
-    for (const PortPolicy& port : box.policy().ports)
-        out.port_macs.push_back({port.name, port.mac});
-    out.port = out.port_macs.front().port;
-    return out;
-}
 
 /// A flow to aim with, by its source port, in either direction; and the worker that owns it.
 inline std::string question(uint16_t port) {
@@ -51,9 +42,7 @@ class BoxTest : public ::testing::Test {
         (void)box_->sent();
     }
     [[nodiscard]] Bytes frame(const std::string& text) const {
-        auto packet = parse_packet_text(text, defaults_of(*box_));
-        EXPECT_TRUE(packet.ok()) << packet.error().message;
-        return packet ? packet->frame : Bytes{};
+        return frame_at(box_->policy(), text);
     }
     void in(const std::string& port, const std::string& text) {
         box_->receive(port, {frame("in=" + port + " " + text)});

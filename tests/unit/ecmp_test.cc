@@ -6,6 +6,7 @@
 #include <map>
 
 #include "dataplane/net/packet_text.h"
+#include "tests/support/frame_at.h"
 #include "tests/support/stage_fixture.h"
 
 namespace ravelin::test {
@@ -45,11 +46,8 @@ using Ways = std::map<unsigned, std::string>;
 Ways ways(StageFixture& box) {
     Ways out;
     for (unsigned flow = 0; flow < kFlows; ++flow) {
-        const auto packet =
-            parse_packet_text(fmt::format("in=lan udp 10.0.0.9:{} > 8.8.8.8:53", 1000 + flow),
-                              {.port = "lan", .port_macs = {{"lan", box.policy().ports[0].mac}}});
-        EXPECT_TRUE(packet);
-        box.receive("lan", {packet->frame});
+        box.receive("lan", {frame_at(box.policy(),
+                                     fmt::format("udp 10.0.0.9:{} > 8.8.8.8:53", 1000 + flow))});
         const auto sent = box.sent();
         EXPECT_EQ(sent.size(), 1u);
         out[flow] = sent.empty() ? "" : sent.front().port;
@@ -124,11 +122,9 @@ TEST(Ecmp, AGatewayThatStopsAnsweringIsAskedForAndComesBack) {
     EXPECT_EQ(asked.front().port, "two");
     EXPECT_NE(describe_frame(asked.front().frame).find("arp who-has 198.51.100.9"),
               std::string::npos);
-    const auto answer =
-        parse_packet_text("in=two arp 198.51.100.9 is-at 02:00:00:00:02:09 to 198.51.100.1",
-                          {.port = "two", .port_macs = {{"two", box.policy().ports[kTwo].mac}}});
-    ASSERT_TRUE(answer);
-    box.receive("two", {answer->frame});
+    box.receive("two", {frame_at(box.policy(),
+                                 "in=two arp 198.51.100.9 is-at 02:00:00:00:02:09 to "
+                                 "198.51.100.1")});
     (void)box.sent();
     EXPECT_EQ(ways(box), before);
 }

@@ -9,14 +9,16 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/net/packet_text.h"
+#include "tests/support/frame_at.h"
 #include "tests/support/ring_ports.h"
+#include "tests/support/small_router.h"
 #include "tests/support/stage_fixture.h"
 
 namespace ravelin::test {
 namespace {
 
 constexpr unsigned kFull = limits::kArrivals;
+constexpr uint16_t kRing = 256;
 
 // A driver that says of its ring what the test wants.
 int answer = RTE_ETH_RX_DESC_AVAIL;
@@ -49,14 +51,14 @@ class IntakeTest : public ::testing::Test {
 
 TEST_F(IntakeTest, TakesAllWhileTheRingIsShortHoweverMuchComes) {
     answer = RTE_ETH_RX_DESC_AVAIL;
-    Intake intake;
+    Intake intake(kRing);
     for (unsigned i = 0; i < 1000; ++i) EXPECT_EQ(call(intake, kFull), kFull);
-    EXPECT_EQ(asked, Intake::kCrowded);
+    EXPECT_EQ(asked, kRing / 2);
 }
 
 TEST_F(IntakeTest, TakesLessAndLessOfACrowdedRingButNeverNothing) {
     answer = RTE_ETH_RX_DESC_DONE;
-    Intake intake;
+    Intake intake(kRing);
     unsigned before = kFull;
     for (unsigned i = 0; i < 20; ++i) {
         const unsigned now = call(intake, kFull);
@@ -72,36 +74,21 @@ TEST_F(IntakeTest, TakesLessAndLessOfACrowdedRingButNeverNothing) {
 
 TEST_F(IntakeTest, ADriverThatTellsNothingAllowsAll) {
     answer = -ENOTSUP;
-    Intake intake;
+    Intake intake(kRing);
     for (unsigned i = 0; i < 1000; ++i) EXPECT_EQ(call(intake, kFull), kFull);
 }
 
 TEST_F(IntakeTest, AKernelsSocketIsFullWhenCallsAreFullForLong) {
     answer = RTE_ETH_RX_DESC_AVAIL;
-    Intake intake(true);
-    for (unsigned i = 0; i < Intake::kFullCalls; ++i) EXPECT_EQ(call(intake, kFull), kFull);
+    Intake intake(kRing, false);
+    for (unsigned i = 0; i < kRing / kFull; ++i) EXPECT_EQ(call(intake, kFull), kFull);
     EXPECT_LT(call(intake, kFull), kFull);
     const unsigned less = call(intake, kFull);
     EXPECT_GT(call(intake, 3), less);
     EXPECT_GT(call(intake, kFull), less) << "counted anew";
 }
 
-constexpr const char* kConfig = R"(
-ports:
-  - {name: lan, device: 'null', addresses: [10.0.0.1/24, "fd00:1::1/64"], mac: '02:00:00:00:aa:01'}
-  - {name: wan, device: 'null', addresses: 192.0.2.1/24, mac: '02:00:00:00:aa:02'}
-pipeline:
-  - parse
-  - steer
-  - route: {routes: [{to: 0.0.0.0/0, via: 192.0.2.9}]}
-  - firewall: {rules: [{name: out, action: accept, in: lan}, {name: web, action: accept, in: wan, protocol: tcp, to-ports: 443}]}
-  - neighbour:
-      static:
-        - {port: wan, address: 192.0.2.9, mac: '02:00:00:00:01:09'}
-        - {port: lan, address: 10.0.0.20, mac: '02:00:00:00:00:20'}
-  - local
-  - rewrite
-)";
+const std::string kWeb = ", {name: web, action: accept, in: wan, protocol: tcp, to-ports: 443}";
 
 class Overload : public ::testing::Test {
   protected:
@@ -112,15 +99,8 @@ class Overload : public ::testing::Test {
         (void)box_.sent();
     }
     void in(const std::string& port, const std::vector<std::string>& texts) {
-        const auto& ports = box_.policy().ports;
-        const PacketTextDefaults defaults{
-            .port = port, .port_macs = {{"lan", ports[0].mac}, {"wan", ports[1].mac}}};
         std::vector<Bytes> frames;
-        for (const std::string& text : texts) {
-            const auto packet = parse_packet_text(text, defaults);
-            EXPECT_TRUE(packet) << text << ": " << packet.error().message;
-            frames.emplace_back(packet->frame.begin(), packet->frame.end());
-        }
+        for (const std::string& text : texts) frames.push_back(frame_at(box_.policy(), text, port));
         box_.receive(port, frames);
     }
     static std::string syn(unsigned i) {
@@ -130,7 +110,7 @@ class Overload : public ::testing::Test {
 
     static constexpr const char* kOut = "udp 10.0.0.20:4000 > 203.0.113.7:80 len=9";
     static constexpr const char* kBack = "udp 203.0.113.7:80 > 10.0.0.20:4000 len=9";
-    StageFixture box_{kConfig};
+    StageFixture box_{small_router("'null'", "'null'", kWeb)};
 };
 
 TEST_F(Overload, LosesWhatIsOfNoProvenFlowBeyondWhatIsAllowed) {

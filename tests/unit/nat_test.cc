@@ -38,7 +38,7 @@ class NatConversation : public BoxTest {
     explicit NatConversation(const char* more) { start(fmt::format(fmt::runtime(kConfig), more)); }
     /// Sends one packet and returns what left, or says why nothing did.
     std::string pass(const std::string& text, const std::string& to) {
-        const auto packet = parse_packet_text(text, defaults_of(*box_));
+        const auto packet = parse_packet_text(text, defaults_of(box_->policy()));
         EXPECT_TRUE(packet.ok()) << text;
         box_->receive(packet->port, {packet->frame});
         const auto sent = box_->sent();

@@ -8,40 +8,19 @@
 #include <vector>
 
 #include "dataplane/handoff.h"
-#include "dataplane/net/packet_text.h"
 #include "dataplane/shortcut.h"
 #include "pipelines/net/parse.h"
-#include "tests/support/frames.h"
+#include "tests/support/frame_at.h"
+#include "tests/support/small_router.h"
 #include "tests/support/stage_fixture.h"
 
 namespace ravelin::test {
 namespace {
 
-constexpr const char* kConfig = R"(
-ports:
-  - {name: lan, device: 'null', addresses: [10.0.0.1/24, "fd00:1::1/64"], mac: '02:00:00:00:aa:01'}
-  - {name: wan, device: 'null', addresses: 192.0.2.1/24, mac: '02:00:00:00:aa:02'}
-pipeline:
-  - parse
-  - steer
-  - route: {routes: [{to: 0.0.0.0/0, via: 192.0.2.9}]}
-  - firewall: {rules: [{name: out, action: accept, in: lan}]}
-  - neighbour:
-      static:
-        - {port: wan, address: 192.0.2.9, mac: '02:00:00:00:01:09'}
-        - {port: lan, address: 10.0.0.20, mac: '02:00:00:00:00:20'}
-  - local
-  - rewrite
-)";
-
 class ShortcutBox : public ::testing::Test {
   protected:
     [[nodiscard]] Bytes frame(const std::string& text) const {
-        const auto& ports = box_.policy().ports;
-        const auto packet = parse_packet_text(
-            text, {.port = "lan", .port_macs = {{"lan", ports[0].mac}, {"wan", ports[1].mac}}});
-        EXPECT_TRUE(packet) << text << ": " << packet.error().message;
-        return packet ? Bytes(packet->frame.begin(), packet->frame.end()) : Bytes(60);
+        return frame_at(box_.policy(), text);
     }
     void out() { box_.receive("lan", {frame(data_)}); }
     void back() {
@@ -58,7 +37,7 @@ class ShortcutBox : public ::testing::Test {
         box_.context().handoff->send(0, handed, meta, static_cast<uint16_t>(steer));
         box_.settle();
     }
-    StageFixture box_{kConfig};
+    StageFixture box_{small_router()};
     const std::string data_ = "in=lan udp 10.0.0.20:4000 > 203.0.113.7:80 len=9";
 };
 

@@ -11,8 +11,8 @@
 #include <map>
 #include <span>
 
-#include "dataplane/net/packet_text.h"
 #include "pipelines/stages/route_learned.h"
+#include "tests/support/frame_at.h"
 #include "tests/support/instrumented.h"
 #include "tests/support/stage_fixture.h"
 #include "tests/unit/shortcut_support.h"
@@ -173,20 +173,12 @@ class World {
     [[nodiscard]] const Twins& twins() const { return twins_; }
 
   private:
-    [[nodiscard]] Bytes frame_of(const std::string& port, const std::string& text) const {
-        std::vector<PacketTextDefaults::PortMac> macs;
-        for (const PortPolicy& each : twins_.policy().ports) macs.push_back({each.name, each.mac});
-        const auto packet =
-            parse_packet_text("in=" + port + " " + text, {.port = port, .port_macs = macs});
-        EXPECT_TRUE(packet) << text << ": " << packet.error().message;
-        return packet ? Bytes(packet->frame.begin(), packet->frame.end()) : Bytes(60);
-    }
     void burst() {
         std::map<std::string, std::vector<Bytes>> by_port;
         for (unsigned n = 1 + random_() % 100; n != 0; --n) {
             Conversation& of = conversations_[random_() % conversations_.size()];
             const auto p = random_() % 30 == 0 ? of.aside() : of.next();
-            Bytes frame = frame_of(p.port, p.text);
+            Bytes frame = frame_at(twins_.policy(), p.text, p.port);
             bend(frame, random_);
             by_port[p.port].push_back(std::move(frame));
         }
@@ -204,9 +196,10 @@ class World {
     }
     // ARP of a host behind lan or its sub-interface, whose MAC is another each time.
     void announce(bool tagged, unsigned host) {
-        const auto arp = frame_of("lan", fmt::format("{}arp 10.{}.0.{} is-at 02:00:00:00:00:{:02x}",
-                                                     tagged ? "vlan=5 " : "", tagged ? 5 : 0, host,
-                                                     0x20 + random_() % 4));
+        const auto arp =
+            frame_at(twins_.policy(), fmt::format("{}arp 10.{}.0.{} is-at 02:00:00:00:00:{:02x}",
+                                                  tagged ? "vlan=5 " : "", tagged ? 5 : 0, host,
+                                                  0x20 + random_() % 4));
         twins_.both([&](StageFixture& box) { box.receive("lan", {arp}); });
     }
     void announce_all() {

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "dataplane/limits.h"
-#include "dataplane/net/packet_text.h"
-#include "tests/support/box_test.h"
+#include "tests/support/frame_at.h"
 #include "tests/support/ring_box.h"
+#include "tests/support/small_router.h"
 #include "tests/support/standing.h"
 
 namespace ravelin::test {
@@ -19,22 +19,8 @@ constexpr unsigned kFlood = 900;
 
 std::string config(unsigned workers) {
     return "mode: router\nworkers: {count: " + std::to_string(workers) +
-           ", poll: adaptive, buffers: 4096, flows: 4096, hugepages: \"off\"}\n" + R"(
-ports:
-  - {name: lan, device: net_ring_lan, addresses: 10.0.0.1/24, mac: '02:00:00:00:aa:01'}
-  - {name: wan, device: net_ring_wan, addresses: 192.0.2.1/24, mac: '02:00:00:00:aa:02'}
-pipeline:
-  - parse
-  - steer
-  - route: {routes: [{to: 0.0.0.0/0, via: 192.0.2.9}]}
-  - firewall: {rules: [{name: out, action: accept, in: lan}]}
-  - neighbour:
-      static:
-        - {port: wan, address: 192.0.2.9, mac: '02:00:00:00:01:09'}
-        - {port: lan, address: 10.0.0.20, mac: '02:00:00:00:00:20'}
-  - local
-  - rewrite
-)";
+           ", poll: adaptive, buffers: 4096, flows: 4096, hugepages: \"off\"}\n" +
+           small_router("net_ring_lan", "net_ring_wan");
 }
 
 class OverloadTest : public ::testing::Test {
@@ -47,12 +33,8 @@ class OverloadTest : public ::testing::Test {
         (void)left(1);
     }
     void send(size_t port, const std::string& text) {
-        const auto& ports = box_->store().current()->ports;
-        const auto packet =
-            parse_packet_text(text, {.port = ports[port].name,
-                                     .port_macs = {{"lan", ports[0].mac}, {"wan", ports[1].mac}}});
-        ASSERT_TRUE(packet) << packet.error().message;
-        box_->send(port, exact_frame(packet->frame));
+        const PolicySnapshot& policy = *box_->store().current();
+        box_->send(port, exact_frame(frame_at(policy, text, policy.ports[port].name)));
     }
     unsigned left(size_t port) {
         unsigned n = 0;
