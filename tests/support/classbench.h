@@ -85,6 +85,27 @@ ClassifierKey key_near(const ClassifierRule& rule, Random& rng) {
     return key;
 }
 
+/// A packet near one of `rules` with fields from near others: combinations that no rule wrote down.
+template <typename Random>
+ClassifierKey key_across(std::span<const ClassifierRule> rules, Random& rng) {
+    const auto any = [&] { return key_near(rules[rng() % rules.size()], rng); };
+    auto key = any();
+    if (rng() % 4 == 0) key.destination = any().destination;
+    if (rng() % 8 == 0) key.source = any().source;
+    if (rng() % 8 == 0) key.destination_port = any().destination_port;
+    if (rng() % 8 == 0) key.source_port = any().source_port;
+    if (rng() % 8 == 0) key.protocol = static_cast<uint8_t>(rng());
+    if (rng() % 16 == 0) key.destination = IpAddress::v4(static_cast<uint32_t>(rng()));
+    return key;
+}
+
+/// Where two lookups differ.
+inline std::string describe(const ClassifierKey& key) {
+    return key.source.to_string() + ' ' + key.destination.to_string() + ' ' +
+           std::to_string(key.source_port) + ' ' + std::to_string(key.destination_port) +
+           " protocol " + std::to_string(key.protocol);
+}
+
 /// The definition of a match, field by field.
 inline bool matches(const ClassifierRule& rule, const ClassifierKey& key) {
     const auto holds = [&](const std::vector<Prefix>& prefixes, const IpAddress& a) {

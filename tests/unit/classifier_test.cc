@@ -14,6 +14,7 @@ namespace ravelin {
 namespace {
 
 using Random = std::mt19937_64;
+using test::key_across;
 using test::key_near;
 using test::linear_match;
 
@@ -29,19 +30,8 @@ ClassifierKey tcp(std::string_view from, std::string_view to, uint16_t port) {
 void expect_linear(const Classifier& classifier, std::span<const ClassifierRule> rules, Random& rng,
                    int lookups) {
     for (int i = 0; i < lookups; ++i) {
-        auto key = key_near(rules[rng() % rules.size()], rng);
-        // Every field from the edge of another rule: combinations that no rule wrote down.
-        const auto other = [&] { return key_near(rules[rng() % rules.size()], rng); };
-        if (rng() % 4 == 0) key.destination = other().destination;
-        if (rng() % 8 == 0) key.source = other().source;
-        if (rng() % 8 == 0) key.destination_port = other().destination_port;
-        if (rng() % 8 == 0) key.source_port = other().source_port;
-        if (rng() % 8 == 0) key.protocol = static_cast<uint8_t>(rng());
-        if (rng() % 16 == 0) key.destination = IpAddress::v4(static_cast<uint32_t>(rng()));
-        ASSERT_EQ(classifier.match(key), linear_match(rules, key))
-            << key.source.to_string() << ' ' << key.destination.to_string() << ' '
-            << key.source_port << ' ' << key.destination_port << " protocol "
-            << unsigned{key.protocol};
+        const auto key = key_across(rules, rng);
+        ASSERT_EQ(classifier.match(key), linear_match(rules, key)) << test::describe(key);
     }
 }
 

@@ -13,7 +13,7 @@ namespace ravelin {
 namespace {
 
 using Random = std::mt19937_64;
-using test::key_near;
+using test::key_across;
 using test::linear_match;
 
 // Packets at the edges of rules, and of what no rule wrote down. How many were covered.
@@ -21,20 +21,10 @@ int compare(const CutTrees& trees, std::span<const ClassifierRule> rules, Random
             int lookups) {
     int covered = 0;
     for (int i = 0; i < lookups; ++i) {
-        auto key = key_near(rules[rng() % rules.size()], rng);
-        const auto other = [&] { return key_near(rules[rng() % rules.size()], rng); };
-        if (rng() % 4 == 0) key.destination = other().destination;
-        if (rng() % 8 == 0) key.source = other().source;
-        if (rng() % 8 == 0) key.destination_port = other().destination_port;
-        if (rng() % 8 == 0) key.source_port = other().source_port;
-        if (rng() % 8 == 0) key.protocol = static_cast<uint8_t>(rng());
-        if (rng() % 16 == 0) key.destination = IpAddress::v4(static_cast<uint32_t>(rng()));
+        const auto key = key_across(rules, rng);
         if (!trees.covers(key)) continue;
         ++covered;
-        EXPECT_EQ(trees.match(key), linear_match(rules, key))
-            << key.source.to_string() << ' ' << key.destination.to_string() << ' '
-            << key.source_port << ' ' << key.destination_port << " protocol "
-            << unsigned{key.protocol};
+        EXPECT_EQ(trees.match(key), linear_match(rules, key)) << test::describe(key);
         if (testing::Test::HasFailure()) break;
     }
     return covered;
