@@ -25,6 +25,7 @@ DataplaneLink::DataplaneLink(EventLoop& loop, std::string socket_path)
 
 DataplaneLink::~DataplaneLink() {
     loop_.cancel(retry_);
+    loop_.cancel(broken_);
     for (const auto& [id, open] : open_) loop_.cancel(open.timer);
     if (fd_) loop_.forget(fd_.get());
 }
@@ -92,6 +93,7 @@ void DataplaneLink::greeted(Result<model::Reply> reply) {
 void DataplaneLink::drop(const std::string& why) {
     if (!fd_) return;
     loop_.forget(fd_.get());
+    loop_.cancel(std::exchange(broken_, EventLoop::kNoTimer));
     fd_.reset();
     problem_ = why;
     const bool was_greeted = std::exchange(greeted_, false);
@@ -153,8 +155,9 @@ void DataplaneLink::flush() {
     if (!flushed) {
         // Not from inside send(): the caller's `done` must not run before send() returns.
         loop_.set_events(fd_.get(), POLLIN);
-        loop_.after(milliseconds(0), [this, why = flushed.error().message, fd = fd_.get()] {
-            if (fd_.get() == fd) drop("data plane connection: " + why);
+        if (broken_ != EventLoop::kNoTimer) return;
+        broken_ = loop_.after(milliseconds(0), [this, why = flushed.error().message] {
+            drop("data plane connection: " + why);
         });
         return;
     }

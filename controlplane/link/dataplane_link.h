@@ -89,6 +89,7 @@ class DataplaneLink {
     bool greeted_ = false, reconnect_ = false;
     unsigned failures_ = 0;  // since the last greeting
     EventLoop::TimerId retry_ = EventLoop::kNoTimer;
+    EventLoop::TimerId broken_ = EventLoop::kNoTimer;  // what was written could not be: drops
     std::string problem_ = "not connected to the data plane";
     model::DataplaneStatus status_;
 };

@@ -83,6 +83,26 @@ TEST_F(LinkTest, GivesUpOnAnAnswerThatDoesNotCome) {
     EXPECT_FALSE(problem.empty()) << "not greeted yet";
 }
 
+// A descriptor's number is given to the next connection at once.
+TEST_F(LinkTest, WhatCouldNotBeWrittenDoesNotDropTheNextConnection) {
+    const auto pair = [this] {
+        int fds[2];
+        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        link_->adopt(UniqueFd(fds[0]));
+        return UniqueFd(fds[1]);
+    };
+    int broken[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, broken), 0);
+    ::close(broken[1]);
+    link_->adopt(UniqueFd(broken[0]));  // its hello cannot be written
+    link_->drop("something else was wrong");
+    const UniqueFd second = pair();
+    loop_.turn(milliseconds(5));
+    char hello[256];
+    ASSERT_GT(::recv(second.get(), hello, sizeof hello, 0), 0);
+    EXPECT_EQ(::recv(second.get(), hello, sizeof hello, 0), -1) << "closed";
+}
+
 TEST_F(LinkTest, HandsEventsOn) {
     test::FakeDataplane dataplane(directory_ + "/dataplane.sock");
     std::string rule;
