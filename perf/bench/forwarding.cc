@@ -28,13 +28,13 @@ Turn one_run(Rig& rig, const Forwarding& what, const Options& options) {
     Turn t;
     t.testpmd = rig.measure_testpmd(seconds);
     t.io = rig.measure_io(seconds);
-    if (!what.plain.empty()) {
+    if (!what.work.plain.empty()) {
         // What the firewall does not see must not have happened when it comes back.
         const ReplayPosition before = replay_position();
-        rig.box().apply(what.plain);
+        rig.box().apply(what.work.plain);
         t.plain = rig.measure(seconds);
         return_to(before);
-        rig.apply(what.yaml);
+        rig.apply(what.work.yaml);
     }
     t.box = rig.measure(seconds);
     return t;
@@ -46,7 +46,7 @@ void add(const Forwarding& what, const Turn& t, Report& report) {
     };
     report.add(name("cycles_per_packet"), kUnit, t.box);
     report.add(name("net_cycles_per_packet"), kUnit, t.box - t.io, what.net);
-    if (!what.plain.empty())
+    if (!what.work.plain.empty())
         report.add(name("added_cycles_per_packet"), kUnit, t.box - t.plain, what.added);
     report.add(name("mpps"), "Mpps", static_cast<double>(rte_get_tsc_hz()) / 1e6 / t.box);
     report.add(name("io_cycles_per_packet"), kUnit, t.io);
@@ -74,11 +74,11 @@ nlohmann::json load_of(Rig& rig) {
 }
 
 void measure_forwarding(const Forwarding& what, const Options& options, Report& report) {
-    Playlist playlist = what.playlist;
+    Playlist playlist = what.work.playlist;
     playlist.sizes = sizes_of(options);
     if (options.flows != 0) playlist.flows = options.flows;
     if (options.quick) playlist.flows = std::min<uint64_t>(playlist.flows, 1 << 14);
-    Rig rig(playlist, what.yaml);
+    Rig rig(playlist, what.work.yaml);
     rig.play(lap_of(playlist));
     std::vector<double> io, testpmd;
     for (unsigned r = 0; r < options.runs; ++r) {

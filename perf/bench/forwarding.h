@@ -5,14 +5,13 @@
 
 #include "perf/bench/figure.h"
 #include "perf/bench/rig.h"
+#include "perf/bench/works.h"
 
 namespace ravelin::perf {
 
 struct Forwarding {
     std::string name = "";  ///< what metrics begin with; empty where there is one variant only
-    Playlist playlist;
-    std::string yaml;        ///< what is measured
-    std::string plain = "";  ///< added cycles are counted from here; empty: none are
+    Work work;              ///< where it has a plain variant, added cycles are counted from there
     Target net = {}, added = {};
 };
 

@@ -8,7 +8,6 @@
 #include <cstdio>
 
 #include "perf/bench/forwarding.h"
-#include "perf/bench/playlists.h"
 
 namespace ravelin::perf {
 namespace {
@@ -29,12 +28,9 @@ void add(double cycles, double io, double testpmd, Report& report) {
 }
 
 void run(const Options& options, Report& report) {
-    Rig rig({.flows = options.quick ? 1 << 16 : kTuples,
-             .write = [](auto flows) { write_conversations(flows); },
-             .program = Program::kSteps},
-            router({.flows = options.quick ? 1 << 17 : kFlows,
-                    .firewall = "timeouts: {tcp-time-wait: 1s}, ",
-                    .wires = Box::Wires::kReplay}));
+    const Work work =
+        connections(options.quick ? 1 << 16 : kTuples, options.quick ? 1 << 17 : kFlows);
+    Rig rig(work.playlist, work.yaml);
     rig.head().step_to = kLife;
     rewind_replay();
     const double seconds = options.quick ? 0.05 : 1;

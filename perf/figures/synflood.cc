@@ -11,9 +11,8 @@
 
 #include "perf/bench/figure.h"
 #include "perf/bench/machine.h"
-#include "perf/bench/playlists.h"
-#include "perf/bench/rig.h"
 #include "perf/bench/simulation.h"
+#include "perf/bench/works.h"
 
 namespace ravelin::perf {
 namespace {
@@ -134,11 +133,8 @@ class Run {
 
 // What the policy denies, port to port: the path of most of a flood.
 void drop_path(const Options& options, Report& report) {
-    Rig rig(
-        {.flows = options.quick ? 1u << 14 : 1u << 20,
-         .write = [](auto flows) { write_to_prefixes(flows, {*Prefix::parse("198.18.0.0/16")}); }},
-        router({.rules = "{name: web, action: accept, in: lan, protocol: tcp, to-ports: 443}",
-                .wires = Box::Wires::kReplay}));
+    const Work work = denied(options.quick ? 1u << 14 : 1u << 20);
+    Rig rig(work.playlist, work.yaml);
     for (unsigned r = 0; r < options.runs; ++r) {
         const double io = rig.measure_io(options.quick ? 0.05 : 0.5);
         const double cycles = rig.measure(options.quick ? 0.05 : 0.5, true);
