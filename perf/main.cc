@@ -97,6 +97,8 @@ int main(int argc, char** argv) {
     app.add_option("--workers", options.workers, "Of scaling: up to so many")
         ->check(CLI::Range(1, 16));
     app.add_option("--config", options.config, "Of own: the policy");
+    app.add_option("--slower", options.slower,
+                   "Of instructions: a stage wastes so many rounds of two on each packet");
     app.add_option("--only", options.only, "One part of a figure that has several");
     app.add_flag("--sections", options.sections, "Cycles of each stage too");
     app.add_flag("--quick", options.quick, "Shows that it runs; the numbers mean little");

@@ -19,6 +19,7 @@ struct Options {
     uint64_t flows = 0;       ///< of forwarding; 0: as the figure says
     unsigned workers = 0;     ///< of scaling: up to so many; 0: one a CPU
     std::string config = {};  ///< of own: the policy
+    unsigned slower = 0;      ///< of instructions: rounds of two that a stage wastes on a packet
 };
 
 struct Figure {

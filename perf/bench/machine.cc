@@ -25,6 +25,14 @@ namespace ravelin::perf {
 namespace {
 
 constexpr double kProbeSeconds = 0.2, kFarNs = 90;
+// The vectors that -march has.
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+constexpr const char* kBuiltFor = "avx512";
+#elif defined(__AVX2__)
+constexpr const char* kBuiltFor = "avx2";
+#else
+constexpr const char* kBuiltFor = "sse";
+#endif
 constexpr unsigned kRounds = 64;  // between two readings of the clock
 
 std::string first_line(const std::string& path) {
@@ -117,7 +125,8 @@ nlohmann::json describe_versions() {
     const char* commit = std::getenv("RAVELIN_COMMIT");
     return {{"commit", commit != nullptr ? commit : ""},
             {"dpdk", rte_version()},
-            {"compiler", __VERSION__}};
+            {"compiler", __VERSION__},
+            {"built_for", kBuiltFor}};
 }
 
 nlohmann::json probe_distance() {

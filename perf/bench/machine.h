@@ -10,7 +10,7 @@ namespace ravelin::perf {
 /// CPU, instruction sets that matter, TSC, memory, huge pages, kernel, load.
 nlohmann::json describe_machine();
 
-/// Of this program (RAVELIN_COMMIT), DPDK, the compiler.
+/// Of this program (RAVELIN_COMMIT), DPDK, the compiler and the vectors it compiled for.
 nlohmann::json describe_versions();
 
 /// A cache line handed to another CPU and back, for a fifth of a second: nanoseconds one way, and

@@ -99,7 +99,7 @@ int measuring_cpu() {
 
 uint64_t lap_of(const Playlist& playlist) { return std::min<uint64_t>(playlist.flows, 1 << 24); }
 
-Rig::Rig(const Playlist& playlist, const config::Node& config, Check check)
+Rig::Rig(const Playlist& playlist, const config::Node& config, Check check, Clock clock)
     : tape_(std::make_unique<Tape>(record(playlist, next_path()))),
       playlist_(playlist),
       check_(check),
@@ -107,7 +107,7 @@ Rig::Rig(const Playlist& playlist, const config::Node& config, Check check)
     start_environment();
     pin();
     make_replay_ports(*tape_);
-    box_ = std::make_unique<Box>(config, &Now::read, Box::Wires::kReplay);
+    box_ = std::make_unique<Box>(config, clock, Box::Wires::kReplay);
     if (playlist.open) open_all();
 }
 
@@ -143,13 +143,7 @@ double Rig::measure(double seconds, bool drops) {
 double Rig::measure_io(double seconds) {
     const ReplayPosition before = replay_position();
     head().check = Check::kSame;
-    const double cycles = windows(seconds, [this] {
-        for (const PortId port : {kLan, kWan}) {
-            rte_mbuf* frames[limits::kArrivals];
-            const uint16_t n = rte_eth_rx_burst(box_->device(port), 0, frames, limits::kArrivals);
-            if (n != 0) rte_eth_tx_burst(box_->device(1 - port), 0, frames, n);
-        }
-    });
+    const double cycles = windows(seconds, [this] { turn_io(); });
     verify("io", false);
     return_to(before);
     return cycles;
@@ -180,6 +174,14 @@ void Rig::verify(const char* who, bool drops) {
 
 void Rig::turn() {
     for (const auto& worker : box_->appliance().workers()) worker->turn();
+}
+
+void Rig::turn_io() {
+    for (const PortId port : {kLan, kWan}) {
+        rte_mbuf* frames[limits::kArrivals];
+        const uint16_t n = rte_eth_rx_burst(box_->device(port), 0, frames, limits::kArrivals);
+        if (n != 0) rte_eth_tx_burst(box_->device(1 - port), 0, frames, n);
+    }
 }
 
 uint64_t Rig::total(uint64_t TapeHead::Seen::*what) {

@@ -39,7 +39,8 @@ class Rig {
   public:
     /// Boots. One rig at a time in a process. `check`: of what leaves the box.
     Rig(const Playlist& playlist, const std::string& yaml) : Rig(playlist, load(yaml)) {}
-    Rig(const Playlist& playlist, const config::Node& config, Check check = Check::kForwarded);
+    Rig(const Playlist& playlist, const config::Node& config, Check check = Check::kForwarded,
+        Clock clock = &Now::read);
     ~Rig();
     Rig(const Rig&) = delete;
     Rig& operator=(const Rig&) = delete;
@@ -65,6 +66,10 @@ class Rig {
     void take_out();
     /// Plays `packets`; what of them left.
     uint64_t play(uint64_t packets);
+    /// One turn of all workers.
+    void turn();
+    /// And of a loop that only receives and transmits.
+    void turn_io();
     /// Opens all connections of the tape there is: SYN, SYN-ACK, ACK of each.
     void open_all();
 
@@ -72,7 +77,6 @@ class Rig {
     template <typename Turn>
     double windows(double seconds, Turn turn);
     void verify(const char* who, bool drops);
-    void turn();
     uint64_t total(uint64_t TapeHead::Seen::*what);
     std::unique_ptr<Tape> tape_, other_;
     ReplayPosition position_;

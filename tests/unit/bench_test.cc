@@ -8,6 +8,7 @@
 #include "perf/bench/histogram.h"
 #include "perf/bench/report.h"
 #include "perf/bench/search.h"
+#include "perf/bench/steps.h"
 #include "perf/replay/verify.h"
 
 namespace ravelin::perf {
@@ -58,6 +59,47 @@ TEST(Histogram, KeepsSmallValuesExactlyAndOthersWithinAThirtySecond) {
     for (uint64_t v = 0; v < 64; ++v) small.record(v);
     EXPECT_EQ(small.quantile(0.5), 31u);
     EXPECT_EQ(Histogram().quantile(0.5), 0u);
+}
+
+// Of work whose instructions are known.
+template <typename Work>
+Steps steps_of(Work work) {
+    begin_steps();
+    work();
+    return end_steps();
+}
+
+TEST(Steps, CountEachInstructionOnce) {
+    const auto nothing = steps_of([] {}).instructions;
+    const auto rounds = [](unsigned n) {
+        return steps_of([n] {
+                   unsigned left = n;
+                   asm volatile("0: decl %0\n jnz 0b" : "+r"(left)::"cc");
+               })
+            .instructions;
+    };
+    EXPECT_EQ(rounds(1000) - rounds(10), 2 * 990u);
+    EXPECT_EQ(rounds(50), rounds(50));
+    EXPECT_LT(nothing, rounds(1));
+}
+
+TEST(Steps, KnowWhatIsDear) {
+    const Dear plain = steps_of([] {}).dear;
+    EXPECT_EQ(plain.sum(), 0u);
+    uint64_t memory = 7, other = 1;
+    const Dear dear =
+        steps_of([&] {
+            asm volatile("lock incq %0" : "+m"(memory)::"cc");
+            asm volatile("xchgq %0, %1" : "+m"(memory), "+r"(other));
+            asm volatile("xorl %%edx, %%edx\n divq %0" ::"r"(uint64_t{3}) : "rax", "rdx", "cc");
+            asm volatile("rdtsc" ::: "rax", "rdx");
+            asm volatile("movl $39, %%eax\n syscall" ::  // getpid
+                         : "rax", "rcx", "r11", "memory");
+        }).dear;
+    EXPECT_EQ(dear.locked, 2u);
+    EXPECT_EQ(dear.divisions, 1u);
+    EXPECT_EQ(dear.clocks, 1u);
+    EXPECT_EQ(dear.calls, 1u);
 }
 
 // A system that loses whatever is beyond its capacity.
