@@ -10,6 +10,7 @@ namespace ravelin::perf {
 namespace {
 
 const char* sense_of(const Target& target) {
+    if (target.sense == Target::Sense::kExactly) return "exactly";
     return target.sense == Target::Sense::kAtMost ? "at most" : "at least";
 }
 
@@ -38,6 +39,8 @@ double Measure::median() const { return median_of(runs); }
 
 bool Measure::met() const {
     if (target.sense == Target::Sense::kNone) return true;
+    if (target.sense == Target::Sense::kExactly)  // in no run otherwise, whatever the median
+        return std::ranges::all_of(runs, [&](double v) { return v == target.value; });
     return target.sense == Target::Sense::kAtMost ? median() <= target.value
                                                   : median() >= target.value;
 }

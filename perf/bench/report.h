@@ -10,11 +10,12 @@
 namespace ravelin::perf {
 
 struct Target {
-    enum class Sense : uint8_t { kNone, kAtMost, kAtLeast } sense = Sense::kNone;
+    enum class Sense : uint8_t { kNone, kAtMost, kAtLeast, kExactly } sense = Sense::kNone;
     double value = 0;
 };
 inline Target at_most(double value) { return {Target::Sense::kAtMost, value}; }
 inline Target at_least(double value) { return {Target::Sense::kAtLeast, value}; }
+inline Target exactly(double value) { return {Target::Sense::kExactly, value}; }
 
 /// One quantity. Runs are independent of each other.
 struct Measure {

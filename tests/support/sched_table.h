@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tables of principals for tests.
 #pragma once
-#include <gtest/gtest.h>
-
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +12,7 @@ namespace ravelin::sched {
 
 inline PrincipalTable table_of(const std::vector<PrincipalSpec>& specs) {
     auto built = PrincipalTable::build(specs);
-    EXPECT_TRUE(built.ok()) << (built.ok() ? "" : built.error().message);
+    if (!built.ok()) throw std::logic_error(built.error().message);
     return std::move(*built);
 }
 /// `n` principals without parents, and the id of the i-th.

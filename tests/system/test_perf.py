@@ -43,6 +43,28 @@ def test_connections_complete_and_are_checked():
     assert load["frames_checked_last"] > 0 and load["frames_wrong"] == 0
 
 
+def test_the_papers_figure_comes_out_as_printed():
+    result = run_bench("fig1", "--runs", "1")
+    assert {name: m["median"] for name, m in result["metrics"].items() if name.endswith("_admitted")} == {
+        "fixed_split_admitted": 5, "half_the_slack_admitted": 6, "slack_by_present_load_admitted": 7,
+        "slack_by_residual_admitted": 7, "slack_by_would_be_load_admitted": 8, "equal_utilisation_admitted": 9,
+        "proportional_admitted": 9, "exact_test_admitted": 9,
+        "exact_test_nonpreemptive_admitted": result["metrics"]["exact_test_nonpreemptive_admitted"]["median"]}
+    assert result["metrics"]["executed_misses"]["median"] == 0
+    assert result["metrics"]["misses_of_ten"]["median"] == 50  # so misses are seen
+    assert [round(t, 1) for t in result["data"]["least_times_ms"]] == \
+        [11.0, 12.4, 14.1, 16.4, 19.6, 24.4, 32.4, 47.8, 91.7, 1100.0]
+
+
+def test_the_admission_tests_are_compared_and_executed():
+    metrics = run_bench("admission", "--quick", "--runs", "1")["metrics"]
+    assert metrics["exact_preemptive_admitted"]["median"] > metrics["paper_equal_utilisation_admitted"]["median"]
+    assert metrics["executed_misses"]["median"] == 0
+    assert metrics["counterexample_paper_misses"]["median"] == 50
+    assert metrics["counterexample_exact_misses"]["median"] == 0
+    assert metrics["preemptive_outline_decision_p99"]["median"] > 0
+
+
 def test_the_report_is_made_of_what_was_stored(tmp_path):
     stored = {"bench": "l3-1", "when": "now", "config": {}, "versions": {"commit": "abc", "dpdk": "DPDK", "compiler": "c"},
               "machine": {"cpus": 2, "cpu": "some", "tsc_mhz": 2600, "kernel": "6", "loadavg": "0.5 0 0"},
@@ -51,11 +73,18 @@ def test_the_report_is_made_of_what_was_stored(tmp_path):
     (tmp_path / "l3-1.json").write_text(json.dumps(stored))
     points = [{"rules": r, "flows": f, "hit": r + f, "miss": 2, "hostile": 3} for r in (10, 100) for f in (1024, 4096)]
     (tmp_path / "curve.json").write_text(json.dumps({**stored, "bench": "curve", "data": points}))
+    curves = {"fixed split, 1 unit": [[1, 2], [2, 4]], "equal utilisation, 1 unit": [[1, 11], [2, 22]]}
+    (tmp_path / "fig1.json").write_text(json.dumps({**stored, "bench": "fig1", "data": {"curves": curves}}))
+    sample = {"p10": 1, "median": 2, "p90": 3, "max": 4}
+    (tmp_path / "admission.json").write_text(json.dumps(
+        {**stored, "bench": "admission", "data": {"flows_admitted": {"exact_preemptive": sample}}}))
     out = tmp_path / "RESULTS.md"
     subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", out], check=True)
     assert "| net_cycles_per_packet | 1,234 | 20 | 2,000 | cycles | at most 25: **missed** |" in out.read_text()
     drawn = (tmp_path / "curve-hit.svg").read_text()
     assert drawn.count("<polyline") == 2 and "10 rules" in drawn
+    assert "fixed split, 1 unit" in (tmp_path / "fig1.svg").read_text()
+    assert "exact preemptive" in (tmp_path / "admission.svg").read_text()
 
 
 def test_figures_of_two_machines_make_no_report(tmp_path):

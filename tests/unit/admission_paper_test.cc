@@ -4,41 +4,23 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <functional>
 
 #include "tests/support/admission_mix.h"
+#include "tests/support/paper_figure.h"
 
 namespace ravelin::admission {
 namespace {
+
+using test::figure_request;
 
 constexpr Nanoseconds kMs = 1'000'000;
 
 Rules paper(Relaxation relaxation) { return {.exact = false, .relaxation = std::move(relaxation)}; }
 
-Request figure_request(size_t number, Work first = 1, Work second = 10) {
-    return {.principal = fmt::format("flow{}", number),
-            .period = 100 * kMs,
-            .deadline = 100 * kMs,
-            .claims = {{.resource = 0, .work = first}, {.resource = 1, .work = second}}};
-}
-
-/// Sum of W/d over capacity, in tenths of a percent, rounded to the nearest.
-uint64_t utilisation(const Admission& admission, ResourceId id) {
-    const Wide unit = Wide{admission.book(id).resource().capacity} << 64;
-    return static_cast<uint64_t>((admission.book(id).shares().sum() * 1000 + unit / 2) / unit);
-}
-
-struct Row {
-    uint64_t first, second;  // tenths of a percent
-};
-
 /// Utilisations after each flow admitted.
-std::vector<Row> admit_figure(Rules rules) {
+std::vector<test::FigureRow> admit_figure(Rules rules) {
     Admission admission = test::equal_resources(2, 1000, true, std::move(rules));
-    std::vector<Row> rows;
-    while (granted(admission.reserve(figure_request(rows.size()))))
-        rows.push_back({utilisation(admission, 0), utilisation(admission, 1)});
-    return rows;
+    return test::fill_figure(admission);
 }
 
 TEST(Figure1, FixedSplitAdmitsFive) {
@@ -88,47 +70,8 @@ TEST(Figure1, AlternatingFlows) {  // S72c
     }
 }
 
-/// Hands out what is beyond `least` in proportion to a weight of each resource; `half`: the time
-/// it would have with an equal part of the slack.
-Relaxation slack_by(std::function<double(const Load&, double half)> weight) {
-    return [weight](std::span<const Load> loads, Nanoseconds time) {
-        for (const Load& load : loads) time -= load.least;
-        const double each = double(time) / double(loads.size());
-        double sum = 0;
-        for (const Load& load : loads) sum += weight(load, double(load.least) + each);
-        std::vector<Nanoseconds> times;
-        for (const Load& load : loads) {
-            const double mine = weight(load, double(load.least) + each);
-            const double part = sum > 0 ? mine / sum : 1.0 / double(loads.size());
-            times.push_back(load.least + static_cast<Nanoseconds>(double(time) * part));
-        }
-        return times;
-    };
-}
-
-double used(const Load& load) { return std::ldexp(double(load.used), -64); }
-
 TEST(Figure1, OtherReadingsOfLoadDependent) {  // the table of S71
-    struct Reading {
-        const char* name;
-        Relaxation relaxation;
-        size_t admitted;
-        Row final;
-    };
-    const auto one = [](const Load&, double) { return 1.0; };
-    const auto present = [](const Load& load, double) { return used(load); };
-    const auto residual = [](const Load& load, double) { return 1 / (1000 - used(load)); };
-    const auto would_be = [](const Load& load, double half) {
-        return used(load) + double(load.work) * 1e9 / half;
-    };
-    const std::array readings{Reading{"fixed deadline", fixed, 5, {100, 1000}},
-                              Reading{"half the slack", slack_by(one), 6, {184, 974}},
-                              Reading{"present load", slack_by(present), 7, {373, 926}},
-                              Reading{"1/residual", slack_by(residual), 7, {614, 990}},
-                              Reading{"would-be load", slack_by(would_be), 8, {542, 989}},
-                              Reading{"equal utilisation", equal_utilisation, 9, {990, 990}},
-                              Reading{"proportional", proportional, 9, {990, 990}}};
-    for (const Reading& reading : readings) {
+    for (const test::Reading& reading : test::readings()) {
         const auto rows = admit_figure(paper(reading.relaxation));
         ASSERT_EQ(rows.size(), reading.admitted) << reading.name;
         EXPECT_EQ(rows.back().first, reading.final.first) << reading.name;

@@ -28,6 +28,16 @@ TEST(Report, TellsMedianExtremesAndTarget) {
     EXPECT_FALSE(report.met());
 }
 
+TEST(Report, WhatMustBeExactMustBeSoInEveryRun) {
+    Report report;
+    for (int i = 0; i < 3; ++i) report.add("misses", "packets", 0, exactly(0));
+    EXPECT_TRUE(report.met());
+    EXPECT_EQ(report.json()["metrics"]["misses"]["target"], "exactly 0");
+    report.add("misses", "packets", 1, exactly(0));
+    EXPECT_EQ(report.json()["metrics"]["misses"]["median"], 0.0);
+    EXPECT_FALSE(report.met());
+}
+
 TEST(Report, IsNotMetWhereItIsVoid) {
     Report report;
     report.add("good", "cycles", 1, at_most(3));

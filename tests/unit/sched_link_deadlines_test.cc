@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "controlplane/admission/book.h"
+#include "tests/support/sched_paths.h"
 #include "tests/support/sched_sets.h"
 #include "tests/support/sched_sim.h"
 
@@ -97,72 +98,33 @@ TEST(SchedDeadlines, AdmittedSetsMissNothingOnTheLink) {
 
 // ---- S73: 1,000 units/s on both, 1 unit of CPU and 10 of the link, every 100 ms ----
 
-struct Figure {
-    uint64_t served = 0, late = 0, worst = 0;
-};
-
-Figure execute(size_t flows, uint64_t cpu_deadline, uint64_t link_deadline) {
-    constexpr uint64_t kMs = 1'000'000, kPeriod = 100 * kMs;
-    VirtualClock clock;
-    Figure figure;
-    const PrincipalTable principals = table_of(flows);
-    Usage usage(principals.size());
-    FunctionTable functions;
-    const LinkScheduler::Config link_config{
-        .rate = 1000, .overhead = 0, .most_frame = 10, .ring_bytes = 10, .packets = 64};
-    LinkScheduler link_scheduler(principals, usage, link_config, {}, {}, 0);
-    VirtualLink link(clock, link_scheduler, kMs, link_config, [&](SimPacket& p, uint64_t when) {
-        ++figure.served;
-        figure.late += when > p.due ? 1 : 0;
-        figure.worst = std::max(figure.worst, when - p.arrival);
-    });
-    CpuScheduler scheduler(principals, functions, usage,
-                           {.functions = 1, .invocations = 64, .timers = 1, .max_run = 1}, {}, 0);
-    VirtualCpu cpu(clock, scheduler, functions, {.ns_per_cycle = kMs});
-    SimFunction forward([&](SimPacket& p, FunctionContext&) { link.send(p); });
-    functions.load(kWork, &forward, {.work = 1, .max_run = 1});
-    std::deque<SimPacket> packets;
-    for (size_t i = 0; i < flows; ++i) {
-        scheduler.reserve(id(i), {1, kPeriod, cpu_deadline}, 0);
-        link_scheduler.reserve(id(i), {10, kPeriod, link_deadline}, 0);
-    }
-    for (uint64_t period = 0; period < 50; ++period)
-        clock.at(period * kPeriod, [&] {
-            for (size_t i = 0; i < flows; ++i) {
-                packets.push_back({.principal = id(i),
-                                   .cycles = 1,
-                                   .bytes = 10,
-                                   .arrival = clock.now(),
-                                   .due = clock.now() + kPeriod});
-                void* frame = &packets.back();
-                scheduler.post({.function = kWork, .principal = id(i)}, {&frame, 1}, clock.now());
-            }
-            cpu.kick();
-        });
-    clock.run_until(52 * kPeriod);
-    return figure;
+/// What becomes of 50 packets of each of `flows` such flows.
+PathFate execute(size_t flows, uint64_t cpu_deadline, uint64_t link_deadline) {
+    const PathFlow flow{
+        .cpu_deadline = cpu_deadline, .link_deadline = link_deadline, .due = 100'000'000};
+    return together(PathRun(std::vector<PathFlow>(flows, flow)).run(50));
 }
 
 constexpr uint64_t kBalancedCpu = 9'090'909, kBalancedLink = 90'909'090;
 
 TEST(SchedFigure, NineFlowsOfThePaperMeetTheirDeadline) {
-    const Figure nine = execute(9, kBalancedCpu, kBalancedLink);
+    const PathFate nine = execute(9, kBalancedCpu, kBalancedLink);
     EXPECT_EQ(nine.served, 450u);
     EXPECT_EQ(nine.late, 0u);
-    EXPECT_EQ(nine.worst, 91'000'000u);
+    EXPECT_EQ(nine.worst_ns, 91'000'000u);
 }
 
 TEST(SchedFigure, TenFlowsOfThePaperMissOnceAPeriod) {
-    const Figure ten = execute(10, kBalancedCpu, kBalancedLink);
+    const PathFate ten = execute(10, kBalancedCpu, kBalancedLink);
     EXPECT_EQ(ten.served, 500u);
     EXPECT_EQ(ten.late, 50u);
-    EXPECT_EQ(ten.worst, 101'000'000u);
+    EXPECT_EQ(ten.worst_ns, 101'000'000u);
 }
 
 TEST(SchedFigure, FiveFlowsUnderTheFixedSplitTakeHalf) {
-    const Figure five = execute(5, 50'000'000, 50'000'000);
+    const PathFate five = execute(5, 50'000'000, 50'000'000);
     EXPECT_EQ(five.late, 0u);
-    EXPECT_EQ(five.worst, 51'000'000u);
+    EXPECT_EQ(five.worst_ns, 51'000'000u);
 }
 
 // ---- S52: one input, three outputs of different rates, transcoded once ----
