@@ -30,7 +30,11 @@ Playlist to_network(uint64_t headers, uint32_t sources = 0) {
 
 }  // namespace
 
-Work l3_one_route() { return {.playlist = to_network(1 << 16), .yaml = routed(kNetwork)}; }
+Work l3_one_route() {
+    return {.playlist = to_network(1 << 16),
+            .yaml = routed(kNetwork),
+            .routes = {*Prefix::parse(kNetwork)}};
+}
 
 Work l3_routes(const std::vector<Prefix>& prefixes) {
     return {.playlist = {.flows = 1 << 20,

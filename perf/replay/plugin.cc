@@ -2,9 +2,11 @@
 // For programs that are not ours: dpdk-testpmd -d librte_net_replay.so --vdev net_replay makes both
 // ports, with the tape that RAVELIN_TAPE names.
 #include <rte_common.h>
+#include <rte_ethdev.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include "perf/replay/port.h"
 
@@ -31,6 +33,15 @@ int probe(void* /*device*/) {
     }
     static ravelin::perf::Tape tape = ravelin::perf::Tape::open(path);
     ravelin::perf::make_replay_ports(tape);
+    // Some programs write the port's own address into what they forward.
+    for (unsigned side = 0; side < 2; ++side) {
+        uint16_t device = 0;
+        rte_ether_addr own;
+        std::memcpy(&own, &tape.head().macs[side], sizeof own);
+        if (rte_eth_dev_get_port_by_name(ravelin::perf::kReplayNames[side], &device) != 0 ||
+            rte_eth_dev_default_mac_addr_set(device, &own) != 0)
+            return -1;
+    }
     return 0;
 }
 
