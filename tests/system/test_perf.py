@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 from lab import ROOT, binary
 
@@ -81,10 +82,33 @@ def test_the_report_is_made_of_what_was_stored(tmp_path):
     out = tmp_path / "RESULTS.md"
     subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", out], check=True)
     assert "| net_cycles_per_packet | 1,234 | 20 | 2,000 | cycles | at most 25: **missed** |" in out.read_text()
+    assert "| 10 | 1,034 | 4,106 |" in out.read_text()
     drawn = (tmp_path / "curve-hit.svg").read_text()
     assert drawn.count("<polyline") == 2 and "10 rules" in drawn
     assert "fixed split, 1 unit" in (tmp_path / "fig1.svg").read_text()
     assert "exact preemptive" in (tmp_path / "admission.svg").read_text()
+
+
+def test_a_report_begins_with_what_is_to_be_reached(tmp_path):
+    metric = {"min": 1, "max": 3, "unit": "tsc cycles/packet"}
+    stored = {"when": "now", "config": {"runs": 3}, "versions": {"commit": "abc", "dpdk": "DPDK", "compiler": "c"},
+              "machine": {"cpus": 2, "cpu": "some", "tsc_mhz": 2600, "kernel": "6", "loadavg": "0.5 0 0"}}
+    figures = {"l3-1": ({"net_cycles_per_packet": {**metric, "median": 2, "target": "at most 25", "met": True}}, {}),
+               "stateful-10k": ({"added_cycles_per_packet": {**metric, "median": 31, "target": "at most 30", "met": False}}, {}),
+               "acl-10": ({"added_cycles_per_packet": {**metric, "median": 5, "target": "at most 30", "met": True}}, {"void": ["io"]}),
+               "latency": ({f"latency_{q}_at_{at}": {**metric, "median": at + 0.5, "unit": "us"}
+                            for q in ("p50", "p90", "p99", "p99_9", "p99_99", "max") for at in (10, 50, 90)}, {})}
+    for name, (metrics, more) in figures.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps({**stored, "bench": name, "metrics": metrics, **more}))
+    out = tmp_path / "RESULTS.md"
+    subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", out], check=True)
+    text = out.read_text()
+    assert "| L3, 1 route | at most 25 | 2 (1 to 3) | VPP 56 to 83 net" in text
+    assert "| at most 30 | 31 (1 to 3) **missed** |" in text
+    assert "| at most 30 | 5 (1 to 3) **void** |" in text
+    assert "| not measured |" in text
+    assert "| p99.9 | 10.5 | 50.5 | 90.5 |" in text
+    assert "`perf/run l3-1 --runs 3`" in text
 
 
 def test_figures_of_two_machines_make_no_report(tmp_path):
@@ -105,3 +129,20 @@ def test_what_cannot_be_measured_is_refused():
     assert exit_code(perf, "l3-1", "--only", "mix") == 2
     assert exit_code(perf, "l3-1", "--frames", "9000") != 0
     assert exit_code(ROOT / "perf" / "run", "vs", "--against", "build") == 2
+
+
+def test_peers_are_told_the_same_rules():
+    sys.path.insert(0, str(ROOT / "perf"))
+    import peer_l3fwd
+    import peer_nft
+    import peers
+    about = peers.about(binary("ravelin-perf"), "acl-10")
+    assert len(about["rules"]) == 10
+    first = about["rules"][0]
+    low, high = first["to_ports"][0]
+    lines = peer_l3fwd.rule_lines(about).splitlines()
+    assert len(lines) == 10 and f" {low} : {high} {first['protocols'][0]}/255 1" in lines[0]
+    ports = str(low) if low == high else f"{low}-{high}"
+    assert f"ip saddr {first['from'][0]} ip daddr {first['to'][0]}" in peer_nft.linear(about)
+    assert f"{first['from'][0]} . {first['to'][0]} . " in peer_nft.one_set(about) and f" . {ports}" in peer_nft.one_set(about)
+    assert peer_nft.our_rules(about)[0]["to-ports"] in ([f"{low}-{high}"],)
