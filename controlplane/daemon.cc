@@ -55,6 +55,8 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
     std::unique_ptr<Daemon> daemon(new Daemon(options, std::move(*store)));
     if (Status read = daemon->live_.open(options.state_dir, files, options.salvage_journal); !read)
         return std::move(read.error());
+    if (Status read = daemon->calibration_.open(options.state_dir, files); !read)
+        log_warning(read.error().message + "; nothing is known of the machine");
     if (Status started = daemon->start(); !started) return std::move(started.error());
     return daemon;
 }
@@ -67,19 +69,12 @@ Daemon::Daemon(DaemonOptions options, std::unique_ptr<PolicyStore> store)
       live_(loop_, link_, *store_, flow_),
       kernel_(loop_, link_, options_.sandbox),
       watches_(link_),
-      services_{loop_,
-                link_,
-                *store_,
-                compiler_,
-                flow_,
-                counters_,
-                rule_log_,
-                watches_,
-                live_,
-                unix_ms(),
-                [this] { return supervisor_ ? supervisor_->restarts() : 0u; },
-                sandbox_,
-                kernel_},
+      services_{
+          loop_,        link_,     *store_,
+          compiler_,    flow_,     counters_,
+          rule_log_,    watches_,  live_,
+          calibration_, unix_ms(), [this] { return supervisor_ ? supervisor_->restarts() : 0u; },
+          sandbox_,     kernel_},
       server_(loop_) {}
 
 Daemon::~Daemon() { metrics_endpoint_.reset(); }
@@ -94,6 +89,7 @@ Status Daemon::start() {
     add_lookup_methods(server_, services_);
     add_live_methods(server_, services_);
     add_rule_methods(server_, services_);
+    add_calibration_methods(server_, services_);
     add_watch_methods(server_, services_);
     if (Status s = server_.listen(options_.run_dir + "/control.sock"); !s) return s;
     if (Status s = watch_signals(); !s) return s;

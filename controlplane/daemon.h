@@ -10,6 +10,7 @@
 #include "controlplane/kernel/kernel_side.h"
 #include "controlplane/link/supervisor.h"
 #include "controlplane/metrics/endpoint.h"
+#include "controlplane/reservations/calibration.h"
 
 namespace ravelin::control {
 
@@ -64,6 +65,7 @@ class Daemon {
     DataplaneLink link_;
     ChangeFlow flow_;
     LiveFlow live_;
+    Calibration calibration_;
     KernelSide kernel_;
     CounterView counters_;
     RuleLog rule_log_;

@@ -268,4 +268,12 @@ bool Port::link_up() const {
     return rte_eth_link_get_nowait(device_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
+uint32_t Port::link_mbps() const {
+    rte_eth_link link{};
+    if (asking_ >= 0 || rte_eth_link_get_nowait(device_, &link) != 0 ||
+        link.link_status != RTE_ETH_LINK_UP || link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN)
+        return 0;
+    return link.link_speed;
+}
+
 }  // namespace ravelin

@@ -55,6 +55,8 @@ class Port {
     [[nodiscard]] bool is_interface() const { return !interface_.empty(); }
     [[nodiscard]] MacAddress mac() const;
     [[nodiscard]] bool link_up() const;
+    /// What the driver says the link carries, Mbit/s; 0: it does not know, or the kernel has it.
+    [[nodiscard]] uint32_t link_mbps() const;
 
   private:
     Port(const PortConfig& config, uint16_t device) : config_(config), device_(device) {}

@@ -28,6 +28,8 @@ class Call {
     [[nodiscard]] uint64_t number(const char* name, uint64_t fallback = 0);
     [[nodiscard]] bool flag(const char* name);
     [[nodiscard]] std::vector<std::string> texts(const char* name);
+    /// As it is; null where absent.
+    [[nodiscard]] Json value(const char* name) const { return has(name) ? params_[name] : Json(); }
     [[nodiscard]] bool has(const char* name) const {
         return params_.contains(name) && !params_[name].is_null();
     }

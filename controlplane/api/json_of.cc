@@ -100,8 +100,9 @@ Json json_of(const model::RuleProof& p) {
 }
 
 Json json_of(const model::PortStatus& p) {
-    return {{"name", p.name()}, {"device", p.device()}, {"link_up", p.link_up()},
-            {"mac", p.mac()},   {"mtu", p.mtu()},       {"queues", p.queues()}};
+    return {
+        {"name", p.name()}, {"device", p.device()}, {"link_up", p.link_up()},    {"mac", p.mac()},
+        {"mtu", p.mtu()},   {"queues", p.queues()}, {"link_mbps", p.link_mbps()}};
 }
 
 Json json_of(const model::TableMemory& t) {

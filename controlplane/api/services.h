@@ -12,6 +12,7 @@
 #include "controlplane/live/live_flow.h"
 #include "controlplane/log/rule_log.h"
 #include "controlplane/loop/event_loop.h"
+#include "controlplane/reservations/calibration.h"
 
 namespace ravelin::control {
 
@@ -26,6 +27,7 @@ struct Services {
     RuleLog& rule_log;
     WatchHub& watches;
     LiveFlow& live;
+    Calibration& calibration;
     uint64_t started_unix_ms = 0;
     std::function<unsigned()> dataplane_restarts;
     const std::string& sandbox;  ///< of this process: on, partial (why), off (why)
@@ -46,8 +48,9 @@ void add_state_methods(
 void add_lookup_methods(
     Server& server,
     Services& services);  ///< flows delete-flows neighbours routes explain selftest
-void add_live_methods(Server& server, Services& services);   ///< set-add set-del set-flush set-list
-void add_rule_methods(Server& server, Services& services);   ///< rule-add rule-del rule-list
-void add_watch_methods(Server& server, Services& services);  ///< trace capture
+void add_live_methods(Server& server, Services& services);  ///< set-add set-del set-flush set-list
+void add_rule_methods(Server& server, Services& services);  ///< rule-add rule-del rule-list
+void add_calibration_methods(Server& server, Services& services);  ///< calibrated calibration
+void add_watch_methods(Server& server, Services& services);        ///< trace capture
 
 }  // namespace ravelin::control

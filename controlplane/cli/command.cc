@@ -73,6 +73,7 @@ void build(CLI::App& root, Context& context) {
     add_flows_command(root, context);
     add_rule_commands(root, context);
     add_set_commands(root, context);
+    add_calibrate_command(root, context);
     add_count_commands(root, context);
     add_top_command(root, context);
     add_selftest_command(root, context);

@@ -97,6 +97,7 @@ void add_ports(const PolicySnapshot& policy, const Appliance& box, model::Datapl
         p.set_mac(port.mac.to_string());
         p.set_mtu(port.mtu);
         p.set_queues(carrier.rx_queues());
+        p.set_link_mbps(port.parent == kNoPort && !port.vxlan ? carrier.link_mbps() : 0);
     }
 }
 

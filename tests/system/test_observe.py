@@ -35,10 +35,22 @@ def test_each_view_has_text_and_json(net, command):
 
 
 @pytest.mark.parametrize("command", ["", *sorted({c.split()[0] for c in COMMANDS}), "check", "diff", "apply",
-                                     "confirm", "rollback", "trace", "explain", "capture"])
+                                     "confirm", "rollback", "trace", "explain", "capture", "calibrate"])
 def test_each_command_has_help_with_an_example(net, command):
     text = net.ravelin(f"{command} --help").stdout
     assert not command or f"ravelin {command}" in text
+
+
+def test_the_machine_is_calibrated_beside_a_sleeping_worker(net):
+    assert "not calibrated yet" in net.ravelin("calibrate --show", check=False).stderr
+    measured = net.cli("calibrate --seconds 0.5")
+    assert measured["kept"], measured["warnings"]
+    (worker,) = measured["workers"]
+    assert 0 < worker["share"] <= 1 and worker["cycles_per_second"] <= worker["tsc_hz"]
+    assert worker["worker_busy"] < 0.2
+    assert not measured["ports"], "what veth says it carries is nothing to count on"
+    kept = net.cli("calibrate --show")["calibration"]
+    assert kept["workers"] == measured["workers"] and kept["unix_ms"] == measured["unix_ms"]
 
 
 def test_an_unreachable_control_plane_is_said_so(net, tmp_path):

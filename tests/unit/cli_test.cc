@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "controlplane/cli/failure.h"
-#include "tests/support/fake_api.h"
+#include "tests/support/cli_run.h"
 
 namespace ravelin::cli {
 namespace {
@@ -20,46 +20,12 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-struct Outcome {
-    int code = -1;
-    std::string out;
-    std::string err;
-};
-
-std::string file_text(const std::string& path) {
-    std::ifstream in(path);
-    std::stringstream text;
-    text << in.rdbuf();
-    return text.str();
-}
-
-class Cli : public ::testing::Test {
-  protected:
-    /// `arguments` as the shell reads them.
-    Outcome run(const std::string& arguments) {
-        const std::string errors = api_.directory() + "/stderr";
-        const std::string command = "cd " + api_.directory() + " && " + RAVELIN_BINARY +
-                                    " --run-dir " + api_.directory() + " " + arguments + " 2>" +
-                                    errors;
-        Outcome result;
-        std::FILE* pipe = popen(command.c_str(), "r");
-        std::array<char, 4096> buffer{};
-        for (size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
-            result.out.append(buffer.data(), n);
-        result.code = WEXITSTATUS(pclose(pipe));
-        result.err = file_text(errors);
-        return result;
-    }
-    void SetUp() override { std::ofstream(api_.directory() + "/edge.yaml") << "mode: wire\n"; }
-    FakeApi api_;
-};
-
 TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
     for (const char* name :
          {"check",  "diff",     "apply",    "confirm",   "rollback",   "history",    "show",
           "status", "top",      "flows",    "drops",     "routes",     "neighbours", "counters",
           "rules",  "trace",    "explain",  "capture",   "completion", "selftest",   "import",
-          "rule",   "rule add", "rule del", "rule list", "bench"}) {
+          "rule",   "rule add", "rule del", "rule list", "bench",      "calibrate"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");

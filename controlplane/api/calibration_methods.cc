@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// calibrated, calibration: what the machine was found to be able to do.
+#include "controlplane/api/services.h"
+
+namespace ravelin::control {
+namespace {
+
+void calibrated(Services& s, const CallPtr& call) {
+    if (Status kept = s.calibration.keep(call->value("calibration")); !kept)
+        return call->fail(FailureKind::kInvalid, "calibration: " + kept.error().message);
+    call->result({{"warnings", Json::array()}});
+}
+
+}  // namespace
+
+void add_calibration_methods(Server& server, Services& services) {
+    Services* s = &services;
+    server.add("calibrated", [s](const CallPtr& call) { calibrated(*s, call); });
+    server.add("calibration", [s](const CallPtr& call) {
+        call->result({{"calibration", s->calibration.told()}});
+    });
+}
+
+}  // namespace ravelin::control
