@@ -13,6 +13,9 @@
 #include "dataplane/address.h"
 #include "dataplane/crc32c.h"
 #include "dataplane/fold.h"
+#include "dataplane/limits.h"
+#include "dataplane/sched/principal_id.h"
+#include "dataplane/verdict.h"
 
 namespace ravelin {
 
@@ -180,6 +183,24 @@ class FlowPort {
     uint8_t low_;
 };
 
+/// A rule's slot in two bytes: kNoRule, which alone is beyond limits::kMaxRules, as a slot that no
+/// rule counts in.
+class FlowRule {
+  public:
+    static constexpr uint16_t kUnused = limits::kMaxRules - 15;  ///< of the reserved ones
+    FlowRule() = default;
+    FlowRule& operator=(uint32_t slot) noexcept {
+        low_ = slot < limits::kMaxRules ? static_cast<uint16_t>(slot) : kUnused;
+        return *this;
+    }
+    operator uint32_t() const noexcept {  // NOLINT(google-explicit-constructor): it is one
+        return low_ == kUnused ? kNoRule : low_;
+    }
+
+  private:
+    uint16_t low_;
+};
+
 /// One conversation. Arrays of two are indexed by Direction.
 struct alignas(64) Flow {
     FlowKey key;
@@ -188,7 +209,8 @@ struct alignas(64) Flow {
     std::array<uint64_t, 2> bytes;    ///< L3 bytes passed
     std::array<uint32_t, 2> packets;  ///< packets passed; wraps
     uint32_t epoch;                   ///< PolicySnapshot::epoch of its last judgement
-    uint32_t rule;                    ///< slot of the rule that admitted it
+    FlowRule rule;                    ///< slot of the rule that admitted it
+    uint16_t principal;               ///< whom it is charged to; FlowTable::charge_to writes it
     uint32_t last_seen_ms;            ///< clock of the caller, wraps after 49.7 days
     uint32_t timeout_ms;              ///< idle time after last_seen_ms until it expires
     FlowWays ways;                    ///< empty in a new flow, and after a crash
@@ -218,6 +240,7 @@ struct alignas(64) Flow {
         ++packets[static_cast<uint8_t>(d)];
     }
 };
+static_assert(sched::kMaxPrincipals <= 1 << 16, "Flow::principal");
 static_assert(sizeof(Flow) == 128 && alignof(Flow) == 64 && std::is_trivially_copyable_v<Flow>);
 
 /// What address translation makes of a flow whose key has the inner addresses: the ends as the

@@ -13,7 +13,7 @@ namespace ravelin {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c666e766172;  // "ravnflow"
-constexpr uint32_t kVersion = 6;
+constexpr uint32_t kVersion = 7;
 constexpr int32_t kClockSlackMs = 1000;  // last_seen may run ahead of now: cached clocks
 
 bool valid_state(const Flow& flow) noexcept {
@@ -184,6 +184,8 @@ void FlowTable::adopt_flows(uint32_t now_ms, AdoptReport& report) {
             continue;
         }
         flow.ways = {};
+        // Ids do not outlive a process: core's, until it is judged again.
+        flow.principal = static_cast<uint16_t>(index(sched::kCorePrincipal));
         bucket_add(hash, i);
         arm(i);
         ++size_;

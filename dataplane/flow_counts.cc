@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// FlowTable: flows that are counted by their source. Counts are not kept over a crash; the flags
-// are, and the counts follow from them.
+// FlowTable: flows that are counted, by their source and by their principal. Counts are not kept
+// over a crash; the flags are, and the counts by source follow from them.
 #include "dataplane/flow_table.h"
+#include "dataplane/principal_flows.h"
 #include "dataplane/source_counts.h"
 
 namespace ravelin {
@@ -26,6 +27,14 @@ void FlowTable::uncount(Flow& flow, uint8_t flags) noexcept {
     if (counts_ == nullptr) return;
     if ((ends & kFlowCounted) != 0) counts_->release(flow.originator(), flow.rule);
     if ((ends & kFlowBudgeted) != 0) counts_->release(flow.originator(), SourceCounts::kUnproven);
+}
+
+void FlowTable::charge_to(Flow& flow, sched::PrincipalId id, bool counted) noexcept {
+    const sched::PrincipalId before{flow.principal};
+    flow.principal = static_cast<uint16_t>(index(id));
+    if (principals_ == nullptr || (before == id && !counted)) return;
+    if (before != sched::kCorePrincipal) principals_->release(before);
+    if (id != sched::kCorePrincipal && !counted) principals_->acquire(id);
 }
 
 }  // namespace ravelin

@@ -69,6 +69,8 @@ void FlowTable::remove(Flow& flow) noexcept {
     if ((flow.flags & kFlowTranslated) != 0) outer_unlink(flow);
     if ((flow.flags & (kFlowCounted | kFlowBudgeted)) != 0)
         uncount(flow, kFlowCounted | kFlowBudgeted);
+    if (sched::PrincipalId{flow.principal} != sched::kCorePrincipal)
+        charge_to(flow, sched::kCorePrincipal);
     std::atomic_ref(marks_[index]).store(0, std::memory_order_relaxed);
     // SIGKILL falls between two instructions, so keeping the compiler in order is enough: nothing
     // of the slot's next owner is written before the mark is gone.

@@ -7,9 +7,8 @@
 // links | unproven links | heads of the outer chains. Only the first five mean anything after a
 // crash; adopt() rebuilds the rest from them.
 //
-// Buckets hold 12 flows; chains are dense (only the last bucket of a chain has free slots), so
-// capacity / 12 overflow buckets suffice for any distribution: an insert fails only when the table
-// is full. At 100 % fill 1 % of the home buckets have a chain.
+// Buckets hold 12 flows; chains are dense (only a chain's last bucket has free slots), so capacity
+// / 12 overflow buckets always suffice; 1 % of the home buckets of a full table have a chain.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -23,6 +22,7 @@
 
 namespace ravelin {
 
+class PrincipalFlows;
 class SourceCounts;
 
 /// What adopt() found. Flows.
@@ -125,10 +125,13 @@ class FlowTable {
     /// originator, until proven) are counted; takes over the counts of those already there.
     /// `counts` must outlive the table.
     void count_with(SourceCounts& counts) noexcept;
-    /// Null where nothing is counted.
-    [[nodiscard]] SourceCounts* counts() const noexcept { return counts_; }
+    [[nodiscard]] SourceCounts* counts() const noexcept { return counts_; }  ///< null: none
     /// Ends the flow's counts that `flags` (kFlowCounted, kFlowBudgeted) names.
     void uncount(Flow& flow, uint8_t flags) noexcept;
+    /// Where flows that are not `core`'s are counted by principal. `flows` must outlive the table.
+    void count_principals(PrincipalFlows& flows) noexcept { principals_ = &flows; }
+    /// From here on the flow is charged to `id`, which it may be `counted` for already.
+    void charge_to(Flow& flow, sched::PrincipalId id, bool counted = false) noexcept;
     /// Evicts the oldest unproven flow, if there is one.
     bool shed() noexcept;
     /// Removes expired flows, at most `budget` units of work (a flow or a wheel slot visited);
@@ -262,6 +265,7 @@ class FlowTable {
     uint32_t free_bucket_ = 0;  // 0 = none
     uint32_t forgotten_ = 0;    // slot
     SourceCounts* counts_ = nullptr;
+    PrincipalFlows* principals_ = nullptr;
     uint32_t wheel_ms_;  // time of the slot being emptied, a multiple of kTickMs
     FlowTableStats stats_;
 };

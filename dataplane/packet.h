@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "dataplane/address.h"
+#include "dataplane/sched/principal_id.h"
 #include "dataplane/verdict.h"
 
 namespace ravelin {
@@ -96,6 +97,8 @@ struct alignas(64) PacketMeta {
     uint32_t nat_destination = 0;  // what it came with
     uint32_t nat_source = 0;       // what it is to leave with; kSourceTranslated: what it came with
     uint16_t nat_destination_port = 0, nat_source_port = 0;
+    /// Whom it is charged to; kNoPrincipal: nobody has said yet, and then it is `core`'s.
+    sched::PrincipalId principal = sched::kNoPrincipal;
 
     [[nodiscard]] bool has(uint32_t any_of) const { return (flags & any_of) != 0; }
 };

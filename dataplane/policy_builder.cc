@@ -142,6 +142,10 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
     if (!ports) return std::move(ports.error());
     snapshot->ports = std::move(*ports);
     snapshot->vlans = vlans_of(snapshot->ports);
+    auto principals = read_principals(whole, previous != nullptr ? previous->principals : nullptr,
+                                      facts.principal_flows);
+    if (!principals) return std::move(principals.error());
+    snapshot->principals = std::move(*principals);
     if (auto s = add_sets(*snapshot, config["sets"], previous); !s) return std::move(s.error());
     StageRegistry& registry = StageRegistry::get();
     const auto& pipeline = config["pipeline"].items();

@@ -9,9 +9,14 @@
 
 namespace ravelin {
 
-/// What a policy cannot know by itself: the MAC each running port really has (index = PortId).
+class PrincipalFlows;
+
+/// What a policy cannot know by itself: the MAC each running port really has (index = PortId), and
+/// what outlives policies.
 struct PortFacts {
     std::vector<MacAddress> macs;
+    /// Where the box counts flows by principal; null: a policy that is built for trial.
+    PrincipalFlows* principal_flows = nullptr;
 };
 
 /// Whether this entry of `ports` is a device, not something that stands on another port.

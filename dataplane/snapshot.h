@@ -10,6 +10,7 @@
 #include "dataplane/address.h"
 #include "dataplane/config/node.h"
 #include "dataplane/live_set.h"
+#include "dataplane/principals.h"
 #include "dataplane/verdict.h"
 #include "dataplane/vlan.h"
 #include "dataplane/vxlan.h"
@@ -95,6 +96,8 @@ struct PolicySnapshot {
     std::vector<PortPolicy> ports;  ///< index = PortId
     VlanMap vlans;                  ///< tags of received frames -> sub-interface
     RuleNames rules;
+    /// Whom packets are charged to; null: none are declared.
+    std::shared_ptr<const Principals> principals;
     /// Live sets by name. Their elements are shared with every snapshot that declares them alike.
     std::vector<std::shared_ptr<LiveSet>> sets;
 

@@ -38,7 +38,8 @@ Json json_of(const model::TraceEvent& e) {
             {"verdict", e.verdict()},
             {"reason", e.reason()},
             {"rule", e.rule()},
-            {"out_port", e.out_port()}};
+            {"out_port", e.out_port()},
+            {"principal", e.principal()}};
 }
 
 Json json_of(const model::CapturedFrame& f) {
@@ -56,7 +57,8 @@ Json json_of(const model::Explanation& e) {
             {"route", e.route()},
             {"flow", e.flow()},
             {"out_port", e.out_port()},
-            {"next_hop", e.next_hop()}};
+            {"next_hop", e.next_hop()},
+            {"principal", e.principal()}};
 }
 
 Json json_of(const model::FlowRecord& f) {
@@ -76,7 +78,8 @@ Json json_of(const model::FlowRecord& f) {
             {"expires_ms", f.expires_ms()},
             {"in_port", f.in_port()},
             {"outer_source", f.outer_source()},
-            {"outer_destination", f.outer_destination()}};
+            {"outer_destination", f.outer_destination()},
+            {"principal", f.principal()}};
 }
 
 Json json_of(const model::NeighbourRecord& n) {

@@ -7,11 +7,11 @@
 namespace ravelin::cli {
 namespace {
 
-constexpr uint32_t kMostSearched = 100'000;  // flows looked through by --host, --port, --protocol
+constexpr uint32_t kMostSearched = 100'000;  // flows looked through by --host, --port and the like
 
 struct Flows {
     uint32_t limit = 50;
-    std::string host, protocol;
+    std::string host, protocol, principal;
     uint16_t port = 0;
     bool remove = false;
 };
@@ -29,12 +29,18 @@ bool wanted(const Json& flow, const Flows& options) {
                       text(flow, "destination") == options.host;
     const bool port = options.port == 0 || number(flow, "source_port") == options.port ||
                       number(flow, "destination_port") == options.port;
-    return host && port && (options.protocol.empty() || text(flow, "protocol") == options.protocol);
+    // A principal stands for all below it.
+    const std::string of = text(flow, "principal");
+    const bool principal = options.principal.empty() || of == options.principal ||
+                           of.starts_with(options.principal + "/");
+    const bool protocol = options.protocol.empty() || text(flow, "protocol") == options.protocol;
+    return host && port && principal && protocol;
 }
 
 /// The answer with the flows that are wanted, `limit` at most.
 Json search(const Context& context, const Flows& options) {
-    const bool searching = !options.host.empty() || options.port != 0 || !options.protocol.empty();
+    const bool searching = !options.host.empty() || options.port != 0 ||
+                           !options.protocol.empty() || !options.principal.empty();
     Json answer =
         context.connect().call("flows", {{"limit", searching ? kMostSearched : options.limit}});
     Json found = Json::array();
@@ -70,6 +76,7 @@ ExitCode flows(const Context& context, const Flows& options) {
                  {"TO"},
                  {"STATE"},
                  {"RULE"},
+                 {"PRINCIPAL"},
                  {"GEN", Align::kRight},
                  {"OUT", Align::kRight},
                  {"BACK", Align::kRight},
@@ -78,7 +85,7 @@ ExitCode flows(const Context& context, const Flows& options) {
     for (const Json& f : found)
         table.add({text(f, "protocol"), end(f, "source", "source_port", "outer_source"),
                    end(f, "destination", "destination_port", "outer_destination"), text(f, "state"),
-                   text(f, "rule"), std::to_string(number(f, "generation")),
+                   text(f, "rule"), text(f, "principal"), std::to_string(number(f, "generation")),
                    bytes(number(f, "bytes_out")), bytes(number(f, "bytes_back")),
                    duration(number(f, "expires_ms")), std::to_string(number(f, "worker"))});
     context.print(table);
@@ -106,6 +113,10 @@ void add_flows_command(CLI::App& root, Context& context) {
         ->type_name("NUMBER")
         ->check(CLI::Range(1, 65535));
     command.add_option("--protocol", options->protocol, "Only flows of this protocol, such as tcp")
+        ->type_name("NAME");
+    command
+        .add_option("--principal", options->principal,
+                    "Only flows charged to this principal or one below it")
         ->type_name("NAME");
     command
         .add_flag("--delete", options->remove,

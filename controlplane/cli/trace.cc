@@ -33,6 +33,7 @@ std::string named(const Json& of) {
                                     {"route", "route"},
                                     {"next_hop", "next hop"},
                                     {"out_port", "out"},
+                                    {"principal", "principal"},
                                     {"flow", "flow"}})
         if (const std::string value = text(of, key); !value.empty())
             out += fmt::format(", {} {}", word, printable(value));

@@ -133,6 +133,15 @@ Status check_pipeline(const Node& tree, const Positions& positions) {
     return ok_status();
 }
 
+Status check_principals(const Node& tree, const Positions& positions) {
+    if (tree["principals"].items().empty()) return ok_status();
+    for (const Node& stage : tree["pipeline"].items())
+        if (stage.members().front().first == "classify") return ok_status();
+    return at(positions, "principals",
+              "found without the stage classify, expected that in the pipeline, behind firewall "
+              "where there is one");
+}
+
 Status check_management(const Node& tree, const Positions& positions) {
     std::map<std::string, size_t> seen;
     const auto& paths = tree["management"].items();
@@ -182,8 +191,8 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 }
 
 Status check_configuration(const Node& tree, const Positions& positions) {
-    for (const auto check :
-         {check_ports, check_mode, check_pipeline, check_management, check_control})
+    for (const auto check : {check_ports, check_mode, check_pipeline, check_principals,
+                             check_management, check_control})
         if (auto s = check(tree, positions); !s) return s;
     return ok_status();
 }

@@ -77,6 +77,7 @@ void add_flow(const firewall::FlowView& view, WorkerId worker, model::Reply& rep
     out.set_bytes_back(view.bytes_back);
     out.set_expires_ms(view.expires_ms);
     out.set_in_port(view.in_port);
+    out.set_principal(view.principal);
 }
 
 std::string device_of(const PolicySnapshot& policy, const PortPolicy& port, const Port& carrier) {
@@ -199,6 +200,7 @@ void explain(const PolicyStore& store, const model::Explain& request, model::Rep
     out.set_rule(describer.rule(told.meta().rule));
     out.set_out_port(describer.port(told.meta().out_port));
     out.set_flow(Describer::summary(told.meta()));
+    out.set_principal(describer.principal(told.meta()));
     explain_route(store, describer, told.meta(), out);
 }
 

@@ -247,6 +247,7 @@ Status Appliance::make_workers(const std::string& run_dir) {
                           .queues = {},
                           .routes = {}};
         setup.flows->count_with(*counts_by_source_);
+        setup.flows->count_principals(principal_flows_);
         setup.counters.add(kFlowsAdopted, facts_.adopted_flows - adopted_before);
         share_queues(setup);
         workers_.push_back(std::make_unique<Worker>(std::move(setup)));

@@ -71,6 +71,7 @@ class Appliance {
     /// The port with the device that carries `port`: itself, or its parent.
     [[nodiscard]] const Port& carrier(PortId port) const;
     [[nodiscard]] const SourceCounts& counts_by_source() const { return *counts_by_source_; }
+    [[nodiscard]] const PrincipalFlows& principal_flows() const { return principal_flows_; }
     [[nodiscard]] LearnedRoutes& learned() { return *learned_; }
     [[nodiscard]] const LearnedRoutes& learned() const { return *learned_; }
     [[nodiscard]] const NeighbourTable& neighbours() const { return *neighbours_; }
@@ -97,7 +98,8 @@ class Appliance {
     unsigned worker_count_ = 1;
     std::vector<PortPolicy> planned_;  // the ports as booted, but for their MACs
     BootFacts facts_;
-    PortFacts port_facts_;
+    PrincipalFlows principal_flows_;
+    PortFacts port_facts_{.macs = {}, .principal_flows = &principal_flows_};
     std::vector<rte_mempool*> pools_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<PortLossMeter> losses_;

@@ -66,6 +66,10 @@ std::string Describer::action(uint32_t slot) const {
     return info != nullptr ? info->action : "";
 }
 
+std::string Describer::principal(const PacketMeta& meta) const {
+    return policy_.principals == nullptr ? "" : policy_.principals->name(index(meta.principal));
+}
+
 std::string Describer::reason(DropCode code) const {
     if (code == 0 || code >= specs_.size()) return "";
     const std::string& name = specs_[code].name;
@@ -132,6 +136,7 @@ std::string Describer::detail(const std::string& stage, const PacketMeta& meta) 
         return fmt::format("rule {} state {}", rule(meta.rule).empty() ? "-" : rule(meta.rule),
                            state.empty() ? "-" : state);
     }
+    if (stage == "classify") return "principal " + principal(meta);
     const std::string out = port(meta.out_port);
     if (out.empty()) return "no way out";
     std::string text = "out " + out;
@@ -165,6 +170,7 @@ model::TraceEvent Describer::trace(const TraceRecord& record) const {
     event.set_reason(reason(record.reason));
     event.set_rule(rule(record.meta.rule));
     event.set_out_port(port(record.meta.out_port));
+    event.set_principal(principal(record.meta));
     return event;
 }
 

@@ -111,6 +111,8 @@ void memory(const PolicyStore& store, model::DataplaneStatus& out) {
     if (store.previous() != nullptr) add_previous(*store.previous(), *store.current(), memory);
     const SourceCounts& counts = box.counts_by_source();
     memory.add("flows.by_source", counts.memory_bytes(), 0, counts.capacity());
+    const PrincipalFlows& by_principal = box.principal_flows();
+    memory.add("flows.by_principal", by_principal.memory_bytes(), 0, sched::kMaxPrincipals);
     const NeighbourTable& neighbours = box.neighbours();
     memory.add("neighbours", neighbours.memory_bytes(), neighbours.list().size(),
                neighbours.capacity());

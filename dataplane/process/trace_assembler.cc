@@ -14,6 +14,7 @@ void TraceAssembler::join(model::TraceEvent& story, const model::TraceEvent& eve
     story.set_rule(event.rule());
     story.set_port(event.port());  // the sub-interface, once its tags were read
     story.set_out_port(event.out_port());
+    story.set_principal(event.principal());
 }
 
 }  // namespace ravelin

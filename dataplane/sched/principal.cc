@@ -2,6 +2,7 @@
 #include "dataplane/sched/principal.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace ravelin::sched {
 namespace {
@@ -10,12 +11,13 @@ constexpr char kSeparator = '/';
 
 /// Why `name` cannot be one; empty: it can.
 std::string fault_of(const std::string& name) {
-    if (name.empty()) return "principal: the name is empty";
-    if (name.front() == kSeparator || name.back() == kSeparator ||
+    const std::string top = name.substr(0, name.find(kSeparator));
+    if (top == "core" || top == "idle") return "'" + top + "' is the engine's own";
+    if (name.empty() || name.front() == kSeparator || name.back() == kSeparator ||
         name.find("//") != std::string::npos)
-        return "principal '" + name + "': a level of the name is empty";
+        return "a level of the name is empty, expected a name like org/web";
     if (std::count(name.begin(), name.end(), kSeparator) >= kMaxDepth)
-        return "principal '" + name + "': more than " + std::to_string(kMaxDepth) + " levels";
+        return "more than " + std::to_string(kMaxDepth) + " levels";
     return {};
 }
 
@@ -31,19 +33,25 @@ PrincipalId PrincipalTable::find(std::string_view name) const {
     return found == ids_.end() ? kNoPrincipal : found->second;
 }
 
+// One behind the last may have been given away by a policy that was rolled back since.
+PrincipalId PrincipalTable::free_id(const Before& before) {
+    if (!free_.empty()) {
+        const PrincipalId id = free_.back();
+        free_.pop_back();
+        return id;
+    }
+    while (size() < kMaxPrincipals && before.holds(size())) entries_.emplace_back();
+    entries_.emplace_back();
+    return PrincipalId{size() - 1};
+}
+
 // The entry of `name`, made with its parents where there is none.
-PrincipalId PrincipalTable::place(const std::string& name, const PrincipalTable* previous) {
+PrincipalId PrincipalTable::place(const std::string& name, const Before& before) {
     if (const PrincipalId known = find(name); known != kNoPrincipal) return known;
     const std::string above = parent_name(name);
-    const PrincipalId parent = above.empty() ? kNoPrincipal : place(above, previous);
-    PrincipalId id = previous == nullptr ? kNoPrincipal : previous->find(name);
-    if (id == kNoPrincipal && !free_.empty()) {
-        id = free_.back();
-        free_.pop_back();
-    } else if (id == kNoPrincipal) {
-        id = PrincipalId{size()};
-        entries_.emplace_back();
-    }
+    const PrincipalId parent = above.empty() ? kNoPrincipal : place(above, before);
+    PrincipalId id = before.table == nullptr ? kNoPrincipal : before.table->find(name);
+    if (id == kNoPrincipal) id = free_id(before);
     if (parent != kNoPrincipal) entries_[index(parent)].has_children = true;
     entries_[index(id)].name = name;
     entries_[index(id)].parent = parent;
@@ -51,41 +59,46 @@ PrincipalId PrincipalTable::place(const std::string& name, const PrincipalTable*
     return id;
 }
 
-Status PrincipalTable::add(const PrincipalSpec& spec, const PrincipalTable* previous) {
-    if (std::string fault = fault_of(spec.name); !fault.empty()) return Error{std::move(fault)};
+Status PrincipalTable::add(const PrincipalSpec& spec, const Before& before) {
+    if (const std::string fault = fault_of(spec.name); !fault.empty())
+        return Error{"name: found '" + spec.name + "': " + fault};
     if (spec.weight > kMaxWeight)
-        return Error{"principal '" + spec.name + "': weight " + std::to_string(spec.weight) +
-                     ", expected at most " + std::to_string(kMaxWeight)};
-    const PrincipalId id = place(spec.name, previous);
+        return Error{"weight: found " + std::to_string(spec.weight) + ", expected at most " +
+                     std::to_string(kMaxWeight)};
+    const PrincipalId id = place(spec.name, before);
     entries_[index(id)].weight = spec.weight;
     entries_[index(id)].caps = spec.caps;
     if (size() > kMaxPrincipals)
-        return Error{"more than " + std::to_string(kMaxPrincipals) + " principals"};
+        return Error{"more than " + std::to_string(kMaxPrincipals - kFirstPrincipal) +
+                     " principals with those above them"};
     return ok_status();
 }
 
-Result<PrincipalTable> PrincipalTable::build(std::span<const PrincipalSpec> specs,
-                                             const PrincipalTable* previous) {
-    PrincipalTable table;
-    table.entries_.resize(previous == nullptr ? kFirstPrincipal : previous->size());
+// The engine's own, and as many free ids as were in use before.
+void PrincipalTable::begin(const Before& before) {
+    entries_.resize(before.table == nullptr ? kFirstPrincipal : before.table->size());
     for (const auto& [name, id] : {std::pair{"core", kCorePrincipal}, {"idle", kIdlePrincipal}}) {
-        table.entries_[index(id)].name = name;
-        table.ids_.emplace(name, id);
+        entries_[index(id)].name = name;
+        ids_.emplace(name, id);
     }
-    for (uint32_t i = kFirstPrincipal; previous != nullptr && i < table.size(); ++i)
-        if (previous->entries_[i].name.empty()) table.free_.push_back(PrincipalId{i});
-    std::vector<std::string_view> names;
-    for (const PrincipalSpec& spec : specs) {
-        names.push_back(spec.name);
-        const std::string top = spec.name.substr(0, spec.name.find(kSeparator));
-        if (top == "core" || top == "idle")
-            return Error{"principal '" + spec.name + "': '" + top + "' is the engine's own"};
-        if (Status added = table.add(spec, previous); !added.ok()) return added.error();
+    for (uint32_t i = kFirstPrincipal; i < size(); ++i)
+        if (before.table->entries_[i].name.empty() && !before.holds(i))
+            free_.push_back(PrincipalId{i});
+}
+
+Result<PrincipalTable> PrincipalTable::build(std::span<const PrincipalSpec> specs,
+                                             const PrincipalTable* previous, const Held& held) {
+    PrincipalTable table;
+    const Before before{previous, held};
+    table.begin(before);
+    std::unordered_set<std::string_view> names;
+    for (size_t i = 0; i < specs.size(); ++i) {
+        Status added = table.add(specs[i], before);
+        if (added.ok() && !names.insert(specs[i].name).second)
+            added = Error{"name: '" + specs[i].name + "' is declared twice"};
+        if (!added.ok())
+            return std::move(added.error()).within("principals[" + std::to_string(i) + "]");
     }
-    std::sort(names.begin(), names.end());
-    const auto twice = std::adjacent_find(names.begin(), names.end());
-    if (twice != names.end())
-        return Error{"principal '" + std::string(*twice) + "' is declared twice"};
     return table;
 }
 

@@ -116,6 +116,10 @@ inline constexpr std::array kPortFields{
           .type = Type::kName,
           .help = "Router mode: TAP device by which the kernel sees the port, with its addresses, "
                   "MAC, MTU and link state; what the box does not answer itself goes there."},
+    Field{.name = "principal",
+          .type = Type::kName,
+          .help = "Principal that is charged for what comes in by it, unless a rule or a prefix "
+                  "says otherwise."},
     Field{.name = "peer",
           .type = Type::kName,
           .help = "Wire mode: the port on the other side; with two ports it goes without saying."},

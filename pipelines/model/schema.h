@@ -170,6 +170,40 @@ inline constexpr Schema kManagementSchema{
     "forced.",
     kManagementFields};
 
+inline constexpr std::array kPrincipalCapFields{
+    Field{.name = "flows",
+          .type = Type::kInteger,
+          .help = "Most flows at a time, over all workers; packets that would open one more are "
+                  "dropped.",
+          .minimum = 1,
+          .maximum = UINT32_MAX},
+};
+inline constexpr Schema kPrincipalCapsSchema{
+    "caps", "What a principal and all below it may use at most; default: no cap.",
+    kPrincipalCapFields};
+
+inline constexpr std::array kPrincipalFields{
+    Field{.name = "name",
+          .type = Type::kName,
+          .help = "Up to four levels, like org/web; those above are made where they are not "
+                  "declared.",
+          .required = true},
+    Field{.name = "prefixes",
+          .type = Type::kPrefixSet,
+          .help = "Addresses whose flows it pays for: those of the side that opened the flow, the "
+                  "longest prefix of all principals counts."},
+    Field{.name = "caps",
+          .type = Type::kMap,
+          .help = "What it and all below it may use at most.",
+          .fallback = "{}",
+          .nested = &kPrincipalCapsSchema},
+};
+inline constexpr Schema kPrincipalSchema{
+    "principal",
+    "Whom packets are charged to. A rule, a prefix or a port binds them, in this order; the rest "
+    "is charged to core.",
+    kPrincipalFields};
+
 inline constexpr std::array kConfigFields{
     Field{.name = "mode",
           .type = Type::kEnum,
@@ -193,6 +227,10 @@ inline constexpr std::array kConfigFields{
           .type = Type::kSets,
           .help = "Named prefix sets and live sets; rules name them as @name.",
           .nested = &kLiveSetSchema},
+    Field{.name = "principals",
+          .type = Type::kList,
+          .help = "Whom packets are charged to; needs the stage classify.",
+          .nested = &kPrincipalSchema},
     Field{.name = "pipeline",
           .type = Type::kStages,
           .help = "The stages in order of execution; default: the usual ones of the mode.",

@@ -47,6 +47,7 @@ constexpr std::array<CounterDecl, static_cast<size_t>(Outcome::kPass)> kDrops{{
     {"syn_proxy_unanswered",
      "Packets the SYN proxy cannot answer: to or from no single host, or the buffer pool is "
      "empty."},
+    {"principal_flows", "New packets of a principal that has as many flows as it may."},
 }};
 constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"judged_again", "Flows judged again under a new policy."},

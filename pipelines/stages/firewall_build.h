@@ -46,6 +46,10 @@ Result<std::vector<uint32_t>> add_extras(RuleTables& to, std::vector<uint32_t>& 
 /// CompiledRule::proxy of a rule.
 const CompiledProxy* add_proxy(RuleTables& to, const NamedRule& rule, const KeptTables& kept);
 
+/// Whom each rule charges, kNoPrincipal: nobody. Error: it names one that is not declared.
+Result<std::vector<sched::PrincipalId>> principals_of(std::span<const NamedRule> named,
+                                                      const Principals* declared);
+
 /// Tables of all rules as rules_of() has them, for `policy`, whose settings and sets are there.
 /// `previous`: what was in force before; may be null.
 Result<std::shared_ptr<const FirewallTables>> build_tables(std::span<const NamedRule> named,

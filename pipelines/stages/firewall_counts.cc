@@ -44,6 +44,8 @@ void Judge::withdraw(const Subject& s, const Rule& rule) noexcept {
     if ((counted_ & kFlowCounted) != 0) counts->release(s.meta->source, rule.slot);
     if ((counted_ & kFlowBudgeted) != 0) counts->release(s.meta->source, SourceCounts::kUnproven);
     counted_ = 0;
+    if (charged_) context_.policy->principals->flows->release(s.meta->principal);
+    charged_ = false;
 }
 
 // The flow goes over to the rule that accepts it now, beyond its number or not.
@@ -59,6 +61,7 @@ void Judge::recount(Flow& flow, const Rule& rule) noexcept {
             flow.flags = static_cast<uint8_t>(flow.flags | kFlowCounted);
     }
     flow.rule = slot;
+    if (classes_ != nullptr) charge_again(flow);
 }
 
 }  // namespace ravelin::firewall

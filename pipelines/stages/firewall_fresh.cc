@@ -123,7 +123,10 @@ Outcome Judge::open(Subject& s, const Flow& start) noexcept {
 Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start,
                       const FlowProxy* proxy) noexcept {
     FlowTranslation translation;
-    Outcome refused = admit(s, rule, translate(s, translation), proxy != nullptr);
+    Outcome refused = translate(s, translation);
+    charged_ = false;
+    if (classes_ != nullptr && refused == Outcome::kPass) refused = admit_principal(s, rule);
+    refused = admit(s, rule, refused, proxy != nullptr);
     Flow* flow = nullptr;
     if (refused == Outcome::kPass && !context_.dry_run) {
         flow = flows_.insert(s.key, s.hash, context_.now.ms);
@@ -152,6 +155,7 @@ Outcome Judge::create(Subject& s, const Rule& rule, const Flow& start,
     begin_as(*flow, start);
     flow->epoch = epoch_;
     flow->rule = rule.slot;
+    if (classes_ != nullptr) flows_.charge_to(*flow, s.meta->principal, charged_);
     flow->flags = static_cast<uint8_t>(flow->flags | counted_);
     flow->in_port = s.meta->has(PacketMeta::kFromKernel) ? kLocalPort : s.meta->in_port;
     flow->out_port = s.meta->out_port;

@@ -33,12 +33,12 @@ Outcome Judge::judge(Subject& s, Flow* flow) noexcept {
     // Only echo has flows in ICMP; the key of another type is that of echo with identifier 0.
     const bool other_icmp =
         is_icmp(*s.meta) && !s.meta->has(PacketMeta::kEcho | PacketMeta::kPorts);
-    if (flow == nullptr || other_icmp) return without_flow(s, fresh(s));
+    if (flow == nullptr || other_icmp) return charge_packet(s, without_flow(s, fresh(s)));
     // The wheel is up to a tick late; a flow in no state was being opened when a process was
     // killed.
     if (flow->expired(context_.now.ms) || flow->state == FlowState::none) {
         remove(*flow);
-        return without_flow(s, fresh(s));
+        return charge_packet(s, without_flow(s, fresh(s)));
     }
     if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
     if ((flow->flags & kFlowProxied) != 0) s.proxy = &flows_.proxy(*flow);
@@ -50,7 +50,8 @@ Outcome Judge::judge(Subject& s, Flow* flow) noexcept {
 Outcome Judge::judge_error(Subject& s, uint16_t zone) noexcept {
     const auto quoted = read_quoted(s.packet, *s.meta);
     // An error goes to whom the quoted packet came from; anything else is made up.
-    if (!quoted || quoted->source != s.meta->destination) return orphan(s, Outcome::kIcmpUnrelated);
+    if (!quoted || quoted->source != s.meta->destination)
+        return charge_packet(s, orphan(s, Outcome::kIcmpUnrelated));
     find_key(s, *quoted, zone);
     const Flow* flow = flows_.find(s.key, s.hash);
     if (flow == nullptr || flow->expired(context_.now.ms) ||
@@ -58,10 +59,12 @@ Outcome Judge::judge_error(Subject& s, uint16_t zone) noexcept {
         // The box's own packets have no flow; what paths of tunnels carry it must hear.
         if (s.meta->out_port == kLocalPort &&
             read_too_big(s.packet, *s.meta, context_.policy->ports))
-            return obey(s, decide(classifier_key(*s.meta, kStateRelated), s.meta->ttl),
-                        kStateRelated);
-        return without_flow(s, orphan(s, Outcome::kIcmpUnrelated));
+            return charge_packet(
+                s, obey(s, decide(classifier_key(*s.meta, kStateRelated), s.meta->ttl),
+                        kStateRelated));
+        return charge_packet(s, without_flow(s, orphan(s, Outcome::kIcmpUnrelated)));
     }
+    if (classes_ != nullptr) s.meta->principal = charged(*flow);
     // It goes the way of what it is about, backwards.
     if ((flow->flags & kFlowTranslated) != 0) s.translation = &flows_.translation(*flow);
     if (!agrees(s, reverse(flow->direction(s.swapped)))) return Outcome::kNatMismatch;
@@ -78,7 +81,8 @@ Outcome Judge::judge_arp(Subject& s) noexcept { return obey(s, policy_.arp, kSta
 
 Outcome Judge::known(Subject& s, Flow& flow) noexcept {
     const Direction d = flow.direction(s.swapped);
-    if (flow.epoch != epoch_ && !judge_again(s, flow, d)) return Outcome::kFlowCut;
+    if (flow.epoch != epoch_ && !judge_again(s, flow, d)) return cut(s, flow);
+    if (classes_ != nullptr) s.meta->principal = sched::PrincipalId{flow.principal};
     if (!agrees(s, d)) return Outcome::kNatMismatch;
     if (flow.key.protocol == net::kTcp) return track_tcp(s, flow, d);
     if (s.meta->has(PacketMeta::kEcho) && is_request(*s.meta) != (d == Direction::originator))
@@ -154,8 +158,7 @@ Outcome Judge::follow(Subject& s, Flow& flow, Direction d, const TcpSegment& seg
         case TcpVerdict::challenge_ack:
             return accept_known(s, flow, d);
         case TcpVerdict::reuse:
-            remove(flow);
-            return fresh(s);
+            return afresh(s, flow);
         case TcpVerdict::invalid_flags:
             return invalid(s, Outcome::kTcpFlags);
         case TcpVerdict::out_of_window:
@@ -165,6 +168,13 @@ Outcome Judge::follow(Subject& s, Flow& flow, Direction d, const TcpSegment& seg
             break;
     }
     return invalid(s, Outcome::kTcpState);
+}
+
+// The flow is over, and the packet begins another one.
+Outcome Judge::afresh(Subject& s, Flow& flow) noexcept {
+    remove(flow);
+    s.meta->principal = sched::kNoPrincipal;
+    return charge_packet(s, fresh(s));
 }
 
 // A segment that was refused has changed nothing, so it may be tried again by other rules.

@@ -9,6 +9,7 @@
 #include "dataplane/stage.h"
 #include "pipelines/net/icmp_error.h"
 #include "pipelines/net/tcp_segment.h"
+#include "pipelines/stages/classify.h"
 #include "pipelines/stages/firewall_packet.h"
 #include "pipelines/stages/firewall_policy.h"
 #include "pipelines/stages/firewall_syn_cookie.h"
@@ -38,6 +39,7 @@ enum class Outcome : uint8_t {
     kProxyForged,
     kProxyExpired,
     kProxyUnanswered,
+    kPrincipalFlows,
     kPass,      ///< none of these: it goes on
     kAnswered,  ///< nor that: its frame is of no more use
 };
@@ -77,6 +79,7 @@ class Judge {
           tally_(tally),
           flows_(*context.flows),
           nat_(nat::policy_of(*context.policy)),
+          classes_(classify::policy_of(*context.policy)),
           epoch_(context.policy->epoch),
           first_drop_(first_drop) {}
 
@@ -88,8 +91,10 @@ class Judge {
     /// A packet without a flow, by what Alone has found.
     void obey_alone(PacketMeta& meta, uint32_t slot) noexcept {
         meta.flow_state = slot == kNoRule ? kStateInvalid : kStateNew;
-        if (slot == kNoRule) return;
         meta.rule = slot;
+        if (classes_ != nullptr) [[unlikely]]
+            meta.principal = charged(slot, meta);
+        if (slot == kNoRule) return;
         tally_.hit(slot, meta.l3_total, context_.counters);
     }
     /// Flows came or went: what was found for later packets of the burst may be another's now.
@@ -107,6 +112,7 @@ class Judge {
     Outcome accept_known(Subject& s, Flow& flow, Direction d) noexcept;
     // Packets without one.
     Outcome fresh(Subject& s) noexcept;
+    Outcome afresh(Subject& s, Flow& flow) noexcept;
     Outcome fresh_tcp(Subject& s) noexcept;
     Outcome fresh_fragment(Subject& s) noexcept;
     Outcome mid_stream(Subject& s, const TcpSegment& segment) noexcept;
@@ -142,6 +148,20 @@ class Judge {
     Outcome admit_unproven(const Subject& s) noexcept;
     void withdraw(const Subject& s, const Rule& rule) noexcept;
     void recount(Flow& flow, const Rule& rule) noexcept;
+    // Whom packets and flows are charged to (firewall_principals.cc). Only where some are declared.
+    [[nodiscard]] sched::PrincipalId charged(uint32_t slot, const PacketMeta& meta) const noexcept;
+    [[nodiscard]] sched::PrincipalId charged(uint32_t slot, const Flow& flow) const noexcept;
+    [[nodiscard]] sched::PrincipalId charged(const Flow& flow) const noexcept {
+        return flow.epoch == epoch_ ? sched::PrincipalId{flow.principal} : charged(flow.rule, flow);
+    }
+    Outcome cut(const Subject& s, const Flow& flow) const noexcept;
+    void charge_again(Flow& flow) noexcept;
+    Outcome charge_packet(const Subject& s, Outcome outcome) const noexcept {
+        if (classes_ != nullptr && s.meta->principal == sched::kNoPrincipal) [[unlikely]]
+            s.meta->principal = charged(s.meta->rule, *s.meta);
+        return outcome;
+    }
+    Outcome admit_principal(const Subject& s, const Rule& rule) noexcept;
     Outcome orphan(Subject& s, Outcome reason) noexcept;
     Outcome invalid(Subject& s, Outcome reason) noexcept;
     // Address translation (firewall_nat.cc).
@@ -178,11 +198,13 @@ class Judge {
     const SynCookies& cookies_;
     Tally& tally_;
     FlowTable& flows_;
-    const nat::NatPolicy* nat_;  // null without that stage
+    const nat::NatPolicy* nat_;                // null without that stage
+    const classify::ClassifyPolicy* classes_;  // null: nobody is declared
     uint32_t epoch_;
     DropCode first_drop_;
     Ask ask_;
-    uint8_t counted_ = 0;  ///< FlowFlag bits the flow to come has, as it is counted already
+    uint8_t counted_ = 0;   ///< FlowFlag bits the flow to come has, as it is counted already
+    bool charged_ = false;  ///< the flow to come is counted for its principal
     bool changed_ = false;
 };
 

@@ -199,6 +199,12 @@ Result<std::shared_ptr<const FirewallDelta>> make_delta(
         out->before.insert(out->before.end(), built->first[i + 1] - built->first[i], at);
     }
     out->windows = windows_of(named, policy);
+    const auto principals = principals_of(named, policy.principals.get());
+    if (!principals) return principals.error();
+    // A slot may have been another rule's, which charged somebody.
+    for (size_t i = 0; i < named.size(); ++i)
+        if ((*principals)[i] != sched::kNoPrincipal || !tables.principals.empty())
+            out->principals.emplace_back(named[i].slot, (*principals)[i]);
     return Delta(std::move(out));
 }
 

@@ -6,6 +6,7 @@
 
 #include "dataplane/port_policies.h"
 #include "dataplane/stage.h"
+#include "pipelines/stages/classify.h"
 #include "pipelines/stages/firewall_build.h"
 #include "pipelines/stages/firewall_schema.h"
 
@@ -71,7 +72,8 @@ void publish(const FirewallPolicy& policy, CompileContext& context) {
 }
 
 bool fits(const FirewallPolicy& same, const CompileContext& context) {
-    return same.sets == context.snapshot.sets && same.delta == nullptr;
+    return same.sets == context.snapshot.sets && same.delta == nullptr &&
+           same.principals == context.snapshot.principals;
 }
 
 }  // namespace
@@ -121,6 +123,13 @@ TcpWindow FirewallPolicy::window_of(uint32_t slot) const noexcept {
     return slot < tables->windows.size() ? tables->windows[slot] : window;
 }
 
+sched::PrincipalId FirewallPolicy::principal_of(uint32_t slot) const noexcept {
+    if (delta != nullptr)
+        for (const auto& [of, principal] : delta->principals)
+            if (of == slot) return principal;
+    return slot < tables->principals.size() ? tables->principals[slot] : sched::kNoPrincipal;
+}
+
 size_t FirewallPolicy::limit_bytes() const {
     return tables->rules.limit_bytes() + (delta == nullptr ? 0 : delta->added.limit_bytes());
 }
@@ -143,6 +152,9 @@ Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& 
             return context.unchanged;
         }
     }
+    if (classify::policy_of(context.snapshot) != nullptr)
+        return Error{
+            "found classify before it, expected that later: a flow says whom it is charged to"};
     const auto ports = names_of(context.snapshot.ports);
     auto policy = std::make_shared<FirewallPolicy>();
     policy->wire = context.snapshot.mode == PolicySnapshot::Mode::kWire;
@@ -150,6 +162,7 @@ Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& 
     if (!named) return std::move(named.error());
     take_settings(*policy, config);
     policy->sets = context.snapshot.sets;
+    policy->principals = context.snapshot.principals;
     policy->arp = policy->otherwise;
     const auto* previous = static_cast<const FirewallPolicy*>(context.previous.get());
     if (auto s = place_rules(*policy, *named, previous); !s) return std::move(s.error());

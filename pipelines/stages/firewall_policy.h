@@ -33,6 +33,7 @@ class FirewallPolicy final : public StagePolicy {
     UnprovenBudget unproven;
     bool pickup = false, keep_established = false, wire = false;
     LiveSets sets;                                       ///< of the snapshot: rules point at them
+    std::shared_ptr<const Principals> principals;        ///< of the snapshot: rules name them
     std::shared_ptr<const std::vector<RuleInfo>> infos;  ///< the rules of `tables`, and the default
 
     static constexpr int kHopLimitUnknown = RuleTables::kHopLimitUnknown;
@@ -51,6 +52,8 @@ class FirewallPolicy final : public StagePolicy {
     }
     /// Of a flow that this rule accepted.
     [[nodiscard]] TcpWindow window_of(uint32_t slot) const noexcept;
+    /// Whom that rule charges; kNoPrincipal: it does not say.
+    [[nodiscard]] sched::PrincipalId principal_of(uint32_t slot) const noexcept;
     [[nodiscard]] size_t memory_bytes() const override;
     /// Whether a rule answers SYNs.
     [[nodiscard]] bool proxies() const noexcept {

@@ -70,8 +70,7 @@ Outcome Judge::track_proxied(Subject& s, Flow& flow, Direction d) noexcept {
 Outcome Judge::challenge_again(Subject& s, Flow& flow, const TcpSegment& syn) noexcept {
     const Rule& rule = decide(classifier_key(*s.meta, kStateNew), s.meta->ttl, Take::kNothing);
     if (rule.proxy != nullptr && proxiable(*s.meta)) return challenge(s, rule, syn);
-    remove(flow);
-    return fresh(s);
+    return afresh(s, flow);
 }
 
 // The server has not answered yet. A client that speaks again gets the SYN sent again: it or its

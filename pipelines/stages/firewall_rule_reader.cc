@@ -69,6 +69,7 @@ class RuleReader {
         out_.action = action_of(node_["action"]);
         out_.stateful = node_["stateful"].is_null() || node_["stateful"].as_bool();
         out_.log = node_["log"].as_bool();
+        out_.principal = node_["principal"].as_text();
         out_.hop_limit = static_cast<uint8_t>(node_["hop-limit"].as_integer());
         out_.matches = !node_["disabled"].as_bool();
         for (const auto step : {&RuleReader::ports, &RuleReader::addresses, &RuleReader::protocols,

@@ -106,7 +106,8 @@ struct NamedRule {
     std::vector<LiveRef> live{};
     RuleExtra extra{};
     std::optional<SynProxy> proxy{};
-    std::string window{};  ///< `tcp-window`; empty: as the stage says
+    std::string window{};     ///< `tcp-window`; empty: as the stage says
+    std::string principal{};  ///< that is charged; empty: whom prefix or port say
 
     /// Whether `rule` says all of it, so that it takes whatever another rule within it would take.
     [[nodiscard]] bool exact() const {

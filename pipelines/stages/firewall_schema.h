@@ -162,6 +162,10 @@ inline constexpr std::array kRuleFields{
           .help = "States the packet may have; default: all but invalid. Packets of a flow that "
                   "was accepted meet no rule.",
           .words = kStateWords},
+    Field{.name = "principal",
+          .type = Type::kName,
+          .help = "Principal that is charged for what the rule matches, flows in both directions; "
+                  "default: by prefix or port."},
     Field{.name = "stateful",
           .type = Type::kBool,
           .help = "Whether an accepted packet opens a flow that lets answers pass; false judges "

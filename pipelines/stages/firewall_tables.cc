@@ -131,6 +131,21 @@ Result<BuiltRules> build_rules(std::span<const NamedRule> named, const BuildCont
     return out;
 }
 
+Result<std::vector<sched::PrincipalId>> principals_of(std::span<const NamedRule> named,
+                                                      const Principals* declared) {
+    std::vector<sched::PrincipalId> out(named.size(), sched::kNoPrincipal);
+    for (size_t i = 0; i < named.size(); ++i) {
+        const std::string& name = named[i].principal;
+        if (name.empty()) continue;
+        out[i] = declared == nullptr ? sched::kNoPrincipal : declared->table.find(name);
+        if (out[i] == sched::kNoPrincipal || index(out[i]) < sched::kFirstPrincipal)
+            return Error{
+                fmt::format("principal: found '{}', expected one declared in principals", name)}
+                .within(fmt::format("rule '{}'", named[i].name));
+    }
+    return out;
+}
+
 Result<std::shared_ptr<const FirewallTables>> build_tables(std::span<const NamedRule> named,
                                                            const FirewallPolicy& policy,
                                                            const FirewallPolicy* previous) {
@@ -140,11 +155,17 @@ Result<std::shared_ptr<const FirewallTables>> build_tables(std::span<const Named
     if (!built) return std::move(built.error());
     auto out = std::make_shared<FirewallTables>();
     out->rules = std::move(built->tables);
+    const auto principals = principals_of(named, policy.principals.get());
+    if (!principals) return principals.error();
     for (size_t i = 0; i < named.size(); ++i) {
         const NamedRule& rule = named[i];
         if (!rule.window.empty()) {
             out->windows.resize(limits::kMaxRules, policy.window);
             out->windows[rule.slot] = window_named(rule.window);
+        }
+        if ((*principals)[i] != sched::kNoPrincipal) {
+            out->principals.resize(limits::kMaxRules, sched::kNoPrincipal);
+            out->principals[rule.slot] = (*principals)[i];
         }
         if (is_builtin(rule.name)) continue;
         const uint32_t first = built->first[i], end = built->first[i + 1];
@@ -162,12 +183,14 @@ Result<std::shared_ptr<const FirewallTables>> build_tables(std::span<const Named
 
 size_t FirewallDelta::memory_bytes() const {
     return sizeof *this + gone.capacity() / 8 + added.memory_bytes() +
-           before.capacity() * sizeof(uint32_t) + windows.capacity() * sizeof(windows[0]);
+           before.capacity() * sizeof(uint32_t) + windows.capacity() * sizeof(windows[0]) +
+           principals.capacity() * sizeof(principals[0]);
 }
 
 size_t FirewallTables::memory_bytes() const {
     constexpr size_t kNode = 48;  // of a hash table, about
     return sizeof *this + rules.memory_bytes() + windows.capacity() +
+           principals.capacity() * sizeof(principals[0]) +
            order.capacity() * (2 * sizeof(Place) + 2 * kNode);
 }
 

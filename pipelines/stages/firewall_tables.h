@@ -150,6 +150,8 @@ struct RuleTables {
 struct FirewallTables {
     RuleTables rules;
     std::vector<TcpWindow> windows;  ///< by slot; empty: no rule has its own
+    /// Whom rules charge, by slot, kNoPrincipal: nobody; empty: none does.
+    std::vector<sched::PrincipalId> principals;
     /// Configured rules in order, built-in ones left out.
     struct Place {
         std::string name;
@@ -178,6 +180,8 @@ struct FirewallDelta {
     std::vector<uint32_t> before;
     /// By slot, of added rules; empty: neither they nor the tables' rules have their own.
     std::vector<std::pair<uint32_t, TcpWindow>> windows;
+    /// The same of whom they charge.
+    std::vector<std::pair<uint32_t, sched::PrincipalId>> principals;
 
     [[nodiscard]] bool hides(uint32_t rule) const noexcept { return !gone.empty() && gone[rule]; }
     [[nodiscard]] size_t memory_bytes() const;

@@ -72,8 +72,10 @@ FlowView describe(const Flow& flow, const FlowTranslation& translation,
     v.in_port = port_name(policy, flow.in_port);
     v.out_port = port_name(policy, flow.out_port);
     // Epochs only grow; one from before this generation is judged again on its next packet.
-    if (static_cast<int32_t>(flow.epoch - policy.first_epoch) >= 0)
+    if (static_cast<int32_t>(flow.epoch - policy.first_epoch) >= 0) {
         v.generation = policy.generation;
+        if (policy.principals != nullptr) v.principal = policy.principals->name(flow.principal);
+    }
     v.proven = flow.proven();
     v.packets_out = flow.packets[0];
     v.bytes_out = flow.bytes[0];

@@ -20,8 +20,10 @@ struct FlowView {
     std::string_view state;         ///< "established", "syn-sent", "request", ...
     std::string rule;               ///< empty: none accepts it any more (keep-established)
     std::string in_port, out_port;  ///< of the originator's packets; "local", or empty
-    uint64_t generation = 0;        ///< that judged it last; 0: an earlier one than that in force
-    bool proven = false;            ///< answered
+    /// Empty: none are declared, or it was not judged under the policy in force yet.
+    std::string principal{};
+    uint64_t generation = 0;  ///< that judged it last; 0: an earlier one than that in force
+    bool proven = false;      ///< answered
     uint64_t packets_out = 0, bytes_out = 0, packets_back = 0, bytes_back = 0;
     uint32_t expires_ms = 0;  ///< 0: any moment
 };

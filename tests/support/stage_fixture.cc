@@ -96,6 +96,8 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
     flows_ = std::make_unique<FlowTable>(std::move(*table));
     counts_ = std::move(*SourceCounts::create(flows));
     flows_->count_with(*counts_);
+    principal_flows_ = std::make_unique<PrincipalFlows>();
+    flows_->count_principals(*principal_flows_);
     neighbours_ = std::make_unique<NeighbourTable>();
     events_ = std::make_unique<ByteRing>(limits::kEventRing);
     pipeline_ = std::make_unique<Pipeline>(StageRegistry::get().instantiate(0, workers));
@@ -127,7 +129,9 @@ StageFixture::~StageFixture() {
 
 void StageFixture::apply(const std::string& yaml) {
     const auto tree = std::make_shared<const config::Node>(load(yaml));
-    auto built = build_policy(generations_.size() + 1, tree, facts_of(*tree), context_.policy);
+    PortFacts facts = facts_of(*tree);
+    facts.principal_flows = principal_flows_.get();
+    auto built = build_policy(generations_.size() + 1, tree, facts, context_.policy);
     if (!built) fail(built.error().message + "\n" + yaml);
     live_rules_.forget();
     before_ = context_.policy;

@@ -84,6 +84,7 @@ class StageFixture final : public TestBox {
     std::unique_ptr<Handoff> handoff_;
     std::unique_ptr<Transmitter> transmitter_;
     std::unique_ptr<SourceCounts> counts_;
+    std::unique_ptr<PrincipalFlows> principal_flows_;
     std::unique_ptr<KernelPath> kernel_;
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<NeighbourTable> neighbours_;

@@ -110,6 +110,18 @@ TEST(Compiler, ChecksThatPortsFitTogether) {
                 AllOf(HasSubstr("control.metrics"), HasSubstr("ADDRESS:PORT")));
 }
 
+TEST(Compiler, PlacesWhatIsWrongWithPrincipals) {
+    const auto with = [](const std::string& principals) {
+        return error_of("principals:\n" + principals + edge_yaml());
+    };
+    EXPECT_THAT(with("  - {name: org}\n"),
+                AllOf(StartsWith("edge.yaml:2:"), HasSubstr("without the stage classify")));
+    const std::string classified = replaced(edge_yaml(), "control:", "  - classify\ncontrol:");
+    EXPECT_EQ(error_of("principals:\n  - {name: org}\n" + classified), "compiles");
+    EXPECT_THAT(error_of("principals:\n  - {name: org}\n  - {name: org}\n" + classified),
+                AllOf(StartsWith("edge.yaml:3:"), HasSubstr("'org' is declared twice")));
+}
+
 TEST(Compiler, WarnsOfShadowedRulesWithBothPlaces) {
     Compiler compiler;
     auto compiled = compiler.compile(

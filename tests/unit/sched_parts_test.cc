@@ -39,7 +39,8 @@ TEST(SchedPrincipals, ANameMakesItsParents) {
 }
 
 TEST(SchedPrincipals, RefusesWhatCannotBe) {
-    EXPECT_EQ(fault_of({{.name = "a"}, {.name = "a"}}), "principal 'a' is declared twice");
+    EXPECT_EQ(fault_of({{.name = "a"}, {.name = "a"}}),
+              "principals[1]: name: 'a' is declared twice");
     EXPECT_NE(fault_of({{.name = ""}}).find("empty"), std::string::npos);
     EXPECT_NE(fault_of({{.name = "a//b"}}).find("a level of the name is empty"), std::string::npos);
     EXPECT_NE(fault_of({{.name = "a/b/c/d/e"}}).find("more than 4 levels"), std::string::npos);
@@ -61,6 +62,14 @@ TEST(SchedPrincipals, IdsStayAndAreNotGivenAwayAtOnce) {
     const PrincipalTable three = std::move(*PrincipalTable::build(third, &two));
     EXPECT_EQ(three.find("e"), one.find("b"));
     EXPECT_EQ(three.find("d"), two.find("d"));
+    // Something is still counted under b.
+    const auto held = [&](PrincipalId id) { return id == one.find("b"); };
+    const PrincipalTable other = std::move(*PrincipalTable::build(third, &two, held));
+    EXPECT_EQ(other.find("e"), PrincipalId{two.size()});
+    // As is what a policy that was rolled back gave away behind the last.
+    const auto lost = [&](PrincipalId id) { return id == PrincipalId{one.size()}; };
+    const PrincipalTable behind = std::move(*PrincipalTable::build(second, &one, lost));
+    EXPECT_EQ(behind.find("d"), PrincipalId{one.size() + 1});
 }
 
 TEST(SchedNames, AReferenceOfAnUnloadedFunctionIsStaleForGood) {

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/principals.h"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+
+namespace ravelin {
+namespace {
+
+using config::Node;
+using sched::PrincipalId;
+
+std::vector<sched::PrincipalSpec> specs_of(const Node& declared) {
+    std::vector<sched::PrincipalSpec> out;
+    for (const Node& node : declared.items()) {
+        sched::PrincipalSpec spec;
+        spec.name = node["name"].as_text();
+        spec.caps.flows = static_cast<uint32_t>(node["caps"]["flows"].as_integer());
+        out.push_back(std::move(spec));
+    }
+    return out;
+}
+
+Status bind_prefixes(const Node& declared, Principals& to) {
+    std::unordered_map<std::string, PrincipalId> seen;
+    for (size_t i = 0; i < declared.items().size(); ++i) {
+        const Node& node = declared.items()[i];
+        const PrincipalId id = to.table.find(node["name"].as_text());
+        for (const Prefix& prefix : node["prefixes"].as_prefixes()) {
+            const auto [other, fresh] = seen.try_emplace(prefix.to_string(), id);
+            if (!fresh && other->second != id)
+                return Error{fmt::format(
+                    "principals[{}]: prefixes: {} is bound to '{}' too, expected one principal", i,
+                    prefix.to_string(), to.table[other->second].name)};
+            if (fresh) to.prefixes.push_back({prefix, id});
+        }
+    }
+    return ok_status();
+}
+
+Status bind_ports(const Node& ports, Principals& to) {
+    for (size_t i = 0; i < ports.items().size(); ++i) {
+        const std::string& name = ports.items()[i]["principal"].as_text();
+        to.ports.push_back(name.empty() ? sched::kNoPrincipal : to.table.find(name));
+        if (!name.empty() && to.ports.back() < PrincipalId{sched::kFirstPrincipal})
+            to.ports.back() = sched::kNoPrincipal;  // the engine's own
+        if (!name.empty() && to.ports.back() == sched::kNoPrincipal)
+            return Error{fmt::format(
+                "ports[{}]: principal: found '{}', expected one declared in principals", i, name)};
+    }
+    return ok_status();
+}
+
+}  // namespace
+
+const std::string& Principals::name(uint32_t id) const {
+    static const std::string nobody;
+    return id < table.size() ? table[PrincipalId{id}].name : nobody;
+}
+
+Result<std::shared_ptr<const Principals>> read_principals(
+    const std::shared_ptr<const Node>& config, const std::shared_ptr<const Principals>& previous,
+    PrincipalFlows* flows) {
+    auto out = std::make_shared<Principals>();
+    out->declared = {config, &(*config)["principals"]};
+    out->flows = flows;
+    const auto specs = specs_of(*out->declared);
+    const auto held = [&](PrincipalId id) { return flows != nullptr && flows->all(id) != 0; };
+    auto table =
+        sched::PrincipalTable::build(specs, previous == nullptr ? nullptr : &previous->table, held);
+    if (!table) return std::move(table.error());
+    out->table = std::move(*table);
+    if (auto s = bind_ports((*config)["ports"], *out); !s) return std::move(s.error());
+    if (auto s = bind_prefixes(*out->declared, *out); !s) return std::move(s.error());
+    if (specs.empty()) return std::shared_ptr<const Principals>();
+    if (previous != nullptr && *previous->declared == *out->declared &&
+        previous->ports == out->ports && previous->flows == flows)
+        return previous;
+    if (flows != nullptr) flows->take_order(out->table);
+    return std::shared_ptr<const Principals>(std::move(out));
+}
+
+}  // namespace ravelin

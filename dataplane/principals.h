@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Principals: whom packets are charged to under one policy, as declared in the configuration, and
+// what binds packets to them beside rules. Immutable but for the counts of flows.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "dataplane/config/node.h"
+#include "dataplane/principal_flows.h"
+#include "dataplane/sched/principal.h"
+
+namespace ravelin {
+
+struct Principals {
+    sched::PrincipalTable table;
+    std::vector<sched::PrincipalId> ports;  ///< by PortId; kNoPrincipal: binds nothing
+    struct Bound {
+        Prefix prefix;
+        sched::PrincipalId principal;
+    };
+    std::vector<Bound> prefixes;
+    PrincipalFlows* flows = nullptr;  ///< the box's; null in a policy that is built for trial
+    std::shared_ptr<const config::Node> declared;  ///< `principals` of the configuration
+
+    /// Empty where nobody has the id any more.
+    [[nodiscard]] const std::string& name(uint32_t id) const;
+};
+
+/// Those that `config` declares; null: none. Names of `previous`, which may be null, keep their
+/// ids; where nothing has changed it is returned itself. Errors: "principals[1]: prefixes: ...",
+/// "ports[0]: principal: ...".
+Result<std::shared_ptr<const Principals>> read_principals(
+    const std::shared_ptr<const config::Node>& config,
+    const std::shared_ptr<const Principals>& previous, PrincipalFlows* flows);
+
+}  // namespace ravelin
