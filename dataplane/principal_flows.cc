@@ -12,6 +12,8 @@ void PrincipalFlows::acquire(PrincipalId id) noexcept {
 }
 
 bool PrincipalFlows::acquire(PrincipalId id, const sched::PrincipalTable& table) noexcept {
+    // Who is beyond a cap writes nothing: a flood would move the line from worker to worker.
+    if (!has_room(id, table)) return false;
     for (PrincipalId at = id; at != kNoPrincipal; at = above(at)) {
         const uint32_t before = counts_[index(at)].all.fetch_add(1, std::memory_order_relaxed);
         const uint32_t cap = table[at].caps.flows;
@@ -34,15 +36,21 @@ void PrincipalFlows::release(PrincipalId id) noexcept {
     drop_all(id, kNoPrincipal);
 }
 
+// With its last flow an id may be given away, and have another above it.
 void PrincipalFlows::drop_all(PrincipalId from, PrincipalId end) noexcept {
-    for (; from != end; from = above(from))
-        counts_[index(from)].all.fetch_sub(1, std::memory_order_relaxed);
+    while (from != end) {
+        const PrincipalId next = above(from);
+        counts_[index(from)].all.fetch_sub(1, std::memory_order_release);
+        from = next;
+    }
 }
 
 void PrincipalFlows::take_order(const sched::PrincipalTable& table) noexcept {
-    for (uint32_t i = sched::kFirstPrincipal; i < table.size(); ++i)
-        if (counts_[i].all.load(std::memory_order_relaxed) == 0)
-            counts_[i].above.store(index(table[PrincipalId{i}].parent), std::memory_order_relaxed);
+    for (uint32_t i = sched::kFirstPrincipal; i < table.size(); ++i) {
+        const auto& entry = table[PrincipalId{i}];
+        if (!entry.name.empty())
+            counts_[i].above.store(index(entry.parent), std::memory_order_relaxed);
+    }
 }
 
 }  // namespace ravelin

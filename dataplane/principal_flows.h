@@ -29,15 +29,16 @@ class PrincipalFlows {
         return counts_[index(id)].own.load(std::memory_order_relaxed);
     }
     [[nodiscard]] uint32_t all(PrincipalId id) const noexcept {
-        return counts_[index(id)].all.load(std::memory_order_relaxed);
+        return counts_[index(id)].all.load(std::memory_order_acquire);
     }
-    /// Control thread, before a policy with this table is published: who is above whom. Of who has
-    /// flows nothing changes, for PrincipalTable::build gives no such id away.
+    /// Control thread, while a policy with this table is built: who is above whom. Nothing changes
+    /// for names that are in force, be the new policy published or not: they keep what is above
+    /// them, and PrincipalTable::build gives no id away that is theirs or has flows.
     void take_order(const sched::PrincipalTable& table) noexcept;
     [[nodiscard]] size_t memory_bytes() const noexcept { return counts_.size() * sizeof(Count); }
 
   private:
-    struct Count {
+    struct alignas(16) Count {  // four to a cache line, none in two
         std::atomic<uint32_t> own{0}, all{0};
         std::atomic<uint32_t> above{index(sched::kNoPrincipal)};
     };

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace ravelin {
@@ -43,16 +44,22 @@ Status bind_ports(const Node& ports, Principals& to) {
     for (size_t i = 0; i < ports.items().size(); ++i) {
         const std::string& name = ports.items()[i]["principal"].as_text();
         to.ports.push_back(name.empty() ? sched::kNoPrincipal : to.table.find(name));
-        if (!name.empty() && to.ports.back() < PrincipalId{sched::kFirstPrincipal})
-            to.ports.back() = sched::kNoPrincipal;  // the engine's own
-        if (!name.empty() && to.ports.back() == sched::kNoPrincipal)
-            return Error{fmt::format(
-                "ports[{}]: principal: found '{}', expected one declared in principals", i, name)};
+        if (auto wrong = undeclared(name, *to.declared))
+            return std::move(*wrong).within(fmt::format("ports[{}]", i));
     }
     return ok_status();
 }
 
 }  // namespace
+
+std::optional<Error> undeclared(const std::string& name, const Node& principals) {
+    const auto declares = [&](const Node& node) {
+        const std::string& declared = node["name"].as_text();
+        return declared == name || declared.starts_with(name + '/');
+    };
+    if (name.empty() || std::ranges::any_of(principals.items(), declares)) return std::nullopt;
+    return Error{fmt::format("principal: found '{}', expected one declared in principals", name)};
+}
 
 const std::string& Principals::name(uint32_t id) const {
     static const std::string nobody;
@@ -63,7 +70,7 @@ Result<std::shared_ptr<const Principals>> read_principals(
     const std::shared_ptr<const Node>& config, const std::shared_ptr<const Principals>& previous,
     PrincipalFlows* flows) {
     auto out = std::make_shared<Principals>();
-    out->declared = {config, &(*config)["principals"]};
+    out->declared = std::make_shared<const Node>((*config)["principals"]);
     out->flows = flows;
     const auto specs = specs_of(*out->declared);
     const auto held = [&](PrincipalId id) { return flows != nullptr && flows->all(id) != 0; };

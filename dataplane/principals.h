@@ -3,6 +3,8 @@
 // what binds packets to them beside rules. Immutable but for the counts of flows.
 #pragma once
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "dataplane/config/node.h"
@@ -25,6 +27,9 @@ struct Principals {
     /// Empty where nobody has the id any more.
     [[nodiscard]] const std::string& name(uint32_t id) const;
 };
+
+/// Why a `principal` that nobody has declared, nor one below it, is wrong; null: it may stand.
+std::optional<Error> undeclared(const std::string& name, const config::Node& principals);
 
 /// Those that `config` declares; null: none. Names of `previous`, which may be null, keep their
 /// ids; where nothing has changed it is returned itself. Errors: "principals[1]: prefixes: ...",

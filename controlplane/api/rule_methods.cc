@@ -9,6 +9,7 @@
 #include "controlplane/api/services.h"
 #include "controlplane/config/yaml_loader.h"
 #include "controlplane/live/rule_script.h"
+#include "dataplane/principals.h"
 #include "pipelines/model/tree_codec.h"
 #include "pipelines/stages/firewall_rule_reader.h"
 #include "pipelines/stages/firewall_schema.h"
@@ -65,6 +66,8 @@ Result<config::Node> read(Services& s, const std::string& text) {
         return Error{
             fmt::format("rule '{}': {}", (*rule)["name"].as_text(), named.error().message)};
     if (auto fit = sets_fit(*named, tree["sets"]); !fit) return std::move(fit.error());
+    if (auto wrong = undeclared(named->principal, tree["principals"]))
+        return std::move(*wrong).within(fmt::format("rule '{}'", named->name));
     const auto slot = slot_for(s, named->name);
     if (!slot) return slot.error();
     rule->set("slot", config::Node::integer(*slot));

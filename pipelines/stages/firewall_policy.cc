@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pipelines/stages/firewall_policy.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -76,6 +78,19 @@ bool fits(const FirewallPolicy& same, const CompileContext& context) {
            same.principals == context.snapshot.principals;
 }
 
+// Here, where a rule's place in the file is known.
+Status check_principals(const config::Node& rules, const Principals* declared) {
+    static const config::Node none;
+    for (size_t i = 0; i < rules.items().size(); ++i) {
+        const config::Node& rule = rules.items()[i];
+        if (auto wrong = undeclared(rule["principal"].as_text(),
+                                    declared == nullptr ? none : *declared->declared))
+            return std::move(*wrong).within(
+                fmt::format("rules[{}] '{}'", i, rule["name"].as_text()));
+    }
+    return ok_status();
+}
+
 }  // namespace
 
 // Names every rule, disabled ones too, so that the operator sees them with their counters.
@@ -145,6 +160,9 @@ size_t FirewallPolicy::memory_bytes() const {
 
 Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& config,
                                                             CompileContext& context) {
+    if (classify::policy_of(context.snapshot) != nullptr)
+        return Error{
+            "found classify before it, expected that later: a flow says whom it is charged to"};
     if (context.unchanged != nullptr) {
         const auto& same = static_cast<const FirewallPolicy&>(*context.unchanged);
         if (fits(same, context)) {
@@ -152,14 +170,13 @@ Result<std::shared_ptr<const StagePolicy>> compile_firewall(const config::Node& 
             return context.unchanged;
         }
     }
-    if (classify::policy_of(context.snapshot) != nullptr)
-        return Error{
-            "found classify before it, expected that later: a flow says whom it is charged to"};
     const auto ports = names_of(context.snapshot.ports);
     auto policy = std::make_shared<FirewallPolicy>();
     policy->wire = context.snapshot.mode == PolicySnapshot::Mode::kWire;
     auto named = rules_of(config, ports, policy->wire);
     if (!named) return std::move(named.error());
+    if (auto s = check_principals(config["rules"], context.snapshot.principals.get()); !s)
+        return std::move(s.error());
     take_settings(*policy, config);
     policy->sets = context.snapshot.sets;
     policy->principals = context.snapshot.principals;

@@ -137,11 +137,10 @@ Result<std::vector<sched::PrincipalId>> principals_of(std::span<const NamedRule>
     for (size_t i = 0; i < named.size(); ++i) {
         const std::string& name = named[i].principal;
         if (name.empty()) continue;
-        out[i] = declared == nullptr ? sched::kNoPrincipal : declared->table.find(name);
-        if (out[i] == sched::kNoPrincipal || index(out[i]) < sched::kFirstPrincipal)
-            return Error{
-                fmt::format("principal: found '{}', expected one declared in principals", name)}
-                .within(fmt::format("rule '{}'", named[i].name));
+        static const config::Node none;
+        if (auto wrong = undeclared(name, declared == nullptr ? none : *declared->declared))
+            return std::move(*wrong).within(fmt::format("rule '{}'", named[i].name));
+        out[i] = declared->table.find(name);
     }
     return out;
 }

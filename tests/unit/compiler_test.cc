@@ -120,6 +120,17 @@ TEST(Compiler, PlacesWhatIsWrongWithPrincipals) {
     EXPECT_EQ(error_of("principals:\n  - {name: org}\n" + classified), "compiles");
     EXPECT_THAT(error_of("principals:\n  - {name: org}\n  - {name: org}\n" + classified),
                 AllOf(StartsWith("edge.yaml:3:"), HasSubstr("'org' is declared twice")));
+    EXPECT_THAT(error_of("principals:\n  - {name: org, prefixes: 10.0.0.0/8}\n"
+                         "  - {name: lab, prefixes: 10.0.0.0/8}\n" +
+                         classified),
+                AllOf(StartsWith("edge.yaml:3:"), HasSubstr("is bound to 'org' too")));
+    const std::string ruled =
+        replaced(classified, "action: accept", "action: accept, principal: nobody");
+    const size_t at = ruled.find("principal: nobody");
+    const auto line = 2 + std::count(ruled.begin(), ruled.begin() + static_cast<long>(at), '\n');
+    EXPECT_THAT(error_of("principals: [{name: org}]\n" + ruled),
+                AllOf(StartsWith("edge.yaml:" + std::to_string(line) + ":"),
+                      HasSubstr("principal: found 'nobody'")));
 }
 
 TEST(Compiler, WarnsOfShadowedRulesWithBothPlaces) {

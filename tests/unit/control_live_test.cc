@@ -206,6 +206,8 @@ TEST_F(ControlLive, ARuleThatTheDataPlaneCouldNotTakeIsNotWrittenDown) {
     EXPECT_THAT(
         error("{name: a, action: drop, connections: {per-source: 1, of: nobody, over: true}}"),
         HasSubstr("connections.of: found 'nobody'"));
+    EXPECT_THAT(error("{name: a, action: drop, principal: nobody}"),
+                HasSubstr("principal: found 'nobody', expected one declared"));
     EXPECT_THAT(error("{name: a, action: drop, in: moon}"), HasSubstr("in: found 'moon'"));
     EXPECT_THAT(error("{name: a, action: dropp}"), HasSubstr("rule:1:"));
     EXPECT_THAT(error("{name: web, action: drop}"), HasSubstr("already"));

@@ -152,6 +152,32 @@ TEST_F(PrincipalsTest, ACapHoldsForAllBelow) {
     expect_counted("org/b", 1, 1);
 }
 
+// A policy that does not come into force, or goes again, leaves those in force where they are.
+TEST_F(PrincipalsTest, ATrialOfAnotherPolicyMovesNobody) {
+    const std::string org =
+        "principals: [{name: guests}, {name: org, caps: {flows: 2}}, "
+        "{name: org/a, prefixes: 10.0.1.0/24}]\n";
+    start(wire(kAll, org));
+    EXPECT_ANY_THROW(box_->apply(
+        wire("{name: a, action: accept, principal: org/a}", "principals: [{name: guests}]\n")));
+    in("lan", from("10.0.1.1"));
+    expect_counted("org", 0, 1);
+    box_->apply(wire(kAll, "principals: [{name: guests}]\n"));
+    box_->apply(wire(kAll, org));
+    for (unsigned port = 1; port <= 4; ++port) in("lan", from("10.0.1.1", port));
+    expect_counted("org", 0, 2);
+    EXPECT_EQ(flows().size(), 3u) << "and the first, not judged again since org went and came";
+}
+
+TEST_F(PrincipalsTest, ClassifyStaysBehindTheFirewallThatItWasBehind) {
+    start(wire(kAll));
+    std::string swapped = wire(kAll);
+    const size_t at = swapped.find("{firewall");
+    swapped.insert(at, "classify, ");
+    swapped.erase(swapped.rfind(", classify"), std::string(", classify").size());
+    EXPECT_ANY_THROW(box_->apply(swapped));
+}
+
 std::string error_of(const std::string& yaml) {
     try {
         (void)backend().make(yaml, true);
@@ -164,8 +190,9 @@ std::string error_of(const std::string& yaml) {
 TEST_F(PrincipalsTest, RefusesWhoIsNotDeclaredAndWhatIsBoundTwice) {
     EXPECT_THAT(error_of(wire(kAll, "principals: [{name: x}]\n")),
                 HasSubstr("ports[0]: principal: found 'guests', expected one declared"));
-    EXPECT_THAT(error_of(wire("{name: a, action: accept, principal: nobody}")),
-                AllOf(HasSubstr("rule 'a'"), HasSubstr("principal: found 'nobody', expected one")));
+    EXPECT_THAT(
+        error_of(wire("{name: a, action: accept, principal: nobody}")),
+        AllOf(HasSubstr("rules[0] 'a'"), HasSubstr("principal: found 'nobody', expected one")));
     EXPECT_THAT(error_of(wire("{name: a, action: accept, principal: core}")),
                 HasSubstr("principal: found 'core'"));
     EXPECT_THAT(error_of(wire(kAll,
