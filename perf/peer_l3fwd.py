@@ -73,6 +73,11 @@ def write_tables(program: pathlib.Path, peer: str, work: str, folder: pathlib.Pa
     (folder / "v6").write_text("R2001:db8:0:0:0:0:0:0/32 0:0:0:0:0:0:0:0/0 0 : 65535 0 : 65535 0/0 1\n" if peer == "l3fwd-acl" else "R2001:db8::/32 1\n")
 
 
+def carry_lost(expected: bytes, found: bytes) -> bool:
+    """It adds one to the header's checksum when it takes one from the TTL, and leaves the carry away: 1 packet in 65,536."""
+    return expected[:24] == found[:24] and expected[26:] == found[26:]
+
+
 def once(program: pathlib.Path, peer: str, work: str) -> float:
     executable = built(program)
     with tempfile.TemporaryDirectory(prefix="ravelin-l3fwd-") as name, peers.tape_of(program, work) as tape:
@@ -83,7 +88,7 @@ def once(program: pathlib.Path, peer: str, work: str) -> float:
                                        stderr=log, env={**os.environ, "RAVELIN_TAPE": str(tape)})
         try:
             time.sleep(2)
-            return peers.watched(program, peer, tape)
+            return peers.watched(program, peer, tape, carry_lost)
         except SystemExit:
             print(f"vs: {peer} says:\n{(folder / 'log').read_text()[-2000:]}", file=sys.stderr)
             raise

@@ -74,10 +74,16 @@ int watch(const std::string& path, double seconds) {
     }
     const double cycles =
         median_of({seen.cycles.begin() + first, seen.cycles.begin() + last}) / 256;
-    fmt::print(
-        "{{\"cycles_per_packet\": {:.3f}, \"received\": {}, \"sent\": {}, \"checked\": {}, "
-        "\"wrong\": {}}}\n",
-        cycles, seen.received, seen.sent, seen.checked, seen.wrong);
+    nlohmann::json out{{"cycles_per_packet", cycles},
+                       {"received", seen.received},
+                       {"sent", seen.sent},
+                       {"checked", seen.checked},
+                       {"wrong", seen.wrong}};
+    if (seen.wrong != 0) {
+        out["expected"] = hex(seen.expected);
+        out["found"] = hex(seen.found);
+    }
+    fmt::print("{}\n", out.dump());
     return 0;
 }
 

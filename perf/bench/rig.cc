@@ -21,12 +21,6 @@ namespace {
 constexpr uint32_t kLeastWindows = 16;
 constexpr uint16_t kCheckSequence = 4;
 
-std::string hex(std::span<const uint8_t> bytes) {
-    std::string text;
-    for (const uint8_t b : bytes) text += fmt::format("{:02x}", b);
-    return text;
-}
-
 // Each queue's flows together, in the order they had: as NICs spread them, dataplane/rss.h.
 void spread(Tape& tape, unsigned queues) {
     constexpr uint32_t kEntries = 128;  // of net_null's redirection table
@@ -65,6 +59,12 @@ void pin() {
 }
 
 }  // namespace
+
+std::string hex(std::span<const uint8_t> bytes) {
+    std::string text;
+    for (const uint8_t b : bytes) text += fmt::format("{:02x}", b);
+    return text;
+}
 
 Tape record(const Playlist& playlist, const std::string& path) {
     Tape tape = Tape::create(path, playlist.flows);

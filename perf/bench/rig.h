@@ -29,6 +29,8 @@ struct Playlist {
 };
 /// Its tape, in a file.
 Tape record(const Playlist& playlist, const std::string& path);
+/// As digits, for messages.
+std::string hex(std::span<const uint8_t> bytes);
 /// Simple IMIX: 7 of 64 bytes, 4 of 570, 1 of 1518.
 std::vector<uint16_t> imix();
 

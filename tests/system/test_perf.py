@@ -104,7 +104,7 @@ def test_a_report_begins_with_what_is_to_be_reached(tmp_path):
     subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", out], check=True)
     text = out.read_text()
     assert "| L3, 1 route | at most 25 | 2 (1 to 3) | VPP 56 to 83 net" in text
-    assert "| at most 30 | 31 (1 to 3) **missed** |" in text
+    assert "| at most 30 | added 31 (1 to 3) **missed**<br>net not measured |" in text
     assert "| at most 30 | 5 (1 to 3) **void** |" in text
     assert "| not measured |" in text
     assert "| p99.9 | 10.5 | 50.5 | 90.5 |" in text
