@@ -39,6 +39,8 @@ constexpr long kEveryday[] = {
     SYS_epoll_pwait,
     SYS_epoll_ctl,
     SYS_epoll_create1,
+    // By EAL's thread for interrupts, whenever a socket of a driver's comes or goes (memif).
+    SYS_epoll_create,
     SYS_pselect6,
     SYS_nanosleep,
     SYS_clock_gettime,

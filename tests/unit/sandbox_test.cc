@@ -9,6 +9,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -193,6 +194,7 @@ TEST_F(Sandbox, StillDoesWhatAWorkerDoes) {
               }),
               kAllowed);
     EXPECT_EQ(attempt([] { return outcome(::raise(SIGCHLD)); }), kAllowed);
+    EXPECT_EQ(attempt([] { return outcome(::epoll_create(1)); }), kAllowed) << "EAL's interrupts";
     ::close(ends[0]);
     ::close(ends[1]);
 }
