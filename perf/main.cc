@@ -94,6 +94,9 @@ int main(int argc, char** argv) {
         ->check(CLI::Range(64, 1518) | CLI::IsMember({"imix"}));
     app.add_option("--flows", options.flows, "Of forwarding: flows, up to 16777216")
         ->check(CLI::Range(1, 1 << 24));
+    app.add_flag("--ipv6", options.layout.v6, "Of l3, acl and stateful: IPv6");
+    app.add_flag("--vlan", options.layout.tagged,
+                 "Of l3, acl and stateful: tagged frames, ports are sub-interfaces");
     app.add_option("--workers", options.workers, "Of scaling: up to so many")
         ->check(CLI::Range(1, 16));
     app.add_option("--config", options.config, "Of own: the policy");

@@ -94,6 +94,8 @@ struct RouterOptions {
     std::string routes = "";  ///< beside those below, by commas
     Box::Wires wires = Box::Wires::kRings;
     unsigned workers = 1;
+    /// lan and wan are sub-interfaces of a port each, with the tags of TapeHead::vlans.
+    bool tagged = false;
 };
 /// MACs of lan and wan on replay ports, which have none of their own.
 inline constexpr std::array<MacAddress, 2> kReplayMacs{MacAddress{{2, 0, 0, 0, 0, 1}},

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "perf/bench/report.h"
+#include "perf/replay/tape.h"
 
 namespace ravelin::perf {
 
@@ -17,6 +18,7 @@ struct Options {
     std::string bench = {};   ///< how it is called
     std::string frames = {};  ///< of forwarding: bytes with check sequence, or imix; empty: 64
     uint64_t flows = 0;       ///< of forwarding; 0: as the figure says
+    Layout layout = {};       ///< of l3, acl and stateful
     unsigned workers = 0;     ///< of scaling: up to so many; 0: one a CPU
     std::string config = {};  ///< of own: the policy
     unsigned slower = 0;      ///< of instructions: rounds of two that a stage wastes on a packet

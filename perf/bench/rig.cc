@@ -69,8 +69,9 @@ std::string hex(std::span<const uint8_t> bytes) {
 Tape record(const Playlist& playlist, const std::string& path) {
     Tape tape = Tape::create(path, playlist.flows);
     TapeHead& head = tape.head();
+    head.layout = playlist.layout;
     for (size_t i = 0; i < playlist.sizes.size() && i < TapeHead::kSizes; ++i)
-        head.sizes[i] = static_cast<uint16_t>(playlist.sizes[i] - kCheckSequence);
+        head.sizes[i] = static_cast<uint16_t>(frame_bytes(playlist, i) - kCheckSequence);
     head.macs = kReplayMacs;
     head.gateways = kGatewayMacs;
     head.program = playlist.program;
@@ -79,9 +80,15 @@ Tape record(const Playlist& playlist, const std::string& path) {
     for (size_t i = 0; i < tape.flows().size(); ++i) {
         Descriptor& flow = tape.flows()[i];
         flow.size = static_cast<uint8_t>(i % playlist.sizes.size());
-        flow.checksum = checksum_of(flow, head.sizes[flow.size]);
+        flow.checksum = checksum_of(flow, head.sizes[flow.size], head.layout);
     }
     return tape;
+}
+
+uint32_t frame_bytes(const Playlist& playlist, size_t i) {
+    const uint32_t tag = playlist.layout.tagged ? sizeof(net::VlanTag) : 0;
+    return std::max(Offsets::of(playlist.layout).least_frame() + kCheckSequence,
+                    playlist.sizes[i] + tag);
 }
 
 std::vector<uint16_t> imix() { return {64, 570, 64, 64, 570, 64, 1518, 64, 570, 64, 570, 64}; }
@@ -179,8 +186,8 @@ void Rig::turn() {
 void Rig::turn_io() {
     for (const PortId port : {kLan, kWan}) {
         rte_mbuf* frames[limits::kArrivals];
-        const uint16_t n = rte_eth_rx_burst(box_->device(port), 0, frames, limits::kArrivals);
-        if (n != 0) rte_eth_tx_burst(box_->device(1 - port), 0, frames, n);
+        const uint16_t n = rte_eth_rx_burst(replay_device(port), 0, frames, limits::kArrivals);
+        if (n != 0) rte_eth_tx_burst(replay_device(1 - port), 0, frames, n);
     }
 }
 

@@ -23,10 +23,13 @@ struct Playlist {
     std::function<void(std::span<Descriptor>)> write;  ///< checksums and sizes are filled in after
     Program program = Program::kOneWay;
     bool open = false;  ///< TCP: every flow's handshake first
-    /// Bytes of the frames with check sequence, in turns: 64 to 1518.
+    /// Bytes of the frames with check sequence and without a tag, in turns: 64 to 1518.
     std::vector<uint16_t> sizes = {64};
     unsigned workers = 1;
+    Layout layout = {};
 };
+/// Of its size `i`, as it is on the wire: with the tag, and large enough for the headers.
+uint32_t frame_bytes(const Playlist& playlist, size_t i);
 /// Its tape, in a file.
 Tape record(const Playlist& playlist, const std::string& path);
 /// As digits, for messages.

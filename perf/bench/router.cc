@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "perf/bench/box.h"
+#include "perf/replay/tape.h"
 
 namespace ravelin::perf {
 namespace {
@@ -11,17 +12,24 @@ std::string ports_of(const RouterOptions& options) {
     constexpr std::array kAddresses{"10.0.0.1/24, \"fd00:1::1/64\"",
                                     "192.0.2.1/24, \"fd00:2::1/64\""};
     const bool replay = options.wires == Box::Wires::kReplay;
-    std::string yaml =
-        fmt::format("workers: {{count: {}, poll: busy, flows: {}, buffers: 8192}}\nports:\n",
-                    options.workers, options.flows);
-    for (const PortId port : {kLan, kWan})
-        yaml +=
-            fmt::format("  - {{name: {}, device: {}_{}, addresses: [{}]{}}}\n", kPortNames[port],
-                        replay ? "net_null" : "net_ring", kPortNames[port], kAddresses[port],
+    std::string carriers, ports;
+    for (const PortId port : {kLan, kWan}) {
+        const std::string device =
+            fmt::format("device: {}_{}{}", replay ? "net_null" : "net_ring", kPortNames[port],
                         replay ? fmt::format(", queues: {}, mac: \"{}\"", options.workers,
                                              kReplayMacs[port].to_string())
                                : "");
-    return yaml;
+        const std::string carrier = fmt::format("{}-trunk", kPortNames[port]);
+        ports += fmt::format(
+            "  - {{name: {}, {}, addresses: [{}]}}\n", kPortNames[port],
+            options.tagged ? fmt::format("parent: {}, vlan: {}", carrier, TapeHead().vlans[port])
+                           : device,
+            kAddresses[port]);
+        if (options.tagged) carriers += fmt::format("  - {{name: {}, {}}}\n", carrier, device);
+    }
+    return fmt::format("workers: {{count: {}, poll: busy, flows: {}, buffers: 8192}}\nports:\n",
+                       options.workers, options.flows) +
+           carriers + ports;
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "perf/bench/playlists.h"
+#include "perf/replay/frame.h"
 #include "tests/support/data.h"
 
 namespace ravelin::perf {
@@ -13,54 +14,87 @@ constexpr const char* kNetwork = "198.18.0.0/16";
 constexpr const char* kFullTable = "routes/bgp-full-v4-901899-v6-160147.txt.gz";
 constexpr uint64_t kHeaders = 1 << 24;
 
-std::string replayed(RouterOptions options) {
+std::string replayed(RouterOptions options, Layout layout = {}) {
     options.wires = Box::Wires::kReplay;
+    options.tagged = layout.tagged;
     return router(options);
 }
 
-std::string routed(const std::string& to) {
-    return replayed({.filters = false, .routes = ", {to: " + to + ", via: 192.0.2.2}"});
+std::string routed(const std::string& to, Layout layout) {
+    const char* via = layout.v6 ? "\"fd00:2::2\"" : "192.0.2.2";
+    return replayed({.filters = false, .routes = fmt::format(", {{to: {}, via: {}}}", to, via)},
+                    layout);
 }
 
-Playlist to_network(uint64_t headers, uint32_t sources = 0) {
-    return {.flows = headers, .write = [sources](auto flows) {
-                write_to_prefixes(flows, {*Prefix::parse(kNetwork)}, sources);
-            }};
+Playlist to_network(uint64_t headers, uint32_t sources = 0, Layout layout = {}) {
+    return {
+        .flows = headers,
+        .write = [sources](
+                     auto flows) { write_to_prefixes(flows, {*Prefix::parse(kNetwork)}, sources); },
+        .layout = layout};
+}
+
+Prefix as_v6(const Prefix& prefix, bool wan) {
+    const unsigned length = 16u + prefix.length;
+    auto bytes = v6_of(be32(prefix.address.v4_host()), wan);
+    bytes[15] = 0;
+    return {IpAddress::v6(bytes.data()), static_cast<uint8_t>(length)};
+}
+
+std::vector<Prefix> in_layout(std::vector<Prefix> prefixes, bool wan, Layout layout) {
+    if (layout.v6)
+        for (Prefix& p : prefixes) p = as_v6(p, wan);
+    return prefixes;
+}
+
+std::vector<ClassifierRule> in_layout(std::vector<ClassifierRule> rules, Layout layout) {
+    for (ClassifierRule& r : rules) {
+        r.sources = in_layout(std::move(r.sources), false, layout);
+        r.destinations = in_layout(std::move(r.destinations), true, layout);
+    }
+    return rules;
 }
 
 }  // namespace
 
-Work l3_one_route() {
-    return {.playlist = to_network(1 << 16),
-            .yaml = routed(kNetwork),
-            .routes = {*Prefix::parse(kNetwork)}};
+Work l3_one_route(Layout layout) {
+    const std::vector<Prefix> route = in_layout({*Prefix::parse(kNetwork)}, true, layout);
+    return {.playlist = to_network(1 << 16, 0, layout),
+            .yaml = routed(fmt::format("\"{}\"", route.front().to_string()), layout),
+            .routes = route};
 }
 
-Work l3_routes(const std::vector<Prefix>& prefixes) {
+Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout) {
+    const std::vector<Prefix> routes = in_layout(prefixes, true, layout);
     return {.playlist = {.flows = 1 << 20,
-                         .write = [prefixes](auto flows) { write_to_prefixes(flows, prefixes); }},
-            .yaml = routed("{file: " + prefix_file(prefixes) + "}"),
-            .routes = prefixes};
+                         .write = [prefixes](auto flows) { write_to_prefixes(flows, prefixes); },
+                         .layout = layout},
+            .yaml = routed("{file: " + prefix_file(routes) + "}", layout),
+            .routes = routes};
 }
 
-Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers) {
+Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers, Layout layout) {
+    const std::vector<ClassifierRule> own = in_layout(rules, layout);
     return {.playlist = {.flows = headers,
-                         .write = [rules](auto flows) { write_to_rules(flows, rules); }},
-            .yaml = replayed({.rules = rule_text(rules, ", stateful: false")}),
-            .plain = replayed({.filters = false}),
-            .rules = rules};
+                         .write = [rules](auto flows) { write_to_rules(flows, rules); },
+                         .layout = layout},
+            .yaml = replayed({.rules = rule_text(own, ", stateful: false")}, layout),
+            .plain = replayed({.filters = false}, layout),
+            .rules = own};
 }
 
-Work established(uint32_t flows) {
+Work established(uint32_t flows, Layout layout) {
     const uint32_t room = flows + flows / 16 + 1024;
     return {.playlist = {.flows = flows,
                          .write = [](auto to) { write_conversations(to); },
                          .program = Program::kBothWays,
-                         .open = true},
-            .yaml = replayed(
-                {.flows = room,
-                 .rules = rule_text(mixed_rules(999)) + ", {name: out, action: accept, in: lan}"}),
-            .plain = replayed({.flows = room, .filters = false})};
+                         .open = true,
+                         .layout = layout},
+            .yaml = replayed({.flows = room,
+                              .rules = rule_text(in_layout(mixed_rules(999), layout)) +
+                                       ", {name: out, action: accept, in: lan}"},
+                             layout),
+            .plain = replayed({.flows = room, .filters = false}, layout)};
 }
 
 Work connections(uint64_t tuples, uint32_t room) {
@@ -92,15 +126,15 @@ std::vector<Prefix> full_table() {
     return path ? prefixes_of(*path) : std::vector<Prefix>{};
 }
 
-std::optional<Work> work_named(std::string_view name) {
-    if (name == "l3-1") return l3_one_route();
-    if (name == "l3-128k") return l3_routes(mixed_prefixes(131'072));
-    if (name == "acl-10") return acl(mixed_rules(10), kHeaders);
-    if (name == "acl-1k") return acl(mixed_rules(1000), kHeaders);
-    if (name == "acl-10k") return acl(mixed_rules(10'000), kHeaders);
+std::optional<Work> work_named(std::string_view name, Layout layout) {
+    if (name == "l3-1") return l3_one_route(layout);
+    if (name == "l3-128k") return l3_routes(mixed_prefixes(131'072), layout);
+    if (name == "acl-10") return acl(mixed_rules(10), kHeaders, layout);
+    if (name == "acl-1k") return acl(mixed_rules(1000), kHeaders, layout);
+    if (name == "acl-10k") return acl(mixed_rules(10'000), kHeaders, layout);
     const auto prefixes = name == "l3-full" ? full_table() : std::vector<Prefix>{};
     if (prefixes.empty()) return std::nullopt;
-    return l3_routes(prefixes);
+    return l3_routes(prefixes, layout);
 }
 
 }  // namespace ravelin::perf

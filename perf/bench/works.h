@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Works: a tape and the policy it is played through, for all figures that want the same.
+// Works: a tape and the policy it is played through, for all figures that want the same. Prefixes
+// and rules are IPv4; those with a layout of IPv6 play the same through what v6_of() makes of them,
+// a prefix of n bits being one of 16 + n.
 #pragma once
 #include <optional>
 #include <string>
@@ -23,12 +25,12 @@ struct Work {
 
 /// Forwarding without a firewall to random hosts: of one network, or of prefixes that have a route
 /// each.
-Work l3_one_route();
-Work l3_routes(const std::vector<Prefix>& prefixes);
+Work l3_one_route(Layout layout = {});
+Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout = {});
 /// Rules that judge each packet by itself; `headers` that all differ, hits spread over all rules.
-Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers);
+Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers, Layout layout = {});
 /// Packets of open TCP connections, both ways in turns, behind 1,000 rules.
-Work established(uint32_t flows);
+Work established(uint32_t flows, Layout layout = {});
 /// Handshake, a segment of data each way, close from both sides; `room` flows fit.
 Work connections(uint64_t tuples, uint32_t room);
 /// A limit that everything keeps, for each of so many sources.
@@ -40,6 +42,6 @@ Work denied(uint64_t headers);
 std::vector<Prefix> full_table();
 /// As the bench of this name plays it: l3-1, l3-128k, l3-full, acl-10, acl-1k, acl-10k (the mix).
 /// None: no such work, or its data are not here.
-std::optional<Work> work_named(std::string_view name);
+std::optional<Work> work_named(std::string_view name, Layout layout = {});
 
 }  // namespace ravelin::perf

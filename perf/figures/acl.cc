@@ -14,7 +14,8 @@ constexpr uint64_t kHeaders = 1 << 24;
 
 void mix(const char* name, Target added, const Options& options, Report& report) {
     if (!options.only.empty() && options.only != "mix") return;
-    measure_forwarding({.work = std::move(*work_named(name)), .added = added}, options, report);
+    measure_forwarding({.work = std::move(*work_named(name, options.layout)), .added = added},
+                       options, report);
 }
 
 constexpr std::array kSets{"acl1", "fw1", "ipc1"};
@@ -31,9 +32,10 @@ void classbench(const char* suffix, Target added, const Options& options, Report
         if (!options.only.empty() && options.only != name) continue;
         const auto path = test::data_path(std::string("rules/classbench/") + set + suffix);
         if (!path) return report.note("ClassBench's sets are not on this machine");
-        measure_forwarding(
-            {.name = name, .work = acl(test::read_classbench(*path), kHeaders), .added = added},
-            options, report);
+        measure_forwarding({.name = name,
+                            .work = acl(test::read_classbench(*path), kHeaders, options.layout),
+                            .added = added},
+                           options, report);
     }
 }
 

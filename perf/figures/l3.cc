@@ -7,7 +7,7 @@ namespace ravelin::perf {
 namespace {
 
 void measure(const char* name, Target net, const Options& options, Report& report) {
-    auto work = work_named(name);
+    auto work = work_named(name, options.layout);
     if (!work) give_up("../shared/data has no table of routes");
     measure_forwarding({.work = std::move(*work), .net = net}, options, report);
 }

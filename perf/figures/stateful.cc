@@ -7,7 +7,8 @@ namespace ravelin::perf {
 namespace {
 
 void open_connections(uint32_t flows, Target added, const Options& options, Report& report) {
-    measure_forwarding({.work = established(flows), .added = added}, options, report);
+    measure_forwarding({.work = established(flows, options.layout), .added = added}, options,
+                       report);
 }
 
 // The limit alone: against the same rule without it.

@@ -63,22 +63,24 @@ Player& player_of(uint8_t side, const void* queue, bool receiving) {
     return *players[q];
 }
 
+template <bool V6, bool Tagged>
 void write_buffer(const Player& p, rte_mbuf* frame, const Moment& at) {
     const Descriptor& flow = p.flows[at.index];
     std::memcpy(&frame->rearm_data, &p.rearm[at.side], sizeof p.rearm[0]);
     frame->ol_flags = 0;
-    const uint32_t size = write_frame(p.buffers.data_of(frame), *p.head,
-                                      template_of(p, at.side, flow.protocol), flow, at);
+    const uint32_t size = write_frame_as<V6, Tagged>(
+        p.buffers.data_of(frame), *p.head, template_of(p, at.side, flow.protocol), flow, at);
     frame->packet_type = 0;
     frame->pkt_len = size;
     frame->data_len = static_cast<uint16_t>(size);
 }
 
+template <bool V6, bool Tagged>
 unsigned play_one_way(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     if (side != 0) return 0;
     n = p.buffers.take(out, n);
     for (unsigned i = 0; i < n; ++i) {
-        write_buffer(p, out[i], {p.at.cursor[0], p.at.turn[0], 0});
+        write_buffer<V6, Tagged>(p, out[i], {p.at.cursor[0], p.at.turn[0], 0});
         if (++p.at.cursor[0] == p.count) {
             p.at.cursor[0] = 0;
             ++p.at.turn[0];
@@ -88,6 +90,7 @@ unsigned play_one_way(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
 }
 
 // A side that has finished its lap waits for the other, or it would answer what was not said.
+template <bool V6, bool Tagged>
 unsigned play_both_ways(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     uint32_t& turn = p.at.turn[side];
     if (static_cast<int32_t>(turn - p.at.turn[side ^ 1]) > 0) return 0;
@@ -95,7 +98,8 @@ unsigned play_both_ways(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     const uint32_t first = 2 * cursor + ((turn + side) & 1);
     const uint32_t left = first < p.count ? (p.count - first + 1) / 2 : 0;
     n = p.buffers.take(out, std::min(n, left));
-    for (unsigned i = 0; i < n; ++i) write_buffer(p, out[i], {first + 2 * i, turn, side});
+    for (unsigned i = 0; i < n; ++i)
+        write_buffer<V6, Tagged>(p, out[i], {first + 2 * i, turn, side});
     cursor += n;
     if (n == left) {
         cursor = 0;
@@ -104,6 +108,7 @@ unsigned play_both_ways(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     return n;
 }
 
+template <bool V6, bool Tagged>
 unsigned play_steps(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     ReplayPosition& at = p.at;
     if (side_of_step(at.step) != side || (p.head->laps != 0 && at.lap == p.head->laps)) return 0;
@@ -111,7 +116,8 @@ unsigned play_steps(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     const uint32_t end = std::min(begin + p.head->block, p.count);
     n = p.buffers.take(out, std::min(n, end - begin - at.cursor[0]));
     for (unsigned i = 0; i < n; ++i)
-        write_buffer(p, out[i], {begin + at.cursor[0] + i, at.lap * kLife + at.step, side});
+        write_buffer<V6, Tagged>(p, out[i],
+                                 {begin + at.cursor[0] + i, at.lap * kLife + at.step, side});
     at.cursor[0] += n;
     if (begin + at.cursor[0] != end) return n;
     at.cursor[0] = 0;
@@ -159,23 +165,26 @@ unsigned play_steps(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
         rte_exit(EXIT_FAILURE, "replay: the receive queue's pool has too few buffers\n");
 }
 
+template <bool V6, bool Tagged>
+unsigned play(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
+    switch (p.head->program) {
+        case Program::kOneWay:
+            return play_one_way<V6, Tagged>(p, side, out, n);
+        case Program::kBothWays:
+            return play_both_ways<V6, Tagged>(p, side, out, n);
+        case Program::kSteps:
+            return play_steps<V6, Tagged>(p, side, out, n);
+    }
+    return 0;
+}
+
 template <uint8_t Side>
 uint16_t receive(void* queue, rte_mbuf** out, uint16_t n) {
     Player& p = player_of(Side, queue, true);
     if (!p.buffers.filled()) [[unlikely]]
         take_buffers(p, queue);
-    unsigned got = 0;
-    switch (p.head->program) {
-        case Program::kOneWay:
-            got = play_one_way(p, Side, out, n);
-            break;
-        case Program::kBothWays:
-            got = play_both_ways(p, Side, out, n);
-            break;
-        case Program::kSteps:
-            got = play_steps(p, Side, out, n);
-            break;
-    }
+    const unsigned got = with_layout(
+        p.head->layout, [&]<bool V6, bool Tagged>() { return play<V6, Tagged>(p, Side, out, n); });
     p.seen->received += got;
     if (p.seen->received >= p.window_end) [[unlikely]]
         close_window(p);
@@ -203,7 +212,8 @@ Moment moment_of(const Player& p, uint8_t out_side, const uint8_t* mark) {
     ++seen.checked;
     const auto* found = rte_pktmbuf_mtod(frame, const uint8_t*);
     uint8_t expected[kHeaderRoom] = {};
-    const Moment at = moment_of(p, out_side, found + mark_of(found[23]));
+    const Offsets k = Offsets::of(p.head->layout);
+    const Moment at = moment_of(p, out_side, found + k.mark(found[k.protocol]));
     if (at.index < p.count) {
         const Descriptor& flow = p.flows[at.index];
         const Template& common = template_of(p, at.side, flow.protocol);
@@ -264,6 +274,8 @@ void make_replay_ports(const Tape& tape) {
     for (unsigned q = 0; q < queue_count; ++q) players[q] = std::make_unique<Player>();
     load_replay(tape);
 }
+
+uint16_t replay_device(unsigned port) { return devices[port]; }
 
 void remove_replay_ports() {
     for (const char* name : kReplayNames) rte_vdev_uninit(name);

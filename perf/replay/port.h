@@ -21,6 +21,8 @@ inline constexpr const char* kReplayNames[2] = {"net_null_lan", "net_null_wan"};
 
 /// Makes both ports. EAL must run, and the tape outlive the ports.
 void make_replay_ports(const Tape& tape);
+/// DPDK's number of a port.
+uint16_t replay_device(unsigned port);
 /// Once they are closed, so that others can be made.
 void remove_replay_ports();
 

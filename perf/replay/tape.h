@@ -13,7 +13,8 @@
 namespace ravelin::perf {
 
 /// One flow, as the side behind `lan` sends it: addresses and ports, which of the tape's sizes its
-/// frames have, and the checksum that its IPv4 header has then. Protocol: TCP or UDP.
+/// frames have, and the checksum that its IPv4 header has then. Protocol: TCP or UDP. On tapes of
+/// IPv6 an address is behind 16 bits of its side and before 80 that all have (v6_of).
 struct Descriptor {
     be32 source, destination;
     be16 source_port, destination_port;
@@ -22,6 +23,12 @@ struct Descriptor {
     be16 checksum;
 };
 static_assert(sizeof(Descriptor) == 16);
+
+/// What stands below the transport header of all of a tape's frames.
+struct Layout {
+    bool v6 = false;
+    bool tagged = false;  ///< by TapeHead::vlans
+};
 
 /// In which order packets come.
 enum class Program : uint32_t {
@@ -32,12 +39,14 @@ enum class Program : uint32_t {
 /// What the port looks for in frames that leave.
 enum class Check : uint32_t {
     kNone,
-    kSame,       ///< nothing was changed
-    kForwarded,  ///< routed: MACs of the next hop, TTL less one, checksum right, the rest as it was
+    kSame,  ///< nothing was changed
+    /// Routed: MACs of the next hop and the way out's tag, TTL less one, checksum right, the rest
+    /// as it was.
+    kForwarded,
 };
 
 struct TapeHead {
-    static constexpr uint64_t kMagic = 0x31657061742d7672;
+    static constexpr uint64_t kMagic = 0x32657061742d7672;
     static constexpr unsigned kQueues = 16, kWindows = 8192, kSizes = 16;
 
     uint64_t magic = kMagic;
@@ -53,13 +62,15 @@ struct TapeHead {
     uint32_t window = 1 << 14;                 ///< packets between two readings of the clock
     std::array<uint16_t, kSizes> sizes{};      ///< bytes of a frame without its check sequence
     std::array<MacAddress, 2> macs, gateways;  ///< of lan and wan: the port's, the next hop's
+    std::array<uint16_t, 2> vlans{100, 200};   ///< of lan and wan, where frames are tagged
+    Layout layout{};
 
     /// Of one queue, written by the port. Windows beyond kWindows are not kept.
     struct Seen {
         uint64_t received = 0, sent = 0, checked = 0, wrong = 0;
         uint32_t windows = 0, wrong_length = 0;
         std::array<uint32_t, kWindows> cycles;    ///< TSC, of each window
-        std::array<uint8_t, 64> expected, found;  ///< of the first wrong frame
+        std::array<uint8_t, 96> expected, found;  ///< of the first wrong frame
     };
     std::array<Seen, kQueues> seen;
 };

@@ -13,25 +13,30 @@ inline bool is_as_expected(const TapeHead& head, const Template& common, const D
                            const Moment& at, uint8_t out_side, std::span<const uint8_t> found,
                            uint8_t* expected) {
     const uint32_t length = write_frame(expected, head, common, flow, at);
-    be16 total;
-    std::memcpy(&total, expected + kAtTotal, sizeof total);
+    const Offsets k = Offsets::of(head.layout);
+    be16 counted;
+    std::memcpy(&counted, expected + k.length, sizeof counted);
     if (head.check == Check::kForwarded) {
         std::memcpy(expected, &head.gateways[out_side], 6);
         std::memcpy(expected + 6, &head.macs[out_side], 6);
-        auto* ip = reinterpret_cast<net::Ipv4*>(expected + 14);
-        --ip->ttl;
-        ip->checksum = {};
-        ip->checksum = net::checksum_finish(net::checksum_of_header(ip));
+        const be16 tag(head.vlans[out_side]);
+        if (head.layout.tagged) std::memcpy(expected + sizeof(net::Ethernet), &tag, sizeof tag);
+        --expected[k.hops];
+        if (!head.layout.v6) {
+            auto* ip = reinterpret_cast<net::Ipv4*>(expected + k.ip);
+            ip->checksum = {};
+            ip->checksum = net::checksum_finish(net::checksum_of_header(ip));
+        }
     }
     // Who forwards may leave away what only fills the frame up.
-    const uint32_t packet = 14u + total.host();
+    const uint32_t packet = (head.layout.v6 ? k.transport : k.ip) + counted.host();
     const bool whole = found.size() == length || found.size() == std::min(packet, length);
-    const size_t compared = std::min<size_t>(mark_of(flow.protocol) + 6, found.size());
+    const size_t compared = std::min<size_t>(k.mark(flow.protocol) + 6, found.size());
     // What stands for TCP's checksum looks, once in 65,536 flows, like a sum left to the NIC, which
     // the box completes.
-    constexpr unsigned kTcpChecksum = 50;
-    if (flow.protocol == net::kTcp && compared >= kTcpChecksum + 2)
-        std::memcpy(expected + kTcpChecksum, found.data() + kTcpChecksum, 2);
+    const unsigned sum = k.transport + 16;
+    if (flow.protocol == net::kTcp && compared >= sum + 2)
+        std::memcpy(expected + sum, found.data() + sum, 2);
     return whole && std::memcmp(expected, found.data(), compared) == 0;
 }
 

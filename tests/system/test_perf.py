@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from lab import ROOT, binary
 
 
@@ -34,6 +36,16 @@ def test_a_forwarding_bench_checks_what_leaves():
         assert metric["min"] <= metric["median"] <= metric["max"]
     load = result["config"]["load"]
     assert load["frames_checked_last"] > 0 and load["frames_wrong"] == 0
+
+
+@pytest.mark.parametrize("options, bytes_of_frame", [(["--ipv6"], 84), (["--vlan"], 68), (["--ipv6", "--vlan"], 88)])
+def test_other_layouts_are_forwarded_and_checked(options, bytes_of_frame):
+    for bench in ("l3-1", "acl-10", "stateful-10k"):
+        result = run_bench(bench, "--quick", "--runs", "1", *options)
+        load = result["config"]["load"]
+        assert load["frames_checked_last"] > 0 and load["frames_wrong"] == 0
+        assert load["frame_bytes"] == [bytes_of_frame]
+        assert "met" not in result["metrics"]["net_cycles_per_packet"]
 
 
 def test_connections_complete_and_are_checked():

@@ -154,30 +154,65 @@ TEST(Search, ClimbsAgainAfterADisturbedPhase) {
 struct Frame {
     TapeHead head;
     Descriptor flow;
-    Frame() {
-        head.sizes[0] = 60;
+    Offsets k;
+    explicit Frame(Layout layout = {}) : k(Offsets::of(layout)) {
+        head.layout = layout;
+        head.sizes[0] = static_cast<uint16_t>(k.least_frame());
         head.macs = {MacAddress{{2, 0, 0, 0, 0, 1}}, MacAddress{{2, 0, 0, 0, 0, 2}}};
         head.gateways = {MacAddress{{2, 0, 0, 0, 1, 1}}, MacAddress{{2, 0, 0, 0, 1, 2}}};
         flow.source = be32(0x0a010001);
         flow.destination = be32(0xc6120001);
         flow.source_port = be16(1000);
         flow.destination_port = be16(443);
-        flow.checksum = checksum_of(flow, 60);
+        flow.checksum = checksum_of(flow, head.sizes[0], layout);
     }
     uint32_t write(uint8_t* to, const Moment& at) const {
         return write_frame(to, head, Template::make(head, at.side, flow.protocol), flow, at);
     }
 };
+constexpr Layout kLayouts[] = {{false, false}, {false, true}, {true, false}, {true, true}};
 
-TEST(Tape, FramesHaveTheRightHeaderChecksumAtEveryStep) {
-    Frame f;
-    f.head.program = Program::kSteps;
-    for (uint32_t step = 0; step < kLife; ++step) {
-        uint8_t bytes[kHeaderRoom];
-        const uint32_t length = f.write(bytes, {5, step, side_of_step(step)});
-        EXPECT_EQ(length, 60u);
-        EXPECT_EQ(net::checksum_fold(net::checksum_of_header(bytes + 14)), 0xffff) << step;
-    }
+TEST(Tape, FramesHaveTheRightLengthAndHeaderChecksumAtEveryStep) {
+    for (const Layout layout : kLayouts)
+        for (uint32_t step = 0; step < kLife; ++step) {
+            Frame f(layout);
+            f.head.program = Program::kSteps;
+            uint8_t bytes[kHeaderRoom];
+            const uint32_t length = f.write(bytes, {5, step, side_of_step(step)});
+            EXPECT_EQ(length, f.k.least_frame());
+            const uint32_t payload = step == 3 || step == 4 ? length - f.k.mark(net::kTcp) : 0;
+            be16 counted;
+            std::memcpy(&counted, bytes + f.k.length, 2);
+            EXPECT_EQ(counted.host(), (layout.v6 ? 20 : 40) + payload) << step;
+            if (layout.v6) continue;
+            EXPECT_EQ(net::checksum_fold(net::checksum_of_header(bytes + f.k.ip)), 0xffff);
+        }
+}
+
+// Parsed as anybody would.
+TEST(Tape, AFrameSaysItsFlowInEveryLayout) {
+    for (const Layout layout : kLayouts)
+        for (const uint8_t protocol : {uint8_t{net::kTcp}, uint8_t{net::kUdp}}) {
+            Frame f(layout);
+            f.flow.protocol = protocol;
+            uint8_t bytes[kHeaderRoom];
+            f.write(bytes, {5, 0, 1});
+            const unsigned link = layout.tagged ? 18 : 14;
+            be16 type, tci, from, to;
+            std::memcpy(&type, bytes + link - 2, 2);
+            EXPECT_EQ(type.host(), layout.v6 ? 0x86dd : 0x0800);
+            std::memcpy(&tci, bytes + 14, 2);
+            EXPECT_EQ(tci.host() == f.head.vlans[1], layout.tagged);
+            const unsigned behind = link + (layout.v6 ? 40 : 20);
+            EXPECT_EQ(bytes[link + (layout.v6 ? 6 : 9)], protocol);
+            std::memcpy(&from, bytes + behind, 2);
+            std::memcpy(&to, bytes + behind + 2, 2);
+            EXPECT_EQ(from.host(), 443);
+            EXPECT_EQ(to.host(), 1000);
+            if (!layout.v6) continue;
+            EXPECT_EQ(IpAddress::v6(bytes + link + 8).to_string(), "2a00:c612:1::1");
+            EXPECT_EQ(IpAddress::v6(bytes + link + 24).to_string(), "fd01:a01:1::1");
+        }
 }
 
 // Each side's next number follows from what it sent and what the other acknowledged.
@@ -209,31 +244,43 @@ TEST(Tape, DataFollowsOnTheHandshake) {
     }
 }
 
-TEST(Tape, AFrameThatLeavesMustBeForwardedAndNothingElse) {
-    Frame f;
-    f.head.check = Check::kForwarded;
-    const Moment at{7, 3, 0};
-    const Template common = Template::make(f.head, 0, f.flow.protocol);
-    uint8_t bytes[kHeaderRoom], expected[kHeaderRoom];
-    f.write(bytes, at);
-    const auto right = [&] {
-        return is_as_expected(f.head, common, f.flow, at, 1, {bytes, 60}, expected);
-    };
-    EXPECT_FALSE(right()) << "not forwarded at all";
+// A router's work on a frame, byte by byte.
+void forward(uint8_t* bytes, const Frame& f) {
     std::memcpy(bytes, &f.head.gateways[1], 6);
     std::memcpy(bytes + 6, &f.head.macs[1], 6);
-    auto* ip = reinterpret_cast<net::Ipv4*>(bytes + 14);
-    --ip->ttl;
+    const be16 tag(f.head.vlans[1]);
+    if (f.head.layout.tagged) std::memcpy(bytes + 14, &tag, 2);
+    --bytes[f.k.hops];
+    if (f.head.layout.v6) return;
+    auto* ip = reinterpret_cast<net::Ipv4*>(bytes + f.k.ip);
     ip->checksum = {};
     ip->checksum = net::checksum_finish(net::checksum_of_header(ip));
-    EXPECT_TRUE(right());
-    for (const unsigned at_byte : {0u, 11u, 15u, 22u, 25u, 30u, 36u, 40u, 47u, 55u}) {
-        bytes[at_byte] ^= 1;
-        EXPECT_FALSE(right()) << at_byte;
-        bytes[at_byte] ^= 1;
+}
+
+TEST(Tape, AFrameThatLeavesMustBeForwardedAndNothingElse) {
+    for (const Layout layout : kLayouts) {
+        Frame f(layout);
+        f.head.check = Check::kForwarded;
+        const Moment at{7, 3, 0};
+        const Template common = Template::make(f.head, 0, f.flow.protocol);
+        uint8_t bytes[kHeaderRoom], expected[kHeaderRoom];
+        const uint32_t length = f.write(bytes, at);
+        const auto right = [&] {
+            return is_as_expected(f.head, common, f.flow, at, 1, {bytes, length}, expected);
+        };
+        EXPECT_FALSE(right()) << "not forwarded at all";
+        forward(bytes, f);
+        EXPECT_TRUE(right());
+        for (const unsigned at_byte :
+             {0u, 11u, f.k.ip - 1, f.k.ip + 1, f.k.hops, f.k.source + 3, f.k.destination + 3,
+              f.k.ports(), f.k.sequence(), f.k.flags(), f.k.mark(net::kTcp) + 1}) {
+            bytes[at_byte] ^= 1;
+            EXPECT_FALSE(right()) << at_byte;
+            bytes[at_byte] ^= 1;
+        }
+        bytes[f.k.transport + 16] ^= 1;
+        EXPECT_TRUE(right()) << "TCP's checksum, which the box may complete";
     }
-    bytes[50] ^= 1;
-    EXPECT_TRUE(right()) << "TCP's checksum, which the box may complete";
 }
 
 }  // namespace
