@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ravelin-tape: for programs that are not ours. `write` makes the tape of a work, `about` tells
-// what its policy holds, `watch` what the port of whoever plays the tape sees; `send` plays one
-// into an interface of the kernel.
+// what its policy holds, `watch` and `seen` what the port of whoever plays the tape sees; `send`
+// plays one into an interface of the kernel, `distance` tells how far apart two CPUs are.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "perf/bench/machine.h"
 #include "perf/bench/works.h"
 #include "perf/replay/wire.h"
 
@@ -87,6 +88,20 @@ int watch(const std::string& path, double seconds) {
     return 0;
 }
 
+int seen(const std::string& path) {
+    const Tape tape = Tape::open(path);
+    const volatile TapeHead::Seen& s = tape.head().seen[0];
+    fmt::print("{{\"received\": {}, \"sent\": {}, \"checked\": {}, \"wrong\": {}}}\n",
+               uint64_t{s.received}, uint64_t{s.sent}, uint64_t{s.checked}, uint64_t{s.wrong});
+    return 0;
+}
+
+int distance() {
+    start_environment();  // knows how fast the TSC is
+    fmt::print("{}\n", probe_distance().dump());
+    return 0;
+}
+
 int send(const std::string& path, const std::string& interface, const std::string& mac,
          double seconds) {
     const Tape tape = Tape::open(path);
@@ -107,10 +122,12 @@ int main(int argc, char** argv) {
     if (verb == "write" && argc == 4) return write(argv[2], argv[3]);
     if (verb == "about" && argc == 3) return about(argv[2]);
     if (verb == "watch" && argc == 4) return watch(argv[2], std::stod(argv[3]));
+    if (verb == "seen" && argc == 3) return seen(argv[2]);
+    if (verb == "distance" && argc == 2) return distance();
     if (verb == "send" && argc == 6) return send(argv[2], argv[3], argv[4], std::stod(argv[5]));
     std::fputs(
         "usage: ravelin-tape write PATH WORK | about WORK | watch PATH SECONDS |\n"
-        "                    send PATH INTERFACE MAC SECONDS\n",
+        "                    seen PATH | distance | send PATH INTERFACE MAC SECONDS\n",
         stderr);
     return 2;
 }

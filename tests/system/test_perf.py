@@ -133,6 +133,17 @@ def test_figures_of_two_machines_make_no_report(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_windows_in_which_the_cpus_moved_are_not_averaged_in():
+    sys.path.insert(0, str(ROOT / "perf"))
+    import far
+    taken = {"near": [(10.0, 0.5), (12.0, 0.6)], "far": [(5.0, 0.2)], "flipped": [(8.0, 0.3)], "stalled": [(0.0, 0.0)]}
+    told = far.report(taken, "l3-1")
+    assert told["metrics"]["near_mpps"]["median"] == 11.0 and told["metrics"]["far_mpps"]["max"] == 5.0
+    assert set(told["metrics"]) == {"near_mpps", "near_returned", "far_mpps", "far_returned"} and "void" not in told
+    assert told["config"]["windows"] == {"near": 2, "far": 1, "flipped": 1, "stalled": 1}
+    assert "flipped" in far.report({"flipped": [(8.0, 0.3)]}, "l3-1")["void"][0]
+
+
 def test_what_cannot_be_measured_is_refused():
     def exit_code(*words):
         return subprocess.run(words, capture_output=True, text=True, timeout=60).returncode
