@@ -19,6 +19,7 @@ class Probe final : public Stage {
         const uint64_t now = rte_rdtsc();
         if (At != 0) sections[At].cycles += now - last;
         sections[At].packets += burst.count;
+        ++sections[At].bursts;
         last = rte_rdtsc();
     }
 };

@@ -10,9 +10,10 @@ namespace ravelin::perf {
 inline constexpr std::array kProbed{"receive",   "parse", "steer", "route",  "firewall",
                                     "neighbour", "local", "clamp", "rewrite"};
 
-/// Since reset_probes(): cycles between the probe before and this one, and packets that came by.
+/// Since reset_probes(): cycles between the probe before and this one, packets and bursts that came
+/// by.
 struct Section {
-    uint64_t cycles = 0, packets = 0;
+    uint64_t cycles = 0, packets = 0, bursts = 0;
 };
 const std::array<Section, kProbed.size()>& probes();
 void reset_probes();

@@ -183,8 +183,10 @@ uint16_t receive(void* queue, rte_mbuf** out, uint16_t n) {
     Player& p = player_of(Side, queue, true);
     if (!p.buffers.filled()) [[unlikely]]
         take_buffers(p, queue);
-    const unsigned got = with_layout(
-        p.head->layout, [&]<bool V6, bool Tagged>() { return play<V6, Tagged>(p, Side, out, n); });
+    const uint32_t most = std::min<uint32_t>(n, p.head->burst);
+    const unsigned got = with_layout(p.head->layout, [&]<bool V6, bool Tagged>() {
+        return play<V6, Tagged>(p, Side, out, most);
+    });
     p.seen->received += got;
     if (p.seen->received >= p.window_end) [[unlikely]]
         close_window(p);

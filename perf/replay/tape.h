@@ -59,6 +59,7 @@ struct TapeHead {
     uint32_t step_from = 0, step_to = 0;       ///< kSteps: from one to before the other
     uint32_t block = 256;                      ///< kSteps: connections that go together
     uint32_t laps = 0;                         ///< kSteps: silence after so many; 0: never
+    uint32_t burst = 64;                       ///< most packets of one receive call
     uint32_t window = 1 << 14;                 ///< packets between two readings of the clock
     std::array<uint16_t, kSizes> sizes{};      ///< bytes of a frame without its check sequence
     std::array<MacAddress, 2> macs, gateways;  ///< of lan and wan: the port's, the next hop's

@@ -48,6 +48,15 @@ def test_other_layouts_are_forwarded_and_checked(options, bytes_of_frame):
         assert "met" not in result["metrics"]["net_cycles_per_packet"]
 
 
+def test_each_stage_is_told_at_each_size_of_burst():
+    result = run_bench("stages", "--quick", "--runs", "1", "--only", "l1")
+    stages = ("parse", "steer", "route", "firewall", "neighbour", "local", "clamp", "rewrite")
+    assert set(result["metrics"]) == {f"{stage}.l1.burst_{n}" for stage in stages for n in (1, 8, 32, 64)}
+    assert all(m["median"] > 0 for name, m in result["metrics"].items() if not name.startswith("local"))
+    packets = {n: result["data"][f"l1.burst_{n}"]["packets_a_burst"] for n in (1, 8, 32, 64)}
+    assert packets == pytest.approx({1: 1, 8: 8, 32: 32, 64: 32}, rel=0.05)  # 64 at once are two bursts
+
+
 def test_connections_complete_and_are_checked():
     result = run_bench("connrate", "--quick", "--runs", "1")
     assert result["metrics"]["new_connections_per_second"]["median"] > 0
