@@ -47,26 +47,6 @@ Decision Admission::reserve(const Request& request) {
     return decision;
 }
 
-Status Admission::restore(const Reservation& reservation) {
-    const Request& request = reservation.request;
-    if (entries_.contains(request.principal))
-        return Error{request.principal + " has a reservation already"};
-    auto resolved = resolve(request);
-    if (auto* refusal = std::get_if<Refusal>(&resolved)) return Error{std::move(refusal->text)};
-    bool whole = reservation.holds.size() == request.claims.size();
-    Nanoseconds left = request.deadline;
-    for (size_t i = 0; whole && i < request.claims.size(); ++i) {
-        left -= reservation.holds[i].time;
-        whole = reservation.holds[i].resource == request.claims[i].resource &&
-                reservation.holds[i].time > 0 && left >= 0;
-    }
-    if (!whole)
-        return Error{fmt::format("{}: what was granted does not cover what was asked for",
-                                 request.principal)};
-    enter(reservation);
-    return ok_status();
-}
-
 Decision Admission::reserve_all(const std::vector<Request>& requests) {
     const auto order = order_by_reference(requests);
     if (!order) return Refusal{.kind = Refusal::Kind::kReference, .text = order.error().message};
@@ -134,7 +114,7 @@ std::string Admission::advice(const Request& request) const {
         return refusal.text;
     const Claim& binding = request.claims[refusal.binding];
     return refusal.text +
-           nearest_text(nearest(request), request, books_[binding.resource].resource());
+           nearest_text(nearest(request), request, books_[binding.resource].resource().name);
 }
 
 const Reservation* Admission::find(const std::string& principal) const {

@@ -34,9 +34,6 @@ class Admission {
     Decision reserve(const Request& request);
     /// All or none, whichever order their references ask for.
     Decision reserve_all(const std::vector<Request>& requests);
-    /// Enters what was granted before, with the split it had, undecided: after a restart. Error: it
-    /// is not whole, the principal has one already, or a referent is not there.
-    Status restore(const Reservation& reservation);
     /// Instead of the one the principal has.
     Decision change(const Request& request);
     /// Names who was suspended. Errors: no such principal; others refer to it (without `force`).

@@ -30,10 +30,9 @@ struct Core {
 
 /// A worker's core or a port's link.
 struct Resource {
-    std::string name;            ///< "core 1", "port wan"
-    std::string unit = "units";  ///< as a refusal calls them
-    Work capacity = 0;           ///< units/s, declared or calibrated; at most kMostWork
-    Core core = {};              ///< 40 % and 500 us of a core, say, in units
+    std::string name;      ///< "core 1", "port wan"
+    Work capacity = 0;     ///< units/s, declared or calibrated; at most kMostWork
+    Core core = {};        ///< 40 % and 500 us of a core, say, in units
     Work blocking = 0;     ///< units: longest run of others that an arrival waits for: max_run of a
                            ///< core, bytes in the tx ring of a link
     Nanoseconds wake = 0;  ///< until a sleeping worker begins

@@ -298,43 +298,5 @@ TEST(Change, MovesEverybodyOrNobody) {
                 HasSubstr("wan has nothing reserved there"));
 }
 
-TEST(Restore, EntersWhatWasGrantedAsItWas) {
-    Admission before = box();
-    ASSERT_TRUE(
-        granted(before.reserve(request("a", 100, 10 * kMs, {own(kCpu, 50'000), own(kWan, 600)}))));
-    ASSERT_TRUE(
-        granted(before.reserve(request("b", 50, 12 * kMs, {shared(kCpu, "a"), own(kWan, 200)}))));
-    Admission after = box();
-    EXPECT_THAT(after.restore(*before.find("b")).error().message,
-                HasSubstr("a has no reservation"));
-    ASSERT_TRUE(after.restore(*before.find("a")));
-    ASSERT_TRUE(after.restore(*before.find("b")));
-    for (const ResourceId id : {kCpu, kWan}) {
-        EXPECT_EQ(after.book(id).shares().sum(), before.book(id).shares().sum());
-        EXPECT_EQ(rate_of(after, id), rate_of(before, id));
-    }
-    for (const char* name : {"a", "b"})
-        for (size_t i = 0; i < 2; ++i)
-            EXPECT_EQ(after.find(name)->holds[i].time, before.find(name)->holds[i].time);
-    EXPECT_THAT(after.restore(*before.find("a")).error().message, HasSubstr("already"));
-    EXPECT_FALSE(after.release("a")) << "b refers to it";
-}
-
-TEST(Restore, RefusesWhatDoesNotCoverWhatWasAskedFor) {
-    Admission admission = box();
-    const Reservation whole{
-        .request = request("a", 100, 10 * kMs, {own(kCpu, 50'000), own(kWan, 600)}),
-        .holds = {{.resource = kCpu, .time = 4 * kMs}, {.resource = kWan, .time = 6 * kMs}}};
-    Reservation less = whole, late = whole, other = whole, none = whole;
-    less.holds.pop_back();
-    ++late.holds[1].time;
-    other.holds[1].resource = 2;
-    none.holds[0].time = 0;
-    for (const Reservation& wrong : {less, late, other, none})
-        EXPECT_THAT(admission.restore(wrong).error().message, HasSubstr("does not cover"));
-    EXPECT_EQ(admission.size(), 0u);
-    EXPECT_TRUE(admission.restore(whole));
-}
-
 }  // namespace
 }  // namespace ravelin::admission
