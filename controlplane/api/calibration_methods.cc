@@ -8,7 +8,7 @@ namespace {
 void calibrated(Services& s, const CallPtr& call) {
     if (Status kept = s.calibration.keep(call->value("calibration")); !kept)
         return call->fail(FailureKind::kInvalid, "calibration: " + kept.error().message);
-    call->result({{"warnings", Json::array()}});
+    call->result(Json::object());
 }
 
 }  // namespace

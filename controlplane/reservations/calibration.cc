@@ -41,16 +41,13 @@ Status Calibration::take(const Json& measured) {
     for (const Json& worker : *workers)
         if (const auto cycles = number(worker, "cycles_per_second", 1, kMostUnits); !cycles)
             return cycles.error();
-    std::map<std::string, admission::Work> links;
     for (const Json& port : *ports) {
         const auto bits = number(port, "bits_per_second", 8, 8 * kMostUnits);
         if (!bits) return bits.error();
         if (!port.contains("port") || !port["port"].is_string())
             return Error{"port: expected a port's name"};
-        links[port["port"].get<std::string>()] = *bits / 8;
     }
     told_ = measured;
-    links_ = std::move(links);
     return ok_status();
 }
 

@@ -2,11 +2,9 @@
 // Calibration: what `ravelin calibrate` found the machine to be able to do, kept in the state
 // directory.
 #pragma once
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "controlplane/admission/quantities.h"
 #include "controlplane/commit/durable_file.h"
 #include "dataplane/result.h"
 
@@ -24,8 +22,6 @@ class Calibration {
 
     /// As it was kept; null: nothing.
     [[nodiscard]] const nlohmann::json& told() const { return told_; }
-    /// Bytes/s of ports.
-    [[nodiscard]] const std::map<std::string, admission::Work>& links() const { return links_; }
 
   private:
     Status take(const nlohmann::json& measured);
@@ -33,7 +29,6 @@ class Calibration {
     commit::FileOps* files_ = nullptr;
     std::string path_;
     nlohmann::json told_;
-    std::map<std::string, admission::Work> links_;
 };
 
 }  // namespace ravelin::control

@@ -69,8 +69,8 @@ REGISTER_STAGE(kStage);
 }  // namespace
 
 const ClassifyPolicy* policy_of(const PolicySnapshot& snapshot) noexcept {
-    static const int stage = StageRegistry::get().index("classify");
     if (snapshot.principals == nullptr) return nullptr;
+    static const int stage = StageRegistry::get().index("classify");
     const auto at = std::ranges::find(snapshot.steps, stage, &PolicySnapshot::Step::stage);
     return at == snapshot.steps.end() ? nullptr
                                       : static_cast<const ClassifyPolicy*>(at->policy.get());
