@@ -2,6 +2,7 @@
 #include "dataplane/pipeline.h"
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/express.h"
 #include "dataplane/handoff.h"
 #include "dataplane/transmitter.h"
 #include "dataplane/watch.h"
@@ -19,6 +20,13 @@ void Pipeline::run(Burst& burst, WorkerContext& context, size_t first) noexcept 
         settle(burst, context);
     }
     transmit(burst, context);
+}
+
+void Pipeline::express(ExpressBurst& burst, WorkerContext& context) noexcept {
+    for (const auto& step : context.policy->steps) {
+        stages_[step.stage]->express(burst, *step.policy, context);
+        if (burst.going == 0) return;
+    }
 }
 
 void Pipeline::settle(Burst& burst, WorkerContext& context) noexcept {

@@ -17,6 +17,8 @@ class Pipeline {
     /// Runs the steps from `first` on and gives what is left to the transmitter. The burst is
     /// empty afterwards. In a dry run frames are neither sent nor freed; they stay in the burst.
     void run(Burst& burst, WorkerContext& context, size_t first = 0) noexcept;
+    /// What the steps decide of plain packets, until none is going any more.
+    void express(ExpressBurst& burst, WorkerContext& context) noexcept;
     /// Continues frames another worker handed over, each after its PacketMeta::resume stage.
     /// Empties it.
     void resume(rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept;

@@ -30,6 +30,7 @@ class Transmitter;
 class KernelPath;
 class LearnedRoutes;
 class Shortcut;
+struct ExpressBurst;
 class Version;
 
 /// A drop or counter a stage declares: its name within the stage, one help sentence.
@@ -85,6 +86,11 @@ class Stage {
     /// Judges the burst under `policy`, which this stage's StageDecl::compile made.
     virtual void process(Burst& burst, const StagePolicy& policy,
                          WorkerContext& context) noexcept = 0;
+    /// What process() would decide of plain packets (dataplane/express.h), where StageDecl::express
+    /// says that this stage can tell: columns are filled, packets dropped, and what it is not sure
+    /// of goes to the pipeline. Frames and counters are left alone.
+    virtual void express(ExpressBurst& /*burst*/, const StagePolicy& /*policy*/,
+                         WorkerContext& /*context*/) noexcept {}
     /// Once per loop turn: timers, a bounded amount of work.
     virtual void tick(const StagePolicy& /*policy*/, WorkerContext& /*context*/) noexcept {}
 
@@ -126,6 +132,9 @@ struct StageDecl {
     /// Whether what it did to one packet of a proven flow it does to all that come the same way
     /// (dataplane/shortcut.h). Null: no, it must see every packet.
     bool (*repeats)(const StagePolicy&) = nullptr;
+    /// Whether Stage::express() says all that it has to do with plain packets. Null: no, it must
+    /// see every packet.
+    bool (*express)(const StagePolicy&) = nullptr;
 };
 
 /// All registered stages, sorted by name. Boot refuses duplicates.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/express.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
 #include "dataplane/intake.h"
@@ -130,6 +131,7 @@ class Worker {
     Handoff handoff_;
     Transmitter transmitter_;
     Shortcut shortcut_;
+    Express express_;
     ByteRing events_;
     std::vector<RxQueue> queues_;
     const PolicySlot* policy_;

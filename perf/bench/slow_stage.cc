@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "dataplane/express.h"
 #include "dataplane/stage.h"
 #include "perf/bench/box.h"
 
@@ -25,7 +26,13 @@ struct DawdlePolicy final : StagePolicy {
 
 class Dawdle final : public Stage {
     void process(Burst& burst, const StagePolicy& policy, WorkerContext&) noexcept override {
-        for (unsigned i = 0; i < burst.count; ++i) {
+        dawdle(policy, burst.count);
+    }
+    void express(ExpressBurst& burst, const StagePolicy& policy, WorkerContext&) noexcept override {
+        dawdle(policy, burst.count);
+    }
+    static void dawdle(const StagePolicy& policy, unsigned packets) {
+        for (unsigned i = 0; i < packets; ++i) {
             unsigned left = static_cast<const DawdlePolicy&>(policy).rounds;
             asm volatile("0: decl %0\n jnz 0b" : "+r"(left)::"cc");
         }
@@ -47,7 +54,8 @@ constexpr StageDecl kStage{.name = "dawdle",
                            .create = [](WorkerId, WorkerId) -> std::unique_ptr<Stage> {
                                return std::make_unique<Dawdle>();
                            },
-                           .repeats = [](const StagePolicy&) { return true; }};
+                           .repeats = [](const StagePolicy&) { return true; },
+                           .express = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

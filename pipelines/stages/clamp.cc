@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "dataplane/express.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
 #include "pipelines/net/checksum.h"
@@ -73,6 +74,9 @@ class Clamp final : public Stage {
         }
         if (clamped != 0 && !context.dry_run) context.counters.add(counter(kClamped), clamped);
     }
+    void express(ExpressBurst& burst, const StagePolicy&, WorkerContext&) noexcept override {
+        burst.going &= ~burst.opening;
+    }
 
   private:
     // 0: not known, nothing is changed.
@@ -127,7 +131,8 @@ constexpr StageDecl kStage{.name = "clamp",
                            .counters = kCounters,
                            .compile = compile,
                            .create = create,
-                           .repeats = [](const StagePolicy&) { return true; }};
+                           .repeats = [](const StagePolicy&) { return true; },
+                           .express = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

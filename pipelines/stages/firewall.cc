@@ -11,6 +11,7 @@
 
 #include "dataplane/engine_counters.h"
 #include "pipelines/stages/firewall_alone.h"
+#include "pipelines/stages/firewall_express.h"
 #include "pipelines/stages/firewall_judge.h"
 #include "pipelines/stages/firewall_schema.h"
 
@@ -104,6 +105,11 @@ class Firewall final : public Stage {
             of->flush(context.counters);
         for (unsigned c = 0; c < kCounters; ++c)
             if (tally.events[c] != 0) context.counters.add(counter(c), tally.events[c]);
+    }
+
+    void express(ExpressBurst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
+        decide_express(burst, static_cast<const FirewallPolicy&>(policy), drop(0), context);
     }
 
     void tick(const StagePolicy&, WorkerContext& context) noexcept override {
@@ -205,16 +211,20 @@ class Firewall final : public Stage {
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Firewall>(); }
 
-constexpr StageDecl kStage{.name = "firewall",
-                           .help = "Accepts, drops or rejects by state and rules.",
-                           .schema = &kSchema,
-                           .drops = kDrops,
-                           .counters = kCounterDecls,
-                           .compile = compile_firewall,
-                           .create = create,
-                           .repeats = [](const StagePolicy& policy) {
-                               return !static_cast<const FirewallPolicy&>(policy).wire;
-                           }};
+constexpr StageDecl kStage{
+    .name = "firewall",
+    .help = "Accepts, drops or rejects by state and rules.",
+    .schema = &kSchema,
+    .drops = kDrops,
+    .counters = kCounterDecls,
+    .compile = compile_firewall,
+    .create = create,
+    .repeats =
+        [](const StagePolicy& policy) { return !static_cast<const FirewallPolicy&>(policy).wire; },
+    .express =
+        [](const StagePolicy& policy) {
+            return decides_express(static_cast<const FirewallPolicy&>(policy));
+        }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

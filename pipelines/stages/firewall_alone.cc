@@ -9,13 +9,7 @@ namespace {
 
 static_assert(Burst::kCapacity <= CutTrees::kBurst && Burst::kCapacity <= 32, "bits of `unknown`");
 
-constexpr unsigned kFlags = kTcpFin | kTcpSyn | kTcpRst | kTcpAck;
-// Bit f: segments with these flags. Others are what no host sends, which Judge knows.
-constexpr uint32_t kNew = 1u << kTcpSyn;
-constexpr uint32_t kMidStream = 1u << kTcpAck | 1u << (kTcpFin | kTcpAck) | 1u << kTcpRst |
-                                1u << (kTcpRst | kTcpAck) | 1u << (kTcpSyn | kTcpAck);
-
-unsigned flags_of(const PacketMeta& m) noexcept { return m.tcp_flags & kFlags; }
+unsigned flags_of(const PacketMeta& m) noexcept { return m.tcp_flags & kTurns; }
 
 // UDP, which has no flags, and TCP with these.
 bool is_plain(const PacketMeta& m, uint32_t segments) noexcept {
@@ -42,7 +36,7 @@ void Alone::look(const Burst& burst, uint32_t unknown, const FirewallPolicy& pol
                  const WorkerContext& context) noexcept {
     const RuleTables& tables = policy.tables->rules;
     const CutTrees& trees = tables.trees;
-    const uint32_t segments = tables.takes_invalid ? kNew : kNew | kMidStream;
+    const uint32_t segments = segments_of(tables);
     const uint32_t tcp = trees.kind_of(net::kTcp, kStateNew, 0),
                    udp = trees.kind_of(net::kUdp, kStateNew, 0);
     unsigned count = 0, of[Burst::kCapacity];
@@ -70,29 +64,18 @@ void Alone::look(const Burst& burst, uint32_t unknown, const FirewallPolicy& pol
     }
 }
 
-// As Judge::open() and Judge::orphan().
-inline void Alone::decide(const Burst& burst, unsigned i, RuleWord word,
+inline void Alone::decide(const Burst& burst, unsigned i, RuleWord rule,
                           const FirewallPolicy& policy, const WorkerContext& context) noexcept {
     const PacketMeta& m = burst.meta[i];
     const unsigned flags = flags_of(m);
-    Outcome outcome = Outcome::kPass;
-    if (word.kind != RuleWord::kAccepts) {
-        if (flags != 0 && flags != kTcpSyn) {
-            const bool picked_up = policy.pickup && flags == kTcpAck;
-            if (word.kind == RuleWord::kAsks || (word.kind == RuleWord::kKeeps && picked_up))
-                return;
-            outcome = Outcome::kTcpNoFlow;
-        } else {
-            if (word.kind != RuleWord::kDrops) return;
-            outcome = word.slot == policy.otherwise.slot ? Outcome::kDefault : Outcome::kRule;
-        }
-    }
+    const Word word = word_alone(rule, flags, policy);
     TcpSegment segment;
-    if ((flags & kTcpSyn) != 0 && !read_segment(burst.packet(i), m, segment)) return;
-    slots_[i] = outcome == Outcome::kTcpNoFlow ? kNoRule : word.slot;
-    outcomes_[i] = outcome;
+    if (!word.decided || ((flags & kTcpSyn) != 0 && !read_segment(burst.packet(i), m, segment)))
+        return;
+    slots_[i] = word.slot;
+    outcomes_[i] = word.outcome;
     decided_ |= 1u << i;
-    if (outcome != Outcome::kTcpNoFlow) context.counters.prefetch_rule(word.slot);
+    if (word.slot != kNoRule) context.counters.prefetch_rule(word.slot);
 }
 
 }  // namespace ravelin::firewall

@@ -11,6 +11,38 @@
 
 namespace ravelin::firewall {
 
+/// Flags of TCP that make a segment one of a kind; UDP has none.
+inline constexpr unsigned kTurns = kTcpFin | kTcpSyn | kTcpRst | kTcpAck;
+/// Bit f: segments with these flags are looked up here, where tables need not be asked about what
+/// no flow could have (RuleTables::takes_invalid). Others are what no host sends, which Judge
+/// knows.
+inline constexpr uint32_t kNewSegments = 1u << kTcpSyn;
+inline constexpr uint32_t kPlainSegments = kNewSegments | 1u << kTcpAck |
+                                           1u << (kTcpFin | kTcpAck) | 1u << kTcpRst |
+                                           1u << (kTcpRst | kTcpAck) | 1u << (kTcpSyn | kTcpAck);
+inline uint32_t segments_of(const RuleTables& tables) noexcept {
+    return tables.takes_invalid ? kNewSegments : kPlainSegments;
+}
+
+/// What rules alone make of a packet without a flow: as Judge::open() and Judge::orphan().
+struct Word {
+    bool decided = false;  ///< else Judge is to be asked
+    Outcome outcome = Outcome::kPass;
+    uint32_t slot = kNoRule;  ///< of the rule that it meets; kNoRule: none, as a new packet would
+};
+/// `flags`: those of kTurns. Of a SYN only if its options can be read.
+inline Word word_alone(RuleWord rule, unsigned flags, const FirewallPolicy& policy) noexcept {
+    if (rule.kind == RuleWord::kAccepts) return {true, Outcome::kPass, rule.slot};
+    if (flags != 0 && flags != kTcpSyn) {
+        const bool picked_up = policy.pickup && flags == kTcpAck;
+        if (rule.kind == RuleWord::kAsks || (rule.kind == RuleWord::kKeeps && picked_up)) return {};
+        return {true, Outcome::kTcpNoFlow, kNoRule};
+    }
+    if (rule.kind != RuleWord::kDrops) return {};
+    const bool fallback = rule.slot == policy.otherwise.slot;
+    return {true, fallback ? Outcome::kDefault : Outcome::kRule, rule.slot};
+}
+
 /// What Judge would say of TCP and UDP over IPv4, where nobody but the rules has a word about it.
 class Alone {
   public:

@@ -240,7 +240,8 @@ constexpr StageDecl kStage{.name = "local",
                            .counters = kCounters,
                            .compile = compile,
                            .create = create,
-                           .repeats = [](const StagePolicy&) { return true; }};
+                           .repeats = [](const StagePolicy&) { return true; },
+                           .express = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "dataplane/express.h"
 #include "dataplane/handoff.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
@@ -72,6 +73,12 @@ class Neighbour final : public Stage {
             taken += take(burst, i, context);
         }
         if (taken != 0) context.counters.add(counter(kTaken), taken);
+    }
+    // Until worker 0 has met them, static neighbours of a new policy are not in the table.
+    void express(ExpressBurst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
+        const auto& p = static_cast<const NeighbourPolicy&>(policy);
+        if (p.serial != serial_ && context.worker == 0) burst.going = 0;
     }
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
         if (context.worker != 0) return;
@@ -289,7 +296,8 @@ constexpr StageDecl kStage{
     .counters = kCounters,
     .compile = compile,
     .create = create,
-    .repeats = [](const StagePolicy&) { return true; }};
+    .repeats = [](const StagePolicy&) { return true; },
+    .express = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

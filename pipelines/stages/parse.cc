@@ -183,16 +183,18 @@ class Parse final : public Stage {
 
 std::unique_ptr<Stage> create(WorkerId, WorkerId) { return std::make_unique<Parse>(); }
 
-constexpr StageDecl kStage{.name = "parse",
-                           .help = "Reads and checks the headers of each frame.",
-                           .schema = &kSchema,
-                           .drops = net::kParseDrops,
-                           .counters = kCounters,
-                           .compile = compile,
-                           .create = create,
-                           .repeats = [](const StagePolicy& policy) {
-                               return !static_cast<const ParsePolicy&>(policy).verify;
-                           }};
+constexpr StageDecl kStage{
+    .name = "parse",
+    .help = "Reads and checks the headers of each frame.",
+    .schema = &kSchema,
+    .drops = net::kParseDrops,
+    .counters = kCounters,
+    .compile = compile,
+    .create = create,
+    .repeats =
+        [](const StagePolicy& policy) { return !static_cast<const ParsePolicy&>(policy).verify; },
+    .express =
+        [](const StagePolicy& policy) { return !static_cast<const ParsePolicy&>(policy).verify; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

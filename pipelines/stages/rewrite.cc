@@ -17,6 +17,7 @@
 #include "pipelines/stages/firewall_rules.h"
 #include "pipelines/stages/neighbour.h"
 #include "pipelines/stages/neighbour_protocol.h"
+#include "pipelines/stages/rewrite_express.h"
 #include "pipelines/stages/rewrite_next_hop.h"
 #include "pipelines/stages/rewrite_policy.h"
 
@@ -103,6 +104,11 @@ class Rewrite final : public Stage {
             else if (may_go(burst, i, p, context))
                 forward(burst, i, p, context);
         }
+    }
+
+    void express(ExpressBurst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
+        ways_.find(burst, static_cast<const RewritePolicy&>(policy), context);
     }
 
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
@@ -248,6 +254,7 @@ class Rewrite final : public Stage {
 
     Replies replies_;
     rewrite::GatewayMac gateway_;
+    rewrite::ExpressWays ways_;
     uint32_t tunnels_seen_ = 0;
 };
 
@@ -261,7 +268,8 @@ constexpr StageDecl kStage{
     .counters = kCounters,
     .compile = compile_rewrite,
     .create = create,
-    .repeats = [](const StagePolicy&) { return true; }};
+    .repeats = [](const StagePolicy&) { return true; },
+    .express = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -10,10 +10,10 @@
 #include "dataplane/net/headers.h"
 #include "pipelines/net/icmp_error.h"
 #include "pipelines/stages/route_addresses.h"
-#include "pipelines/stages/route_learned.h"
+#include "pipelines/stages/route_express.h"
+#include "pipelines/stages/route_resolve.h"
 #include "pipelines/stages/route_schema.h"
 #include "pipelines/stages/route_watch.h"
-#include "pipelines/stages/steer.h"
 
 namespace ravelin {
 namespace {
@@ -76,6 +76,10 @@ class Route final : public Stage {
         if (n6 != 0) routes.table().lookup_v6_burst(addresses, values, n6);
         without += decide(burst, v6, values, n6, routes, context);
         if (without != 0) context.counters.add(counter(kNoRoute), without);
+    }
+    void express(ExpressBurst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
+        decide_express(burst, static_cast<const RoutePolicy&>(policy), context);
     }
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
         if (context.worker != 0 || context.now.ms == ticked_ms_) return;
@@ -176,22 +180,6 @@ class Route final : public Stage {
             if (const PacketMeta& meta = burst.meta[which[k]]; !meta.has(PacketMeta::kLocalOrigin))
                 values[k] = routes.by_rules(meta, values[k]);
     }
-    // The next hop that a value of the tables means for a packet, and its index; null: none.
-    static const NextHop* resolve(const Packet& packet, PacketMeta& meta, uint32_t value,
-                                  const RoutePolicy& routes, const WorkerContext& context,
-                                  uint32_t& index) {
-        if (LearnedRoutes::is_value(value)) {
-            if (LearnedRoutes::is_group(value)) choose_by_flow(packet, meta);
-            index = context.learned->choose(value, meta.hash, context);
-            return context.learned->hop(index);
-        }
-        index = RoutePolicy::value_of(value);
-        if (index >= NextHops::kGroup && value < Lpm::kNoRoute) {
-            choose_by_flow(packet, meta);
-            index = routes.next_hops().choose(index, meta.hash, context);
-        }
-        return index < routes.next_hops().size() ? &routes.next_hops()[index] : nullptr;
-    }
     static void go_by(PacketMeta& meta, const NextHop& hop, uint32_t index) {
         meta.out_port = hop.port;
         meta.next_hop = index;
@@ -224,7 +212,7 @@ class Route final : public Stage {
         PacketMeta& meta = burst.meta[i];
         const bool preset = meta.has(PacketMeta::kLocalOrigin) && meta.out_port != kNoPort;
         uint32_t index = 0;
-        const NextHop* found = resolve(burst.packet(i), meta, value, routes, context, index);
+        const NextHop* found = route::resolve(burst.packet(i), meta, value, routes, context, index);
         if (found == nullptr) {
             if (preset) return go_on_link(meta, meta.out_port), 0;
             meta.out_port = kNoPort;
@@ -257,16 +245,6 @@ class Route final : public Stage {
         meta.route_kind = static_cast<uint8_t>(RouteKind::kForward);
         meta.flags |= PacketMeta::kL2Multicast;  // nobody is told of errors (RFC 1812 4.3.2.7)
     }
-    // Where steer has not hashed: a packet's pieces take one way, though only the first has ports.
-    static void choose_by_flow(const Packet& packet, PacketMeta& meta) {
-        meta.flags |= PacketMeta::kChosenHop;
-        if (meta.hash != 0) return;
-        if (!meta.has(PacketMeta::kFragment)) return set_hash(packet, meta);
-        const uint32_t flags = meta.flags;
-        meta.flags &= ~uint32_t{PacketMeta::kPorts};
-        set_hash(packet, meta);
-        meta.flags = flags;  // not the hash of the flow's key
-    }
     uint32_t sources_[Burst::kCapacity];  // RoutePolicy::look_up_sources
     GatewayWatch watch_;
     uint32_t ticked_ms_ = 0;
@@ -291,9 +269,15 @@ constexpr StageDecl kStage{.name = "route",
                            .counters = kCounters,
                            .compile = compile,
                            .create = create,
-                           .repeats = [](const StagePolicy& policy) {
-                               return !static_cast<const RoutePolicy&>(policy).has_rules();
-                           }};
+                           .repeats =
+                               [](const StagePolicy& policy) {
+                                   return !static_cast<const RoutePolicy&>(policy).has_rules();
+                               },
+                           .express =
+                               [](const StagePolicy& policy) {
+                                   const auto& routes = static_cast<const RoutePolicy&>(policy);
+                                   return !routes.has_rules() && routes.takes_any_source();
+                               }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

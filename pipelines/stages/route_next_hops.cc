@@ -95,6 +95,8 @@ Result<uint32_t> NextHopsBuilder::add_group(std::vector<WeightedHop> members) {
 
 NextHops NextHopsBuilder::take() && {
     made_.hops_.shrink_to_fit();
+    for (const NextHop& hop : made_.hops_)
+        made_.ways_out_.push_back(hop.kind == RouteKind::kForward ? hop.port : kNoPort);
     made_.groups_.shrink_to_fit();
     return std::move(made_);
 }

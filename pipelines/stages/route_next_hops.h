@@ -72,6 +72,10 @@ class NextHops {
 
     /// Whether one of the next hops of `value` forwards; by `port`, unless that is kNoPort.
     [[nodiscard]] bool forwards(uint32_t value, PortId port) const noexcept;
+    /// The port that a next hop forwards by; kNoPort: it does not, or is none, or a group.
+    [[nodiscard]] PortId way_out(uint32_t index) const noexcept {
+        return index < ways_out_.size() ? ways_out_[index] : kNoPort;
+    }
     [[nodiscard]] size_t size() const { return hops_.size(); }
     const NextHop& operator[](size_t i) const { return hops_[i]; }
     /// What `value` stands for, with weights; empty for no value of these.
@@ -79,13 +83,14 @@ class NextHops {
     /// Next hops with a gateway that groups need to know the state of; index into this.
     [[nodiscard]] std::span<const uint32_t> watched() const { return watched_; }
     [[nodiscard]] size_t memory_bytes() const {
-        return hops_.capacity() * sizeof(NextHop) + groups_.capacity() * sizeof(ResilientGroup) +
-               watched_.capacity() * sizeof(uint32_t);
+        return hops_.capacity() * sizeof(NextHop) + ways_out_.capacity() * sizeof(PortId) +
+               groups_.capacity() * sizeof(ResilientGroup) + watched_.capacity() * sizeof(uint32_t);
     }
 
   private:
     friend class NextHopsBuilder;
     std::vector<NextHop> hops_;
+    std::vector<PortId> ways_out_;  // of hops_
     std::vector<ResilientGroup> groups_;
     std::vector<uint32_t> watched_;
 };

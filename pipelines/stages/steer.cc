@@ -11,6 +11,7 @@
 #include <array>
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/express.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
 #include "dataplane/net/headers.h"
@@ -95,6 +96,18 @@ class Steer final : public Stage {
         if (handed_over_ != 0) context.counters.add(counter(kHandedOverCount), handed_over_);
         if (held_ != 0) context.counters.add(counter(kHeldCount), held_);
         if (fragments_.size() != 0) count_given_up(context);
+    }
+
+    // The NICs have brought most to where their flow is, not all.
+    void express(ExpressBurst& burst, const StagePolicy&,
+                 WorkerContext& context) noexcept override {
+        if (context.workers == 1) return;
+        for_each_bit(burst.going, [&](unsigned i) {
+            const uint32_t ports = burst.ports[i];
+            const WorkerId owner =
+                owner_of_plain(burst.source[i], burst.destination[i], ports, context);
+            if (owner != context.worker) burst.leave(i);
+        });
     }
 
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
@@ -202,7 +215,8 @@ constexpr StageDecl kStage{.name = "steer",
                            .counters = kCounters,
                            .compile = compile,
                            .create = create,
-                           .repeats = [](const StagePolicy&) { return true; }};
+                           .repeats = [](const StagePolicy&) { return true; },
+                           .express = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

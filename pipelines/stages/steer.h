@@ -18,6 +18,10 @@ bool is_neighbour_traffic(const PacketMeta& meta) noexcept;
 /// that stage, or null; translated packets belong to the worker of their inner flow.
 WorkerId owner_of(const Packet& packet, const PacketMeta& meta, const WorkerContext& context,
                   const nat::NatPolicy* nat) noexcept;
+/// The same of a TCP or UDP packet over IPv4 that is no fragment, where NICs spread flows; host
+/// order, `ports`: source << 16 | destination.
+WorkerId owner_of_plain(uint32_t source, uint32_t destination, uint32_t ports,
+                        const WorkerContext& context) noexcept;
 /// Where the fragments between two addresses meet. A NIC sends them there.
 WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) noexcept;
 /// Fills hash of what is no IP packet, by its MACs, and of an ICMP error, as the flow it quotes.

@@ -140,6 +140,13 @@ WorkerId owner_of(const Packet& packet, const PacketMeta& meta, const WorkerCont
                     context);
 }
 
+WorkerId owner_of_plain(uint32_t source, uint32_t destination, uint32_t ports,
+                        const WorkerContext& context) noexcept {
+    return queue_of({IpAddress::v4(source), IpAddress::v4(destination),
+                     static_cast<uint16_t>(ports >> 16), static_cast<uint16_t>(ports), net::kTcp},
+                    context);
+}
+
 WorkerId meeting_worker(const PacketMeta& meta, const WorkerContext& context) noexcept {
     if (context.rss_entries != 0)
         return queue_of({.source = meta.source, .destination = meta.destination}, context);

@@ -58,6 +58,7 @@ class MultibitTrie {
     static constexpr uint32_t kBucket = 1u << 30;     // ... but a bucket rather than a node
     static constexpr uint32_t kIndex = kBucket - 1;
     static constexpr size_t kBucketItems = 4;
+    static constexpr size_t kNearBytes = 16 << 10;
 
     /// Buckets run from longest to shortest prefix; the last entry spans the whole slot, so a scan
     /// ends without a count.
@@ -101,12 +102,17 @@ class MultibitTrie {
 
     const uint32_t* root_ = kEmptyRoot.data();
     unsigned root_bits_ = 8;
+    bool near_ = true;  // small enough to stay in the L1 cache by itself
     HugeArray<uint32_t> owned_root_, nodes_;
     HugeArray<Entry> buckets_;
 };
 
 template <typename Key>
 void MultibitTrie<Key>::lookup_burst(const Key* keys, uint32_t* values, unsigned n) const {
+    if (near_) {
+        for (unsigned i = 0; i < n; ++i) values[i] = lookup(keys[i]);
+        return;
+    }
     unsigned shift = kWidth - root_bits_;
     for (unsigned i = 0; i < n; ++i)
         __builtin_prefetch(root_ + static_cast<size_t>(keys[i] >> shift));
@@ -142,6 +148,7 @@ bool MultibitTrie<Key>::build(std::span<const Item> items, unsigned root_bits) {
     buckets_ = HugeArray<Entry>::copy_of(builder.buckets);
     root_ = owned_root_.data();
     root_bits_ = root_bits;
+    near_ = memory_bytes() <= kNearBytes;
     return nodes_.size() == builder.nodes.size() && buckets_.size() == builder.buckets.size() &&
            builder.nodes.size() / 256 <= kIndex && builder.buckets.size() <= kIndex;
 }

@@ -235,7 +235,8 @@ void StageFixture::leave_kernel(rte_mbuf* const* frames, unsigned n, PortId port
 void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
     const bool whole = context_.dry_run || !shortcuts_;
     const auto before = tell_shortened_ ? copies(frames, n) : Copies{};
-    const unsigned left = whole ? n : shortcut_.take(frames, n, port, allowed_, context_);
+    unsigned left = whole ? n : shortcut_.take(frames, n, port, allowed_, context_);
+    if (!whole) left = express_.take(frames, left, port, *pipeline_, context_);
     shortened_ += n - left;
     for (const auto& [frame, bytes] : before)
         if (std::find(frames, frames + left, frame) == frames + left) tell_shortened_(bytes);

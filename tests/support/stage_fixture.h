@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/express.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
 #include "dataplane/kernel_path.h"
@@ -56,11 +57,11 @@ class StageFixture final : public TestBox {
     WorkerContext& context() { return context_; }
     Pipeline& pipeline() { return *pipeline_; }
 
-    /// Whether packets may take shortcuts; else all go through the whole pipeline.
+    /// Whether packets may take shortcuts and the express; else all go through the whole pipeline.
     void allow_shortcuts(bool allow) { shortcuts_ = allow; }
     /// Frames of no proven flow that go on of each arrival from now on, as under a flood.
     void allow_unproven(unsigned allowed) { allowed_ = allowed; }
-    /// Packets that took one.
+    /// Packets that took one of them.
     [[nodiscard]] uint64_t shortened() const { return shortened_; }
     /// Told each of them, as it came in.
     void on_shortened(std::function<void(const Bytes&)> tell) { tell_shortened_ = std::move(tell); }
@@ -93,6 +94,7 @@ class StageFixture final : public TestBox {
     std::vector<std::unique_ptr<PolicySnapshot>> generations_;
     LiveRules live_rules_;
     Shortcut shortcut_;
+    Express express_;
     bool shortcuts_ = true;
     unsigned allowed_ = limits::kArrivals;
     uint64_t shortened_ = 0;

@@ -213,7 +213,10 @@ inline std::string kind_of(const Bytes& frame) {
 /// Packets of one flow have it in common, and those of two do not. Later fragments have their own:
 /// one that came before its first follows the burst in which that came, and where a burst ends the
 /// shortcut has a say.
+/// Of ARP each asks or tells for itself: whose timer was started first makes no difference.
 inline std::string flow_of(const Bytes& frame) {
+    if (frame.size() > 41 && frame[12] == 8 && frame[13] == 6)
+        return {frame.begin(), frame.begin() + 42};
     const size_t tag = frame.size() > 17 && frame[12] == 0x81 ? 4 : 0;
     const bool v6 = frame.size() > 58 + tag && frame[12 + tag] == 0x86;
     const size_t from = (v6 ? 20 : 23) + tag,

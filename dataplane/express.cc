@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/express.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "dataplane/express_read.h"
+#include "dataplane/flow.h"
+#include "dataplane/net/hop.h"
+#include "dataplane/pipeline.h"
+#include "dataplane/rule_tally.h"
+#include "dataplane/transmitter.h"
+
+namespace ravelin {
+namespace {
+
+constexpr unsigned kIp = sizeof(net::Ethernet);
+// A call in so many tries anew whether it takes enough to be worth the look.
+constexpr unsigned kPause = 15;
+
+// What `rewrite` does, and `parse` with Ethernet's padding.
+[[gnu::always_inline]] inline void make_ready(rte_mbuf& frame, const ExpressBurst::Macs& macs,
+                                              uint32_t length) noexcept {
+    auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
+    std::memcpy(at, macs.bytes.data(), macs.bytes.size());
+    net::count_hop(*reinterpret_cast<net::Ipv4*>(at + kIp));
+    frame.pkt_len = kIp + length;
+    frame.data_len = static_cast<uint16_t>(frame.pkt_len);
+}
+
+// The same for both directions; which addresses meet nobody can choose.
+unsigned place_of(uint32_t source, uint32_t destination) noexcept {
+    const uint64_t pair = (source ^ destination) ^ flow_hash_secret[2];
+    return static_cast<unsigned>(pair * (flow_hash_secret[3] | 1) >> 56);
+}
+
+}  // namespace
+
+unsigned Express::take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pipeline,
+                       WorkerContext& context) noexcept {
+    if (n == 0 || port >= context.policy->ports.size() || !opens(context, n)) return n;
+    burst_.frames = frames;
+    burst_.count = n;
+    burst_.in_port = port;
+    burst_.dropped = burst_.routed = burst_.ready = 0;
+    burst_.rule.fill(kNoRule);
+    burst_.going = express::read(burst_, context.policy->ports[port].mac);
+    if (burst_.going != 0) pipeline.express(burst_, context);
+    burst_.going &= burst_.ready;
+    if ((burst_.going | burst_.dropped) != burst_.all()) keep_order();
+    if (burst_.going != 0) send(context);
+    if (burst_.dropped != 0) drop(context);
+    const unsigned left = leave();
+    if (left > n - n / 4) pause_ = kPause;
+    return left;
+}
+
+inline bool Express::opens(const WorkerContext& context, unsigned n) noexcept {
+    const PolicySnapshot& policy = *context.policy;
+    if (&policy != policy_ || policy.epoch != epoch_ || policy.generation != generation_)
+        [[unlikely]] {
+        policy_ = &policy;
+        epoch_ = policy.epoch;
+        generation_ = policy.generation;
+        pause_ = 0;
+        const auto& stages = StageRegistry::get().stages();
+        fits_ = std::ranges::all_of(policy.steps, [&](const PolicySnapshot::Step& step) {
+            auto* const express = stages[step.stage]->express;
+            return express != nullptr && express(*step.policy);
+        });
+    }
+    if (pause_ != 0 && n >= kPause) {
+        --pause_;
+        return false;
+    }
+    return fits_;
+}
+
+// Nothing overtakes a packet between the same addresses that goes through the pipeline.
+void Express::keep_order() noexcept {
+    std::array<uint64_t, 4> waiting{};
+    for (unsigned i = 0; i < burst_.count; ++i) {
+        if ((burst_.source[i] | burst_.destination[i]) == 0) continue;  // no IPv4
+        const unsigned place = place_of(burst_.source[i], burst_.destination[i]);
+        uint64_t& word = waiting[place / 64];
+        const uint64_t bit = uint64_t{1} << place % 64, self = uint64_t{1} << i;
+        if (((burst_.going | burst_.dropped) & self) == 0)
+            word |= bit;
+        else if ((word & bit) != 0)
+            burst_.going &= ~self, burst_.dropped &= ~self;
+    }
+}
+
+// Copies of what the loop asks for: the compiler takes each store into a frame for a change of it.
+void Express::send(WorkerContext& context) noexcept {
+    RuleTally tally;
+    const ExpressBurst& b = burst_;
+    rte_mbuf* const* const frames = b.frames;
+    const uint64_t going = b.going;
+    const unsigned end = b.count;
+    unsigned count = 0;
+    PortId port = b.out_port[static_cast<unsigned>(std::countr_zero(going))];
+    const auto flush = [&] { context.transmitter->send(gone_.data(), count, port, context); };
+    for (unsigned i = 0; i < end; ++i) {
+        if ((going >> i & 1) == 0) [[unlikely]]
+            continue;
+        rte_mbuf* const frame = frames[i];
+        const uint32_t length = b.length[i];
+        make_ready(*frame, b.macs[i], length);
+        if (b.rule[i] != kNoRule) tally.hit(b.rule[i], length, context.counters);
+        if (b.out_port[i] != port) {
+            flush();
+            port = b.out_port[i];
+            count = 0;
+        }
+        gone_[count++] = frame;
+    }
+    flush();
+    tally.flush(context.counters);
+}
+
+void Express::drop(WorkerContext& context) noexcept {
+    RuleTally tally;
+    unsigned count = 0, same = 0;
+    DropCode reason = 0;
+    for_each_bit(burst_.dropped, [&](unsigned i) {
+        if (burst_.rule[i] != kNoRule)
+            tally.hit(burst_.rule[i], burst_.length[i], context.counters);
+        if (burst_.reason[i] != reason && same != 0) {
+            context.counters.add(reason, same);
+            same = 0;
+        }
+        reason = burst_.reason[i];
+        ++same;
+        gone_[count++] = burst_.frames[i];
+    });
+    context.counters.add(reason, same);
+    tally.flush(context.counters);
+    rte_pktmbuf_free_bulk(gone_.data(), count);
+}
+
+// What is left moves to the front.
+inline unsigned Express::leave() noexcept {
+    unsigned left = 0;
+    for_each_bit(burst_.all() & ~(burst_.going | burst_.dropped),
+                 [&](unsigned i) { burst_.frames[left++] = burst_.frames[i]; });
+    return left;
+}
+
+}  // namespace ravelin

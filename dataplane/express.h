@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Express: plain packets whose fate follows from their own headers, routes and stateless rules. All
+// those of a receive call are read once into columns, each stage decides a column at a time
+// (Stage::express), and nothing is written into a frame before all have agreed. Whatever a stage is
+// not sure of, and every packet behind such a one between the same addresses, goes through the
+// pipeline, which stays the truth: frames and counters are those it would make. Tested by doing
+// both (tests/unit/express_test.cc).
+//
+// Plain: untagged IPv4 to the port's own MAC, no options, no fragment, TCP or UDP with sound
+// lengths and a whole checksum, hop limit above 1. For flows there is the shortcut
+// (dataplane/shortcut.h).
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "dataplane/limits.h"
+#include "dataplane/packet.h"
+#include "dataplane/stage.h"
+
+namespace ravelin {
+
+/// The packets of one receive call, a column each of what is known of them. Bit i of a mask and
+/// place i of a column are of frames[i]. Addresses, ports and lengths in host order.
+struct ExpressBurst {
+    static constexpr unsigned kCapacity = limits::kArrivals;
+    template <typename T>
+    using Column = std::array<T, kCapacity>;
+    struct alignas(16) Macs {
+        std::array<uint8_t, 12> bytes;  ///< as they stand in a frame
+    };
+
+    unsigned count = 0;
+    PortId in_port = kNoPort;
+    rte_mbuf** frames = nullptr;
+    uint64_t going = 0;    ///< plain, and no stage so far wants the pipeline to see it
+    uint64_t dropped = 0;  ///< of those that were going: for `reason`
+    uint64_t opening = 0;  ///< TCP with SYN, where plain
+    uint64_t routed = 0;   ///< next_hop and out_port say where it goes
+    uint64_t ready = 0;    ///< macs says with what; nothing else is sent
+    // Read from the frame; of what is not plain IPv4 0, or at least the addresses.
+    Column<uint32_t> source, destination;
+    Column<uint32_t> ports;     ///< source << 16 | destination
+    Column<uint32_t> length;    ///< bytes of L3
+    Column<uint8_t> protocol;   ///< TCP or UDP
+    Column<uint8_t> tcp_flags;  ///< 0: UDP
+    // Decided by stages.
+    Column<uint32_t> next_hop;  ///< where routed
+    Column<PortId> out_port;    ///< where routed
+    Column<uint32_t> rule;      ///< whose hit counter it is; kNoRule: none
+    Column<DropCode> reason;
+    Column<Macs> macs;
+
+    [[nodiscard]] uint64_t all() const noexcept { return ~uint64_t{0} >> (kCapacity - count); }
+    /// To the pipeline.
+    void leave(unsigned i) noexcept { going &= ~(uint64_t{1} << i); }
+    void drop(unsigned i, DropCode why) noexcept {
+        leave(i);
+        dropped |= uint64_t{1} << i;
+        reason[i] = why;
+    }
+};
+static_assert(ExpressBurst::kCapacity == 64, "bits of a mask");
+
+/// Calls fn(i) for each bit i, ascending.
+template <typename Fn>
+inline void for_each_bit(uint64_t mask, Fn&& fn) {
+    for (; mask != 0; mask &= mask - 1) fn(static_cast<unsigned>(__builtin_ctzll(mask)));
+}
+
+class Pipeline;
+
+/// One worker's.
+class Express {
+  public:
+    /// Sends or drops what needs no pipeline; how many are left for it. Those stand at the front of
+    /// `frames`, in order. All have just come in by `port`, `n` at most kArrivals.
+    unsigned take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pipeline,
+                  WorkerContext& context) noexcept;
+
+  private:
+    [[nodiscard]] bool opens(const WorkerContext& context, unsigned n) noexcept;
+    void keep_order() noexcept;
+    void send(WorkerContext& context) noexcept;
+    void drop(WorkerContext& context) noexcept;
+    unsigned leave() noexcept;
+
+    ExpressBurst burst_;
+    ExpressBurst::Column<rte_mbuf*> gone_;  // frames to send or to free together
+    // Of the last call. Live rules that are merged into the tables change but the snapshot.
+    const PolicySnapshot* policy_ = nullptr;
+    uint64_t generation_ = 0;
+    uint32_t epoch_ = 0;
+    unsigned pause_ = 0;  // long calls to let pass, as the last try took little
+    bool fits_ = false;
+};
+
+}  // namespace ravelin

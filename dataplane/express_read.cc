@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/express_read.h"
+
+#include <algorithm>
+
+#include "dataplane/lanes.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/shortcut_head.h"
+#include "dataplane/vlan.h"
+
+namespace ravelin::express {
+namespace {
+
+using shortcut::Opening;
+
+constexpr unsigned kIp = sizeof(net::Ethernet), kUpper = shortcut::kV4Offset;
+
+// What parse checks of TCP and UDP. `pseudo`: the sum of the addresses, as they stand on the wire.
+[[gnu::always_inline]] inline bool read_upper(const uint8_t* at, uint8_t protocol, uint32_t length,
+                                              uint64_t addresses, ExpressBurst& b,
+                                              unsigned i) noexcept {
+    be16 checksum;
+    if (protocol == net::kTcp) {
+        if (length < sizeof(net::Tcp)) return false;
+        const auto& tcp = *reinterpret_cast<const net::Tcp*>(at);
+        const unsigned header = tcp.header_length();
+        if (header < sizeof tcp || header > length) return false;
+        checksum = tcp.checksum;
+        b.tcp_flags[i] = tcp.flags;
+    } else if (protocol == net::kUdp) {
+        const auto& udp = *reinterpret_cast<const net::Udp*>(at);
+        const unsigned stated = udp.length.host();
+        if (stated < sizeof udp || stated > length) return false;
+        checksum = udp.checksum;
+        b.tcp_flags[i] = 0;
+    } else {
+        return false;
+    }
+    const auto& ports = *reinterpret_cast<const net::Udp*>(at);  // TCP's stand at the same place
+    b.ports[i] = uint32_t{ports.source_port.host()} << 16 | ports.destination_port.host();
+    // Left to a NIC by its sender: `parse` completes it.
+    const uint64_t pseudo =
+        addresses + be16(protocol).raw() + be16(static_cast<uint16_t>(length)).raw();
+    return net::checksum_fold(pseudo) != checksum.raw();
+}
+
+// False: not plain, and of the columns only the addresses are good.
+[[gnu::always_inline]] inline bool read_plain(const rte_mbuf& frame, const Opening& opening,
+                                              ExpressBurst& b, unsigned i) noexcept {
+    if (frame.nb_segs != 1 || frame.data_len < kUpper + sizeof(net::Udp)) return false;
+    const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
+    if (!opening.is_ours(at) || !Opening::is_v4(at)) return false;
+    const auto& ip = *reinterpret_cast<const net::Ipv4*>(at + kIp);
+    const uint32_t total = ip.total_length.host();
+    if (total > frame.data_len - kIp || total < sizeof ip + sizeof(net::Udp)) return false;
+    if ((ip.fragment.raw() & be16(0x3fff).raw()) != 0 || ip.ttl <= 1 ||
+        net::checksum_fold(net::checksum_of_header(&ip)) != 0xffff)
+        return false;
+    const uint64_t addresses = uint64_t{ip.source.raw()} + ip.destination.raw();
+    b.source[i] = ip.source.host();
+    b.destination[i] = ip.destination.host();
+    b.length[i] = total;
+    b.protocol[i] = ip.protocol;
+    return read_upper(at + kUpper, ip.protocol, total - static_cast<uint32_t>(sizeof ip), addresses,
+                      b, i);
+}
+
+// Of a packet that is not plain: what may not overtake it. Without or with tags, as a priority is
+// one too. False: nobody knows what it has to do with, or it is ARP, which may change all ways.
+bool read_odd(const rte_mbuf& frame, uint32_t& source, uint32_t& destination) noexcept {
+    source = destination = 0;
+    const bool whole = frame.nb_segs == 1;
+    if (frame.data_len < kIp) return whole;
+    const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
+    const uint32_t tags = FrameTags::read(at, frame.data_len).length;
+    const uint16_t type = reinterpret_cast<const net::Ethernet*>(at + tags)->type.host();
+    if (type != net::kEtherIpv4) return type != net::kEtherArp;
+    if (frame.data_len < kUpper + tags) return whole;
+    const auto& ip = *reinterpret_cast<const net::Ipv4*>(at + tags + kIp);
+    source = ip.source.host();
+    destination = ip.destination.host();
+    return true;
+}
+bool read_odd(ExpressBurst& b, unsigned i) noexcept {
+    if (read_odd(*b.frames[i], b.source[i], b.destination[i])) [[likely]]
+        return true;
+    std::fill(b.source.begin() + i, b.source.end(), 0);
+    std::fill(b.destination.begin() + i, b.destination.end(), 0);
+    return false;
+}
+
+}  // namespace
+
+uint64_t read_one_by_one(ExpressBurst& b, const MacAddress& own) noexcept {
+    const Opening opening(own);
+    uint64_t plain = 0;
+    b.opening = 0;
+    for (unsigned i = 0; i < b.count; ++i) {
+        if (read_plain(*b.frames[i], opening, b, i)) [[likely]] {
+            plain |= uint64_t{1} << i;
+            b.opening |= uint64_t{(b.tcp_flags[i] & net::kSyn) != 0} << i;
+        } else if (!read_odd(b, i)) {
+            break;
+        }
+    }
+    return plain;
+}
+
+#ifdef RAVELIN_LANES
+namespace {
+
+using namespace lanes;
+
+Lanes halves(Lanes a) noexcept { return add(mask(a, 0xffff), right(a, 16)); }
+// checksum_fold() of sums below 2^20.
+Lanes fold(Lanes a) noexcept { return halves(halves(a)); }
+
+/// What is looked at of a frame, put together from its first 64 bytes.
+struct alignas(64) Record {
+    enum Word : unsigned {
+        kMac,
+        kMacVersion,
+        kTypeFragment,
+        kLengthHopsProtocol,
+        kHeader0,
+        kHeader1,
+        kHeader2,
+        kSource,
+        kDestination,
+        kPorts,
+        kTcp,
+        kUdp,
+        kWords
+    };
+    uint32_t word[kLanes];
+};
+constexpr int8_t kNo = 63;
+alignas(64) constexpr int8_t kRecordBytes[64] = {
+    0, 1, 2, 3,      // the port's MAC,
+    4, 5, 6, 14,     // its rest, the first byte of the sender's, version and length
+    12, 13, 20, 21,  // ethertype, fragment
+    17, 16, 22, 23,  // total length, host order; hop limit; protocol
+    14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,  // the header's words for its
+                                                     // checksum
+    26, 27, 28, 29, 30, 31, 32, 33,                  // and the addresses, as they stand
+    37, 36, 35, 34,                                  // ports, host order
+    46, 47, 50, 51,                                  // TCP: offset, flags, checksum
+    39, 38, 40, 41,                                  // UDP: length, host order; checksum
+    kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo};
+
+// Words of sixteen records become columns of sixteen lanes.
+[[gnu::always_inline]] inline void turn(const Record* records, Lanes (&out)[kLanes]) noexcept {
+    Lanes pairs[kLanes], fours[kLanes];
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < kLanes; i += 2) {
+        const Lanes a = _mm512_load_si512(&records[i]), b = _mm512_load_si512(&records[i + 1]);
+        pairs[i] = _mm512_unpacklo_epi32(a, b);
+        pairs[i + 1] = _mm512_unpackhi_epi32(a, b);
+    }
+#pragma GCC unroll 4
+    for (unsigned i = 0; i < kLanes; i += 4) {
+        fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+        fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+    }
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < 4; ++k) {
+        const Lanes even_low = _mm512_shuffle_i32x4(fours[k], fours[4 + k], 0x88),
+                    odd_low = _mm512_shuffle_i32x4(fours[k], fours[4 + k], 0xdd),
+                    even_high = _mm512_shuffle_i32x4(fours[8 + k], fours[12 + k], 0x88),
+                    odd_high = _mm512_shuffle_i32x4(fours[8 + k], fours[12 + k], 0xdd);
+        out[k] = _mm512_shuffle_i32x4(even_low, even_high, 0x88);
+        out[4 + k] = _mm512_shuffle_i32x4(odd_low, odd_high, 0x88);
+        out[8 + k] = _mm512_shuffle_i32x4(even_low, even_high, 0xdd);
+        out[12 + k] = _mm512_shuffle_i32x4(odd_low, odd_high, 0xdd);
+    }
+}
+
+// Bytes beyond the frame are 0; of a chained frame all are.
+[[gnu::always_inline]] inline uint32_t look(const rte_mbuf& frame, Record& record) noexcept {
+    const uint32_t length = frame.nb_segs == 1 ? frame.data_len : 0;
+    const __mmask64 there = _bzhi_u64(~uint64_t{0}, std::min(length, 64u));
+    const Lanes bytes = _mm512_maskz_loadu_epi8(there, rte_pktmbuf_mtod(&frame, const uint8_t*));
+    _mm512_store_si512(&record, _mm512_permutexvar_epi8(_mm512_load_si512(kRecordBytes), bytes));
+    return length;
+}
+
+/// The opening of a frame to a port's MAC, as Record::kMac and kMacVersion have it.
+struct Own {
+    uint32_t mac, rest;
+    explicit Own(const MacAddress& own) noexcept {
+        std::memcpy(&mac, own.bytes.data(), 4);
+        rest = uint32_t{own.bytes[4]} | uint32_t{own.bytes[5]} << 8 | 0x45u << 24;
+    }
+};
+
+// Of sixteen packets from `first` on, by their records and lengths; see read_plain().
+[[gnu::always_inline]] inline Which read_lanes(ExpressBurst& b, unsigned first, const Own& own,
+                                               const Record* records,
+                                               const uint32_t* lengths) noexcept {
+    Lanes w[kLanes];
+    turn(records, w);
+    constexpr uint32_t kGroup = 1u << 16, kFragments = 0xff3f0000;  // of the sender; as they stand
+    Which good = equal(w[Record::kMac], all(own.mac)) &
+                 equal(mask(w[Record::kMacVersion], 0xff00ffff | kGroup), all(own.rest)) &
+                 equal(mask(w[Record::kTypeFragment], 0xffff | kFragments), all(0x0008));
+    const Lanes total = mask(w[Record::kLengthHopsProtocol], 0xffff),
+                hops = mask(right(w[Record::kLengthHopsProtocol], 16), 0xff),
+                protocol = right(w[Record::kLengthHopsProtocol], 24);
+    good &= at_most(add(total, all(kIp)), load(lengths)) &
+            at_most(all(sizeof(net::Ipv4) + sizeof(net::Udp)), total) & at_most(all(2), hops);
+    const Lanes addresses = add(halves(w[Record::kSource]), halves(w[Record::kDestination]));
+    const Lanes header = add(add(halves(w[Record::kHeader0]), halves(w[Record::kHeader1])),
+                             add(halves(w[Record::kHeader2]), addresses));
+    good &= equal(fold(header), all(0xffff));
+
+    const Lanes rest = subtract(total, all(sizeof(net::Ipv4)));
+    const Which tcp = equal(protocol, all(net::kTcp)), udp = equal(protocol, all(net::kUdp));
+    // TCP's offset is in words, in the upper half of its byte.
+    const Lanes stated =
+        choose(tcp, mask(w[Record::kUdp], 0xffff), left(right(mask(w[Record::kTcp], 0xf0), 4), 2));
+    const Lanes least = choose(tcp, all(sizeof(net::Udp)), all(sizeof(net::Tcp)));
+    good &= (tcp | udp) & at_most(least, stated) & at_most(stated, rest);
+    const Lanes checksum = right(choose(tcp, w[Record::kUdp], w[Record::kTcp]), 16);
+    const Lanes wire = _mm512_or_si512(left(mask(rest, 0xff), 8), right(rest, 8));
+    const Lanes pseudo = add(addresses, add(left(protocol, 8), wire));
+    good &= differ(fold(pseudo), checksum);
+
+    const Lanes turned = _mm512_set4_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203);
+    store(&b.source[first], _mm512_shuffle_epi8(w[Record::kSource], turned));
+    store(&b.destination[first], _mm512_shuffle_epi8(w[Record::kDestination], turned));
+    store(&b.ports[first], w[Record::kPorts]);
+    store(&b.length[first], total);
+    _mm512_mask_cvtepi32_storeu_epi8(&b.protocol[first], 0xffff, protocol);
+    const Lanes flags = _mm512_maskz_mov_epi32(static_cast<__mmask16>(tcp),
+                                               right(mask(w[Record::kTcp], 0xff00), 8));
+    _mm512_mask_cvtepi32_storeu_epi8(&b.tcp_flags[first], 0xffff, flags);
+    b.opening |= uint64_t{_mm512_test_epi32_mask(flags, all(net::kSyn))} << first;
+    return good;
+}
+
+}  // namespace
+
+uint64_t read(ExpressBurst& b, const MacAddress& mac) noexcept {
+    Record records[ExpressBurst::kCapacity];
+    alignas(64) uint32_t lengths[ExpressBurst::kCapacity];
+    for (unsigned i = 0; i < b.count; ++i) lengths[i] = look(*b.frames[i], records[i]);
+    // Lanes without a frame have a length of 0, and so nothing in them is plain.
+    const unsigned end = (b.count + kLanes - 1) / kLanes * kLanes;
+    for (unsigned i = b.count; i < end; ++i) {
+        lengths[i] = 0;
+        _mm512_store_si512(&records[i], _mm512_setzero_si512());
+    }
+    const Own own(mac);
+    uint64_t plain = 0;
+    b.opening = 0;
+    for (unsigned i = 0; i < end; i += kLanes)
+        plain |= uint64_t{read_lanes(b, i, own, &records[i], &lengths[i])} << i;
+    b.opening &= plain;
+    if (plain != b.all()) [[unlikely]]
+        for (uint64_t odd = b.all() & ~plain; odd != 0; odd &= odd - 1) {
+            const auto i = static_cast<unsigned>(__builtin_ctzll(odd));
+            if (read_odd(b, i)) continue;
+            const uint64_t before = (uint64_t{1} << i) - 1;
+            b.opening &= before;
+            return plain & before;
+        }
+    return plain;
+}
+#else
+uint64_t read(ExpressBurst& b, const MacAddress& own) noexcept { return read_one_by_one(b, own); }
+#endif
+
+}  // namespace ravelin::express

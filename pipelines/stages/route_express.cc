@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "pipelines/stages/route_express.h"
+
+#include "dataplane/lanes.h"
+#include "pipelines/stages/route_addresses.h"
+#include "pipelines/stages/route_learned.h"
+
+namespace ravelin {
+namespace {
+
+using Values = ExpressBurst::Column<uint32_t>;
+
+// Bits of the packets between two different addresses that routers forward.
+#ifdef RAVELIN_LANES
+using namespace lanes;
+Which ordinary(Lanes host) noexcept {
+    const Lanes network = right(host, 24);
+    return at_most(subtract(network, all(1)), all(222)) & differ(network, all(127)) &
+           differ(right(host, 16), all(0xa9fe));
+}
+uint64_t ordinary(const ExpressBurst& b) noexcept {
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < ExpressBurst::kCapacity; i += kLanes) {
+        const Lanes source = load(&b.source[i]), destination = load(&b.destination[i]);
+        const Which good = ordinary(source) & ordinary(destination) & differ(source, destination);
+        bits |= uint64_t{good} << i;
+    }
+    return bits;
+}
+#else
+uint64_t ordinary(const ExpressBurst& b) noexcept {
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < b.count; ++i)
+        bits |= uint64_t{ordinary_v4(b.source[i]) && ordinary_v4(b.destination[i]) &&
+                         b.source[i] != b.destination[i]}
+                << i;
+    return bits;
+}
+#endif
+
+// Those whose source is the box's own.
+uint64_t forged(const ExpressBurst& b, const OwnAddresses& own) noexcept {
+    uint64_t bits = 0;
+    const unsigned count = b.count;
+    for (unsigned i = 0; i < count; ++i)
+        if (own.may_have(b.source[i]) &&
+            own.find(IpAddress::v4(b.source[i])) != OwnAddresses::Kind::kNone) [[unlikely]]
+            bits |= uint64_t{1} << i;
+    return bits;
+}
+
+void prefer_learned(const ExpressBurst& b, Values& values, const LearnedRoutes* learned) noexcept {
+    ExpressBurst::Column<IpAddress> addresses;
+    ExpressBurst::Column<const IpAddress*> at;
+    for (unsigned i = 0; i < b.count; ++i) {
+        addresses[i] = IpAddress::v4(b.destination[i]);
+        at[i] = &addresses[i];
+    }
+    for (unsigned done = 0; done < b.count; done += Burst::kCapacity)
+        RoutePolicy::prefer_learned(at.data() + done, values.data() + done,
+                                    std::min(b.count - done, Burst::kCapacity), learned);
+}
+
+// By a next hop that was learned.
+bool go_learned(ExpressBurst& b, unsigned i, uint32_t value,
+                const LearnedRoutes* learned) noexcept {
+    if (!LearnedRoutes::is_value(value) || LearnedRoutes::is_group(value)) return false;
+    const NextHop* hop = learned->hop(value);
+    if (hop == nullptr || hop->kind != RouteKind::kForward) return false;
+    b.next_hop[i] = value;
+    b.out_port[i] = hop->port;
+    return true;
+}
+
+}  // namespace
+
+void decide_express(ExpressBurst& b, const RoutePolicy& routes,
+                    const WorkerContext& context) noexcept {
+    b.going &= ordinary(b) & ~forged(b, routes.own());
+    Values values;
+    routes.table().lookup_v4_burst(b.destination.data(), values.data(), b.count);
+    const bool learned = context.learned != nullptr && !context.learned->empty();
+    if (learned) prefer_learned(b, values, context.learned);
+    uint64_t forwarded = 0;
+    const NextHops& hops = routes.next_hops();
+    const unsigned count = b.count;
+    for (unsigned i = 0; i < count; ++i) {
+        const uint32_t index = RoutePolicy::value_of(values[i]);
+        const PortId out = hops.way_out(index);
+        b.next_hop[i] = index;
+        b.out_port[i] = out;
+        forwarded |= uint64_t{out != kNoPort} << i;
+    }
+    if (learned)
+        for_each_bit(b.going & ~forwarded, [&](unsigned i) {
+            forwarded |= uint64_t{go_learned(b, i, values[i], context.learned)} << i;
+        });
+    b.going &= b.routed = forwarded;
+}
+
+}  // namespace ravelin
