@@ -34,8 +34,13 @@ metrics::Snapshot Daemon::metrics_now() {
         out.nat_rules.push_back(
             {counted(rule.name, nat::counted_as(rule.name), rule.slot),
              counted(rule.name, nat::new_counted_as(rule.name), rule.new_slot)});
-    for (const model::PortStatus& port : status.ports())
-        out.ports.push_back({port.name(), port.link_up()});
+    for (const model::PortStatus& port : status.ports()) {
+        out.ports.push_back(
+            {port.name(), port.link_up(), port.rate(), port.queue_bytes(), port.queue_frames()});
+        for (const model::LinkShare& s : port.shares())
+            out.ports.back().shares.push_back(
+                {s.principal(), s.bytes(), s.packets(), s.dropped(), s.marked()});
+    }
     const model::LiveStatus& live = status.live();
     out.live = {
         {live.latency().begin(), live.latency().end()}, live.latency_sum_ns(), live.expired()};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline.h"
 
+#include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/express.h"
 #include "dataplane/handoff.h"
@@ -64,6 +65,8 @@ void Pipeline::transmit(Burst& burst, WorkerContext& context) noexcept {
     for (unsigned i = 0, end = 0; i < burst.count; i = end) {  // runs of one port
         const PortId port = burst.meta[i].out_port;
         while (end < burst.count && burst.meta[end].out_port == port) ++end;
+        if (!context.transmitter->is_direct(port)) [[unlikely]]
+            for (unsigned j = i; j < end; ++j) charge(*burst.frames[j], burst.meta[j].principal);
         context.transmitter->send(burst.frames + i, end - i, port, context);
     }
     burst.count = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "dataplane/paced_ports.h"
 #include "dataplane/stage.h"
 
 namespace ravelin {
@@ -146,6 +147,10 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
                                       facts.principal_flows);
     if (!principals) return std::move(principals.error());
     snapshot->principals = std::move(*principals);
+    auto paced =
+        read_paced_ports(config, facts, *snapshot, previous != nullptr ? previous->paced : nullptr);
+    if (!paced) return std::move(paced.error());
+    snapshot->paced = std::move(*paced);
     if (auto s = add_sets(*snapshot, config["sets"], previous); !s) return std::move(s.error());
     StageRegistry& registry = StageRegistry::get();
     const auto& pipeline = config["pipeline"].items();

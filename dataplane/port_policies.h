@@ -10,6 +10,7 @@
 namespace ravelin {
 
 class PrincipalFlows;
+class LinkKeeper;
 
 /// What a policy cannot know by itself: the MAC each running port really has (index = PortId), and
 /// what outlives policies.
@@ -17,6 +18,8 @@ struct PortFacts {
     std::vector<MacAddress> macs;
     /// Where the box counts flows by principal; null: a policy that is built for trial.
     PrincipalFlows* principal_flows = nullptr;
+    /// Who keeps what sends at the rate of a port; null as above.
+    LinkKeeper* links = nullptr;
 };
 
 /// Whether this entry of `ports` is a device, not something that stands on another port.

@@ -17,6 +17,7 @@ std::vector<sched::PrincipalSpec> specs_of(const Node& declared) {
     for (const Node& node : declared.items()) {
         sched::PrincipalSpec spec;
         spec.name = node["name"].as_text();
+        spec.weight = static_cast<uint32_t>(node["weight"].as_integer());
         spec.caps.flows = static_cast<uint32_t>(node["caps"]["flows"].as_integer());
         out.push_back(std::move(spec));
     }

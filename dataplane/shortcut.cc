@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/fold.h"
 #include "dataplane/neighbour_table.h"
@@ -118,8 +119,7 @@ unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port, unsigned all
 
 inline bool Shortcut::pass(const Head& head, rte_mbuf* frame, Passing& passing) noexcept {
     const Way* way = nullptr;
-    if (head.open && !waiting_.has(head))
-        way = follow(head, rte_pktmbuf_mtod(frame, const uint8_t*), passing);
+    if (head.open && !waiting_.has(head)) way = follow(head, *frame, passing);
     if (way == nullptr) {
         waiting_.add(head);
         return false;
@@ -152,8 +152,7 @@ unsigned Shortcut::shed(rte_mbuf** frames, unsigned n, unsigned allowed,
     return kept;
 }
 
-[[gnu::always_inline]] inline Shortcut::Way* Shortcut::follow(const Head& head,
-                                                              const uint8_t* frame,
+[[gnu::always_inline]] inline Shortcut::Way* Shortcut::follow(const Head& head, rte_mbuf& frame,
                                                               Passing& passing) noexcept {
     const WorkerContext& context = passing.context;
     FlowTable& flows = *context.flows;
@@ -168,10 +167,12 @@ unsigned Shortcut::shed(rte_mbuf** frames, unsigned n, unsigned allowed,
     const Direction d = flow->direction(head.swapped);
     Way& way = ways_[ways.way[static_cast<uint8_t>(d)]];
     if (way.in_port != passing.in_port || head.length > way.mtu ||
-        !still_leads(way, *context.neighbours) || !track(*flow, d, head, frame + head.l4))
+        !still_leads(way, *context.neighbours) ||
+        !track(*flow, d, head, rte_pktmbuf_mtod_offset(&frame, const uint8_t*, head.l4)))
         return nullptr;
     flow->count(d, head.length);
     flow->last_seen_ms = context.now.ms;
+    charge(frame, sched::PrincipalId{flow->principal});
     if (flow->rule < limits::kMaxRules)
         passing.tally.hit(flow->rule, head.length, context.counters);
     return &way;

@@ -108,7 +108,7 @@ class Shortcut {
     bool opens(const WorkerContext& context) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
     bool pass(const shortcut::Head& head, rte_mbuf* frame, Passing& passing) noexcept;
-    [[nodiscard]] Way* follow(const shortcut::Head& head, const uint8_t* frame,
+    [[nodiscard]] Way* follow(const shortcut::Head& head, rte_mbuf& frame,
                               Passing& passing) noexcept;
     bool still_leads(Way& way, const NeighbourTable& neighbours) const noexcept;
     uint16_t find_way(const Way& wanted, WorkerContext& context) noexcept;

@@ -17,6 +17,8 @@
 
 namespace ravelin {
 
+struct PacedPorts;
+
 /// A stage's compiled configuration: tables, limits. Immutable, shared by all workers and, where
 /// its configuration did not change, by successive generations.
 class StagePolicy {
@@ -98,6 +100,8 @@ struct PolicySnapshot {
     RuleNames rules;
     /// Whom packets are charged to; null: none are declared.
     std::shared_ptr<const Principals> principals;
+    /// What sends at the rate of a port (dataplane/paced_ports.h); null: no port has one.
+    std::shared_ptr<const PacedPorts> paced;
     /// Live sets by name. Their elements are shared with every snapshot that declares them alike.
     std::vector<std::shared_ptr<LiveSet>> sets;
 

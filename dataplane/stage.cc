@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/kernel_path.h"
 #include "dataplane/transmitter.h"
@@ -20,11 +21,12 @@ void WorkerContext::emit(rte_mbuf* frame, PortId in_port) noexcept {
     transmitter->emit(frame, in_port, *this);
 }
 
-void WorkerContext::transmit(rte_mbuf* frame, PortId port) noexcept {
+void WorkerContext::transmit(rte_mbuf* frame, PortId port, sched::PrincipalId principal) noexcept {
     if (dry_run) {
         rte_pktmbuf_free(frame);
         return;
     }
+    charge(*frame, principal);
     transmitter->send(frame, port, *this);
 }
 

@@ -72,8 +72,9 @@ struct WorkerContext {
     /// the first stage on, as PacketMeta::kTunnelled. Takes the frame. Not for dry runs.
     void arrive(rte_mbuf* frame, PortId in_port) noexcept;
     /// Sends a finished frame out of `port` behind the pipeline's back (held packets, ARP). Takes
-    /// it.
-    void transmit(rte_mbuf* frame, PortId port) noexcept;
+    /// it. `principal`: whom it is charged to.
+    void transmit(rte_mbuf* frame, PortId port,
+                  sched::PrincipalId principal = sched::kCorePrincipal) noexcept;
     /// Hands a received frame to the kernel by the TAP of `port`. False: not taken, no room.
     bool to_kernel(rte_mbuf* frame, PortId port) noexcept;
 };

@@ -7,8 +7,10 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/paced_ports.h"
 #include "dataplane/vxlan.h"
 
 namespace ravelin {
@@ -25,9 +27,15 @@ rte_mbuf* with_headroom(rte_mbuf* frame, unsigned bytes, WorkerContext& context)
 }  // namespace
 
 Transmitter::Transmitter(std::vector<TxRoute> routes, WorkerId self)
-    : routes_(std::move(routes)), queues_(routes_.size()), self_(self) {}
+    : routes_(std::move(routes)), exits_(routes_.size()), queues_(routes_.size()), self_(self) {
+    served_.reserve(routes_.size());
+    for (size_t port = 0; port < routes_.size(); ++port)
+        exits_[port] = {routes_[port].owner == self && routes_[port].parent == kNoPort,
+                        routes_[port].owner};
+}
 
 inline void Transmitter::push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
+    if (PacedLink* link = exits_[port].link; link != nullptr) return link->enqueue(frame, context);
     Queue& queue = queues_[port];
     if (queue.count == Queue::kCapacity) flush(port, context);
     queue.frames[queue.count++] = frame;
@@ -35,8 +43,7 @@ inline void Transmitter::push(rte_mbuf* frame, PortId port, WorkerContext& conte
 
 void Transmitter::send(rte_mbuf* const* frames, unsigned n, PortId port,
                        WorkerContext& context) noexcept {
-    const TxRoute& route = routes_[port];
-    if (route.owner != self_ || route.parent != kNoPort) [[unlikely]] {
+    if (!exits_[port].direct) [[unlikely]] {
         for (unsigned i = 0; i < n; ++i) send_elsewhere(frames[i], port, context);
         return;
     }
@@ -51,15 +58,19 @@ void Transmitter::send(rte_mbuf* const* frames, unsigned n, PortId port,
     }
 }
 
-// By another worker's queue, or by a port that has none of its own.
+// By another worker's queue, by a link, or by a port that has no queue of its own.
 void Transmitter::send_elsewhere(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
     const TxRoute& route = routes_[port];
-    if (route.owner == self_)
-        return route.tunnel ? send_by_tunnel(frame, port, context)
-                            : send_tagged(frame, port, context);
+    const WorkerId owner = exits_[port].owner;
+    if (owner == self_) {
+        if (route.tunnel) return send_by_tunnel(frame, port, context);
+        return route.parent != kNoPort ? send_tagged(frame, port, context)
+                                       : push(frame, port, context);
+    }
     PacketMeta meta;
     meta.out_port = port;
-    context.handoff->send(route.owner, frame, meta, Handoff::kResumeTransmit);
+    meta.principal = charged_to(*frame);
+    context.handoff->send(owner, frame, meta, Handoff::kResumeTransmit);
     context.counters.add(kHandedOver);
 }
 
@@ -127,7 +138,60 @@ void Transmitter::take_emitted(Burst& burst) noexcept {
     std::copy_n(emitted_ + n, emitted_count_, emitted_);
 }
 
+void Transmitter::follow(WorkerContext& context) noexcept {
+    const PacedPorts* paced = context.policy->paced.get();
+    const uint64_t serial = paced == nullptr ? 0 : paced->serial;
+    if (serial == paced_) [[likely]]
+        return;
+    paced_ = serial;
+    pace(paced, context);
+}
+
+void Transmitter::pace(const PacedPorts* paced, WorkerContext& context) noexcept {
+    served_.clear();
+    for (size_t i = 0; i < routes_.size(); ++i) {
+        const auto port = static_cast<PortId>(i);
+        const TxRoute& route = routes_[i];
+        const PortId carrier = route.parent == kNoPort || route.tunnel ? port : route.parent;
+        PacedLink* link = paced == nullptr ? nullptr : paced->link(carrier);
+        Exit& exit = exits_[i];
+        exit.owner = link == nullptr ? route.owner : routes_[carrier].pacer;
+        serve(port, carrier == port && exit.owner == self_ ? link : nullptr, context);
+        exit.direct = exit.owner == self_ && route.parent == kNoPort && exit.link == nullptr;
+        if (exit.link != nullptr) served_.push_back(port);
+    }
+}
+
+// The one before may be freed as soon as it is let go.
+void Transmitter::serve(PortId port, PacedLink* next, WorkerContext& context) noexcept {
+    PacedLink* before = std::exchange(exits_[port].link, next);
+    if (before == next) return;
+    if (next != nullptr) next->attach();
+    if (before == nullptr) return;
+    if (next != nullptr)
+        next->take_over(*before, context);
+    else
+        before->withdraw(context);
+    before->detach();
+}
+
+void Transmitter::send_due(PortId port, WorkerContext& context) noexcept {
+    PacedLink& link = *exits_[port].link;
+    Queue& queue = queues_[port];
+    do {
+        if (queue.count != 0) flush(port, context);
+        queue.count = link.dequeue(context.now.ns, queue.frames);
+    } while (queue.count == Queue::kCapacity);
+}
+
+uint64_t Transmitter::wake_at(uint64_t now_ns) const noexcept {
+    uint64_t first = UINT64_MAX;
+    for (const PortId port : served_) first = std::min(first, exits_[port].link->wake_at(now_ns));
+    return first;
+}
+
 void Transmitter::flush(WorkerContext& context) noexcept {
+    for (const PortId port : served_) send_due(port, context);
     for (size_t port = 0; port < queues_.size(); ++port)
         if (queues_[port].count != 0) flush(static_cast<PortId>(port), context);
 }

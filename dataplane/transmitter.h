@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Transmitter: one worker's way out. Collects frames per port and sends them once a turn; a port
-// with fewer transmit queues than workers is reached through the worker that owns its queue.
+// with fewer transmit queues than workers is reached through the worker that owns its queue, one
+// with a rate through the worker that paces it, whose frames wait in a PacedLink for their turn.
 #pragma once
 #include <vector>
 
@@ -20,13 +21,22 @@ struct TxRoute {
     VlanTags tags = {};       ///< a sub-interface: what its frames leave with
     PortId parent = kNoPort;  ///< a sub-interface: the port whose queue carries them
     bool tunnel = false;      ///< a tunnel end: frames come back as what is around them
+    WorkerId pacer = 0;       ///< the worker that sends all while the port has a rate; by its queue
 };
+
+class PacedLink;
 
 class Transmitter {
   public:
     /// `routes[port]` for this worker.
     Transmitter(std::vector<TxRoute> routes, WorkerId self);
 
+    /// Paces the ports that context.policy says, from now on. Once a turn, before anything is sent.
+    /// Frames that wait go on waiting as far as their port has a rate.
+    void follow(WorkerContext& context) noexcept;
+    /// Whether frames for `port` go into this worker's queue as they are. Where they do not,
+    /// charge() says whose they are.
+    [[nodiscard]] bool is_direct(PortId port) const { return exits_[port].direct; }
     /// Queues frames for `port`. Takes them.
     void send(rte_mbuf* const* frames, unsigned n, PortId port, WorkerContext& context) noexcept;
     void send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
@@ -41,16 +51,27 @@ class Transmitter {
     [[nodiscard]] bool takes_segments(PortId port) const { return routes_[port].segments; }
     [[nodiscard]] bool has_emitted() const { return emitted_count_ != 0; }
     [[nodiscard]] unsigned emitted() const { return emitted_count_; }
-    /// Sends what was queued; what a queue refuses is dropped and counted.
+    /// Sends what was queued and whose time has come; what a queue refuses is dropped and counted.
     void flush(WorkerContext& context) noexcept;
+    /// When a frame that waits for its port's rate may leave, ns; UINT64_MAX: none waits.
+    [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept;
 
   private:
+    /// Where frames for a port go under the policy in force.
+    struct Exit {
+        bool direct = true;
+        WorkerId owner = 0;         ///< who sends them
+        PacedLink* link = nullptr;  ///< that this worker serves; null: none
+    };
     struct Queue {
         static constexpr unsigned kCapacity = 2 * limits::kBurst;
         unsigned count = 0;
         rte_mbuf* frames[kCapacity];
     };
     void flush(PortId port, WorkerContext& context) noexcept;
+    void pace(const PacedPorts* paced, WorkerContext& context) noexcept;
+    void serve(PortId port, PacedLink* next, WorkerContext& context) noexcept;
+    void send_due(PortId port, WorkerContext& context) noexcept;
     void push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     void send_elsewhere(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     void send_tagged(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
@@ -63,7 +84,10 @@ class Transmitter {
     static constexpr unsigned kMaxEmitted = 512;
 
     std::vector<TxRoute> routes_;
+    std::vector<Exit> exits_;
     std::vector<Queue> queues_;
+    std::vector<PortId> served_;  // those with a link
+    uint64_t paced_ = 0;          // PacedPorts::serial that exits_ are of
     WorkerId self_;
     unsigned emitted_count_ = 0;
     Emitted emitted_[kMaxEmitted];

@@ -143,6 +143,7 @@ void Worker::turn() noexcept {
     context_.now = clock_();
     context_.policy = policy_->load(std::memory_order_seq_cst);
     using_.store(reinterpret_cast<uintptr_t>(context_.policy), std::memory_order_release);
+    transmitter_.follow(context_);
     run_command();
     unsigned moved = receive();
     moved += take_over();
@@ -263,7 +264,13 @@ void Worker::rest() noexcept {
     if (context_.kernel != nullptr && context_.worker == 0 && context_.kernel->anything_waits())
         return;
     const long scaled = static_cast<long>(empty_turns_ - kSpinTurns) * kShortestSleepNs;
-    const timespec longest{0, std::min(scaled, kLongestSleepNs)};
+    // A frame that waits for its port's rate is not slept past, and one that is due soon is waited
+    // for awake: no sleep is as short as that.
+    const uint64_t due = transmitter_.wake_at(context_.now.ns);
+    const uint64_t wait = due > context_.now.ns ? due - context_.now.ns : 0;
+    if (wait < uint64_t{kShortestSleepNs}) return;
+    const timespec longest{
+        0, static_cast<long>(std::min<uint64_t>(wait, std::min(scaled, kLongestSleepNs)))};
     using_.store(kAsleep, std::memory_order_seq_cst);
     pollfd wakeup{wakeup_, POLLIN, 0};
     if (ppoll(&wakeup, 1, &longest, nullptr) > 0) {

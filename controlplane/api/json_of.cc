@@ -102,10 +102,24 @@ Json json_of(const model::RuleProof& p) {
             {"tried", p.tried()}};
 }
 
+Json json_of(const model::LinkShare& s) {
+    return {{"principal", s.principal()},
+            {"bytes", s.bytes()},
+            {"packets", s.packets()},
+            {"dropped", s.dropped()},
+            {"marked", s.marked()}};
+}
+
 Json json_of(const model::PortStatus& p) {
-    return {
+    Json out{
         {"name", p.name()}, {"device", p.device()}, {"link_up", p.link_up()},    {"mac", p.mac()},
         {"mtu", p.mtu()},   {"queues", p.queues()}, {"link_mbps", p.link_mbps()}};
+    if (p.rate() == 0) return out;
+    out["rate"] = p.rate();
+    out["queue_bytes"] = p.queue_bytes();
+    out["queue_frames"] = p.queue_frames();
+    out["shares"] = json_list(p.shares());
+    return out;
 }
 
 Json json_of(const model::TableMemory& t) {

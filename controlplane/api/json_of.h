@@ -19,7 +19,8 @@ Json json_of(const model::FlowRecord& flow);
 Json json_of(const model::NeighbourRecord& neighbour);
 Json json_of(const model::RouteRecord& route);
 Json json_of(const model::RuleProof& proof);
-Json json_of(const model::PortStatus& port);
+Json json_of(const model::LinkShare& share);
+Json json_of(const model::PortStatus& port);  ///< `rate` and what follows: only if it has one
 Json json_of(const model::TableMemory& table);
 Json json_of(const model::LiveStatus& live);
 Json json_of(const model::DataplaneStatus& status);

@@ -43,7 +43,7 @@ CLI::Option* add_duration(CLI::App& command, const std::string& name, uint64_t& 
 
 void add_policy_commands(CLI::App& root, Context& context);   // check diff apply confirm rollback
 void add_history_commands(CLI::App& root, Context& context);  // history show
-void add_look_commands(CLI::App& root, Context& context);     // status rules routes neighbours
+void add_look_commands(CLI::App& root, Context& context);  // status ports rules routes neighbours
 void add_flows_command(CLI::App& root, Context& context);
 void add_count_commands(CLI::App& root, Context& context);  // counters drops
 void add_calibrate_command(CLI::App& root, Context& context);

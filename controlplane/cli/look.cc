@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// status, rules, routes, neighbours: what is in force and what it knows.
+// status, ports, rules, routes, neighbours: what is in force and what it knows.
 #include <fmt/format.h>
 
 #include "controlplane/cli/command.h"
@@ -94,6 +94,45 @@ void print_ports(const Context& context, const Json& s) {
                    text(p, "mac"), fmt::format("{} B", number(p, "mtu")),
                    std::to_string(number(p, "queues")), grouped(number(p, "rx_missed"))});
     if (!ports.empty()) context.print("\n" + ports.text(context.colour));
+}
+
+/// Who had what of the ports with a rate.
+void print_shares(const Context& context, const Json& answer) {
+    Table shares({{"PORT"},
+                  {"PRINCIPAL"},
+                  {"PACKETS", Align::kRight},
+                  {"BYTES", Align::kRight},
+                  {"DROPPED", Align::kRight},
+                  {"MARKED", Align::kRight}});
+    for (const Json& p : list(answer, "ports"))
+        for (const Json& s : list(p, "shares"))
+            shares.add({text(p, "name"), text(s, "principal"), grouped(number(s, "packets")),
+                        bytes(number(s, "bytes")), grouped(number(s, "dropped")),
+                        grouped(number(s, "marked"))});
+    if (!shares.empty()) context.print("\n" + shares.text(context.colour));
+}
+
+ExitCode ports(const Context& context) {
+    const Json answer = context.connect().call("ports");
+    if (context.printed_json(answer)) return kOk;
+    Table table({{"PORT"},
+                 {"LINK"},
+                 {"RECEIVED", Align::kRight},
+                 {"SENT", Align::kRight},
+                 {"RATE", Align::kRight},
+                 {"WAIT", Align::kRight},
+                 {"BYTES", Align::kRight}});
+    for (const Json& p : list(answer, "ports")) {
+        const bool paced = p.contains("rate");
+        table.add({text(p, "name"), flag(p, "link_up") ? "up" : "down",
+                   grouped(number(p, "rx_packets")), grouped(number(p, "tx_packets")),
+                   paced ? scaled(static_cast<double>(number(p, "rate")), "bit/s") : "",
+                   paced ? grouped(number(p, "queue_frames")) : "",
+                   paced ? bytes(number(p, "queue_bytes")) : ""});
+    }
+    context.print(table);
+    print_shares(context, answer);
+    return kOk;
 }
 
 void print_memory(const Context& context, const Json& dataplane) {
@@ -221,6 +260,9 @@ ExitCode neighbours(const Context& context) {
 void add_look_commands(CLI::App& root, Context& context) {
     add_command(root, "status", "Show both processes, the generation in force, ports and tables",
                 "ravelin status", context, [&context] { return status(context); });
+    add_command(root, "ports",
+                "List the ports with what they moved, and who had what of those with a rate",
+                "ravelin ports", context, [&context] { return ports(context); });
     add_command(root, "rules", "List the rules in order with what they decided", "ravelin rules",
                 context, [&context] { return rules(context); });
     auto options = std::make_shared<Routes>();

@@ -143,7 +143,33 @@ void add_state(Scrape& scrape, const Snapshot& s, const CounterReader* reader) {
             std::max(0.0, unix_seconds() - as_double(reader->header().started_unix_ms) / 1e3));
 }
 
+void add_link(Scrape& scrape, const PortState& port) {
+    const Labels of_port{{"port", port.name}};
+    scrape.gauge("ravelin_link_rate_bits_per_second", "Rate that a port is paced at.", of_port,
+                 as_double(port.rate));
+    scrape.gauge("ravelin_link_queue_bytes", "Bytes that wait for a port with a rate.", of_port,
+                 as_double(port.queue_bytes));
+    scrape.gauge("ravelin_link_queue_packets", "Packets that wait for a port with a rate.", of_port,
+                 as_double(port.queue_frames));
+    for (const LinkShare& share : port.shares) {
+        const Labels labels{{"port", port.name}, {"principal", share.principal}};
+        const auto put = [&](const char* family, const char* help, uint64_t value) {
+            scrape.counter(family, help, labels, as_double(value));
+        };
+        put("ravelin_link_bytes_total", "Bytes a port with a rate sent, by who pays.", share.bytes);
+        put("ravelin_link_packets_total", "Packets a port with a rate sent, by who pays.",
+            share.packets);
+        put("ravelin_link_dropped_packets_total",
+            "Packets there was no room for at a port with a rate, by who would pay.",
+            share.dropped);
+        put("ravelin_link_marked_packets_total",
+            "Packets marked by RFC 3168 at a port with a rate, by who pays.", share.marked);
+    }
+}
+
 void add_tables(Scrape& scrape, const Snapshot& s) {
+    for (const PortState& port : s.ports)
+        if (port.rate != 0) add_link(scrape, port);
     for (const PortState& port : s.ports)
         scrape.gauge("ravelin_port_link_up", "1 while the port's link is up.",
                      {{"port", port.name}}, port.link_up);

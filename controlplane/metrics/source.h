@@ -24,9 +24,18 @@ struct NatRuleSlots {
     RuleSlot passed, fresh;
 };
 
+/// What one principal had of a port with a rate.
+struct LinkShare {
+    std::string principal;
+    uint64_t bytes = 0, packets = 0, dropped = 0, marked = 0;
+};
+
 struct PortState {
     std::string name;
     bool link_up = false;
+    uint64_t rate = 0;  ///< bit/s; 0: it has none, and the rest is empty
+    uint64_t queue_bytes = 0, queue_frames = 0;
+    std::vector<LinkShare> shares = {};
 };
 
 /// Memory of one table of the data plane.

@@ -99,6 +99,9 @@ void add_ports(const PolicySnapshot& policy, const Appliance& box, model::Datapl
         p.set_mtu(port.mtu);
         p.set_queues(carrier.rx_queues());
         p.set_link_mbps(port.parent == kNoPort && !port.vxlan ? carrier.link_mbps() : 0);
+        const PacedLink* paced =
+            policy.paced != nullptr ? policy.paced->link(static_cast<PortId>(i)) : nullptr;
+        if (paced != nullptr) link(*paced, p);
     }
 }
 

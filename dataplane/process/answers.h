@@ -10,6 +10,8 @@ namespace ravelin::answers {
 void status(const PolicyStore& store, uint64_t started_unix_ms, model::DataplaneStatus& out);
 /// Every table's bytes, entries and the most it holds.
 void memory(const PolicyStore& store, model::DataplaneStatus& out);
+/// Rate, queue and shares of a port that is paced.
+void link(const PacedLink& link, model::PortStatus& out);
 /// Answers a request that only looks (or deletes flows), by one of those below; false: it is
 /// another kind. Needs a policy in force.
 bool look(const PolicyStore& store, const model::ToDataplane& request, model::Reply& reply);

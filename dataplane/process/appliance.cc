@@ -29,6 +29,9 @@ uint32_t largest_mtu(const config::Node& config) {
 
 namespace {
 
+// Of one worker's buffers, frames that wait for ports with a rate: all may be of one pool.
+constexpr unsigned kPartThatWaits = 4;
+
 constexpr std::array<std::string_view, 11> kFixedPortMembers{
     "name", "device", "parent", "vlan", "tag", "mtu", "mac", "queues", "rss", "tap", "vxlan"};
 
@@ -109,6 +112,7 @@ Appliance::~Appliance() {
     for (auto& worker : workers_) worker->stop();
     workers_.clear();
     // Whoever holds frames goes before the pools the frames came from.
+    links_.release_all();
     neighbours_.reset();
     handoffs_.reset();
     kernel_.reset();
@@ -157,6 +161,7 @@ Status Appliance::start_environment() {
 
 Status Appliance::make_pools() {
     const auto buffers = static_cast<unsigned>(booted_["workers"]["buffers"].as_integer());
+    links_.allow(buffers / kPartThatWaits);
     const auto room = static_cast<uint16_t>(buffer_room(largest_mtu(booted_)));
     for (unsigned w = 0; w < worker_count_; ++w) {
         rte_mempool* pool = rte_pktmbuf_pool_create(fmt::format("buffers{}", w).c_str(), buffers,

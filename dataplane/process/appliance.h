@@ -13,6 +13,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/kernel_path.h"
 #include "dataplane/neighbour_table.h"
+#include "dataplane/paced_ports.h"
 #include "dataplane/policy_builder.h"
 #include "dataplane/port.h"
 #include "dataplane/port_loss.h"
@@ -99,7 +100,8 @@ class Appliance {
     std::vector<PortPolicy> planned_;  // the ports as booted, but for their MACs
     BootFacts facts_;
     PrincipalFlows principal_flows_;
-    PortFacts port_facts_{.macs = {}, .principal_flows = &principal_flows_};
+    LinkKeeper links_;
+    PortFacts port_facts_{.macs = {}, .principal_flows = &principal_flows_, .links = &links_};
     std::vector<rte_mempool*> pools_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<PortLossMeter> losses_;

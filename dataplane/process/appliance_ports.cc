@@ -74,6 +74,9 @@ void Appliance::share_queues(WorkerSetup& setup) const {
              port.takes_segments()});
         setup.routes.back().tags = VlanTags::of(planned_[p].vlan);
         setup.routes.back().parent = planned_[p].parent;
+        // One who has a queue of its own there; by turns, as ports are.
+        setup.routes.back().pacer =
+            static_cast<WorkerId>(p % std::min<size_t>(worker_count_, port.tx_queues()));
         if (!planned_[p].vxlan) continue;
         setup.routes.back().tunnel = true;  // of each worker's own making
         setup.routes.back().owner = setup.id;

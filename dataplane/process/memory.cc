@@ -79,6 +79,13 @@ void add_pool(std::string name, const rte_mempool& pool, Memory& memory) {
     memory.add(std::move(name), each * pool.size, rte_mempool_in_use_count(&pool), pool.size);
 }
 
+void add_links(const PolicySnapshot& policy, Memory& memory) {
+    for (size_t i = 0; policy.paced != nullptr && i < policy.ports.size(); ++i)
+        if (const PacedLink* link = policy.paced->link(static_cast<PortId>(i)); link != nullptr)
+            memory.add("link." + policy.ports[i].name, link->memory_bytes(), link->waiting(),
+                       link->plan().frames);
+}
+
 void add_workers(const Appliance& box, Memory& memory) {
     const size_t workers = box.workers().size();
     for (const auto& worker : box.workers())
@@ -108,6 +115,7 @@ void memory(const PolicyStore& store, model::DataplaneStatus& out) {
     const Appliance& box = *store.appliance();
     Memory memory(out);
     add_policy(*store.current(), memory);
+    add_links(*store.current(), memory);
     if (store.previous() != nullptr) add_previous(*store.previous(), *store.current(), memory);
     const SourceCounts& counts = box.counts_by_source();
     memory.add("flows.by_source", counts.memory_bytes(), 0, counts.capacity());

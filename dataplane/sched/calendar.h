@@ -59,6 +59,9 @@ class Calendar {
         }
         return item;
     }
+    [[nodiscard]] size_t memory_bytes() const {
+        return words_.size() * sizeof words_[0] + 2 * heads_.size() * sizeof heads_[0];
+    }
     /// Where the slot of the last pop begins: no tag in here is lower.
     [[nodiscard]] uint64_t virtual_time() const { return base_ << shift_; }
     /// Whether `tag` belongs to a later slot than that of the last pop.

@@ -41,6 +41,10 @@ class DeadlineHeap {
             sink(i, last);
     }
 
+    [[nodiscard]] size_t memory_bytes() const noexcept {
+        return heap_.capacity() * sizeof(Item) + at_.size() * sizeof(uint32_t);
+    }
+
   private:
     static constexpr size_t kArity = 4;
     static constexpr uint32_t kNowhere = UINT32_MAX;

@@ -61,6 +61,9 @@ class DeadlineServers {
     uint64_t spend(PrincipalId id, uint64_t units) noexcept;
     void keep(PrincipalId id) noexcept;
     [[nodiscard]] bool anything_ready() const { return !ready_.empty(); }
+    [[nodiscard]] size_t memory_bytes() const noexcept {
+        return servers_.size() * sizeof(Server) + ready_.memory_bytes() + waiting_.memory_bytes();
+    }
     /// When the next job is released, ns; UINT64_MAX: none waits for its release.
     [[nodiscard]] uint64_t next_ns() const {
         return waiting_.empty() ? UINT64_MAX : waiting_.top_key();

@@ -167,6 +167,12 @@ void FairTree::charge(uint64_t cost, uint64_t now) noexcept {
     depth_ = 0;
 }
 
+size_t FairTree::memory_bytes() const noexcept {
+    size_t bytes = nodes_.size() * sizeof(Node) + tops_.size() * sizeof tops_[0];
+    for (const Group& group : groups_) bytes += sizeof group + group.calendar.memory_bytes();
+    return bytes + wheel_.memory_bytes();
+}
+
 void FairTree::charge_caps(PrincipalId id, uint64_t cost, uint64_t now) noexcept {
     for (uint32_t node = top_node(id); node != members_node(0);
          node = members_node(nodes_[node].group))

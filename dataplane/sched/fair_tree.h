@@ -44,6 +44,7 @@ class FairTree {
     void unpark(uint64_t now) noexcept;
     /// When a parked member comes back at the earliest, ns; UINT64_MAX: none is parked.
     [[nodiscard]] uint64_t next_ns() const noexcept { return wheel_.next_ns(); }
+    [[nodiscard]] size_t memory_bytes() const noexcept;
     /// Something may be picked.
     [[nodiscard]] bool anything_queued() const { return groups_[0].queued != 0; }
 

@@ -50,6 +50,7 @@ class FifoPool {
         --queue.count;
         if (queue.empty()) queue.tail = Fifo::kNone;
     }
+    [[nodiscard]] size_t memory_bytes() const { return nodes_.size() * sizeof(Node); }
     [[nodiscard]] uint32_t used() const { return static_cast<uint32_t>(nodes_.size()) - free_; }
 
   private:

@@ -49,6 +49,7 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
     queued.deadline_ns = deadline_ns;
     queued.bytes = bytes;
     queue.bytes += bytes;
+    bytes_ += bytes;
     if (queue.count == 1) {
         shares_.activate(id, now);
         if (servers_.admitted(id)) arm(id, now);
@@ -151,8 +152,22 @@ void* LinkScheduler::send(PrincipalId id, uint64_t now) noexcept {
 
 void LinkScheduler::pop(PrincipalId id) noexcept {
     Queue& queue = queues_[index(id)];
-    queue.bytes -= pool_.head(queue).bytes;
+    const uint32_t bytes = pool_.head(queue).bytes;
+    queue.bytes -= bytes;
+    bytes_ -= bytes;
     pool_.pop(queue);
+}
+
+void* LinkScheduler::take(PrincipalId id) noexcept {
+    const Queue& queue = queues_[index(id)];
+    if (queue.empty()) return nullptr;
+    void* frame = pool_.head(queue).frame;
+    pop(id);
+    if (queue.empty()) {
+        servers_.disarm(id);
+        shares_.deactivate(id);
+    }
+    return frame;
 }
 
 void LinkScheduler::arm(PrincipalId id, uint64_t now) noexcept {
@@ -164,6 +179,11 @@ void LinkScheduler::arm(PrincipalId id, uint64_t now) noexcept {
 void LinkScheduler::reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept {
     servers_.set(id, contract, now);
     if (contract.work != 0 && !queues_[index(id)].empty()) arm(id, now);
+}
+
+size_t LinkScheduler::memory_bytes() const noexcept {
+    return servers_.memory_bytes() + shares_.memory_bytes() + pool_.memory_bytes() +
+           queues_.size() * sizeof(Queue);
 }
 
 uint64_t LinkScheduler::wake_at(uint64_t now) const noexcept {

@@ -57,7 +57,14 @@ class LinkScheduler {
 
     /// Grants, changes or (work 0) withdraws a reservation, wire bytes a packet.
     void reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept;
+    /// Takes out the frame that has waited longest for a principal; null: none does. For who puts
+    /// another scheduler in its place, which then begins with the wire as this one leaves it.
+    [[nodiscard]] void* take(PrincipalId id) noexcept;
+    void begin_after(const LinkScheduler& before) noexcept { wire_.begin(before.busy_until()); }
+    [[nodiscard]] uint32_t principals() const { return static_cast<uint32_t>(queues_.size()); }
     [[nodiscard]] uint32_t waiting() const { return pool_.used(); }
+    [[nodiscard]] uint64_t waiting_bytes() const { return bytes_; }  ///< of frames
+    [[nodiscard]] size_t memory_bytes() const noexcept;
     [[nodiscard]] uint32_t depth(PrincipalId id) const { return queues_[index(id)].count; }
 
   private:
@@ -93,6 +100,7 @@ class LinkScheduler {
     FairTree shares_;
     FifoPool<Queued> pool_;
     std::vector<Queue> queues_;
+    uint64_t bytes_ = 0;
     unsigned drops_left_ = 0;
 };
 

@@ -19,6 +19,8 @@ class Pace {
         ns_per_unit_ = static_cast<uint64_t>((kSecond + units_per_s - 1) / units_per_s);
         burst_ns_ = cost_ns(burst);
     }
+    /// As if what was taken so far were worked off at `busy_until`, ns.
+    void begin(uint64_t busy_until) noexcept { busy_until_ = busy_until; }
     [[nodiscard]] bool limited() const { return ns_per_unit_ != 0; }
     /// When all that was taken is worked off, ns.
     [[nodiscard]] uint64_t busy_until() const { return busy_until_; }

@@ -21,6 +21,9 @@ class TimingWheel {
     void cancel(uint32_t entry) noexcept;
     [[nodiscard]] bool waits(uint32_t entry) const { return links_[entry].slot != kNowhere; }
     [[nodiscard]] uint32_t waiting() const { return waiting_; }
+    [[nodiscard]] size_t memory_bytes() const {
+        return sizeof *this + links_.size() * sizeof links_[0];
+    }
     /// Calls expired(entry) for what is due, at most `most` times; returns how often. `expired` may
     /// add entries.
     template <typename Expired>

@@ -42,6 +42,8 @@ class Usage {
         auto& cell = const_cast<uint64_t&>(lines_[index(id)].values[static_cast<size_t>(use)]);
         return std::atomic_ref(cell).load(std::memory_order_relaxed);
     }
+    [[nodiscard]] uint32_t principals() const { return static_cast<uint32_t>(lines_.size()); }
+    [[nodiscard]] size_t memory_bytes() const noexcept { return lines_.size() * sizeof(Line); }
     /// Over all principals, core and idle included.
     [[nodiscard]] uint64_t sum(Use use) const noexcept {
         uint64_t total = 0;

@@ -129,6 +129,22 @@ inline constexpr std::array kPortFields{
                   "device has them.",
           .minimum = 1,
           .maximum = limits::kMaxWorkers},
+    Field{.name = "rate",
+          .type = Type::kRate,
+          .help =
+              "Pace what the port sends, all that stands on it included, at so many bits on the "
+              "wire (24 bytes a frame beyond its own), in shares by the weight of principals. "
+              "Set it a little below what the link carries. Default: unpaced.",
+          .minimum = 64'000,
+          .maximum = 400'000'000'000},
+    Field{.name = "queue",
+          .type = Type::kSize,
+          .help =
+              "With rate: bytes that may wait for one principal; from a quarter of it on packets "
+              "are marked (RFC 3168) whose ends know of that. Default: 40 ms of the rate, at "
+              "least 32 of the longest frames.",
+          .minimum = 4'000,
+          .maximum = 256'000'000},
     Field{.name = "rss",
           .type = Type::kEnum,
           .help = "Who spreads flows over the queues: auto has the NIC do it where its driver can, "

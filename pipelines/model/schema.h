@@ -7,6 +7,7 @@
 #include "dataplane/config/schema.h"
 #include "dataplane/limits.h"
 #include "dataplane/live_set.h"
+#include "dataplane/sched/principal.h"
 #include "pipelines/model/port_schema.h"
 
 namespace ravelin::model {
@@ -192,6 +193,13 @@ inline constexpr std::array kPrincipalFields{
           .type = Type::kPrefixSet,
           .help = "Addresses whose flows it pays for: those of the side that opened the flow, the "
                   "longest prefix of all principals counts."},
+    Field{.name = "weight",
+          .type = Type::kInteger,
+          .help = "Its share of a port with a rate, against those of the same level who want to "
+                  "send too; its flows share it however many they are. core has 1.",
+          .fallback = "1",
+          .minimum = 1,
+          .maximum = sched::kMaxWeight},
     Field{.name = "caps",
           .type = Type::kMap,
           .help = "What it and all below it may use at most.",
@@ -220,7 +228,7 @@ inline constexpr std::array kConfigFields{
         .type = Type::kList,
         .help =
             "The network devices and what stands on them; fixed while the data plane runs, but for "
-            "addresses.",
+            "addresses and rates.",
         .required = true,
         .nested = &kPortSchema},
     Field{.name = "sets",

@@ -185,11 +185,11 @@ class Cut {
 }  // namespace
 
 unsigned send_fragments(rte_mbuf* frame, uint32_t l3_total, uint32_t mtu, PortId port,
-                        WorkerContext& context) noexcept {
+                        WorkerContext& context, sched::PrincipalId principal) noexcept {
     Cut cut(frame, l3_total, mtu);
     cut.make(context.transmitter->takes_segments(port), context.pool);
     rte_pktmbuf_free(frame);
-    for (unsigned i = 0; i < cut.count(); ++i) context.transmit(cut.piece(i), port);
+    for (unsigned i = 0; i < cut.count(); ++i) context.transmit(cut.piece(i), port, principal);
     return cut.count();
 }
 

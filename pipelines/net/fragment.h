@@ -10,8 +10,9 @@ namespace ravelin {
 /// their copied flag says so. The payload is not copied where the port takes frames in several
 /// buffers: the pieces point into it. Takes the frame. Returns the pieces sent; 0 if there were no
 /// buffers or the MTU has no room behind the header (then nothing left: no part of a packet is of
-/// use).
+/// use). `principal`: whom they are charged to.
 unsigned send_fragments(rte_mbuf* frame, uint32_t l3_total, uint32_t mtu, PortId port,
-                        WorkerContext& context) noexcept;
+                        WorkerContext& context,
+                        sched::PrincipalId principal = sched::kCorePrincipal) noexcept;
 
 }  // namespace ravelin

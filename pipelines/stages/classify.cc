@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "dataplane/charge.h"
 #include "dataplane/stage.h"
 
 namespace ravelin::classify {
@@ -24,13 +25,15 @@ class Classify final : public Stage {
         if (p.principals == nullptr) return;
         for (unsigned i = 0; i < burst.count; ++i)
             if (PacketMeta& meta = burst.meta[i]; meta.principal == sched::kNoPrincipal)
-                meta.principal = find(p, meta);
+                meta.principal = find(p, meta, *burst.frames[i]);
     }
 
   private:
-    // The box's own is core's.
-    static sched::PrincipalId find(const ClassifyPolicy& policy, const PacketMeta& meta) noexcept {
-        if (meta.has(PacketMeta::kLocalOrigin)) return sched::kCorePrincipal;
+    // The box's own is core's, but for what is around a tunnelled packet.
+    static sched::PrincipalId find(const ClassifyPolicy& policy, const PacketMeta& meta,
+                                   const rte_mbuf& frame) noexcept {
+        if (meta.has(PacketMeta::kLocalOrigin))
+            return meta.has(PacketMeta::kTunnelled) ? charged_to(frame) : sched::kCorePrincipal;
         return meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6)
                    ? policy.bind(meta.source, meta.in_port)
                    : policy.bind(meta.in_port);

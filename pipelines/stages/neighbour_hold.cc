@@ -69,9 +69,9 @@ void send_held(uint32_t slot, WorkerContext& context) noexcept {
             continue;
         }
         if (meta.l3_total > meta.next_hop)
-            send_fragments(frame, meta.l3_total, meta.next_hop, to.port, context);
+            send_fragments(frame, meta.l3_total, meta.next_hop, to.port, context, meta.principal);
         else
-            context.transmit(frame, to.port);
+            context.transmit(frame, to.port, meta.principal);
     }
 }
 

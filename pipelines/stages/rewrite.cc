@@ -215,12 +215,12 @@ class Rewrite final : public Stage {
             if (!burst.live(j) || burst.meta[j].hash != meta.hash ||
                 burst.meta[j].out_port != meta.out_port)
                 continue;
-            context.transmit(burst.frames[j], meta.out_port);
+            context.transmit(burst.frames[j], meta.out_port, burst.meta[j].principal);
             burst.consume(j);
         }
         burst.consume(i);
-        const bool sent =
-            send_fragments(burst.frames[i], meta.l3_total, mtu, meta.out_port, context) != 0;
+        const bool sent = send_fragments(burst.frames[i], meta.l3_total, mtu, meta.out_port,
+                                         context, meta.principal) != 0;
         context.counters.add(sent ? counter(kCut) : drop(kNoBuffer));
     }
 

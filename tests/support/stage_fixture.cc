@@ -131,6 +131,7 @@ void StageFixture::apply(const std::string& yaml) {
     const auto tree = std::make_shared<const config::Node>(load(yaml));
     PortFacts facts = facts_of(*tree);
     facts.principal_flows = principal_flows_.get();
+    facts.links = &links_;
     auto built = build_policy(generations_.size() + 1, tree, facts, context_.policy);
     if (!built) fail(built.error().message + "\n" + yaml);
     live_rules_.forget();
@@ -188,6 +189,7 @@ void StageFixture::merge_rules() {
 void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
     generations_.push_back(std::move(next));
     context_.policy = generations_.back().get();
+    transmitter_->follow(context_);
 }
 
 void StageFixture::judge_anew() {

@@ -16,6 +16,7 @@
 #include "dataplane/handoff.h"
 #include "dataplane/kernel_path.h"
 #include "dataplane/neighbour_table.h"
+#include "dataplane/paced_ports.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/process/live_rules.h"
 #include "dataplane/shortcut.h"
@@ -86,6 +87,7 @@ class StageFixture final : public TestBox {
     std::unique_ptr<Transmitter> transmitter_;
     std::unique_ptr<SourceCounts> counts_;
     std::unique_ptr<PrincipalFlows> principal_flows_;
+    LinkKeeper links_;
     std::unique_ptr<KernelPath> kernel_;
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<NeighbourTable> neighbours_;

@@ -22,10 +22,10 @@ using ::testing::Not;
 
 TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
     for (const char* name :
-         {"check",  "diff",     "apply",    "confirm",   "rollback",   "history",    "show",
-          "status", "top",      "flows",    "drops",     "routes",     "neighbours", "counters",
-          "rules",  "trace",    "explain",  "capture",   "completion", "selftest",   "import",
-          "rule",   "rule add", "rule del", "rule list", "bench",      "calibrate"}) {
+         {"check",    "diff",  "apply",    "confirm",  "rollback",  "history",    "show",
+          "status",   "ports", "top",      "flows",    "drops",     "routes",     "neighbours",
+          "counters", "rules", "trace",    "explain",  "capture",   "completion", "selftest",
+          "import",   "rule",  "rule add", "rule del", "rule list", "bench",      "calibrate"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");
@@ -119,6 +119,17 @@ TEST_F(Cli, JsonIsTheAnswerInOneObject) {
         EXPECT_TRUE(Json::accept(done.out)) << name << ": " << done.out;
         EXPECT_EQ(run(name).code, kOk) << name;
     }
+}
+
+TEST_F(Cli, PortsShowRatesQueuesAndWhoHadWhat) {
+    api_.answer("ports", Json::parse(R"({"ports":[
+        {"name":"lan","link_up":true,"rx_packets":7,"tx_packets":8},
+        {"name":"wan","link_up":true,"rate":95000000,"queue_bytes":3000,"queue_frames":2,
+         "shares":[{"principal":"org","bytes":1000,"packets":10,"dropped":3,"marked":4}]}]})"));
+    EXPECT_THAT(run("ports").out,
+                AllOf(HasSubstr("lan   up           7     8"), HasSubstr("95.0 Mbit/s     2"),
+                      HasSubstr("wan   org             10  1000 B        3       4")));
+    EXPECT_EQ(Json::parse(run("--json ports").out)["ports"][1]["shares"][0]["dropped"], 3);
 }
 
 TEST_F(Cli, FlowsAreFilteredAtEitherEnd) {

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/paced_link.h"
+
+#include <algorithm>
+
+#include "dataplane/charge.h"
+#include "dataplane/congestion.h"
+#include "dataplane/engine_counters.h"
+
+namespace ravelin {
+namespace {
+
+using sched::LinkScheduler;
+using sched::PrincipalId;
+using sched::PrincipalTable;
+using sched::Refusal;
+
+// What may be on its way to the wire: four frames, so that it never runs dry between two turns, and
+// at high rates what it carries in the time that a worker may be kept from its turns.
+constexpr uint64_t kFramesAhead = 4, kTurnsAhead = 10'000;  // 100 us
+constexpr uint64_t kMarkedPart = 4;
+
+const PrincipalTable& table_of(const std::shared_ptr<const Principals>& principals) {
+    static const PrincipalTable nobody = std::move(*PrincipalTable::build({}));
+    return principals == nullptr ? nobody : principals->table;
+}
+
+LinkScheduler::Config config_of(const LinkPlan& plan) {
+    LinkScheduler::Config out;
+    out.rate = plan.rate / 8;
+    out.most_frame = plan.most_frame;
+    out.ring_bytes =
+        std::max(kFramesAhead * (plan.most_frame + out.overhead), out.rate / kTurnsAhead);
+    out.packets = out.queue_packets = plan.frames;
+    out.queue_bytes = plan.queue_bytes;
+    out.mark_bytes = plan.queue_bytes / kMarkedPart;
+    out.drop_stale = false;  // frames have no deadlines of their own, so it releases none
+    return out;
+}
+
+bool mark(void* marked, void* frame) noexcept {
+    const bool done = mark_congestion(*static_cast<rte_mbuf*>(frame));
+    *static_cast<uint64_t*>(marked) += done ? 1 : 0;
+    return done;
+}
+
+}  // namespace
+
+PacedLink::PacedLink(const LinkPlan& plan, std::shared_ptr<const Principals> principals)
+    : plan_(plan),
+      principals_(std::move(principals)),
+      known_(table_of(principals_).size()),
+      usage_(table_of(principals_).size()),
+      scheduler_(table_of(principals_), usage_, config_of(plan), {}, {mark, &marked_}, 0) {
+    for (uint32_t i = 0; i < known_.size(); ++i) known_[i] = name(PrincipalId{i}).empty() ? 0 : 1;
+    known_[index(sched::kIdlePrincipal)] = 0;
+}
+
+const std::string& PacedLink::name(PrincipalId id) const {
+    static const std::string nobody;
+    const PrincipalTable& table = table_of(principals_);
+    return index(id) < table.size() ? table[id].name : nobody;
+}
+
+// Another worker may have charged it under another policy.
+inline PrincipalId PacedLink::known(PrincipalId id) const noexcept {
+    return index(id) < known_.size() && known_[index(id)] != 0 ? id : sched::kCorePrincipal;
+}
+
+void PacedLink::enqueue(rte_mbuf* frame, WorkerContext& context) noexcept {
+    put(frame, known(charged_to(*frame)), context);
+}
+
+void PacedLink::put(rte_mbuf* frame, PrincipalId id, WorkerContext& context) noexcept {
+    marked_ = 0;
+    const Refusal refusal =
+        scheduler_.enqueue(id, frame, rte_pktmbuf_pkt_len(frame), context.now.ns);
+    if (marked_ != 0) context.counters.add(kLinkMarked);
+    if (refusal == Refusal::kNone) return;
+    rte_pktmbuf_free(frame);
+    context.counters.add(refusal == Refusal::kQueueFull ? kDropLinkQueueFull : kDropLinkPoolFull);
+}
+
+unsigned PacedLink::dequeue(uint64_t now_ns, std::span<rte_mbuf*> out) noexcept {
+    const unsigned n =
+        scheduler_.dequeue(now_ns, {reinterpret_cast<void**>(out.data()), out.size()});
+    publish();
+    return n;
+}
+
+void PacedLink::publish() noexcept {
+    bytes_.store(scheduler_.waiting_bytes(), std::memory_order_relaxed);
+    frames_.store(scheduler_.waiting(), std::memory_order_relaxed);
+}
+
+void PacedLink::take_over(PacedLink& before, WorkerContext& context) noexcept {
+    scheduler_.begin_after(before.scheduler_);
+    for (uint32_t i = 0; i < before.scheduler_.principals(); ++i) {
+        const PrincipalId id{i};
+        if (before.scheduler_.depth(id) == 0) continue;
+        const PrincipalId here = name(id) == before.name(id) ? known(id) : sched::kCorePrincipal;
+        while (void* frame = before.scheduler_.take(id))
+            put(static_cast<rte_mbuf*>(frame), here, context);
+    }
+    before.publish();
+    publish();
+}
+
+void PacedLink::withdraw(WorkerContext& context) noexcept {
+    context.counters.add(kDropLinkWithdrawn, release_all());
+}
+
+unsigned PacedLink::release_all() noexcept {
+    const unsigned n = scheduler_.waiting();
+    for (uint32_t i = 0; i < scheduler_.principals() && scheduler_.waiting() != 0; ++i)
+        while (void* frame = scheduler_.take(PrincipalId{i}))
+            rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));
+    publish();
+    return n;
+}
+
+size_t PacedLink::memory_bytes() const noexcept {
+    return sizeof *this + known_.size() + usage_.memory_bytes() + scheduler_.memory_bytes();
+}
+
+}  // namespace ravelin

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which ports a policy paces, and by what. Policies that say the same of a port share its link, so
+// that what waits there knows nothing of the change.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "dataplane/config/node.h"
+#include "dataplane/paced_link.h"
+#include "dataplane/port_policies.h"
+
+namespace ravelin {
+
+struct PacedPorts {
+    uint64_t serial = 0;                            ///< no two have the same; never 0
+    std::vector<std::shared_ptr<PacedLink>> links;  ///< by PortId; null: unpaced
+
+    /// Null: the port is not paced.
+    [[nodiscard]] PacedLink* link(PortId port) const {
+        return port < links.size() ? links[port].get() : nullptr;
+    }
+};
+
+/// Keeps links until their worker has let them go, whatever became of the policies that made them.
+/// Control thread.
+class LinkKeeper {
+  public:
+    /// `frames`: how many may wait at all ports together.
+    explicit LinkKeeper(uint32_t frames = 2048) : frames_(frames) {}
+    void allow(uint32_t frames) { frames_ = frames; }
+    [[nodiscard]] uint32_t frames() const { return frames_; }
+    [[nodiscard]] uint64_t next_serial() { return ++serial_; }
+    std::shared_ptr<PacedLink> make(const LinkPlan& plan,
+                                    const std::shared_ptr<const Principals>& principals);
+    /// The workers are gone: frees all frames, before their pools go.
+    void release_all();
+
+  private:
+    uint32_t frames_;
+    uint64_t serial_ = 0;
+    std::vector<std::shared_ptr<PacedLink>> links_;
+};
+
+/// What `config` says; null: no port has a rate. Where nothing has changed that of `previous`,
+/// which may be null, is returned itself; without facts.links it is checked only. Errors:
+/// "ports[0]: rate: ...".
+Result<std::shared_ptr<const PacedPorts>> read_paced_ports(
+    const config::Node& config, const PortFacts& facts, const PolicySnapshot& snapshot,
+    const std::shared_ptr<const PacedPorts>& previous);
+
+}  // namespace ravelin

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What status says of a port with a rate.
+#include <algorithm>
+
+#include "dataplane/process/answers.h"
+
+namespace ravelin::answers {
+namespace {
+
+using sched::PrincipalId;
+using sched::Use;
+
+constexpr size_t kMostShares = 32;  // status is asked for every second
+
+std::string name_of(const PacedLink& link, uint32_t id) {
+    if (id == index(sched::kCorePrincipal)) return "core";
+    return link.principals() == nullptr ? std::string() : link.principals()->name(id);
+}
+
+}  // namespace
+
+void link(const PacedLink& link, model::PortStatus& out) {
+    const sched::Usage& usage = link.usage();
+    out.set_rate(link.plan().rate);
+    out.set_queue_bytes(link.waiting_bytes());
+    out.set_queue_frames(link.waiting());
+    const auto used = [&usage](uint32_t id) {
+        return usage.get(PrincipalId{id}, Use::kBytes) + usage.get(PrincipalId{id}, Use::kRejected);
+    };
+    std::vector<uint32_t> ids;
+    for (uint32_t id = 0; id < usage.principals(); ++id)
+        if (used(id) != 0) ids.push_back(id);
+    const size_t shown = std::min(ids.size(), kMostShares);
+    std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(shown), ids.end(),
+                      [&](uint32_t a, uint32_t b) { return used(a) > used(b); });
+    for (size_t i = 0; i < shown; ++i) {
+        model::LinkShare& share = *out.add_shares();
+        const PrincipalId id{ids[i]};
+        share.set_principal(name_of(link, ids[i]));
+        share.set_bytes(usage.get(id, Use::kBytes));
+        share.set_packets(usage.get(id, Use::kPackets));
+        share.set_dropped(usage.get(id, Use::kRejected));
+        share.set_marked(usage.get(id, Use::kMarked));
+    }
+}
+
+}  // namespace ravelin::answers

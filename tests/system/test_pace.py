@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""configs/shared-link.yaml: two hosts as two principals share a port's rate by weight, with real TCP through it."""
+import time
+
+import pytest
+import yaml
+
+from lab import ROOT, iperf3, wait_until
+from wires import counter, drops
+
+RATE, OVERHEAD = 20_000_000, 24
+SHARED = (ROOT / "configs" / "shared-link.yaml").read_text()
+NAMES = ("org", "guests")
+NOTHING = {"bytes": 0, "packets": 0, "marked": 0, "dropped": 0}
+
+
+def config(rate: str) -> str:
+    tree = yaml.safe_load(SHARED)
+    wan = tree["ports"][2]
+    wan.pop("rate")
+    if rate:
+        wan["rate"] = rate
+    return yaml.safe_dump(tree, sort_keys=False)
+
+
+@pytest.fixture(scope="module")
+def net(make_lab):
+    lab = make_lab()
+    lab.org = lab.host("org", "lan", ["10.0.1.2/24"], ["default via 10.0.1.1"])
+    lab.guests = lab.host("guests", "dmz", ["10.0.2.2/24"], ["default via 10.0.2.1"])
+    lab.server = lab.host("server", "wan", ["192.0.2.254/24"], ["default via 192.0.2.1"])
+    for host in lab.hosts.values():
+        host.sysctl(net__ipv4__tcp_ecn=1)
+    lab.start(SHARED)
+    return lab
+
+
+def wan(net) -> dict:
+    return next(p for p in net.cli("ports")["ports"] if p["name"] == "wan")
+
+
+def shares(net) -> dict:
+    """Principal -> what the port has sent for it."""
+    return {**dict.fromkeys(NAMES, NOTHING), **{s["principal"]: s for s in wan(net)["shares"]}}
+
+
+def test_hosts_share_the_rate_by_weight(net):
+    running = [iperf3(host, net.server, "192.0.2.254", "-t 60") for host in (net.org, net.guests)]
+
+    def both_sent(bytes_each, since=None):
+        now = shares(net)
+        moved = {name: now[name]["bytes"] - (since[name]["bytes"] if since else 0) for name in NAMES}
+        return now if all(n > bytes_each for n in moved.values()) else None
+    wait_until(lambda: both_sent(500_000), 30, "both are at it")
+    began, before = time.monotonic(), shares(net)
+    after = wait_until(lambda: both_sent(1_500_000, before), 60, "both sent more")
+    took = time.monotonic() - began
+    for process in running:
+        process.kill()
+    sent = {name: after[name]["bytes"] - before[name]["bytes"] for name in NAMES}
+    assert 2 < sent["org"] / sent["guests"] < 4.5, sent
+    wire = sum(sent.values()) + OVERHEAD * sum(after[n]["packets"] - before[n]["packets"] for n in NAMES)
+    # What stood ahead of the wire at either end comes on top.
+    assert wire * 8 < RATE * took * 1.02 + 8 * 20_000, (wire, took)
+
+
+def test_the_queue_is_to_be_seen_and_tells_of_congestion(net):
+    running = iperf3(net.guests, net.server, "192.0.2.254", "-t 60")
+    wait_until(lambda: wan(net)["queue_frames"] > 0, 30, "frames wait")
+    assert wan(net)["rate"] == RATE
+    wait_until(lambda: shares(net)["guests"]["marked"] > 0, 30, "TCP that asked for marks is marked")
+    running.kill()
+    assert counter(net, "link.marked") > 0
+    memory = {m["table"]: m for m in net.cli("status")["dataplane"]["memory"]}
+    assert 0 < memory["link.wan"]["capacity"] <= 8192 / 4 and memory["link.wan"]["bytes"] > 0
+    text = net.ravelin("ports").stdout
+    assert "20.0 Mbit/s" in text and "guests" in text, text
+    assert {name for name in drops(net) if name.split(".")[0] in ("link", "pipeline")} <= {"link.queue_full"}, drops(net)
+
+
+def test_the_rate_may_change_and_go(net):
+    for rate, bits in ("", None), ("100Mbit", 100_000_000), ("20Mbit", RATE):
+        net.apply(config(rate))
+        assert wan(net).get("rate") == bits
+        net.org.ping("192.0.2.254", count=5)
+        net.org.ping("10.0.1.1", count=2)
+
+
+def test_a_wrong_rate_is_refused_with_its_place(net):
+    done = net.apply(config("20"), check=False)
+    assert done.returncode != 0 and "rate" in done.stderr and ".yaml:" in done.stderr, done.stderr

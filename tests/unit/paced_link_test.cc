@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ports with a rate: when frames leave, in which order and shares, what is dropped and marked, and
+// what becomes of those that wait when the policy changes. The clock is turned by hand.
+#include "dataplane/paced_link.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "dataplane/congestion.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+#include "tests/support/frame_at.h"
+#include "tests/support/stage_fixture.h"
+
+namespace ravelin::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr uint64_t kUs = 1'000, kMs = 1'000'000;
+constexpr unsigned kOverhead = 24, kHeads = 14 + 20 + 8;
+constexpr size_t kTos = 15;
+
+/// A wire from lan to wan, which has `rate`; principals a and b by the addresses 10.0.0.x and
+/// 10.0.1.x.
+std::string wire(const std::string& rate = "rate: 8Mbit",
+                 const std::string& principals =
+                     "{name: a, prefixes: 10.0.0.0/24, weight: 3}, "
+                     "{name: b, prefixes: 10.0.1.0/24}") {
+    return fmt::format(
+        "mode: wire\nprincipals: [{}]\nports:\n"
+        "- {{name: lan, device: 'null'}}\n- {{name: wan, device: 'null'{}{}}}\n"
+        "pipeline: [parse, wire, classify]\n",
+        principals, rate.empty() ? "" : ", ", rate);
+}
+
+class PacedLinkTest : public testing::Test {
+  protected:
+    explicit PacedLinkTest() { EXPECT_EQ(in_use(), 0u); }
+    ~PacedLinkTest() override {
+        box_.reset();
+        EXPECT_EQ(in_use(), 0u) << "a buffer leaked";
+    }
+    static unsigned in_use() { return rte_mempool_in_use_count(test_eal()); }
+    void start(const std::string& yaml) {
+        box_ = std::make_unique<StageFixture>(yaml);
+        now_ = 1'000'000'000'000;
+        at(0);
+        (void)box_->sent();
+    }
+    /// Sets the clock to so long after the start, as a turn does; what leaves then.
+    std::vector<Sent> at(uint64_t ns) {
+        box_->context().now = Now::from_ns(now_ + ns);
+        box_->context().transmitter->flush(box_->context());
+        return box_->sent();
+    }
+    [[nodiscard]] Bytes frame(const std::string& text) const {
+        return frame_at(box_->policy(), "in=lan " + text);
+    }
+    /// A packet of `bytes` of frame, told from others by its number.
+    [[nodiscard]] Bytes numbered(const std::string& from, unsigned number, unsigned bytes,
+                                 const std::string& more = "") const {
+        return frame(fmt::format("udp {}:{} > 192.0.2.7:53 len={} {}", from, 1000 + number,
+                                 bytes - kHeads, more));
+    }
+    static unsigned number_of(const Bytes& frame) { return frame[34] * 256u + frame[35] - 1000; }
+    static unsigned host_of(const Bytes& frame) { return frame[28]; }
+    /// One after the other: what may leave at once makes room for the next.
+    void send(const std::string& from, unsigned first, unsigned count, unsigned bytes) {
+        for (unsigned i = first; i < first + count; ++i)
+            box_->receive("lan", {numbered(from, i, bytes)});
+    }
+    [[nodiscard]] const PacedLink& link() const { return *box_->policy().paced->link(1); }
+
+    std::unique_ptr<StageFixture> box_;
+    uint64_t now_ = 0;
+};
+
+// 8 Mbit/s are a byte a microsecond. Four of the longest frames may be ahead of the wire.
+TEST_F(PacedLinkTest, FramesLeaveInOrderAndAtTheRate) {
+    start(wire());
+    send("10.0.0.1", 0, 20, 1000);
+    constexpr uint64_t kAhead = 3 * (1522 + kOverhead), kEach = 1000 + kOverhead;
+    std::vector<uint64_t> times;
+    for (const Sent& sent : box_->sent()) {
+        EXPECT_EQ(number_of(sent.frame), times.size());
+        times.push_back(0);
+    }
+    for (uint64_t us = 0; us < 20 * kEach; ++us)
+        for (const Sent& sent : at(us * kUs)) {
+            EXPECT_EQ(sent.port, "wan");
+            EXPECT_EQ(number_of(sent.frame), times.size());
+            times.push_back(us);
+        }
+    ASSERT_EQ(times.size(), 20u);
+    for (uint64_t i = 0; i < times.size(); ++i)
+        EXPECT_EQ(times[i], i * kEach > kAhead ? i * kEach - kAhead : 0) << i;
+    EXPECT_EQ(box_->counter("port.wan.tx_packets"), 20u);
+    EXPECT_EQ(link().waiting(), 0u);
+}
+
+TEST_F(PacedLinkTest, TellsWhenTheNextMayLeave) {
+    start(wire());
+    const Transmitter& out = *box_->context().transmitter;
+    EXPECT_EQ(out.wake_at(now_), UINT64_MAX);
+    send("10.0.0.1", 0, 10, 1000);
+    const uint64_t wake = out.wake_at(now_);
+    ASSERT_GT(wake, now_);
+    (void)box_->sent();
+    EXPECT_TRUE(at(wake - now_ - 1).empty());
+    EXPECT_EQ(at(wake - now_).size(), 1u);
+}
+
+TEST_F(PacedLinkTest, SharesByWeightWhateverTheFlows) {
+    start(wire());
+    std::map<unsigned, unsigned> bytes;
+    unsigned next = 0;
+    for (uint64_t ms = 0; ms < 1000; ++ms) {
+        // Twice the rate, b's in many flows and small frames.
+        send("10.0.0.1", 0, 1, 1000);
+        for (unsigned i = 0; i < 10; ++i) send("10.0.1.1", 1 + next++ % 500, 1, 100);
+        for (const Sent& sent : at(ms * kMs))
+            bytes[host_of(sent.frame)] += static_cast<unsigned>(sent.frame.size()) + kOverhead;
+    }
+    const double all = bytes[0] + bytes[1];
+    EXPECT_NEAR(all, 1e6, 1e4);
+    EXPECT_NEAR(bytes[0] / all, 0.75, 0.02);
+    EXPECT_GT(box_->drops().at("link.queue_full"), 0u);
+}
+
+TEST_F(PacedLinkTest, WhatHasNoRoomIsDroppedByName) {
+    start(wire("rate: 8Mbit, queue: 4KB"));
+    send("10.0.0.1", 0, 20, 1000);  // five are on their way, four wait
+    EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"link.queue_full", 11}}));
+    EXPECT_EQ(link().waiting(), 4u);
+    EXPECT_EQ(link().waiting_bytes(), 4000u);
+    send("10.0.1.1", 0, 3, 1000);
+    EXPECT_EQ(link().waiting(), 7u) << "another's queue is its own";
+    EXPECT_EQ(link().usage().get(box_->policy().principals->table.find("a"), sched::Use::kRejected),
+              11u);
+}
+
+TEST_F(PacedLinkTest, OneThatHoldsHalfOfTheRoomGetsNoMore) {
+    start(wire("rate: 64Kbit, queue: 1MB"));
+    for (unsigned i = 0; i < 40; ++i) send("10.0.0.1", i * 50, 50, 100);
+    const uint32_t held = link().waiting(), room = link().plan().frames;
+    EXPECT_EQ(held, room / 2);
+    EXPECT_GT(box_->drops().at("link.pool_full"), 0u);
+    send("10.0.1.1", 0, 50, 100);
+    EXPECT_EQ(link().waiting(), held + 50) << "the others find room";
+}
+
+TEST_F(PacedLinkTest, CongestionIsMarkedWhereTheEndsKnowOfIt) {
+    start(wire("rate: 8Mbit, queue: 4KB"));
+    send("10.0.0.1", 0, 6, 1000);  // one waits, which is a quarter of the queue
+    (void)box_->sent();
+    box_->receive("lan", {numbered("10.0.0.1", 6, 500, "tos=2"), numbered("10.0.0.1", 7, 500),
+                          frame("udp [fd00::1]:1 > [fd00::2]:2 tos=1")});
+    std::vector<Bytes> left;
+    for (uint64_t ms = 1; ms < 20; ++ms)
+        for (const Sent& sent : at(ms * kMs)) left.push_back(sent.frame);
+    ASSERT_EQ(left.size(), 4u);
+    const auto marked = std::ranges::find(left, 6u, number_of),
+               plain = std::ranges::find(left, 7u, number_of);
+    ASSERT_NE(marked, left.end());
+    ASSERT_NE(plain, left.end());
+    EXPECT_EQ((*marked)[kTos], 3);
+    EXPECT_EQ(net::checksum_finish(net::checksum_add(0, marked->data() + 14, 20)).host(), 0);
+    EXPECT_EQ((*plain)[kTos], 0);
+    EXPECT_EQ(box_->counter("link.marked"), 1u) << "core's own queue is short";
+}
+
+TEST_F(PacedLinkTest, MarksStandInHeadersOfEitherFamilyBehindTags) {
+    start(wire());
+    const auto marked = [&](const std::string& text, size_t at) {
+        rte_mbuf* mbuf = exact_frame(frame(text));
+        const bool done = mark_congestion(*mbuf);
+        const Bytes bytes = bytes_of(mbuf);
+        rte_pktmbuf_free(mbuf);
+        return std::pair(done, int{bytes[at]});
+    };
+    EXPECT_EQ(marked("udp 10.0.0.1:1 > 10.0.0.2:2 tos=185", 15), std::pair(true, 187));
+    EXPECT_EQ(marked("udp 10.0.0.1:1 > 10.0.0.2:2 tos=3", 15), std::pair(true, 3));
+    EXPECT_EQ(marked("udp 10.0.0.1:1 > 10.0.0.2:2 tos=184", 15), std::pair(false, 184));
+    EXPECT_EQ(marked("vlan=5 udp 10.0.0.1:1 > 10.0.0.2:2 tos=2", 19), std::pair(true, 3));
+    EXPECT_EQ(marked("vlan=5,6 udp [fd00::1]:1 > [fd00::2]:2 tos=1", 23), std::pair(true, 0x30));
+    EXPECT_EQ(marked("udp [fd00::1]:1 > [fd00::2]:2 tos=255", 15), std::pair(true, 0xf0));
+    EXPECT_EQ(marked("udp [fd00::1]:1 > [fd00::2]:2", 15), std::pair(false, 0));
+    EXPECT_FALSE(marked("arp who-has 10.0.0.1 tell 10.0.0.2", 15).first);
+}
+
+TEST_F(PacedLinkTest, WhatWaitsSurvivesAChangeOfRateAndOfPrincipals) {
+    start(wire());
+    send("10.0.0.1", 0, 10, 1000);
+    send("10.0.1.1", 10, 4, 1000);
+    (void)box_->sent();
+    const PacedLink* before = &link();
+    box_->apply(wire());
+    EXPECT_EQ(&link(), before) << "nothing has changed";
+    box_->apply(wire("rate: 16Mbit", "{name: b, prefixes: 10.0.1.0/24}"));
+    EXPECT_NE(&link(), before);
+    EXPECT_EQ(link().waiting(), 9u);
+    EXPECT_FALSE(before->attached());
+    std::map<unsigned, std::vector<unsigned>> left;
+    for (uint64_t ms = 1; ms < 20; ++ms)
+        for (const Sent& sent : at(ms * kMs))
+            left[host_of(sent.frame)].push_back(number_of(sent.frame));
+    EXPECT_THAT(left[0], ElementsAre(5, 6, 7, 8, 9));
+    EXPECT_THAT(left[1], ElementsAre(10, 11, 12, 13));
+    EXPECT_EQ(link().usage().get(sched::kCorePrincipal, sched::Use::kPackets), 5u)
+        << "a is gone, what it left is core's";
+    EXPECT_TRUE(box_->drops().empty());
+    send("10.0.1.1", 0, 9, 1000);
+    (void)box_->sent();
+    const uint32_t waited = link().waiting();
+    box_->roll_back();
+    EXPECT_EQ(&link(), before);
+    EXPECT_EQ(link().waiting(), waited);
+}
+
+TEST_F(PacedLinkTest, ALostRateDropsWhatWaitsByName) {
+    start(wire());
+    send("10.0.0.1", 0, 10, 1000);
+    EXPECT_EQ(box_->sent().size(), 5u);
+    box_->apply(wire(""));
+    EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"link.withdrawn", 5}}));
+    send("10.0.0.1", 0, 10, 1000);
+    EXPECT_EQ(box_->sent().size(), 10u) << "unpaced";
+}
+
+// Frames charged under a policy that had more principals, or by nobody, find no queue of their own.
+TEST_F(PacedLinkTest, UnknownPrincipalsAreCores) {
+    start(wire("rate: 8Mbit", ""));
+    send("10.0.0.1", 0, 10, 1000);
+    for (const uint32_t id : {1u, 7u, 100'000u, UINT32_MAX})
+        box_->context().transmit(exact_frame(numbered("10.0.0.1", 0, 100)), 1,
+                                 sched::PrincipalId{id});
+    EXPECT_EQ(link().principals(), nullptr);
+    for (uint64_t ms = 0; ms < 20; ++ms) (void)at(ms * kMs);
+    EXPECT_EQ(link().usage().get(sched::kCorePrincipal, sched::Use::kPackets), 14u);
+}
+
+TEST_F(PacedLinkTest, ARateNeedsALinkOfItsOwn) {
+    const auto error_of = [](const std::string& ports) {
+        try {
+            const StageFixture box("ports: [{name: lan, device: 'null', addresses: 10.0.0.1/24}, " +
+                                   ports + "]\npipeline: [parse]\n");
+        } catch (const std::exception& e) {
+            return std::string(e.what());
+        }
+        return std::string("works");
+    };
+    EXPECT_THAT(error_of("{name: five, parent: lan, vlan: 5, rate: 1Gbit}"),
+                HasSubstr("ports[1]: rate: found on a port without a device"));
+    EXPECT_THAT(error_of("{name: wan, device: 'null', queue: 10KB}"),
+                HasSubstr("ports[1]: queue: found without rate"));
+    EXPECT_THAT(error_of("{name: wan, device: 'null', rate: 1Kbit}"),
+                HasSubstr("expected 64Kbit to 400Gbit"));
+    EXPECT_EQ(error_of("{name: wan, device: 'null', rate: 1Gbit, queue: 10KB}"), "works");
+}
+
+}  // namespace
+}  // namespace ravelin::test
