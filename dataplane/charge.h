@@ -6,9 +6,21 @@
 #pragma once
 #include <rte_mbuf.h>
 
-#include "dataplane/sched/principal_id.h"
+#include "dataplane/packet.h"
 
 namespace ravelin {
+
+/// The box's own: ARP, ICMP errors, what the kernel sends. A queue of its own at each paced port,
+/// so that no bulk of nobody's keeps a neighbour or a routing daemon waiting. Nobody else queues
+/// there.
+inline constexpr sched::PrincipalId kBoxFrames = sched::kIdlePrincipal;
+
+/// Whom a frame that has been through the pipeline is charged to on its way out. What is around a
+/// tunnelled packet is that packet's.
+inline sched::PrincipalId payer_of(const PacketMeta& meta) noexcept {
+    const bool own = meta.has(PacketMeta::kLocalOrigin) && !meta.has(PacketMeta::kTunnelled);
+    return own ? kBoxFrames : meta.principal;
+}
 
 inline void charge(rte_mbuf& frame, sched::PrincipalId principal) noexcept {
     frame.hash.sched.queue_id = index(principal);

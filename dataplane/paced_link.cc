@@ -19,6 +19,11 @@ using sched::Refusal;
 // at high rates what it carries in the time that a worker may be kept from its turns.
 constexpr uint64_t kFramesAhead = 4, kTurnsAhead = 10'000;  // 100 us
 constexpr uint64_t kMarkedPart = 4;
+// What the wire makes of shorter frames (IEEE 802.3), without the check sequence.
+constexpr uint32_t kLeastFrame = 60;
+// Of the rate, what the box's own frames may have before everybody else; they are small, and so
+// many may wait.
+constexpr uint64_t kBoxPart = 20, kBoxWork = 256, kBoxPeriods = 30, kNsPerSecond = 1'000'000'000;
 
 const PrincipalTable& table_of(const std::shared_ptr<const Principals>& principals) {
     static const PrincipalTable nobody = std::move(*PrincipalTable::build({}));
@@ -28,6 +33,7 @@ const PrincipalTable& table_of(const std::shared_ptr<const Principals>& principa
 LinkScheduler::Config config_of(const LinkPlan& plan) {
     LinkScheduler::Config out;
     out.rate = plan.rate / 8;
+    out.least_frame = kLeastFrame;
     out.most_frame = plan.most_frame;
     out.ring_bytes =
         std::max(kFramesAhead * (plan.most_frame + out.overhead), out.rate / kTurnsAhead);
@@ -36,6 +42,13 @@ LinkScheduler::Config config_of(const LinkPlan& plan) {
     out.mark_bytes = plan.queue_bytes / kMarkedPart;
     out.drop_stale = false;  // frames have no deadlines of their own, so it releases none
     return out;
+}
+
+// At most a quarter of what may wait is set aside for it.
+sched::Contract box_contract(const LinkPlan& plan) {
+    const uint64_t period = kBoxWork * kBoxPart * 8 * kNsPerSecond / plan.rate;
+    const uint64_t periods = std::min<uint64_t>(kBoxPeriods, plan.frames / 4 - 2);
+    return {.work = kBoxWork, .period_ns = period, .deadline_ns = periods * period};
 }
 
 bool mark(void* marked, void* frame) noexcept {
@@ -53,7 +66,7 @@ PacedLink::PacedLink(const LinkPlan& plan, std::shared_ptr<const Principals> pri
       usage_(table_of(principals_).size()),
       scheduler_(table_of(principals_), usage_, config_of(plan), {}, {mark, &marked_}, 0) {
     for (uint32_t i = 0; i < known_.size(); ++i) known_[i] = name(PrincipalId{i}).empty() ? 0 : 1;
-    known_[index(sched::kIdlePrincipal)] = 0;
+    scheduler_.reserve(kBoxFrames, box_contract(plan), 0);
 }
 
 const std::string& PacedLink::name(PrincipalId id) const {

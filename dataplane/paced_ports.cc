@@ -16,7 +16,15 @@ constexpr uint64_t kBitsPerByte = 8, kQueueTimes = 25;  // 40 ms
 constexpr uint64_t kLeastFrames = 32;
 constexpr uint32_t kLeastWaiting = 16, kMostWaiting = 16'384;
 
-Result<bool> is_paced(const Node& port) {
+constexpr uint32_t kLeastQueue = 4;  // of the longest frames
+
+uint32_t longest_frame(uint32_t mtu) {
+    return static_cast<uint32_t>(sizeof(net::Ethernet) +
+                                 limits::kMaxVlanTags * sizeof(net::VlanTag)) +
+           mtu;
+}
+
+Result<bool> is_paced(const Node& port, uint32_t mtu) {
     if (!port.has("rate")) {
         if (port.has("queue")) return Error{"queue: found without rate, expected both"};
         return false;
@@ -24,15 +32,17 @@ Result<bool> is_paced(const Node& port) {
     if (!has_device(port))
         return Error{
             "rate: found on a port without a device, expected on the one whose link it uses"};
+    if (port.has("queue") && port["queue"].as_integer() < kLeastQueue * longest_frame(mtu))
+        return Error{
+            fmt::format("queue: found {} bytes, expected at least {}: {} of the longest frames",
+                        port["queue"].as_integer(), kLeastQueue * longest_frame(mtu), kLeastQueue)};
     return true;
 }
 
 LinkPlan plan_of(const Node& port, uint32_t mtu, uint32_t frames) {
     LinkPlan plan;
     plan.rate = static_cast<uint64_t>(port["rate"].as_integer());
-    plan.most_frame =
-        static_cast<uint32_t>(sizeof(net::Ethernet) + limits::kMaxVlanTags * sizeof(net::VlanTag)) +
-        mtu;
+    plan.most_frame = longest_frame(mtu);
     plan.queue_bytes = port.has("queue") ? static_cast<uint64_t>(port["queue"].as_integer())
                                          : std::max(plan.rate / kBitsPerByte / kQueueTimes,
                                                     kLeastFrames * plan.most_frame);
@@ -62,7 +72,7 @@ Result<std::shared_ptr<const PacedPorts>> read_paced_ports(
     const auto& ports = config["ports"].items();
     std::vector<bool> paced;
     for (size_t i = 0; i < ports.size(); ++i) {
-        auto is = is_paced(ports[i]);
+        auto is = is_paced(ports[i], snapshot.ports[i].mtu);
         if (!is) return std::move(is.error()).within(fmt::format("ports[{}]", i));
         paced.push_back(*is);
     }

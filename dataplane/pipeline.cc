@@ -66,7 +66,7 @@ void Pipeline::transmit(Burst& burst, WorkerContext& context) noexcept {
         const PortId port = burst.meta[i].out_port;
         while (end < burst.count && burst.meta[end].out_port == port) ++end;
         if (!context.transmitter->is_direct(port)) [[unlikely]]
-            for (unsigned j = i; j < end; ++j) charge(*burst.frames[j], burst.meta[j].principal);
+            for (unsigned j = i; j < end; ++j) charge(*burst.frames[j], payer_of(burst.meta[j]));
         context.transmitter->send(burst.frames + i, end - i, port, context);
     }
     burst.count = 0;

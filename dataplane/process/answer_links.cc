@@ -2,6 +2,7 @@
 // What status says of a port with a rate.
 #include <algorithm>
 
+#include "dataplane/charge.h"
 #include "dataplane/process/answers.h"
 
 namespace ravelin::answers {
@@ -14,6 +15,7 @@ constexpr size_t kMostShares = 32;  // status is asked for every second
 
 std::string name_of(const PacedLink& link, uint32_t id) {
     if (id == index(sched::kCorePrincipal)) return "core";
+    if (id == index(kBoxFrames)) return "box";
     return link.principals() == nullptr ? std::string() : link.principals()->name(id);
 }
 

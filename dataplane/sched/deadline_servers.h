@@ -24,7 +24,16 @@ namespace ravelin::sched {
 struct Contract {
     uint64_t work = 0;  ///< a packet's, units; 0: none
     uint64_t period_ns = 0, deadline_ns = 0;
+    bool operator==(const Contract&) const = default;
 };
+
+/// How many packets may wait that came as the contract says and are not late.
+constexpr uint32_t packets_waiting(const Contract& contract) {
+    if (contract.work == 0) return 0;
+    const uint64_t packets =
+        contract.deadline_ns / (contract.period_ns != 0 ? contract.period_ns : 1) + 2;
+    return packets < UINT32_MAX ? static_cast<uint32_t>(packets) : UINT32_MAX;
+}
 
 class DeadlineServers {
   public:

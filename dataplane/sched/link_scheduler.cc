@@ -27,9 +27,12 @@ LinkScheduler::LinkScheduler(const PrincipalTable& principals, Usage& usage, con
 
 inline Refusal LinkScheduler::admits(PrincipalId id, uint32_t bytes) const noexcept {
     const Queue& queue = queues_[index(id)];
-    if (queue.count >= config_.queue_packets || queue.bytes + bytes > config_.queue_bytes)
+    // An empty queue takes whatever is to be sent.
+    if (queue.count >= config_.queue_packets ||
+        (queue.count != 0 && queue.bytes + bytes > config_.queue_bytes))
         return Refusal::kQueueFull;
-    return pool_.has_room(queue.count, servers_.admitted(id)) ? Refusal::kNone : Refusal::kPoolFull;
+    if (queue.count < queue.own && pool_.has_room(0, true)) return Refusal::kNone;
+    return pool_.has_room(queue.count + aside_, false) ? Refusal::kNone : Refusal::kPoolFull;
 }
 
 Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
@@ -43,6 +46,7 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
     if (config_.mark_bytes != 0 && queue.bytes >= config_.mark_bytes && marker_.call != nullptr &&
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
+    aside_ -= queue.kept_free() != 0 ? 1 : 0;
     Queued& queued = pool_.push(queue);
     queued.frame = frame;
     queued.arrival_ns = now;
@@ -156,6 +160,7 @@ void LinkScheduler::pop(PrincipalId id) noexcept {
     queue.bytes -= bytes;
     bytes_ -= bytes;
     pool_.pop(queue);
+    aside_ += queue.kept_free() != 0 ? 1 : 0;
 }
 
 void* LinkScheduler::take(PrincipalId id) noexcept {
@@ -178,7 +183,11 @@ void LinkScheduler::arm(PrincipalId id, uint64_t now) noexcept {
 
 void LinkScheduler::reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept {
     servers_.set(id, contract, now);
-    if (contract.work != 0 && !queues_[index(id)].empty()) arm(id, now);
+    Queue& queue = queues_[index(id)];
+    aside_ -= queue.kept_free();
+    queue.own = packets_waiting(contract);
+    aside_ += queue.kept_free();
+    if (contract.work != 0 && !queue.empty()) arm(id, now);
 }
 
 size_t LinkScheduler::memory_bytes() const noexcept {

@@ -8,6 +8,7 @@
 // construction. All lengths are of frames; `overhead` is added to each for what the wire takes, and
 // contracts, shares and caps are in wire bytes.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -30,8 +31,9 @@ struct Marker {
 class LinkScheduler {
   public:
     struct Config {
-        uint64_t rate = 0;       ///< wire bytes/s to pace at, just below the port's own
-        uint32_t overhead = 24;  ///< wire bytes a frame takes beyond its own: FCS, preamble, gap
+        uint64_t rate = 0;         ///< wire bytes/s to pace at, just below the port's own
+        uint32_t overhead = 24;    ///< wire bytes a frame takes beyond its own: FCS, preamble, gap
+        uint32_t least_frame = 0;  ///< bytes; shorter ones the wire has padded
         uint32_t most_frame = 1518;    ///< bytes of the longest frame
         uint64_t ring_bytes = 6'168;   ///< wire bytes chosen and not yet sent; four longest frames
         uint32_t packets = 16'384;     ///< that wait, over all principals; 32 bytes each
@@ -55,7 +57,8 @@ class LinkScheduler {
     /// When dequeue() may have something; UINT64_MAX: never, until a frame comes.
     [[nodiscard]] uint64_t wake_at(uint64_t now) const noexcept;
 
-    /// Grants, changes or (work 0) withdraws a reservation, wire bytes a packet.
+    /// Grants, changes or (work 0) withdraws a reservation, wire bytes a packet. Room for all
+    /// packets that it may have waiting is set aside.
     void reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept;
     /// Takes out the frame that has waited longest for a principal; null: none does. For who puts
     /// another scheduler in its place, which then begins with the wire as this one leaves it.
@@ -76,9 +79,11 @@ class LinkScheduler {
     };
     struct Queue : Fifo {
         uint64_t bytes = 0;
+        uint32_t own = 0;  ///< packets that room is set aside for
+        [[nodiscard]] uint32_t kept_free() const { return own > count ? own - count : 0; }
     };
     [[nodiscard]] uint64_t on_wire(const Queued& queued) const {
-        return uint64_t{queued.bytes} + config_.overhead;
+        return uint64_t{std::max(queued.bytes, config_.least_frame)} + config_.overhead;
     }
     [[nodiscard]] Refusal admits(PrincipalId id, uint32_t bytes) const noexcept;
     [[nodiscard]] bool has_room(uint64_t now) const noexcept;
@@ -101,6 +106,7 @@ class LinkScheduler {
     FifoPool<Queued> pool_;
     std::vector<Queue> queues_;
     uint64_t bytes_ = 0;
+    uint32_t aside_ = 0;  ///< kept_free() of all
     unsigned drops_left_ = 0;
 };
 

@@ -2,6 +2,7 @@
 // Holding packets for a MAC, and what is written once it is known.
 #include <cstring>
 
+#include "dataplane/charge.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/fragment.h"
 #include "pipelines/stages/neighbour.h"
@@ -69,9 +70,9 @@ void send_held(uint32_t slot, WorkerContext& context) noexcept {
             continue;
         }
         if (meta.l3_total > meta.next_hop)
-            send_fragments(frame, meta.l3_total, meta.next_hop, to.port, context, meta.principal);
+            send_fragments(frame, meta.l3_total, meta.next_hop, to.port, context, payer_of(meta));
         else
-            context.transmit(frame, to.port, meta.principal);
+            context.transmit(frame, to.port, payer_of(meta));
     }
 }
 

@@ -2,6 +2,7 @@
 // Making ARP and neighbour discovery frames.
 #include <cstring>
 
+#include "dataplane/charge.h"
 #include "dataplane/net/headers.h"
 #include "pipelines/net/checksum.h"
 #include "pipelines/net/icmp_error.h"
@@ -32,7 +33,7 @@ bool send(const T& content, PortId port, WorkerContext& context) {
     rte_mbuf* frame = rte_pktmbuf_alloc(context.pool);
     if (frame == nullptr) return false;
     std::memcpy(rte_pktmbuf_append(frame, sizeof content), &content, sizeof content);
-    context.transmit(frame, port);
+    context.transmit(frame, port, kBoxFrames);
     return true;
 }
 

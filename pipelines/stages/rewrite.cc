@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/charge.h"
 #include "dataplane/handoff.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/hop.h"
@@ -215,12 +216,12 @@ class Rewrite final : public Stage {
             if (!burst.live(j) || burst.meta[j].hash != meta.hash ||
                 burst.meta[j].out_port != meta.out_port)
                 continue;
-            context.transmit(burst.frames[j], meta.out_port, burst.meta[j].principal);
+            context.transmit(burst.frames[j], meta.out_port, payer_of(burst.meta[j]));
             burst.consume(j);
         }
         burst.consume(i);
         const bool sent = send_fragments(burst.frames[i], meta.l3_total, mtu, meta.out_port,
-                                         context, meta.principal) != 0;
+                                         context, payer_of(meta)) != 0;
         context.counters.add(sent ? counter(kCut) : drop(kNoBuffer));
     }
 
