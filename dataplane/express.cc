@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "dataplane/charge.h"
 #include "dataplane/express_read.h"
 #include "dataplane/flow.h"
 #include "dataplane/net/hop.h"
@@ -25,6 +26,7 @@ constexpr unsigned kPause = 15;
     auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
     std::memcpy(at, macs.bytes.data(), macs.bytes.size());
     net::count_hop(*reinterpret_cast<net::Ipv4*>(at + kIp));
+    charge(frame, sched::kCorePrincipal);  // nobody is declared, or `classify` wants to see it
     frame.pkt_len = kIp + length;
     frame.data_len = static_cast<uint16_t>(frame.pkt_len);
 }

@@ -62,28 +62,23 @@ class Neighbour final : public Stage {
   public:
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
-        const auto& p = static_cast<const NeighbourPolicy&>(policy);
-        if (p.serial != serial_ && context.worker == 0 && !context.dry_run) adopt(p, context);
+        adopt(static_cast<const NeighbourPolicy&>(policy), context);
         unsigned taken = 0;
         for (unsigned i = 0; i < burst.count; ++i) {
             const PacketMeta& meta = burst.meta[i];
             if (!burst.live(i) || meta.out_port != kLocalPort) continue;
             if (meta.has(PacketMeta::kLocalOrigin)) continue;
-            if (!meta.has(PacketMeta::kArp) && !is_nd(meta)) continue;
-            taken += take(burst, i, context);
+            if (meta.has(PacketMeta::kArp) || is_nd(meta)) taken += take(burst, i, context);
         }
         if (taken != 0) context.counters.add(counter(kTaken), taken);
     }
-    // Until worker 0 has met them, static neighbours of a new policy are not in the table.
-    void express(ExpressBurst& burst, const StagePolicy& policy,
-                 WorkerContext& context) noexcept override {
-        const auto& p = static_cast<const NeighbourPolicy&>(policy);
-        if (p.serial != serial_ && context.worker == 0) burst.going = 0;
+    void express(ExpressBurst&, const StagePolicy& p, WorkerContext& context) noexcept override {
+        adopt(static_cast<const NeighbourPolicy&>(p), context);
     }
     void tick(const StagePolicy& policy, WorkerContext& context) noexcept override {
         if (context.worker != 0) return;
         const auto& p = static_cast<const NeighbourPolicy&>(policy);
-        if (p.serial != serial_) adopt(p, context);
+        adopt(p, context);
         announce(context);
         run_timers(p, context);
         sweep(context);
@@ -132,6 +127,7 @@ class Neighbour final : public Stage {
     }
 
     void adopt(const NeighbourPolicy& policy, WorkerContext& context) {
+        if (policy.serial == serial_ || context.worker != 0 || context.dry_run) return;
         NeighbourTable& table = *context.neighbours;
         const auto listed = [&](const NeighbourView& v) {
             return std::ranges::any_of(policy.statics, [&](const StaticNeighbour& s) {
