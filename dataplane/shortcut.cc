@@ -92,7 +92,7 @@ Shortcut::Shortcut() : ways_(new Way[kWays + 1]) {}
 // next needs it.
 unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port, unsigned allowed,
                         WorkerContext& context) noexcept {
-    if (!opens(context) || port >= context.policy->ports.size()) return n;
+    if (!opens(context, allowed < n) || port >= context.policy->ports.size()) return n;
     const shortcut::Opening opening(context.policy->ports[port].mac);
     const FlowTable& flows = *context.flows;
     Passing passing(context, port);
@@ -189,7 +189,9 @@ inline bool Shortcut::still_leads(Way& way, const NeighbourTable& neighbours) co
 }
 
 // Versions are read here, before anything is looked up that a way learned in this turn is made of.
-inline bool Shortcut::opens(const WorkerContext& context) noexcept {
+// Before one was, nobody can go by it: as where flows are left of a policy with a firewall. Under a
+// flood it still tells proven flows from others.
+inline bool Shortcut::opens(const WorkerContext& context, bool crowded) noexcept {
     const PolicySnapshot& policy = *context.policy;
     const uint32_t learned =
         context.learned_version != nullptr ? context.learned_version->read() : 0;
@@ -197,7 +199,7 @@ inline bool Shortcut::opens(const WorkerContext& context) noexcept {
         [[unlikely]]
         begin(context, learned);
     neighbours_ = context.neighbours->version();
-    return repeats_ && context.flows->size() != 0;
+    return repeats_ && (taught_ || crowded) && context.flows->size() != 0;
 }
 
 void Shortcut::begin(const WorkerContext& context, uint32_t learned) noexcept {
@@ -212,6 +214,7 @@ void Shortcut::begin(const WorkerContext& context, uint32_t learned) noexcept {
     });
     // Stamps come again, but not before every flow has lost what it had from the last time.
     if (++stamp_ == 0) stamp_ = 1;
+    taught_ = false;
     context.flows->forget_some_ways();
 }
 
@@ -242,6 +245,7 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
     way.chosen = meta.has(PacketMeta::kChosenHop);
     way.next = next.address;
     const uint16_t at = find_way(way, context);
+    taught_ = true;
     FlowWays& ways = flow->ways;
     if (ways.stamp != stamp_) ways = {.stamp = stamp_, .way = {}};
     ways.way[static_cast<uint8_t>(flow->direction(swapped))] = at;

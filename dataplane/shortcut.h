@@ -105,7 +105,7 @@ class Shortcut {
     };
 
     unsigned shed(rte_mbuf** frames, unsigned n, unsigned allowed, WorkerContext& context) noexcept;
-    bool opens(const WorkerContext& context) noexcept;
+    bool opens(const WorkerContext& context, bool crowded) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
     bool pass(const shortcut::Head& head, rte_mbuf* frame, Passing& passing) noexcept;
     [[nodiscard]] Way* follow(const shortcut::Head& head, rte_mbuf& frame,
@@ -124,6 +124,7 @@ class Shortcut {
     uint32_t forgotten_ms_ = 0;
     std::atomic<uint32_t> known_{0};
     bool repeats_ = false;
+    bool taught_ = false;  // some way was learned under stamp_
 };
 
 }  // namespace ravelin
