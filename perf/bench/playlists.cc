@@ -62,7 +62,7 @@ bool draw(const ClassifierRule& rule, std::mt19937_64& random, Descriptor& flow)
         return false;
     flow.source_port = be16(draw(rule.source_ports, random));
     flow.destination_port = be16(draw(rule.destination_ports, random));
-    return true;
+    return flow.source.raw() != flow.destination.raw();  // a land attack: parse drops it
 }
 
 std::string list_of(const char* name, const std::vector<Prefix>& prefixes) {
