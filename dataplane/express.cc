@@ -3,33 +3,20 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "dataplane/charge.h"
 #include "dataplane/express_read.h"
 #include "dataplane/flow.h"
-#include "dataplane/net/hop.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/rule_tally.h"
+#include "dataplane/shortcut_head.h"
 #include "dataplane/transmitter.h"
 
 namespace ravelin {
 namespace {
 
-constexpr unsigned kIp = sizeof(net::Ethernet);
-// A call in so many tries anew whether it takes enough to be worth the look.
-constexpr unsigned kPause = 15;
-
-// What `rewrite` does, and `parse` with Ethernet's padding.
-[[gnu::always_inline]] inline void make_ready(rte_mbuf& frame, const ExpressBurst::Macs& macs,
-                                              uint32_t length) noexcept {
-    auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
-    std::memcpy(at, macs.bytes.data(), macs.bytes.size());
-    net::count_hop(*reinterpret_cast<net::Ipv4*>(at + kIp));
-    charge(frame, sched::kCorePrincipal);  // nobody is declared, or `classify` wants to see it
-    frame.pkt_len = kIp + length;
-    frame.data_len = static_cast<uint16_t>(frame.pkt_len);
-}
+// Where a look took too little, so many calls pass before the next one; short ones are cheap.
+constexpr unsigned kPause = 15, kShort = 15;
 
 // The same for both directions; which addresses meet nobody can choose.
 unsigned place_of(uint32_t source, uint32_t destination) noexcept {
@@ -72,7 +59,7 @@ inline bool Express::opens(const WorkerContext& context, unsigned n) noexcept {
             return express != nullptr && express(*step.policy);
         });
     }
-    if (pause_ != 0 && n >= kPause) {
+    if (pause_ != 0 && n >= kShort) {
         --pause_;
         return false;
     }
@@ -109,7 +96,8 @@ void Express::send(WorkerContext& context) noexcept {
             continue;
         rte_mbuf* const frame = frames[i];
         const uint32_t length = b.length[i];
-        make_ready(*frame, b.macs[i], length);
+        shortcut::make_ready<net::Ipv4>(*frame, b.macs[i].bytes, length);
+        charge(*frame, sched::kCorePrincipal);  // nobody is declared, or `classify` wants to see it
         if (b.rule[i] != kNoRule) tally.hit(b.rule[i], length, context.counters);
         if (b.out_port[i] != port) {
             flush();

@@ -16,35 +16,6 @@ using shortcut::Opening;
 
 constexpr unsigned kIp = sizeof(net::Ethernet), kUpper = shortcut::kV4Offset;
 
-// What parse checks of TCP and UDP. `pseudo`: the sum of the addresses, as they stand on the wire.
-[[gnu::always_inline]] inline bool read_upper(const uint8_t* at, uint8_t protocol, uint32_t length,
-                                              uint64_t addresses, ExpressBurst& b,
-                                              unsigned i) noexcept {
-    be16 checksum;
-    if (protocol == net::kTcp) {
-        if (length < sizeof(net::Tcp)) return false;
-        const auto& tcp = *reinterpret_cast<const net::Tcp*>(at);
-        const unsigned header = tcp.header_length();
-        if (header < sizeof tcp || header > length) return false;
-        checksum = tcp.checksum;
-        b.tcp_flags[i] = tcp.flags;
-    } else if (protocol == net::kUdp) {
-        const auto& udp = *reinterpret_cast<const net::Udp*>(at);
-        const unsigned stated = udp.length.host();
-        if (stated < sizeof udp || stated > length) return false;
-        checksum = udp.checksum;
-        b.tcp_flags[i] = 0;
-    } else {
-        return false;
-    }
-    const auto& ports = *reinterpret_cast<const net::Udp*>(at);  // TCP's stand at the same place
-    b.ports[i] = uint32_t{ports.source_port.host()} << 16 | ports.destination_port.host();
-    // Left to a NIC by its sender: `parse` completes it.
-    const uint64_t pseudo =
-        addresses + be16(protocol).raw() + be16(static_cast<uint16_t>(length)).raw();
-    return net::checksum_fold(pseudo) != checksum.raw();
-}
-
 // False: not plain, and of the columns only the addresses are good.
 [[gnu::always_inline]] inline bool read_plain(const rte_mbuf& frame, const Opening& opening,
                                               ExpressBurst& b, unsigned i) noexcept {
@@ -52,18 +23,21 @@ constexpr unsigned kIp = sizeof(net::Ethernet), kUpper = shortcut::kV4Offset;
     const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
     if (!opening.is_ours(at) || !Opening::is_v4(at)) return false;
     const auto& ip = *reinterpret_cast<const net::Ipv4*>(at + kIp);
-    const uint32_t total = ip.total_length.host();
-    if (total > frame.data_len - kIp || total < sizeof ip + sizeof(net::Udp)) return false;
-    if ((ip.fragment.raw() & be16(0x3fff).raw()) != 0 || ip.ttl <= 1 ||
-        net::checksum_fold(net::checksum_of_header(&ip)) != 0xffff)
-        return false;
+    if (!shortcut::is_whole_v4(ip, frame.data_len) || ip.ttl <= 1) return false;
+    const uint32_t length = ip.total_length.host() - static_cast<uint32_t>(sizeof ip);
+    shortcut::UpperHead upper;
     const uint64_t addresses = uint64_t{ip.source.raw()} + ip.destination.raw();
+    if (!shortcut::read_upper(at + kUpper, ip.protocol, length, upper) ||
+        shortcut::is_unfinished(upper, ip.protocol, length, addresses))
+        return false;
+    const auto& ports = *reinterpret_cast<const net::Udp*>(at + kUpper);  // TCP's stand there too
     b.source[i] = ip.source.host();
     b.destination[i] = ip.destination.host();
-    b.length[i] = total;
+    b.ports[i] = uint32_t{ports.source_port.host()} << 16 | ports.destination_port.host();
+    b.length[i] = ip.total_length.host();
     b.protocol[i] = ip.protocol;
-    return read_upper(at + kUpper, ip.protocol, total - static_cast<uint32_t>(sizeof ip), addresses,
-                      b, i);
+    b.tcp_flags[i] = upper.flags;
+    return true;
 }
 
 // Of a packet that is not plain: what may not overtake it. Without or with tags, as a priority is
@@ -130,8 +104,7 @@ struct alignas(64) Record {
         kDestination,
         kPorts,
         kTcp,
-        kUdp,
-        kWords
+        kUdp
     };
     uint32_t word[kLanes];
 };

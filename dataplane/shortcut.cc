@@ -8,7 +8,6 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/fold.h"
 #include "dataplane/neighbour_table.h"
-#include "dataplane/net/hop.h"
 #include "dataplane/tcp_window.h"
 #include "dataplane/transmitter.h"
 
@@ -32,19 +31,6 @@ bool track(Flow& flow, Direction d, const Head& head, const uint8_t* at) noexcep
     if (!fits_window(flow, side, segment)) return false;
     learn_window(flow, side, segment);
     return true;
-}
-
-// What `rewrite` does, and `parse` with Ethernet's padding.
-void make_ready(rte_mbuf& frame, const Head& head, const std::array<uint8_t, 12>& macs) noexcept {
-    auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
-    std::memcpy(at, macs.data(), macs.size());
-    at += sizeof(net::Ethernet);
-    if (head.l4 == shortcut::kV4Offset)
-        net::count_hop(*reinterpret_cast<net::Ipv4*>(at));
-    else
-        net::count_hop(*reinterpret_cast<net::Ipv6*>(at));
-    frame.pkt_len = static_cast<uint32_t>(sizeof(net::Ethernet)) + head.length;
-    frame.data_len = static_cast<uint16_t>(frame.pkt_len);
 }
 
 // False: what stands behind the frame may be of a flow that it has to do with, whichever that is.
@@ -124,7 +110,10 @@ inline bool Shortcut::pass(const Head& head, rte_mbuf* frame, Passing& passing) 
         waiting_.add(head);
         return false;
     }
-    make_ready(*frame, head, way->macs);
+    if (head.l4 == shortcut::kV4Offset)
+        shortcut::make_ready<net::Ipv4>(*frame, way->macs, head.length);
+    else
+        shortcut::make_ready<net::Ipv6>(*frame, way->macs, head.length);
     passing.leave(frame, way->out_port);
     return true;
 }

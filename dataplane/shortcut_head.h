@@ -9,6 +9,7 @@
 #include "dataplane/flow.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/hop.h"
 
 namespace ravelin::shortcut {
 
@@ -63,29 +64,48 @@ class Opening {
     uint64_t to_ = 0;
 };
 
-/// `addresses`: their sum, as they stand on the wire. False: no sound TCP or UDP.
-inline bool read_transport(const uint8_t* at, uint8_t protocol, uint64_t addresses,
-                           Head& head) noexcept {
+/// What a TCP or UDP header says of itself.
+struct UpperHead {
     be16 checksum;
+    uint8_t flags = 0;  ///< TCP's; of UDP 0
+};
+
+/// Of `length` bytes behind the IP header. False: neither, or its own lengths do not fit.
+[[gnu::always_inline]] inline bool read_upper(const uint8_t* at, uint8_t protocol, uint32_t length,
+                                              UpperHead& out) noexcept {
     if (protocol == net::kTcp) {
         const auto& tcp = *reinterpret_cast<const net::Tcp*>(at);
-        if (head.upper < sizeof tcp) return false;
+        if (length < sizeof tcp) return false;
         const unsigned header = tcp.header_length();
-        if (header < sizeof tcp || header > head.upper) return false;
-        constexpr unsigned kTurns = net::kFin | net::kSyn | net::kRst | net::kAck;
-        head.open &= (tcp.flags & kTurns) == net::kAck;
-        checksum = tcp.checksum;
-    } else if (protocol == net::kUdp) {
-        const auto& udp = *reinterpret_cast<const net::Udp*>(at);
-        const unsigned stated = udp.length.host();
-        if (stated < sizeof udp || stated > head.upper) return false;
-        checksum = udp.checksum;
-    } else {
-        return false;
+        if (header < sizeof tcp || header > length) return false;
+        out = {tcp.checksum, tcp.flags};
+        return true;
     }
-    // Left to a NIC by its sender: `parse` completes it.
-    const uint64_t pseudo = addresses + be16(protocol).raw() + be16(head.upper).raw();
-    head.open &= net::checksum_fold(pseudo) != checksum.raw();
+    if (protocol != net::kUdp) return false;
+    const auto& udp = *reinterpret_cast<const net::Udp*>(at);
+    const unsigned stated = udp.length.host();
+    if (stated < sizeof udp || stated > length) return false;
+    out = {udp.checksum, 0};
+    return true;
+}
+
+/// The sender has left its checksum to a NIC: `parse` completes it. `addresses`: their sum, as they
+/// stand on the wire.
+inline bool is_unfinished(const UpperHead& upper, uint8_t protocol, uint32_t length,
+                          uint64_t addresses) noexcept {
+    const uint64_t pseudo =
+        addresses + be16(protocol).raw() + be16(static_cast<uint16_t>(length)).raw();
+    return net::checksum_fold(pseudo) == upper.checksum.raw();
+}
+
+/// False: no sound TCP or UDP.
+inline bool read_transport(const uint8_t* at, uint8_t protocol, uint64_t addresses,
+                           Head& head) noexcept {
+    UpperHead upper;
+    if (!read_upper(at, protocol, head.upper, upper)) return false;
+    constexpr unsigned kTurns = net::kFin | net::kSyn | net::kRst | net::kAck;
+    head.open &= protocol == net::kUdp || (upper.flags & kTurns) == net::kAck;
+    head.open &= !is_unfinished(upper, protocol, head.upper, addresses);
     return true;
 }
 
@@ -105,15 +125,20 @@ inline IpAddress mapped(be32 v4) noexcept {
     return std::bit_cast<IpAddress>(std::array{uint64_t{0}, uint64_t{v4.raw()} << 32 | kMapped});
 }
 
+/// A header without options that is sound, of a packet that is whole in a frame of `length` bytes,
+/// no fragment, and has room for ports.
+[[gnu::always_inline]] inline bool is_whole_v4(const net::Ipv4& ip, uint32_t length) noexcept {
+    const uint32_t total = ip.total_length.host();
+    return total <= length - sizeof(net::Ethernet) && total >= sizeof ip + sizeof(net::Udp) &&
+           (ip.fragment.raw() & be16(0x3fff).raw()) == 0 &&
+           net::checksum_fold(net::checksum_of_header(&ip)) == 0xffff;
+}
+
 [[gnu::always_inline]] inline bool read_v4(const uint8_t* frame, uint32_t length,
                                            Head& head) noexcept {
     const auto& ip = *reinterpret_cast<const net::Ipv4*>(frame + sizeof(net::Ethernet));
+    if (!is_whole_v4(ip, length)) return false;
     head.length = ip.total_length.host();
-    if (head.length > length - sizeof(net::Ethernet) || head.length < sizeof ip + sizeof(net::Udp))
-        return false;
-    if ((ip.fragment.raw() & be16(0x3fff).raw()) != 0 ||
-        net::checksum_fold(net::checksum_of_header(&ip)) != 0xffff)
-        return false;
     head.upper = static_cast<uint16_t>(head.length - sizeof ip);
     head.l4 = kV4Offset;
     head.open = ip.ttl > 1;
@@ -140,8 +165,22 @@ inline bool read_v6(const uint8_t* frame, uint32_t length, Head& head) noexcept 
     return true;
 }
 
+/// A frame as it leaves by a way: what `rewrite` does, and `parse` with Ethernet's padding. `macs`
+/// as they stand in a frame, `length` in bytes of L3.
+template <typename Ip>
+[[gnu::always_inline]] inline void make_ready(rte_mbuf& frame, const std::array<uint8_t, 12>& macs,
+                                              uint32_t length) noexcept {
+    auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
+    std::memcpy(at, macs.data(), macs.size());
+    net::count_hop(*reinterpret_cast<Ip*>(at + sizeof(net::Ethernet)));
+    frame.pkt_len = static_cast<uint32_t>(sizeof(net::Ethernet)) + length;
+    frame.data_len = static_cast<uint16_t>(frame.pkt_len);
+}
+
 /// False: it is something else, and `head` says nothing of it.
-inline bool read(const rte_mbuf& frame, const Opening& opening, Head& head) noexcept {
+/// Flat: the compiler would rather call what makes and hashes the key.
+[[gnu::flatten]] inline bool read(const rte_mbuf& frame, const Opening& opening,
+                                  Head& head) noexcept {
     if (frame.nb_segs != 1 || frame.data_len < kV4Offset + sizeof(net::Udp)) return false;
     const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
     if (!opening.is_ours(at)) return false;

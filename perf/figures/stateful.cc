@@ -14,10 +14,9 @@ void open_connections(uint32_t flows, Target added, const Options& options, Repo
 // The limit alone: against the same rule without it.
 void principals(const Options& options, Report& report) {
     for (const auto& [name, sources] : {std::pair{"1", 1u}, {"1k", 1000u}, {"64k", 65536u}})
-        measure_forwarding({.name = std::string("principals-") + name,
-                            .work = police(sources),
-                            .added = at_most(12)},
-                           options, report);
+        measure_forwarding(
+            {.name = std::string("sources-") + name, .work = police(sources), .added = at_most(12)},
+            options, report);
     report.note("a principal is a source address; added cycles are those of the limit alone");
 }
 

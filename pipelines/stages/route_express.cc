@@ -10,31 +10,12 @@ namespace {
 
 using Values = ExpressBurst::Column<uint32_t>;
 
-// Bits of the packets between two different addresses that routers forward.
 #ifdef RAVELIN_LANES
 using namespace lanes;
 Which ordinary(Lanes host) noexcept {
     const Lanes network = right(host, 24);
     return at_most(subtract(network, all(1)), all(222)) & differ(network, all(127)) &
            differ(right(host, 16), all(0xa9fe));
-}
-uint64_t ordinary(const ExpressBurst& b) noexcept {
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < ExpressBurst::kCapacity; i += kLanes) {
-        const Lanes source = load(&b.source[i]), destination = load(&b.destination[i]);
-        const Which good = ordinary(source) & ordinary(destination) & differ(source, destination);
-        bits |= uint64_t{good} << i;
-    }
-    return bits;
-}
-#else
-uint64_t ordinary(const ExpressBurst& b) noexcept {
-    uint64_t bits = 0;
-    for (unsigned i = 0; i < b.count; ++i)
-        bits |= uint64_t{ordinary_v4(b.source[i]) && ordinary_v4(b.destination[i]) &&
-                         b.source[i] != b.destination[i]}
-                << i;
-    return bits;
 }
 #endif
 
@@ -43,8 +24,7 @@ uint64_t forged(const ExpressBurst& b, const OwnAddresses& own) noexcept {
     uint64_t bits = 0;
     const unsigned count = b.count;
     for (unsigned i = 0; i < count; ++i)
-        if (own.may_have(b.source[i]) &&
-            own.find(IpAddress::v4(b.source[i])) != OwnAddresses::Kind::kNone) [[unlikely]]
+        if (own.find(IpAddress::v4(b.source[i])) != OwnAddresses::Kind::kNone) [[unlikely]]
             bits |= uint64_t{1} << i;
     return bits;
 }
@@ -74,9 +54,32 @@ bool go_learned(ExpressBurst& b, unsigned i, uint32_t value,
 
 }  // namespace
 
+uint64_t between_ordinary_one_by_one(const ExpressBurst& b) noexcept {
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < b.count; ++i)
+        bits |= uint64_t{ordinary_v4(b.source[i]) && ordinary_v4(b.destination[i]) &&
+                         b.source[i] != b.destination[i]}
+                << i;
+    return bits;
+}
+
+uint64_t between_ordinary(const ExpressBurst& b) noexcept {
+#ifdef RAVELIN_LANES
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < b.count; i += kLanes) {
+        const Lanes source = load(&b.source[i]), destination = load(&b.destination[i]);
+        const Which good = ordinary(source) & ordinary(destination) & differ(source, destination);
+        bits |= uint64_t{good} << i;
+    }
+    return bits & b.all();
+#else
+    return between_ordinary_one_by_one(b);
+#endif
+}
+
 void decide_express(ExpressBurst& b, const RoutePolicy& routes,
                     const WorkerContext& context) noexcept {
-    b.going &= ordinary(b) & ~forged(b, routes.own());
+    b.going &= between_ordinary(b) & ~forged(b, routes.own());
     Values values;
     routes.table().lookup_v4_burst(b.destination.data(), values.data(), b.count);
     const bool learned = context.learned != nullptr && !context.learned->empty();

@@ -11,4 +11,9 @@ namespace ravelin {
 void decide_express(ExpressBurst& burst, const RoutePolicy& routes,
                     const WorkerContext& context) noexcept;
 
+/// Bits of the packets between two different addresses that routers forward; sixteen at once where
+/// the CPU can, and the same without vectors.
+uint64_t between_ordinary(const ExpressBurst& burst) noexcept;
+uint64_t between_ordinary_one_by_one(const ExpressBurst& burst) noexcept;
+
 }  // namespace ravelin

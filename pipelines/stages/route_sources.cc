@@ -14,7 +14,6 @@ OwnAddresses::OwnAddresses(const std::vector<PortPolicy>& ports) {
 
 void OwnAddresses::add(const IpAddress& address, Kind kind) {
     filter_[bit(address) / 64] |= uint64_t{1} << (bit(address) % 64);
-    if (address.is_v4()) v4_filter_[v4_place(address.v4_host())] = 1;
     entries_.push_back({address, kind});
 }
 

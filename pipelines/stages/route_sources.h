@@ -25,10 +25,6 @@ class OwnAddresses {
             return Kind::kNone;
         return search(address);
     }
-    /// False: find() says kNone of this IPv4 address, host order.
-    [[nodiscard]] bool may_have(uint32_t v4) const noexcept {
-        return v4_filter_[v4_place(v4)] != 0;
-    }
 
   private:
     struct Entry {
@@ -38,12 +34,10 @@ class OwnAddresses {
     static unsigned bit(const IpAddress& address) noexcept {
         return static_cast<unsigned>((address.low() ^ address.high()) * 0x9e3779b97f4a7c15u >> 56);
     }
-    static unsigned v4_place(uint32_t v4) noexcept { return v4 * 0x9e3779b1u >> 24; }
     [[nodiscard]] Kind search(const IpAddress& address) const noexcept;
     void add(const IpAddress& address, Kind kind);
 
     std::array<uint64_t, 4> filter_{};
-    std::array<uint8_t, 256> v4_filter_{};
     std::vector<Entry> entries_;
 };
 

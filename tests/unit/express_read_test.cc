@@ -7,10 +7,10 @@
 
 #include <array>
 
-#include "dataplane/net/packet_text.h"
 #include "pipelines/net/checksum.h"
 #include "pipelines/net/parse_plain.h"
-#include "tests/support/frames.h"
+#include "pipelines/stages/route_express.h"
+#include "tests/unit/plain_frames.h"
 #include "tests/unit/shortcut_support.h"
 
 namespace ravelin {
@@ -18,26 +18,14 @@ namespace {
 
 using test::Bytes;
 
-const char* const kFrames[] = {
-    "tcp 10.0.0.1:4000 > 198.18.0.1:443 ack len=6",
-    "tcp 10.0.0.1:4000 > 198.18.0.1:443 syn",
-    "udp 10.0.0.1:4000 > 198.18.0.1:53 len=20",
-    "udp 10.0.0.1:68 > 198.18.0.1:67",
-    "udp 10.0.0.1:68 > 198.18.0.1:67 ttl=1",
-    "icmp 10.0.0.1 > 198.18.0.1 echo-request id=1 seq=4 len=9",
-    "tcp [fd00::1]:4000 > [fd00::2]:443 ack",
-    "vlan=5 udp 10.0.0.1:68 > 198.18.0.1:67",
-};
-
 class ExpressRead : public testing::Test {
   protected:
     ExpressRead() {
         test::test_eal();
-        for (const char* text : kFrames) {
-            auto packet = parse_packet_text(text, {.port = "lan", .port_macs = {}});
-            EXPECT_TRUE(packet.ok()) << text;
-            good_.push_back(packet->frame);
-        }
+        for (const char* text : test::kFrames) good_.push_back(test::frame_of(text));
+        for (const char* text :
+             {"udp 10.0.0.1:68 > 198.18.0.1:67 ttl=1", "vlan=5 udp 10.0.0.1:68 > 198.18.0.1:67"})
+            good_.push_back(test::frame_of(text));
         std::memcpy(own_.bytes.data(), good_[0].data(), own_.bytes.size());
     }
     // One frame in four is whole; of the rest bytes are changed, or the end is missing.
@@ -102,6 +90,32 @@ TEST_F(ExpressRead, TheSameAtOnceAndOneByOne) {
     }
     EXPECT_GT(plain_, 10'000u);
     EXPECT_GT(odd_, 10'000u);
+}
+
+// What routers forward and what they do not, and both ends of every block.
+TEST(ExpressRoute, OrdinaryAddressesAtOnceAndOneByOne) {
+    const uint32_t edges[] = {0,          0x00ffffff, 0x01000000, 0x7effffff, 0x7f000000,
+                              0x7fffffff, 0x80000000, 0xa9fdffff, 0xa9fe0000, 0xa9feffff,
+                              0xa9ff0000, 0xdfffffff, 0xe0000000, 0xffffffff, 0x0a000001};
+    ExpressBurst burst;
+    burst.count = 0;
+    uint64_t good = 0, all = 0;
+    const auto compare = [&] {
+        const uint64_t bits = between_ordinary(burst);
+        ASSERT_EQ(bits, between_ordinary_one_by_one(burst));
+        good += static_cast<unsigned>(__builtin_popcountll(bits));
+        all += burst.count;
+        burst.count = 0;
+    };
+    for (const uint32_t source : edges)
+        for (const uint32_t destination : edges) {
+            burst.source[burst.count] = source;
+            burst.destination[burst.count++] = destination;
+            if (burst.count == ExpressBurst::kCapacity) compare();
+        }
+    compare();
+    EXPECT_EQ(all, 225u);
+    EXPECT_EQ(good, 7u * 7 - 7);  // seven addresses are ordinary
 }
 
 // A sender on the same machine leaves the sum of the addresses there for its NIC: parse completes.

@@ -148,11 +148,8 @@ class World {
         twins_.both([&](StageFixture& box) { box.receive("lan", {arp}); });
     }
     void learn() {
-        const auto by = [](PortId port, const char* gateway) {
-            return WeightedHop{
-                {.on_link = false, .port = port, .gateway = *IpAddress::parse(gateway)}};
-        };
-        const std::vector<WeightedHop> hops{by(kWan, "192.0.2.8"), by(kTwo, "198.51.100.9")};
+        const std::vector<WeightedHop> hops{learned_hop(kWan, "192.0.2.8"),
+                                            learned_hop(kTwo, "198.51.100.9")};
         const std::string to = one_of({"203.0.113.7/32", "8.8.0.0/16", "203.0.113.16/29"});
         switch (random_() % 4) {
             case 0:

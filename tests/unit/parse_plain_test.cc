@@ -7,29 +7,13 @@
 
 #include <random>
 
-#include "dataplane/net/packet_text.h"
 #include "pipelines/net/checksum.h"
-#include "tests/support/frames.h"
+#include "tests/unit/plain_frames.h"
 
 namespace ravelin {
 namespace {
 
 using test::Bytes;
-
-const char* const kFrames[] = {
-    "tcp 10.0.0.1:4000 > 198.18.0.1:443 ack len=6",
-    "tcp 10.0.0.1:4000 > 198.18.0.1:443 syn",
-    "udp 10.0.0.1:4000 > 198.18.0.1:53 len=20",
-    "udp 10.0.0.1:68 > 198.18.0.1:67",
-    "icmp 10.0.0.1 > 198.18.0.1 echo-request id=1 seq=4 len=9",
-    "tcp [fd00::1]:4000 > [fd00::2]:443 ack",
-};
-
-Bytes frame_of(const char* text) {
-    auto packet = parse_packet_text(text, {.port = "lan", .port_macs = {}});
-    EXPECT_TRUE(packet.ok()) << text << ": " << packet.error().message;
-    return packet.ok() ? packet->frame : Bytes{};
-}
 
 MacAddress destination_of(const Bytes& bytes) {
     MacAddress mac;
@@ -57,8 +41,8 @@ class ParsePlain : public testing::Test {
 };
 
 TEST_F(ParsePlain, TakesTcpAndUdpOverIpv4) {
-    for (const char* text : kFrames) {
-        const Bytes bytes = frame_of(text);
+    for (const char* text : test::kFrames) {
+        const Bytes bytes = test::frame_of(text);
         const MacAddress mac = destination_of(bytes), other{{2, 9, 9, 9, 9, 9}};
         const bool simple = text[0] != 'i' && std::string_view(text).find('[') == std::string::npos;
         EXPECT_EQ(taken(bytes, {.port_mac = &mac, .router = true}, 0), simple) << text;
@@ -89,7 +73,7 @@ Bytes damaged(Bytes bytes, std::mt19937& random) {
 TEST_F(ParsePlain, AgreesWithParseFrameOnDamagedFrames) {
     std::mt19937 random(7);
     std::vector<Bytes> frames;
-    for (const char* text : kFrames) frames.push_back(frame_of(text));
+    for (const char* text : test::kFrames) frames.push_back(test::frame_of(text));
     unsigned took = 0;
     for (unsigned i = 0; i < 60'000; ++i) {
         const Bytes& whole = frames[random() % frames.size()];

@@ -118,11 +118,8 @@ class World {
     }
     // A routing daemon's ways to the far ends: one next hop, two, or none any more.
     void learn() {
-        const auto by = [](PortId port, const char* gateway) {
-            return WeightedHop{
-                {.on_link = false, .port = port, .gateway = *IpAddress::parse(gateway)}};
-        };
-        const std::vector<WeightedHop> v4{by(kWan, "192.0.2.8"), by(kTwo, "198.51.100.9")};
+        const std::vector<WeightedHop> v4{learned_hop(kWan, "192.0.2.8"),
+                                          learned_hop(kTwo, "198.51.100.9")};
         switch (random_() % 6) {
             case 0:
                 return twins_.learn("203.0.113.0/24", v4);
@@ -135,7 +132,7 @@ class World {
                                                         ? std::vector<WeightedHop>{}
                                                         : std::vector<WeightedHop>{v4[0]});
             case 4:
-                return twins_.learn("2001:db8::/32", {by(kWan, "fd00:2::3")});
+                return twins_.learn("2001:db8::/32", {learned_hop(kWan, "fd00:2::3")});
             default:
                 return twins_.learn("2001:db8::/32", {});
         }

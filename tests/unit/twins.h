@@ -28,6 +28,11 @@ inline Frames by_flow(Frames frames) {
     return frames;
 }
 
+/// A next hop that a routing daemon tells of.
+inline WeightedHop learned_hop(PortId port, const char* gateway) {
+    return {{.on_link = false, .port = port, .gateway = *IpAddress::parse(gateway)}};
+}
+
 class Twins {
   public:
     explicit Twins(const std::string& yaml) : with_(yaml), without_(yaml) {
