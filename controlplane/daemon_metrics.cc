@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Daemon that tells the metrics what the control plane knows.
+#include <algorithm>
 #include <optional>
 
 #include "controlplane/daemon.h"
@@ -41,6 +42,10 @@ metrics::Snapshot Daemon::metrics_now() {
             out.ports.back().shares.push_back(
                 {s.principal(), s.bytes(), s.packets(), s.dropped(), s.marked()});
     }
+    const double hz = std::max(1.0, static_cast<double>(status.principals().cycles_hz()));
+    for (const model::PrincipalRecord& p : status.principals().principals())
+        out.principals.push_back({p.name(), p.packets(), p.bytes(), p.drops(), p.flows(),
+                                  static_cast<double>(p.cycles()) / hz});
     const model::LiveStatus& live = status.live();
     out.live = {
         {live.latency().begin(), live.latency().end()}, live.latency_sum_ns(), live.expired()};
@@ -51,7 +56,13 @@ metrics::Snapshot Daemon::metrics_now() {
     return out;
 }
 
+// Principals are asked for beforehand: the link keeps what a status says.
 void Daemon::refresh_metrics() {
+    if (link_.connected() && !live_.tree()["principals"].items().empty()) {
+        model::ToDataplane request;
+        request.mutable_status();
+        link_.send(std::move(request), kMetricsPeriod, [](const Result<model::Reply>&) {});
+    }
     metrics_.set(metrics_now());
     loop_.after(kMetricsPeriod, [this] { refresh_metrics(); });
 }

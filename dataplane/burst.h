@@ -10,6 +10,7 @@ namespace ravelin {
 
 struct Burst {
     static constexpr unsigned kCapacity = limits::kBurst;
+    static constexpr DropCode kGoesOn = 1;
 
     unsigned count = 0;
     bool changed = false;  ///< a verdict other than pass was written since the last settle
@@ -44,10 +45,19 @@ struct Burst {
         reasons[i] = reason;
         changed = true;
     }
-    /// The stage has taken the frame; nobody frees it here.
+    /// The stage has taken the frame; nobody frees it here. It is done with.
     void consume(unsigned i) {
         verdicts[i] = Verdict::kConsumed;
+        reasons[i] = 0;
         changed = true;
+    }
+    /// The same where its way goes on: by another worker, or later.
+    void hand_on(unsigned i) {
+        consume(i);
+        reasons[i] = kGoesOn;
+    }
+    [[nodiscard]] bool goes_on(unsigned i) const {
+        return verdicts[i] == Verdict::kConsumed && reasons[i] == kGoesOn;
     }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/pipeline.h"
 
+#include "dataplane/account.h"
 #include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/express.h"
@@ -12,15 +13,21 @@ namespace ravelin {
 
 void Pipeline::run(Burst& burst, WorkerContext& context, size_t first) noexcept {
     const auto& steps = context.policy->steps;
+    Account* const account = context.account;
+    if (account != nullptr) [[unlikely]]
+        account->enter(first == 0 ? Account::kReceive : Account::place_of(first));
     for (size_t i = first; i < steps.size() && burst.count != 0; ++i) {
+        const unsigned n = burst.count;
         stages_[steps[i].stage]->process(burst, *steps[i].policy, context);
         if (burst.watched) [[unlikely]]
             record_trace(burst, steps[i].stage, context);
-        if (!burst.changed) continue;
-        if (context.dry_run) return;  // one packet, and its story has ended
-        settle(burst, context);
+        if (burst.changed && context.dry_run) return;  // one packet, and its story has ended
+        if (burst.changed) settle(burst, Account::place_of(i + 1), context);
+        if (account != nullptr) [[unlikely]]
+            account->lap(Account::place_of(i), n);  // frames freed are of this place too
     }
-    transmit(burst, context);
+    if (burst.count != 0) transmit(burst, context);
+    burst.watched = false;
 }
 
 void Pipeline::express(ExpressBurst& burst, WorkerContext& context) noexcept {
@@ -30,7 +37,9 @@ void Pipeline::express(ExpressBurst& burst, WorkerContext& context) noexcept {
     }
 }
 
-void Pipeline::settle(Burst& burst, WorkerContext& context) noexcept {
+void Pipeline::settle(Burst& burst, unsigned place, WorkerContext& context) noexcept {
+    if (context.account != nullptr) [[unlikely]]
+        context.account->leave(burst, place);
     rte_mbuf* dead[Burst::kCapacity];
     unsigned dropped = 0, kept = 0, consumed = 0;
     for (unsigned i = 0; i < burst.count; ++i) {
@@ -61,7 +70,11 @@ void Pipeline::transmit(Burst& burst, WorkerContext& context) noexcept {
     if (burst.watched) [[unlikely]]
         record_trace(burst, TraceRecord::kLeft, context);
     if (context.dry_run) return;
-    if (burst.changed) settle(burst, context);
+    Account* const account = context.account;
+    const unsigned last = Account::place_of(context.policy->steps.size()), n = burst.count;
+    if (burst.changed) settle(burst, last, context);
+    if (account != nullptr) [[unlikely]]
+        account->send(burst, last + 1);
     for (unsigned i = 0, end = 0; i < burst.count; i = end) {  // runs of one port
         const PortId port = burst.meta[i].out_port;
         while (end < burst.count && burst.meta[end].out_port == port) ++end;
@@ -70,7 +83,8 @@ void Pipeline::transmit(Burst& burst, WorkerContext& context) noexcept {
         context.transmitter->send(burst.frames + i, end - i, port, context);
     }
     burst.count = 0;
-    burst.watched = false;
+    if (account != nullptr) [[unlikely]]
+        account->lap(last, n);
 }
 
 void Pipeline::resume(rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept {
@@ -86,7 +100,10 @@ void Pipeline::resume(rte_mbuf** frames, unsigned n, WorkerContext& context) noe
             const bool gone = after != Handoff::kResumeTransmit && first == steps.size();
             if (gone) resumed_.drop(resumed_.count - 1, kDropStaleHandoff);
         }
-        if (resumed_.changed) settle(resumed_, context);
+        const unsigned last = Account::place_of(steps.size());
+        if (context.account != nullptr) [[unlikely]]
+            context.account->enter(last);
+        if (resumed_.changed) settle(resumed_, last, context);
         if (after == Handoff::kResumeTransmit)
             transmit(resumed_, context);
         else

@@ -26,7 +26,8 @@ class Pipeline {
     void tick(WorkerContext& context) noexcept;
 
   private:
-    void settle(Burst& burst, WorkerContext& context) noexcept;
+    /// `place`: as far as those that left have come (Account).
+    void settle(Burst& burst, unsigned place, WorkerContext& context) noexcept;
     void transmit(Burst& burst, WorkerContext& context) noexcept;
     std::vector<std::unique_ptr<Stage>> stages_;
     Burst resumed_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/account.h"
 #include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/fold.h"
@@ -67,10 +68,19 @@ struct Shortcut::Passing {
         frames[count++] = frame;
     }
     void send() noexcept {
-        if (count != 0) context.transmitter->send(frames, count, port, context);
+        if (count == 0) return;
+        if (context.account != nullptr) [[unlikely]]
+            context.account->passed(frames, count);
+        context.transmitter->send(frames, count, port, context);
         count = 0;
     }
 };
+
+// What a turn that is timed learns: how many went by a way, and how many did not.
+inline void Shortcut::lap(unsigned hits, unsigned misses, WorkerContext& context) noexcept {
+    if (context.account != nullptr) [[unlikely]]
+        context.account->lap_shortcut(hits, misses);
+}
 
 Shortcut::Shortcut() : ways_(new Way[kWays + 1]) {}
 
@@ -97,6 +107,7 @@ unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port, unsigned all
     waiting_.clear();
     passing.send();
     passing.tally.flush(context.counters);
+    lap(known - passing.left, n - known + passing.left, context);
     if (passing.left > allowed) [[unlikely]]
         passing.left = shed(frames, passing.left, allowed, context);
     std::copy(frames + known, frames + n, frames + passing.left);
@@ -138,6 +149,8 @@ unsigned Shortcut::shed(rte_mbuf** frames, unsigned n, unsigned allowed,
     }
     rte_pktmbuf_free_bulk(given_up, dropped);
     context.counters.add(kDropOverload, dropped);
+    if (context.account != nullptr) [[unlikely]]
+        context.account->shed(dropped);
     return kept;
 }
 

@@ -106,6 +106,7 @@ class Shortcut {
 
     unsigned shed(rte_mbuf** frames, unsigned n, unsigned allowed, WorkerContext& context) noexcept;
     bool opens(const WorkerContext& context, bool crowded) noexcept;
+    static void lap(unsigned hits, unsigned misses, WorkerContext& context) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
     bool pass(const shortcut::Head& head, rte_mbuf* frame, Passing& passing) noexcept;
     [[nodiscard]] Way* follow(const shortcut::Head& head, rte_mbuf& frame,

@@ -31,6 +31,7 @@ class KernelPath;
 class LearnedRoutes;
 class Shortcut;
 struct ExpressBurst;
+class Account;
 class Version;
 
 /// A drop or counter a stage declares: its name within the stage, one help sentence.
@@ -61,6 +62,7 @@ struct WorkerContext {
     const LearnedRoutes* learned = nullptr;    ///< null: none are learned
     const Version* learned_version = nullptr;  ///< of `learned`
     Shortcut* shortcut = nullptr;              ///< null: nobody takes one
+    Account* account = nullptr;                ///< null: no principals are declared, or a dry run
     /// explain: decide as always, but change nothing: no flow, no counter, no reply, no hold.
     bool dry_run = false;
 

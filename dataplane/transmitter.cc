@@ -69,6 +69,8 @@ void Transmitter::send_elsewhere(rte_mbuf* frame, PortId port, WorkerContext& co
     }
     PacketMeta meta;
     meta.out_port = port;
+    // Counted by this worker, and charged to whom the frame says.
+    meta.flags = PacketMeta::kLocalOrigin | PacketMeta::kTunnelled;
     meta.principal = charged_to(*frame);
     context.handoff->send(owner, frame, meta, Handoff::kResumeTransmit);
     context.counters.add(kHandedOver);

@@ -84,45 +84,6 @@ void Worker::wake_if_asleep() noexcept {
     if (using_.load(std::memory_order_seq_cst) == kAsleep) wake();
 }
 
-bool Worker::execute(Command& command) {
-    return post(command) && wait_for(command, std::chrono::steady_clock::now() + kPatience);
-}
-
-bool Worker::post(Command& command) noexcept {
-    if (stuck()) return false;
-    command.done.store(false, std::memory_order_relaxed);
-    Command* none = nullptr;
-    if (!command_.compare_exchange_strong(none, &command, std::memory_order_release,
-                                          std::memory_order_relaxed))
-        return false;
-    wake();
-    return true;
-}
-
-bool Worker::wait_for(Command& command, std::chrono::steady_clock::time_point deadline) {
-    while (!command.done.load(std::memory_order_acquire)) {
-        Command* back = &command;
-        if (std::chrono::steady_clock::now() > deadline &&
-            command_.compare_exchange_strong(back, nullptr, std::memory_order_relaxed)) {
-            give_up();
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::microseconds(20));
-    }
-    return true;
-}
-
-std::optional<WorkerId> execute_on_all(std::span<const std::unique_ptr<Worker>> workers,
-                                       std::span<Command* const> commands) {
-    std::vector<bool> posted(workers.size());
-    for (size_t i = 0; i < workers.size(); ++i) posted[i] = workers[i]->post(*commands[i]);
-    const auto deadline = std::chrono::steady_clock::now() + Worker::kPatience;
-    std::optional<WorkerId> silent;
-    for (size_t i = 0; i < workers.size(); ++i)
-        if (!posted[i] || !workers[i]->wait_for(*commands[i], deadline)) silent = workers[i]->id();
-    return silent;
-}
-
 // The page to read first: what a worker does, turn after turn.
 void Worker::loop() noexcept {
     pthread_setname_np(pthread_self(), "worker");
@@ -139,20 +100,32 @@ void Worker::loop() noexcept {
     rte_thread_unregister();
 }
 
+// Of a timed turn: what `packets` took at a place.
+inline void Worker::lap(unsigned place, unsigned packets) noexcept {
+    if (context_.account != nullptr) [[unlikely]]
+        context_.account->lap(place, packets);
+}
+
 void Worker::turn() noexcept {
     context_.now = clock_();
     context_.policy = policy_->load(std::memory_order_seq_cst);
     using_.store(reinterpret_cast<uintptr_t>(context_.policy), std::memory_order_release);
     transmitter_.follow(context_);
+    const bool charges = context_.policy->principals != nullptr;
+    if (charges != (context_.account != nullptr)) [[unlikely]]
+        open_account();
     run_command();
+    lap(Account::kTurn, 0);
     unsigned moved = receive();
     moved += take_over();
     if (context_.kernel != nullptr && context_.worker == 0) moved += take_from_kernel();
     pipeline_.tick(context_);
+    lap(Account::kTurn, 0);
     run_emitted();
     if (const unsigned lost = handoff_.flush()) context_.counters.add(kDropHandoffFull, lost);
+    lap(Account::kTurn, 0);
     transmitter_.flush(context_);
-    account(moved);
+    finish(moved);
     if (moved != 0)
         empty_turns_ = 0;
     else if (adaptive_ && ++empty_turns_ > kSpinTurns)
@@ -164,7 +137,10 @@ unsigned Worker::receive() noexcept {
     for (RxQueue& q : queues_) {
         rte_mbuf* frames[limits::kArrivals];
         const unsigned n = rte_eth_rx_burst(q.device, q.queue, frames, limits::kArrivals);
-        if (n == 0) continue;
+        if (n == 0) {
+            lap(Account::kTurn, 0);
+            continue;
+        }
         uint64_t bytes = 0;
         for (unsigned i = 0; i < n; ++i) {
             rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
@@ -172,6 +148,7 @@ unsigned Worker::receive() noexcept {
         }
         context_.counters.add(port_counter(q.port, kRxPackets), n);
         context_.counters.add(port_counter(q.port, kRxBytes), bytes);
+        lap(Account::kReceive, n);
         const unsigned left = take_shortcuts(frames, n, q);
         for (unsigned done = 0; done < left; done += Burst::kCapacity)
             run_received(frames + done, std::min(left - done, Burst::kCapacity), q.port);
@@ -206,6 +183,7 @@ unsigned Worker::take_over() noexcept {
         rte_mbuf* frames[Burst::kCapacity];
         const unsigned n = handoff_.receive(from, frames, Burst::kCapacity);
         if (n == 0) continue;
+        lap(Account::kTurn, 0);
         context_.counters.add(kTakenOver, n);
         pipeline_.resume(frames, n, context_);
         run_emitted();
@@ -219,6 +197,7 @@ unsigned Worker::take_from_kernel() noexcept {
     rte_mbuf* frames[Burst::kCapacity];
     const unsigned n = context_.kernel->receive(frames, Burst::kCapacity);
     if (n == 0) return 0;
+    lap(Account::kTurn, 0);
     for (unsigned i = 0; i < n; ++i) {
         PacketMeta meta;
         meta.flags = PacketMeta::kLocalOrigin | PacketMeta::kFromKernel;
@@ -247,16 +226,25 @@ void Worker::run_command() noexcept {
     Command* command = command_.exchange(nullptr, std::memory_order_acquire);
     if (command == nullptr) return;  // taken back in between
     command->run(*this);
+    if (context_.account != nullptr) context_.account->served();
     command->done.store(true, std::memory_order_release);
 }
 
-void Worker::account(unsigned moved) noexcept {
+void Worker::finish(unsigned moved) noexcept {
+    if (context_.account != nullptr) [[unlikely]]
+        context_.account->close(moved != 0);
     // One clock reading a turn: its time is charged at the start of the next.
     const uint64_t spent = context_.now.ns - turn_started_ns_;
     turn_started_ns_ = context_.now.ns;
     context_.counters.add(kLoops);
     context_.counters.add(last_turn_moved_ ? kBusyNs : kIdleNs, spent);
     last_turn_moved_ = moved != 0;
+}
+
+// The policy has principals now, or none any more.
+void Worker::open_account() noexcept {
+    context_.account = context_.account == nullptr ? account_.get() : nullptr;
+    if (context_.account != nullptr) context_.account->open();
 }
 
 void Worker::rest() noexcept {
@@ -281,6 +269,7 @@ void Worker::rest() noexcept {
     // a policy knows that we will load that one.
     using_.store(kAwake, std::memory_order_seq_cst);
     context_.counters.add(kSleeps);
+    if (context_.account != nullptr) context_.account->slept();
 }
 
 }  // namespace ravelin

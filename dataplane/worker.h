@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "dataplane/account.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/express.h"
 #include "dataplane/flow_table.h"
@@ -97,6 +98,12 @@ class Worker {
     [[nodiscard]] size_t flow_memory() const { return flows_->memory_bytes(); }
     [[nodiscard]] uint32_t flow_capacity() const { return flows_->capacity(); }
     [[nodiscard]] const Shortcut& shortcut() const { return shortcut_; }
+    /// Control thread, before a policy with principals is published.
+    void keep_account() {
+        if (account_ == nullptr) account_ = std::make_unique<Account>();
+    }
+    /// Null: no policy had principals yet. Any thread may read it.
+    [[nodiscard]] const Account* account() const { return account_.get(); }
 
     /// For commands only: what runs on the worker's own thread.
     WorkerContext& context() { return context_; }
@@ -117,7 +124,9 @@ class Worker {
     unsigned take_from_kernel() noexcept;
     void run_emitted() noexcept;
     void run_command() noexcept;
-    void account(unsigned moved) noexcept;
+    void open_account() noexcept;
+    void finish(unsigned moved) noexcept;
+    void lap(unsigned place, unsigned packets) noexcept;
     void rest() noexcept;
 
     static constexpr uintptr_t kAsleep = UINTPTR_MAX, kAwake = UINTPTR_MAX - 1;
@@ -132,6 +141,7 @@ class Worker {
     Transmitter transmitter_;
     Shortcut shortcut_;
     Express express_;
+    std::unique_ptr<Account> account_;
     ByteRing events_;
     std::vector<RxQueue> queues_;
     const PolicySlot* policy_;

@@ -82,6 +82,16 @@ Json json_of(const model::FlowRecord& f) {
             {"principal", f.principal()}};
 }
 
+Json json_of(const model::PrincipalRecord& p) {
+    return {{"name", p.name()},
+            {"packets", p.packets()},
+            {"bytes", p.bytes()},
+            {"cycles", p.cycles()},
+            {"drops", p.drops()},
+            {"flows", p.flows()},
+            {"caps", {{"flows", p.flows_cap()}}}};
+}
+
 Json json_of(const model::NeighbourRecord& n) {
     return {{"port", n.port()},
             {"address", n.address()},

@@ -16,6 +16,7 @@ Json json_of(const model::TraceEvent& event);
 Json json_of(const model::CapturedFrame& frame);  ///< `data` in base64
 Json json_of(const model::Explanation& explanation);
 Json json_of(const model::FlowRecord& flow);
+Json json_of(const model::PrincipalRecord& p);
 Json json_of(const model::NeighbourRecord& neighbour);
 Json json_of(const model::RouteRecord& route);
 Json json_of(const model::RuleProof& proof);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// flows, delete-flows, neighbours, routes, explain, selftest.
+// flows, delete-flows, principals, neighbours, routes, explain, selftest.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -63,6 +63,17 @@ void delete_flows(Services& s, const CallPtr& call) {
     request.mutable_delete_flows()->set_address(**address);
     ask(s, call, std::move(request), [](const model::Reply& reply) {
         return Json{{"deleted", reply.total()}};
+    });
+}
+
+void principals(Services& s, const CallPtr& call) {
+    model::ToDataplane request;
+    request.mutable_principals();
+    ask(s, call, std::move(request), [](const model::Reply& reply) {
+        const model::PrincipalRecords& found = reply.principals();
+        return Json{{"principals", json_list(found.principals())},
+                    {"cycles_hz", found.cycles_hz()},
+                    {"workers", found.workers()}};
     });
 }
 
@@ -144,6 +155,7 @@ void add_lookup_methods(Server& server, Services& services) {
     Services* s = &services;
     server.add("flows", [s](const CallPtr& call) { flows(*s, call); });
     server.add("delete-flows", [s](const CallPtr& call) { delete_flows(*s, call); });
+    server.add("principals", [s](const CallPtr& call) { principals(*s, call); });
     server.add("neighbours", [s](const CallPtr& call) { neighbours(*s, call); });
     server.add("routes", [s](const CallPtr& call) { routes(*s, call); });
     server.add("explain", [s](const CallPtr& call) { explain(*s, call); });

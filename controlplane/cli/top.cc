@@ -14,10 +14,12 @@ namespace {
 
 constexpr unsigned kBar = 24;      // cells
 constexpr size_t kMostNames = 10;  // drops and rules shown
+constexpr size_t kMostPrincipals = 40;
 
 struct Top {
     uint64_t interval_ms = 1000;
     uint32_t count = 0;
+    std::string by;
 };
 
 std::string header(const Rates& r, const Context& context) {
@@ -62,7 +64,26 @@ std::string names_table(const std::vector<Named>& names, const char* title,
     return table.text(context.colour) + "\n";
 }
 
+/// Whose the workers' time is, and what they got for it.
+std::string principals_table(const Rates& r, const Context& context) {
+    Table table({{"PRINCIPAL"},
+                 {"CYCLES"},
+                 {"", Align::kRight},
+                 {"RATE", Align::kRight},
+                 {"", Align::kRight},
+                 {"DROPS", Align::kRight},
+                 {"FLOWS", Align::kRight}});
+    for (size_t i = 0; i < std::min(r.principals.size(), kMostPrincipals); ++i) {
+        const auto& [name, p] = r.principals[i];
+        table.add({name, bar(p.cycles, kBar, !context.tty), fmt::format("{:.1f} %", 100 * p.cycles),
+                   scaled(p.packets, "pps"), scaled(8 * p.bytes, "bit/s"), scaled(p.drops, "pps"),
+                   grouped(static_cast<uint64_t>(p.flows))});
+    }
+    return table.text(context.colour) + "\n";
+}
+
 std::string view(const Rates& r, const Context& context) {
+    if (!r.principals.empty()) return header(r, context) + principals_table(r, context);
     return header(r, context) + ports_table(r, context) + workers_table(r, context) +
            names_table(r.drops, "DROPS", context) + names_table(r.rules, "RULES", context);
 }
@@ -93,11 +114,12 @@ void show(const Context& context, const Rates& r) {
 ExitCode top(const Context& context, const Top& options) {
     const Interrupt interrupt;
     Client client = context.connect();
-    Sample before = take_sample(client);
+    const bool by_principal = !options.by.empty();
+    Sample before = take_sample(client, by_principal);
     if (context.tty && !context.json) context.print("\x1b[2J");
     for (uint32_t shown = 0; options.count == 0 || shown < options.count; ++shown) {
         if (interrupt.wait(static_cast<int>(options.interval_ms))) break;
-        Sample now = take_sample(client);
+        Sample now = take_sample(client, by_principal);
         show(context, rates(before, now));
         before = std::move(now);
     }
@@ -108,10 +130,13 @@ ExitCode top(const Context& context, const Top& options) {
 
 void add_top_command(CLI::App& root, Context& context) {
     auto options = std::make_shared<Top>();
-    CLI::App& command =
-        add_command(root, "top", "Watch ports, workers, drops, rules and flows live",
-                    "ravelin top --interval 2s\nravelin --json top --count 1", context,
-                    [&context, options] { return top(context, *options); });
+    CLI::App& command = add_command(
+        root, "top", "Watch ports, workers, drops, rules and flows live",
+        "ravelin top --interval 2s\nravelin top --by principal\nravelin --json top --count 1",
+        context, [&context, options] { return top(context, *options); });
+    command.add_option("--by", options->by, "Show principals instead: their part of the workers")
+        ->type_name("WHAT")
+        ->check(CLI::IsMember({"principal"}));
     add_duration(command, "--interval", options->interval_ms, "Time between two views, such as 1s");
     command.add_option("--count", options->count, "End after so many views; default: at Ctrl-C");
 }

@@ -38,6 +38,45 @@ PortCounts port_rates(const PortCounts& before, const PortCounts& now, double se
             increase(before.rx_missed, now.rx_missed) / seconds};
 }
 
+void take_principals(Client& client, Sample& s) {
+    const Json answer = client.call("principals");
+    for (const Json& p : list(answer, "principals"))
+        s.principals[text(p, "name")] = {real(p, "packets"), real(p, "bytes"), real(p, "cycles"),
+                                         real(p, "drops"), real(p, "flows")};
+    s.cycles_hz = std::max(1.0, real(answer, "cycles_hz") * real(answer, "workers"));
+}
+
+std::vector<PrincipalRates> principal_rates(const Sample& before, const Sample& now,
+                                            double seconds) {
+    std::vector<PrincipalRates> out;
+    for (const auto& [name, counts] : now.principals) {
+        const auto at = before.principals.find(name);
+        const PrincipalCounts old = at == before.principals.end() ? PrincipalCounts{} : at->second;
+        out.push_back({name,
+                       {.packets = increase(old.packets, counts.packets) / seconds,
+                        .bytes = increase(old.bytes, counts.bytes) / seconds,
+                        .cycles = increase(old.cycles, counts.cycles) / seconds / now.cycles_hz,
+                        .drops = increase(old.drops, counts.drops) / seconds,
+                        .flows = counts.flows}});
+    }
+    std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+        return a.second.cycles > b.second.cycles;
+    });
+    return out;
+}
+
+Json to_json(const std::vector<PrincipalRates>& list) {
+    Json out = Json::array();
+    for (const auto& [name, p] : list)
+        out.push_back({{"name", name},
+                       {"pps", p.packets},
+                       {"bps", 8 * p.bytes},
+                       {"cycles", p.cycles},
+                       {"drops_pps", p.drops},
+                       {"flows", p.flows}});
+    return out;
+}
+
 Json to_json(const std::vector<Named>& list) {
     Json out = Json::array();
     for (const Named& n : list) out.push_back({{"name", n.name}, {"pps", n.per_second}});
@@ -46,7 +85,7 @@ Json to_json(const std::vector<Named>& list) {
 
 }  // namespace
 
-Sample take_sample(Client& client) {
+Sample take_sample(Client& client, bool by_principal) {
     Sample s;
     const Json status = client.call("status");
     s.generation = number(status, "generation");
@@ -72,6 +111,7 @@ Sample take_sample(Client& client) {
     for (const Json& d : list(drops, "drops"))
         s.drops[text(d, "name").substr(std::string_view("drop.").size())] = real(d, "value");
     for (const Json& r : list(rules, "rules")) s.rules[text(r, "name")] = real(r, "packets");
+    if (by_principal) take_principals(client, s);
     s.seconds = monotonic_seconds();
     return s;
 }
@@ -86,7 +126,8 @@ Rates rates(const Sample& before, const Sample& now) {
             .ports = {},
             .busy = {},
             .drops = {},
-            .rules = {}};
+            .rules = {},
+            .principals = principal_rates(before, now, seconds)};
     for (const auto& [name, counts] : now.ports) {
         const auto old = before.ports.find(name);
         r.ports[name] =
@@ -118,7 +159,7 @@ Json to_json(const Rates& r) {
             {"uptime_ms", r.uptime_ms},     {"flows", r.flows},
             {"flows_unproven", r.unproven}, {"ports", ports},
             {"workers", workers},           {"drops", to_json(r.drops)},
-            {"rules", to_json(r.rules)}};
+            {"rules", to_json(r.rules)},    {"principals", to_json(r.principals)}};
 }
 
 }  // namespace ravelin::cli

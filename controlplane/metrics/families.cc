@@ -190,6 +190,23 @@ void add_tables(Scrape& scrape, const Snapshot& s) {
     }
 }
 
+void add_principals(Scrape& scrape, const Snapshot& s) {
+    for (const PrincipalState& p : s.principals) {
+        const Labels labels{{"principal", p.name}};
+        scrape.counter("ravelin_principal_packets_total", "Packets charged to a principal.", labels,
+                       as_double(p.packets));
+        scrape.counter("ravelin_principal_bytes_total",
+                       "Bytes of IP packets charged to a principal.", labels, as_double(p.bytes));
+        scrape.counter("ravelin_principal_drops_total",
+                       "Packets charged to a principal that were dropped.", labels,
+                       as_double(p.drops));
+        scrape.counter("ravelin_principal_worker_seconds_total",
+                       "Time of the workers charged to a principal.", labels, p.seconds);
+        scrape.gauge("ravelin_principal_flows", "Flows charged to a principal.", labels,
+                     as_double(p.flows));
+    }
+}
+
 void add_live(Scrape& scrape, const LiveState& live) {
     auto& out = scrape.histogram("ravelin_live_change_seconds",
                                  "Live changes by the time from the data plane's receipt to the "
@@ -214,6 +231,7 @@ std::vector<MetricFamily> families(const Snapshot& snapshot, const CounterReader
     Scrape scrape;
     add_state(scrape, snapshot, reader);
     add_tables(scrape, snapshot);
+    add_principals(scrape, snapshot);
     if (snapshot.dataplane_up) add_live(scrape, snapshot.live);
     if (reader != nullptr) {
         add_segment(scrape, *reader);

@@ -54,6 +54,13 @@ struct LiveState {
     uint64_t expired = 0;  ///< set elements
 };
 
+/// What is charged to a principal.
+struct PrincipalState {
+    std::string name;
+    uint64_t packets = 0, bytes = 0, drops = 0, flows = 0;
+    double seconds = 0;  ///< of the workers
+};
+
 struct Snapshot {
     bool dataplane_up = false;
     uint64_t generation = 0;  ///< in force; 0: none
@@ -64,8 +71,9 @@ struct Snapshot {
     uint64_t log_lines_lost = 0;   ///< rule log lines lost, in rings or beyond the rate
     std::vector<RuleSlot> rules;
     std::vector<NatRuleSlots> nat_rules;
-    std::vector<PortState> ports;    ///< may stay empty
-    std::vector<TableState> tables;  ///< may stay empty
+    std::vector<PortState> ports;            ///< may stay empty
+    std::vector<TableState> tables;          ///< may stay empty
+    std::vector<PrincipalState> principals;  ///< may stay empty
     LiveState live;
 };
 

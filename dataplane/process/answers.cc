@@ -20,7 +20,8 @@
 namespace ravelin::answers {
 namespace {
 
-constexpr uint32_t kSlice = 4096;  // flow slots a command looks at between two bursts
+constexpr uint32_t kPrincipalsInStatus = 256;  // of metrics, a series or five each
+constexpr uint32_t kSlice = 4096;              // flow slots a command looks at between two bursts
 
 /// Copies the flows of one slice of a worker's table, or deletes those of an address.
 class FlowSlice final : public Command {
@@ -125,6 +126,8 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
     out.set_adopted_flows(box.facts().adopted_flows);
     add_ports(*store.current(), box, out);
     *out.mutable_live() = store.live();
+    if (store.current()->principals != nullptr)
+        principals(store, kPrincipalsInStatus, *out.mutable_principals());
     memory(store, out);
 }
 
@@ -238,6 +241,9 @@ bool look(const PolicyStore& store, const model::ToDataplane& request, model::Re
             return true;
         case Kind::kNeighbours:
             neighbours(store, reply);
+            return true;
+        case Kind::kPrincipals:
+            principals(store, UINT32_MAX, *reply.mutable_principals());
             return true;
         case Kind::kRoute:
             routes(store, request.route(), reply);

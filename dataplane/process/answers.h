@@ -20,6 +20,8 @@ void flows(const PolicyStore& store, uint32_t limit, model::Reply& reply);
 /// Deletes every flow with `address` (16 bytes) at either end; `total` counts them.
 void delete_flows(const PolicyStore& store, const std::string& address, model::Reply& reply);
 void neighbours(const PolicyStore& store, model::Reply& reply);
+/// The first `most` declared, the rest in one as "others"; without any, `core` and `idle`.
+void principals(const PolicyStore& store, uint32_t most, model::PrincipalRecords& out);
 /// Of one address (16 bytes), or up to `limit` of the table.
 void routes(const PolicyStore& store, const model::RouteLookup& request, model::Reply& reply);
 /// The route of an explained packet and its next hop.

@@ -37,6 +37,11 @@ uint32_t largest_mtu(const config::Node& config);
 /// Buffers that the exception path wants: 0 where no port has a TAP.
 uint64_t kernel_frames(const config::Node& config);
 
+/// What is charged to one principal, over all workers.
+struct PrincipalUse {
+    uint64_t packets = 0, bytes = 0, cycles = 0, drops = 0;  ///< bytes of L3, cycles of the TSC
+};
+
 class Appliance {
   public:
     /// Boots what `config` (conforming to kConfigSchema) declares. `run_dir` holds the shared
@@ -73,6 +78,10 @@ class Appliance {
     [[nodiscard]] const Port& carrier(PortId port) const;
     [[nodiscard]] const SourceCounts& counts_by_source() const { return *counts_by_source_; }
     [[nodiscard]] const PrincipalFlows& principal_flows() const { return principal_flows_; }
+    /// Control thread, before a policy with `principals` is published where `before` (null: none)
+    /// was in force: workers keep accounts, and who is new begins at nothing.
+    void keep_accounts(const Principals& principals, const Principals* before);
+    [[nodiscard]] PrincipalUse use_of(sched::PrincipalId id) const;
     [[nodiscard]] LearnedRoutes& learned() { return *learned_; }
     [[nodiscard]] const LearnedRoutes& learned() const { return *learned_; }
     [[nodiscard]] const NeighbourTable& neighbours() const { return *neighbours_; }
@@ -99,9 +108,11 @@ class Appliance {
     unsigned worker_count_ = 1;
     std::vector<PortPolicy> planned_;  // the ports as booted, but for their MACs
     BootFacts facts_;
+    [[nodiscard]] PrincipalUse counted(sched::PrincipalId id) const;
     PrincipalFlows principal_flows_;
     LinkKeeper links_;
     PortFacts port_facts_{.macs = {}, .principal_flows = &principal_flows_, .links = &links_};
+    std::vector<PrincipalUse> before_;  // by id: of those who had it before
     std::vector<rte_mempool*> pools_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<PortLossMeter> losses_;

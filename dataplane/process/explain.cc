@@ -14,6 +14,7 @@ ExplainCommand::ExplainCommand(std::string frame, PortId port, size_t counter_co
 void ExplainCommand::run(Worker& worker) noexcept {
     WorkerContext context = worker.context();
     context.dry_run = true;
+    context.account = nullptr;
     context.counters = WorkerCounters(scratch_.data(), scratch_rules_.data());
     context.events = &events_;
     rte_mbuf* frame = rte_pktmbuf_alloc(context.pool);

@@ -121,6 +121,12 @@ void memory(const PolicyStore& store, model::DataplaneStatus& out) {
     memory.add("flows.by_source", counts.memory_bytes(), 0, counts.capacity());
     const PrincipalFlows& by_principal = box.principal_flows();
     memory.add("flows.by_principal", by_principal.memory_bytes(), 0, sched::kMaxPrincipals);
+    if (const Principals* principals = store.current()->principals.get(); principals != nullptr)
+        memory.add("principals",
+                   Account::memory_bytes() * box.workers().size() +
+                       principals->table.size() * sizeof(sched::PrincipalTable::Entry) +
+                       principals->prefixes.capacity() * sizeof(Principals::Bound),
+                   principals->table.size(), sched::kMaxPrincipals);
     const NeighbourTable& neighbours = box.neighbours();
     memory.add("neighbours", neighbours.memory_bytes(), neighbours.list().size(),
                neighbours.capacity());

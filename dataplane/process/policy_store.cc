@@ -44,7 +44,11 @@ uint64_t blob_bytes(const config::Node& node) {
 /// A generous estimate, not a measurement: running out of memory half-way must not kill the
 /// packets. 160 MiB covers the largest root tables; the rest grows with the configuration.
 Status memory_suffices(const config::Node& config) {
-    const uint64_t needed = 20 * blob_bytes(config) + set_bytes(config["sets"]) + (160u << 20),
+    const auto workers = static_cast<uint64_t>(config["workers"]["count"].as_integer());
+    const uint64_t accounts =
+        config["principals"].items().empty() ? 0 : workers * Account::memory_bytes();
+    const uint64_t needed = 20 * blob_bytes(config) + set_bytes(config["sets"]) + accounts +
+                            (160u << 20),
                    there = available_bytes();
     if (there == 0 || needed <= there) return ok_status();
     return Error{fmt::format("policy: needs up to {} MiB while it is built, {} MiB are available",
@@ -121,6 +125,9 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::build(
     if (policy && live != nullptr && !live->rules().empty())
         policy = LiveRules::rebuilt(**policy, live->rules());
     if (!policy) return policy;
+    if (const Principals* principals = (*policy)->principals.get(); principals != nullptr)
+        appliance_->keep_accounts(*principals,
+                                  current_ == nullptr ? nullptr : current_->principals.get());
     (*policy)->epoch = (*policy)->first_epoch = next_epoch();
     if (live != nullptr)
         if (auto s = sync_sets((*policy)->sets, *live, now); !s) return std::move(s.error());

@@ -11,6 +11,13 @@ namespace {
 // noise moves by 2 %.
 constexpr double kMemory = 256;
 constexpr double kOne = 256;
+// Beyond so many times what it is reckoned to take, a stage was interrupted: the worker lost its
+// CPU. A sample that is cut still lets it become dearer, step by step.
+constexpr double kInterrupted = 4;
+// The first samples may have fetched code and touched pages for the first time, which takes up to
+// a thousand times as long and would be in the mean for thousands of bursts: what they say is
+// forgotten once one says less than half of it.
+constexpr uint32_t kCold = 32;
 constexpr double kMostCycles = 1 << 20;             // a packet: beyond it the machine slept
 constexpr uint64_t kMostBurst = uint64_t{1} << 31;  // cycles; what is beyond goes to the last
 
@@ -21,6 +28,8 @@ constexpr auto kReciprocals = [] {
     return table;
 }();
 
+uint32_t share_of(uint32_t packets) { return kReciprocals[std::min(packets, limits::kBurst)]; }
+
 uint32_t weight_of(double cycles) {
     return static_cast<uint32_t>(std::lround(std::clamp(cycles, 0.0, kMostCycles) * kOne));
 }
@@ -30,7 +39,14 @@ uint32_t weight_of(double cycles) {
 void CycleSplit::timed(unsigned stage, uint64_t cycles, unsigned packets) noexcept {
     if (packets == 0 || stage >= kMaxStages) return;
     Line& line = lines_[stage];
-    const double n = packets, c = std::min(static_cast<double>(cycles), kMostCycles * n);
+    const double n = packets;
+    double c = std::min(static_cast<double>(cycles), kMostCycles * n);
+    if (line.samples >= kTrusted)
+        c = std::min(c, kInterrupted * static_cast<double>(reckoned(stage, packets) + 1));
+    if (line.seen < kCold) {
+        ++line.seen;
+        if (2 * c < static_cast<double>(reckoned(stage, packets))) line = Line{.seen = line.seen};
+    }
     line.samples = std::min(line.samples + 1, kMemory);
     const double part = 1 / line.samples;
     line.n += (n - line.n) * part;
@@ -45,32 +61,52 @@ void CycleSplit::timed(unsigned stage, uint64_t cycles, unsigned packets) noexce
     weights_[stage] = {weight_of(line.c - slope * line.n), std::max(weight_of(slope), 1u)};
 }
 
-void CycleSplit::divide(uint64_t cycles, Usage& usage) noexcept {
-    std::array<uint32_t, kMaxStages + 1> leaving{};
+// Of packets that all passed the same stages: what one takes of these.
+void CycleSplit::reckon_one(Reckoned& through) const noexcept {
+    const Part& all = parts_[0];
+    uint64_t sum = 0;
+    for (unsigned stage = all.first; stage < all.end; ++stage) {
+        const auto& [fixed, each] = weights_[stage];
+        sum += uint64_t{each} + (uint64_t{fixed} * share_of(all.packets) >> 16);
+    }
+    through[all.first] = 0;
+    through[all.end] = sum;
+}
+
+// through[s]: what a packet takes of all stages before s.
+void CycleSplit::reckon(Reckoned& through) const noexcept {
+    std::array<uint32_t, kMaxStages + 1> change{};  // of packets at a stage, from the one before
     uint32_t alive = 0, deepest = 0;
     for (unsigned i = 0; i < count_; ++i) {
-        leaving[parts_[i].stages] += parts_[i].packets;
-        alive += parts_[i].packets;
-        deepest = std::max(deepest, parts_[i].stages);
+        change[parts_[i].first] += parts_[i].packets;
+        change[parts_[i].end] -= parts_[i].packets;
+        deepest = std::max<uint32_t>(deepest, parts_[i].end);
     }
-    std::array<uint64_t, kMaxStages + 1> through;  // what a packet took that passed so many
     through[0] = 0;
     for (uint32_t stage = 0; stage < deepest; ++stage) {
-        alive -= leaving[stage];
+        alive += change[stage];
         const auto& [fixed, each] = weights_[stage];
-        const uint64_t borne = uint64_t{fixed} * kReciprocals[std::min(alive, limits::kBurst)];
-        through[stage + 1] = through[stage] + each + (borne >> 16);
+        through[stage + 1] = through[stage] + each + (uint64_t{fixed} * share_of(alive) >> 16);
     }
-    uint64_t total = 0, charged = 0;
-    for (unsigned i = 0; i < count_; ++i) total += through[parts_[i].stages] * parts_[i].packets;
+}
+
+void CycleSplit::divide(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own) noexcept {
+    Reckoned through;
+    count_ == 1 ? reckon_one(through) : reckon(through);
+    const auto cost_of = [&](const Part& p) {
+        return (through[p.end] - through[p.first]) * p.packets;
+    };
+    uint64_t total = own * static_cast<uint64_t>(kOne), charged = 0;
+    for (unsigned i = 0; i < count_; ++i) total += cost_of(parts_[i]);
     // One division a burst; rounding goes to the last.
     const uint64_t rate = total == 0 ? 0 : (std::min(cycles, kMostBurst) << 32) / total;
-    for (unsigned i = 0; i + 1 < count_; ++i) {
-        const uint64_t weight = through[parts_[i].stages] * parts_[i].packets;
-        const uint64_t share = std::min(weight * rate >> 32, cycles - charged);
-        usage.add(parts_[i].id, Use::kCycles, share);
+    const auto charge = [&](PrincipalId id, uint64_t cost) {
+        const uint64_t share = std::min(cost * rate >> 32, cycles - charged);
+        usage.add(id, Use::kCycles, share);
         charged += share;
-    }
+    };
+    charge(other, own * static_cast<uint64_t>(kOne));
+    for (unsigned i = 0; i + 1 < count_; ++i) charge(parts_[i].id, cost_of(parts_[i]));
     usage.add(parts_[count_ - 1].id, Use::kCycles, cycles - charged);
 }
 

@@ -4,9 +4,11 @@
 // is reckoned to take `fixed` cycles a burst, shared by the packets that reach it, and `each` a
 // packet: a line through what it took in one burst in about 64, whose stages are all timed (the
 // distance is random, so that it beats with nothing in the traffic).
+// Stages are numbered so that those a packet passes are in a row.
 // Exact for bursts of one principal; else as exact as a stage's cost is a matter of the stage and
 // not of the principal.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -33,28 +35,49 @@ class CycleSplit {
     /// Of a sampled burst: stage number `stage` of the pipeline took `cycles` for `packets`.
     void timed(unsigned stage, uint64_t cycles, unsigned packets) noexcept;
 
-    /// `packets` of `id` went through the first `stages` stages: at most kMaxStages, and a burst's
-    /// packets in all. Those of one principal in a row are one call.
-    void add(PrincipalId id, unsigned packets, unsigned stages) noexcept {
-        if (count_ != 0 && parts_[count_ - 1].id == id && parts_[count_ - 1].stages == stages)
-            parts_[count_ - 1].packets += packets;
-        else if (count_ != parts_.size())
-            parts_[count_++] = {id, packets, stages};
+    /// What was learned of the stages before `end`.
+    void forget(unsigned end) noexcept { std::fill_n(lines_.begin(), end, Line{}); }
+
+    /// `packets` of `id` went through the stages from `first` on and before `end`, at most
+    /// kMaxStages. Only where not full(); those of one principal in a row are one part.
+    void add(PrincipalId id, unsigned packets, unsigned end, unsigned first = 0) noexcept {
+        if (count_ == 0) {
+            several_ = false;
+        } else {
+            Part& last = parts_[count_ - 1];
+            if (last.id == id && last.end == end && last.first == first) {
+                last.packets += packets;
+                return;
+            }
+            several_ |= id != parts_[0].id;
+        }
+        parts_[count_++] = {id, packets, static_cast<uint16_t>(first), static_cast<uint16_t>(end)};
     }
-    /// The burst took `cycles` in all: charges them, every one, and begins anew. Without packets
-    /// they are `otherwise`'s.
-    void charge(uint64_t cycles, Usage& usage, PrincipalId otherwise) noexcept {
-        if (count_ <= 1)
-            usage.add(count_ == 0 ? otherwise : parts_[0].id, Use::kCycles, cycles);
+    /// One part more may have room, but no other: charge() first.
+    [[nodiscard]] bool full() const noexcept { return count_ + 1 >= parts_.size(); }
+    [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+    /// Cycles that `packets` are reckoned to take at a stage.
+    [[nodiscard]] uint64_t reckoned(unsigned stage, unsigned packets) const noexcept {
+        const auto& [fixed, each] = weights_[stage];
+        return (uint64_t{fixed} + uint64_t{each} * packets) >> 8;
+    }
+    /// The burst took `cycles` in all: charges them, every one, and begins anew. `other` has those
+    /// of a burst without packets, and of another its part as one that is reckoned to take `own`.
+    void charge(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own = 0) noexcept {
+        if (count_ == 0)
+            usage.add(other, Use::kCycles, cycles);
+        else if (own == 0 && !several_)
+            usage.add(parts_[0].id, Use::kCycles, cycles);
         else
-            divide(cycles, usage);
+            divide(cycles, usage, other, own);
         count_ = 0;
     }
 
   private:
     struct Part {
         PrincipalId id;
-        uint32_t packets, stages;
+        uint32_t packets;
+        uint16_t first, end;
     };
     /// A stage's cost, 1/256 cycles: until measured, alike for all.
     struct Weight {
@@ -62,16 +85,24 @@ class CycleSplit {
     };
     /// Running means over the samples of a stage: packets, cycles, their square and product.
     struct Line {
+        uint32_t seen = 0;  ///< of the first few, forgotten ones too
         double samples = 0, n = 0, c = 0, nn = 0, nc = 0;
     };
-    void divide(uint64_t cycles, Usage& usage) noexcept;
+    using Reckoned = std::array<uint64_t, kMaxStages + 1>;
+    void divide(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own) noexcept;
+    void reckon(Reckoned& through) const noexcept;
+    void reckon_one(Reckoned& through) const noexcept;
 
-    std::array<Part, limits::kBurst> parts_;
+    static constexpr double kTrusted = 4;    ///< samples
+    static constexpr unsigned kParts = 256;  ///< a turn of packets that are each another's
+
+    std::array<Part, kParts> parts_;
     std::array<Weight, kMaxStages> weights_{};
     std::array<Line, kMaxStages> lines_{};
     uint64_t random_ = 0x9e3779b97f4a7c15;
     uint32_t until_sample_ = 1;
     unsigned count_ = 0;
+    bool several_ = false;  ///< principals among the parts
 };
 
 }  // namespace ravelin::sched

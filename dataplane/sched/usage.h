@@ -31,12 +31,26 @@ enum class Use : uint8_t {
 
 class Usage {
   public:
+    static constexpr size_t kBytesEach = 128;
     explicit Usage(uint32_t principals) : lines_(principals) {}
 
     void add(PrincipalId id, Use use, uint64_t n = 1) noexcept {
         // A single writer needs no read-modify-write.
         std::atomic_ref cell(lines_[index(id)].values[static_cast<size_t>(use)]);
         cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    /// The three of a packet's account, which lie side by side.
+    void add(PrincipalId id, uint64_t cycles, uint64_t packets, uint64_t bytes) noexcept {
+        add(id, Use::kCycles, cycles);
+        add(id, Use::kPackets, packets);
+        add(id, Use::kBytes, bytes);
+    }
+    /// What there is, and none is left.
+    uint64_t take(PrincipalId id, Use use) noexcept {
+        const uint64_t n = get(id, use);
+        std::atomic_ref(lines_[index(id)].values[static_cast<size_t>(use)])
+            .store(0, std::memory_order_relaxed);
+        return n;
     }
     [[nodiscard]] uint64_t get(PrincipalId id, Use use) const noexcept {
         auto& cell = const_cast<uint64_t&>(lines_[index(id)].values[static_cast<size_t>(use)]);
@@ -55,7 +69,7 @@ class Usage {
     struct alignas(64) Line {
         std::array<uint64_t, 16> values{};
     };
-    static_assert(static_cast<size_t>(Use::kCount) <= 16 && sizeof(Line) == 128);
+    static_assert(static_cast<size_t>(Use::kCount) <= 16 && sizeof(Line) == kBytesEach);
     std::vector<Line> lines_;
 };
 

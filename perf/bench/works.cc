@@ -97,6 +97,13 @@ Work established(uint32_t flows, Layout layout) {
             .plain = replayed({.flows = room, .filters = false}, layout)};
 }
 
+Work charged(Work work) {
+    const size_t behind_firewall = work.yaml.find("  - neighbour:");
+    work.yaml.insert(behind_firewall, "  - classify\n");
+    work.yaml += "principals: [{name: all, prefixes: 10.0.0.0/8}]\n";
+    return work;
+}
+
 Work connections(uint64_t tuples, uint32_t room) {
     return {.playlist = {.flows = tuples,
                          .write = [](auto flows) { write_conversations(flows); },

@@ -31,6 +31,8 @@ Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout = {});
 Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers, Layout layout = {});
 /// Packets of open TCP connections, both ways in turns, behind 1,000 rules.
 Work established(uint32_t flows, Layout layout = {});
+/// The same where all clients are one principal, who is charged.
+Work charged(Work work);
 /// Handshake, a segment of data each way, close from both sides; `room` flows fit.
 Work connections(uint64_t tuples, uint32_t room);
 /// A limit that everything keeps, for each of so many sources.

@@ -30,6 +30,7 @@ struct Guarded {
 const Guarded kGuarded[] = {
     {"l3-1", 4000, [] { return l3_one_route(); }},
     {"established-10k", 4000, [] { return established(kConnections); }},
+    {"established-charged", 4000, [] { return charged(established(kConnections)); }},
     {"acl-1k", 4000, [] { return acl(mixed_rules(1000), kHeaders); }},
     {"denied", 4000, [] { return denied(kHeaders); }},
     {"connections", 200'000, [] { return connections(kTuples, 2 * kTuples); }},

@@ -90,7 +90,7 @@ class Neighbour final : public Stage {
         if (context.dry_run) return burst.consume(i), 0;
         if (context.worker != 0) {
             context.handoff->send(0, burst.frames[i], meta, before(context));
-            burst.consume(i);
+            burst.hand_on(i);
             return 0;
         }
         const bool arp = meta.has(PacketMeta::kArp);

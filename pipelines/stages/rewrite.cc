@@ -236,7 +236,7 @@ class Rewrite final : public Stage {
             // Not yet changed: worker 0 does all of this stage again, under its own policy.
             meta.next_hop = RoutePolicy::kLookUpAgain;
             context.handoff->send(0, burst.frames[i], meta, p.before);
-            return burst.consume(i);
+            return burst.hand_on(i);
         }
         // A held packet is finished but for its MACs, so the hop is counted first.
         translate_source(burst.packet(i), meta);

@@ -125,7 +125,7 @@ class Steer final : public Stage {
         const WorkerId owner = owner_of(burst.packet(i), burst.meta[i], context, nat_);
         if (owner == context.worker) return;
         context.handoff->send(owner, burst.frames[i], burst.meta[i], resume);
-        burst.consume(i);
+        burst.hand_on(i);
         ++handed_over_;
     }
 
@@ -134,7 +134,7 @@ class Steer final : public Stage {
         PacketMeta& meta = burst.meta[i];
         if (const WorkerId meeting = meeting_worker(meta, context); meeting != context.worker) {
             context.handoff->send(meeting, burst.frames[i], meta, steer.before);
-            burst.consume(i);
+            burst.hand_on(i);
             ++handed_over_;
             return;
         }
@@ -151,7 +151,7 @@ class Steer final : public Stage {
                 hand_over(burst, i, steer.self, context);
                 break;
             case FragmentTable::Ruling::Kind::kHeld:
-                burst.consume(i);
+                burst.hand_on(i);
                 ++held_;
                 break;
             case FragmentTable::Ruling::Kind::kDrop:

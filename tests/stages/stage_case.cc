@@ -84,15 +84,20 @@ class Case {
         if (file_["boot"]) check_sent(file_["boot"], greeting, backend_.ordered);
         for (const YAML::Node& step : file_["steps"]) {
             only_keys(step, {"name", "in", "advance", "apply", "set-add", "set-del", "timeout",
-                             "rule-add", "rule-del", "merge", "out", "drops", "rules", "counters"});
+                             "rule-add", "rule-del", "merge", "out", "drops", "rules", "counters",
+                             "charged"});
             const std::string name = step["name"] ? step["name"].as<std::string>() : "a step";
             SCOPED_TRACE("line " + std::to_string(step.Mark().line + 1) + ": " + name);
             const Counts drops = box_->drops(), rules = rule_hits(),
-                         before = named(step["counters"]);
+                         before = named(step["counters"]), charged = box_->charged();
             act(step);
             check_sent(step["out"], box_->sent(), backend_.ordered);
             EXPECT_EQ(difference(box_->drops(), drops), counts(step["drops"])) << "drops";
             EXPECT_EQ(difference(rule_hits(), rules), counts(step["rules"])) << "rules";
+            if (step["charged"]) {
+                EXPECT_EQ(difference(box_->charged(), charged), counts(step["charged"]))
+                    << "charged";
+            }
             for (const auto& [counter, expected] : counts(step["counters"]))
                 EXPECT_EQ(box_->counter(counter) - before.at(counter), expected) << counter;
         }

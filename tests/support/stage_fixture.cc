@@ -190,6 +190,10 @@ void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
     generations_.push_back(std::move(next));
     context_.policy = generations_.back().get();
     transmitter_->follow(context_);
+    const bool charges = context_.policy->principals != nullptr;
+    if (charges && account_ == nullptr) account_ = std::make_unique<Account>();
+    context_.account = charges ? account_.get() : nullptr;
+    if (charges) account_->open();
 }
 
 void StageFixture::judge_anew() {
@@ -236,6 +240,7 @@ void StageFixture::leave_kernel(rte_mbuf* const* frames, unsigned n, PortId port
 
 void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
     const bool whole = context_.dry_run || !shortcuts_;
+    if (context_.account != nullptr) context_.account->open();  // what the test did is nobody's
     const auto before = tell_shortened_ ? copies(frames, n) : Copies{};
     unsigned left = whole ? n : shortcut_.take(frames, n, port, allowed_, context_);
     if (!whole) left = express_.take(frames, left, port, *pipeline_, context_);
@@ -249,6 +254,7 @@ void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
         run(burst);
     }
     if (left == 0) run_emitted();
+    if (context_.account != nullptr) context_.account->close(true);
 }
 
 void StageFixture::run(Burst& burst) {
@@ -269,6 +275,7 @@ void StageFixture::run_emitted() {
     rte_mbuf* back[Burst::kCapacity];  // what stages sent to this very worker
     while (const unsigned n = handoff_->receive(0, back, Burst::kCapacity))
         pipeline_->resume(back, n, context_);
+    if (context_.account != nullptr) context_.account->lap(Account::kTurn, 0);
     transmitter_->flush(context_);
 }
 

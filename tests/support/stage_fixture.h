@@ -88,6 +88,7 @@ class StageFixture final : public TestBox {
     std::unique_ptr<SourceCounts> counts_;
     std::unique_ptr<PrincipalFlows> principal_flows_;
     LinkKeeper links_;
+    std::unique_ptr<Account> account_;  // once a policy has principals
     std::unique_ptr<KernelPath> kernel_;
     std::unique_ptr<FlowTable> flows_;
     std::unique_ptr<NeighbourTable> neighbours_;

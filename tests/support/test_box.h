@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/account.h"
 #include "dataplane/counters.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/snapshot.h"
@@ -72,6 +73,19 @@ class TestBox {
     /// Visits the workers in turn, each on its own thread between two bursts.
     using Visit = std::function<void(WorkerContext&, Pipeline&)>;
     virtual void on_workers(const Visit& visit) = 0;
+    /// Packets charged to each principal that has some, by all workers.
+    [[nodiscard]] std::map<std::string, uint64_t> charged() {
+        std::map<std::string, uint64_t> out;
+        on_workers([&](WorkerContext& context, Pipeline&) {
+            const Principals* principals = policy().principals.get();
+            if (principals == nullptr || context.account == nullptr) return;
+            for (uint32_t id = 0; id < principals->table.size(); ++id)
+                if (const uint64_t n =
+                        context.account->usage().get(sched::PrincipalId{id}, sched::Use::kPackets))
+                    out[principals->name(id)] += n;
+        });
+        return out;
+    }
 };
 
 /// The box that tests of this program run on: one_worker.cc or four_workers.cc, by linking.

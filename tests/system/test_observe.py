@@ -10,8 +10,8 @@ import pytest
 from lab import ROOT, binary, wait_until
 from wires import attacker, client_and_server, rule_packets
 
-COMMANDS = ("status", "rules", "routes", "neighbours", "flows", "counters", "drops", "history",
-            "top --count 1 --interval 200ms")
+COMMANDS = ("status", "rules", "routes", "neighbours", "flows", "principals", "counters", "drops", "history",
+            "top --count 1 --interval 200ms", "top --by principal --count 1 --interval 200ms")
 
 
 @pytest.fixture(scope="module")

@@ -24,22 +24,31 @@ constexpr PortId kWan = 1, kTwo = 2;
 
 struct Policy {
     std::string rules, hops;
-    std::string nat{};  ///< rules; empty: no such stage
+    std::string nat{};     ///< rules; empty: no such stage
+    bool charged = false;  ///< whether principals are declared
 };
 
+constexpr const char* kPrincipals = R"(
+principals:
+  - {name: inner, prefixes: [10.0.0.0/24, "fd00:1::/64"]}
+  - {name: inner/one, prefixes: 10.0.0.21/32}
+  - {name: tagged}
+)";
+
 std::string yaml_of(const Policy& policy) {
-    return fmt::format(R"(
+    return (policy.charged ? kPrincipals : "") +
+           fmt::format(R"(
 sets: {{bad: {{type: prefixes, size: 16}}}}
 ports:
   - {{name: lan, device: 'null', addresses: [10.0.0.1/24, "fd00:1::1/64"], mac: '02:00:00:00:aa:01'}}
   - {{name: wan, device: 'null', addresses: [192.0.2.1/24, "fd00:2::1/64"], mac: '02:00:00:00:aa:02', mtu: 1300B}}
   - {{name: two, device: 'null', addresses: 198.51.100.1/24, mac: '02:00:00:00:aa:03', rpf: strict}}
-  - {{name: lan.5, parent: lan, vlan: 5, addresses: [10.5.0.1/24, "fd00:5::1/64"]}}
+  - {{name: lan.5, parent: lan, vlan: 5, addresses: [10.5.0.1/24, "fd00:5::1/64"]{}}}
 pipeline:
   - parse
   - steer{}
   - route: {{routes: [{{to: 0.0.0.0/0, next-hops: [{}]}}, {{to: "::/0", via: "fd00:2::2"}}]}}
-  - firewall: {{rules: [{}]}}
+  - firewall: {{rules: [{}]}}{}
   - neighbour:
       static:
         - {{port: wan, address: 192.0.2.8, mac: '02:00:00:00:01:08'}}
@@ -53,8 +62,9 @@ pipeline:
   - clamp
   - rewrite
 )",
+                       policy.charged ? ", principal: tagged" : "",
                        policy.nat.empty() ? "" : "\n  - nat: {rules: [" + policy.nat + "]}",
-                       policy.hops, policy.rules);
+                       policy.hops, policy.rules, policy.charged ? "\n  - classify" : "");
 }
 
 const std::string kOut =
@@ -66,7 +76,10 @@ const std::string kMasquerade = "{name: out, kind: masquerade, out: wan}";
 class World {
   public:
     World(unsigned seed, std::string nat)
-        : random_{std::mt19937(seed)}, nat_(std::move(nat)), twins_(yaml_of({kOut, kOne, nat_})) {
+        : random_{std::mt19937(seed)},
+          nat_(std::move(nat)),
+          charged_(seed % 2 == 0),
+          twins_(yaml_of({kOut, kOne, nat_, charged_})) {
         for (unsigned i = 0; i < kConversations; ++i)
             conversations_.emplace_back(i, !nat_.empty(), random_);
         announce_all();
@@ -80,6 +93,9 @@ class World {
             deliver();
         }
         twins_.compare_all();
+        if (charged_) {
+            EXPECT_GT(twins_.charged("inner/one"), 100u) << "no charges were compared";
+        }
     }
     [[nodiscard]] const Twins& twins() const { return twins_; }
 
@@ -143,8 +159,8 @@ class World {
             return twins_.both([](StageFixture& box) { box.roll_back(); });
         }
         provisional_ = true;
-        const std::string yaml =
-            yaml_of({random_() % 3 == 0 ? kNoUdp : kOut, random_() % 2 == 0 ? kOne : kBoth, nat_});
+        const std::string yaml = yaml_of({random_() % 3 == 0 ? kNoUdp : kOut,
+                                          random_() % 2 == 0 ? kOne : kBoth, nat_, charged_});
         twins_.both([&](StageFixture& box) { box.apply(yaml); });
     }
     void event() {
@@ -175,6 +191,7 @@ class World {
 
     Random random_;
     std::string nat_;
+    bool charged_;
     Twins twins_;
     std::vector<Conversation> conversations_;
     bool provisional_ = false;  // the last apply() can be rolled back

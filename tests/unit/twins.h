@@ -78,6 +78,7 @@ class Twins {
             EXPECT_EQ(with_.rule(rule.name).bytes, without_.rule(rule.name).bytes) << rule.name;
         }
         EXPECT_EQ(flows(with_), flows(without_));
+        compare_charges();
     }
     [[nodiscard]] uint64_t shortened() const { return with_.shortened(); }
     [[nodiscard]] const Kinds& kinds() const { return kinds_; }
@@ -86,7 +87,20 @@ class Twins {
     }
     [[nodiscard]] const PolicySnapshot& policy() const { return with_.policy(); }
 
+    /// Packets of a principal so far, of which there are some.
+    [[nodiscard]] uint64_t charged(const std::string& name) { return with_.charged()[name]; }
+
   private:
+    void compare_charges() {
+        const Principals* principals = policy().principals.get();
+        for (uint32_t id = 0; principals != nullptr && id < principals->table.size(); ++id)
+            for (const auto use : {sched::Use::kPackets, sched::Use::kBytes, sched::Use::kDrops}) {
+                const auto of = [&](StageFixture& box) {
+                    return box.context().account->usage().get(sched::PrincipalId{id}, use);
+                };
+                EXPECT_EQ(of(with_), of(without_)) << principals->name(id);
+            }
+    }
     static std::map<std::string, uint64_t> counters(StageFixture& box) {
         std::map<std::string, uint64_t> out;
         CounterId id = 0;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// principals: whom packets are charged to, and what was.
+#include <fmt/format.h>
+
+#include "controlplane/cli/command.h"
+
+namespace ravelin::cli {
+namespace {
+
+ExitCode principals(const Context& context) {
+    const Json answer = context.connect().call("principals");
+    if (context.printed_json(answer)) return kOk;
+    double cycles = 0;
+    for (const Json& p : list(answer, "principals")) cycles += real(p, "cycles");
+    Table table({{"PRINCIPAL"},
+                 {"FLOWS", Align::kRight},
+                 {"AT MOST", Align::kRight},
+                 {"PACKETS", Align::kRight},
+                 {"BYTES", Align::kRight},
+                 {"DROPS", Align::kRight},
+                 {"CYCLES", Align::kRight},
+                 {"", Align::kRight}});
+    for (const Json& p : list(answer, "principals")) {
+        const uint64_t most = number(p.value("caps", Json::object()), "flows");
+        table.add({text(p, "name"), grouped(number(p, "flows")), most == 0 ? "" : grouped(most),
+                   grouped(number(p, "packets")), bytes(number(p, "bytes")),
+                   grouped(number(p, "drops")), scaled(real(p, "cycles")),
+                   fmt::format("{:.1f} %", cycles > 0 ? 100 * real(p, "cycles") / cycles : 0)});
+    }
+    context.print(table);
+    return kOk;
+}
+
+}  // namespace
+
+void add_principals_command(CLI::App& root, Context& context) {
+    add_command(root, "principals", "List whom packets are charged to, and what was",
+                "ravelin principals\nravelin --json principals", context,
+                [&context] { return principals(context); });
+}
+
+}  // namespace ravelin::cli

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// One reading of the clock a turn against what every packet really took, by a clock of the test's
+// own: a turn of flows that take the shortcut, packets that a stage drops and packets that come
+// through all stages. perf/run accounts has the same of the real path and the real clock.
+#include "dataplane/account.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <random>
+
+namespace ravelin {
+namespace {
+
+using sched::PrincipalId;
+using sched::Use;
+
+constexpr PrincipalId kTalker{2}, kOther{3}, kDenied{4}, kFresh{5};
+constexpr uint32_t kFrame = 60, kL3 = kFrame - 14;
+constexpr unsigned kSteps = 4, kDropsAt = 2;
+
+uint64_t now = 0;
+uint64_t read_clock() noexcept { return now += 20; }  // reading takes time as well
+
+/// What places take: once a turn or burst, and each packet.
+struct Cost {
+    double fixed, each;
+};
+constexpr Cost kReceiving{40, 11}, kSending{90, 14}, kQueueing{12, 4};
+constexpr double kHit = 80, kMiss = 26, kRest = 55;
+constexpr std::array<Cost, kSteps> kStepCosts{{{60, 22}, {30, 48}, {80, 260}, {20, 31}}};
+
+class Turns {
+  public:
+    /// `several`: half of the shortcut's packets are another's.
+    void run(unsigned hits, unsigned denied, unsigned fresh, bool several = false) {
+        const unsigned misses = denied + fresh, all = hits + misses;
+        spend({kRest, 0}, {{sched::kCorePrincipal, 1}});
+        account.lap(Account::kTurn, 0);
+        const Packets talk = several ? Packets{{kTalker, hits - hits / 2}, {kOther, hits / 2}}
+                                     : Packets{{kTalker, hits}};
+        Packets received = talk;
+        received[kDenied] = denied;
+        received[kFresh] = fresh;
+        spend(kReceiving, received);
+        account.lap(Account::kReceive, all);
+        pass_by(talk, hits, misses, denied, fresh);
+        if (misses != 0) through_stages(denied, fresh);
+        account.lap(Account::kTurn, 0);
+        Packets sent = talk;
+        sent[kFresh] = fresh;
+        spend(kSending, sent);
+        account.close(true);
+    }
+    void idle(uint64_t cycles) {
+        now += cycles;
+        account.close(false);
+    }
+    [[nodiscard]] double charged(PrincipalId id) const {
+        return static_cast<double>(account.usage().get(id, Use::kCycles));
+    }
+    /// The largest error of what a principal has of all that packets took.
+    [[nodiscard]] double worst() const {
+        double charges = 0, cycles = 0, out = 0;
+        for (const auto& [id, took] : truth) {
+            if (id == sched::kCorePrincipal) continue;
+            charges += charged(id);
+            cycles += took;
+        }
+        for (const auto& [id, took] : truth)
+            if (id != sched::kCorePrincipal)
+                out = std::max(out, std::abs(charged(id) / charges / (took / cycles) - 1));
+        return out;
+    }
+
+    Account account{read_clock};
+    std::map<PrincipalId, double> truth;
+
+  private:
+    using Packets = std::map<PrincipalId, unsigned>;
+    void spend(const Cost& cost, const Packets& packets) {
+        unsigned n = 0;
+        for (const auto& each : packets) n += each.second;
+        if (n == 0) return;
+        const double factor = std::max(noise_(random_), 0.2), whole = cost.fixed + cost.each * n;
+        now += static_cast<uint64_t>(whole * factor);
+        for (const auto& [id, count] : packets)
+            if (count != 0) truth[id] += whole * factor * count / n;
+    }
+    void pass_by(const Packets& talk, unsigned hits, unsigned misses, unsigned denied,
+                 unsigned fresh) {
+        std::array<rte_mbuf, limits::kArrivals> frames{};
+        std::array<rte_mbuf*, limits::kArrivals> at{};
+        unsigned n = 0;
+        for (const auto& [id, count] : talk)
+            for (unsigned i = 0; i < count; ++i, ++n) {
+                at[n] = &frames[n];
+                frames[n].pkt_len = kFrame;
+                charge(frames[n], id);
+            }
+        if (n != 0) account.passed(at.data(), n);
+        spend({0, kHit}, talk);
+        spend({0, kMiss}, {{kDenied, denied}, {kFresh, fresh}});
+        account.lap_shortcut(hits, misses);
+    }
+    void through_stages(unsigned denied, unsigned fresh) {
+        Burst& burst = burst_;
+        burst.count = 0;
+        for (unsigned i = 0; i < denied + fresh; ++i) {
+            PacketMeta meta;
+            meta.principal = i < denied ? kDenied : kFresh;
+            meta.l3_total = kL3;
+            burst.add(nullptr, meta);
+        }
+        account.enter(Account::kReceive);
+        for (unsigned step = 0; step < kSteps; ++step) {
+            if (step > kDropsAt) denied = 0;
+            spend(kStepCosts[step], {{kDenied, denied}, {kFresh, fresh}});
+            if (step == kDropsAt && denied != 0) {
+                for (unsigned i = 0; i < denied; ++i) burst.drop(i, 1);
+                account.leave(burst, Account::place_of(step + 1));
+                burst.count = 0;  // settle(): those that are left move up
+                burst.changed = false;
+                for (unsigned i = 0; i < fresh; ++i) burst.add(nullptr, burst.meta[denied + i]);
+            }
+            if (denied + fresh != 0) account.lap(Account::place_of(step), denied + fresh);
+        }
+        if (fresh == 0) return;
+        account.send(burst, Account::place_of(kSteps) + 1);
+        spend(kQueueing, {{kFresh, fresh}});
+        account.lap(Account::place_of(kSteps), fresh);
+    }
+
+    std::mt19937_64 random_{7};
+    std::normal_distribution<double> noise_{1.0, 0.25};
+    Burst burst_;
+};
+
+class AccountTest : public ::testing::Test {
+  protected:
+    Turns turns;
+    uint64_t opened = 0;
+    void SetUp() override {
+        now = 1'000'000;
+        turns.account.open();
+        opened = now;
+    }
+    unsigned any(unsigned below) { return static_cast<unsigned>(random_() % below); }
+    void expect_all_owned() {
+        EXPECT_EQ(turns.account.usage().sum(Use::kCycles), turns.account.charged_until() - opened);
+    }
+
+  private:
+    std::mt19937_64 random_{3};
+};
+
+TEST_F(AccountTest, TurnsOfAllKindsAreWithinFivePercent) {
+    for (unsigned i = 0; i < 60'000; ++i) turns.run(any(33), any(16), any(16), any(2) == 0);
+    expect_all_owned();
+    EXPECT_LT(turns.worst(), 0.05);
+}
+
+TEST_F(AccountTest, TurnsOfOneKindTeachWhatMixedOnesDivideBy) {
+    for (unsigned i = 0; i < 10'000; ++i) {
+        turns.run(32, 0, 0);
+        turns.run(0, 16, 0);
+    }
+    const double alone = turns.worst();
+    for (unsigned i = 0; i < 60'000; ++i) turns.run(32, 16, 0);
+    expect_all_owned();
+    EXPECT_LT(alone, 0.05);
+    EXPECT_LT(turns.worst(), 0.05);
+}
+
+TEST_F(AccountTest, TurnsThatAreAllTimedAreCloser) {
+    turns.account.time_every_turn(true);
+    for (unsigned i = 0; i < 60'000; ++i) turns.run(any(33), any(16), any(16));
+    expect_all_owned();
+    EXPECT_LT(turns.worst(), 0.02);
+}
+
+TEST_F(AccountTest, CountsPacketsBytesAndDropsOnce) {
+    for (unsigned i = 0; i < 1000; ++i) turns.run(31, 5, 7, true);
+    const sched::Usage& usage = turns.account.usage();
+    EXPECT_EQ(usage.get(kTalker, Use::kPackets), 16'000u);
+    EXPECT_EQ(usage.get(kOther, Use::kPackets), 15'000u);
+    EXPECT_EQ(usage.get(kOther, Use::kBytes), 15'000u * kL3);
+    EXPECT_EQ(usage.get(kDenied, Use::kPackets), 5'000u);
+    EXPECT_EQ(usage.get(kDenied, Use::kDrops), 5'000u);
+    EXPECT_EQ(usage.get(kFresh, Use::kBytes), 7'000u * kL3);
+    EXPECT_EQ(usage.get(kFresh, Use::kDrops), 0u);
+    expect_all_owned();
+}
+
+TEST_F(AccountTest, WhatIsNobodysIsCoresOrIdles) {
+    turns.idle(500);
+    EXPECT_EQ(turns.charged(sched::kIdlePrincipal), static_cast<double>(now - opened));
+    now += 300;
+    turns.account.served();  // the control thread's command
+    EXPECT_EQ(turns.charged(sched::kCorePrincipal), 320);
+    now += 7'000;
+    turns.account.slept();
+    turns.account.shed(9);
+    turns.idle(100);
+    EXPECT_EQ(turns.account.usage().get(sched::kCorePrincipal, Use::kDrops), 9u);
+    expect_all_owned();
+}
+
+// More packets of ever another principal than a turn has room for.
+TEST_F(AccountTest, ATurnOfVeryManyIsChargedOnTheWay) {
+    for (unsigned call = 0; call < 40; ++call) {
+        std::array<rte_mbuf, limits::kArrivals> frames{};
+        std::array<rte_mbuf*, limits::kArrivals> at{};
+        for (unsigned i = 0; i < frames.size(); ++i) {
+            at[i] = &frames[i];
+            frames[i].pkt_len = kFrame;
+            charge(frames[i], PrincipalId{2 + i % 2});
+        }
+        now += 10'000;
+        turns.account.passed(at.data(), frames.size());
+    }
+    turns.account.close(true);
+    EXPECT_EQ(turns.account.usage().get(kOther, Use::kPackets), 20 * limits::kArrivals);
+    EXPECT_NEAR(turns.charged(kOther) / turns.charged(kTalker), 1.0, 0.02);
+    expect_all_owned();
+}
+
+}  // namespace
+}  // namespace ravelin
