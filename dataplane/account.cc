@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "dataplane/engine_counters.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/stage.h"
 
 namespace ravelin {
 
@@ -20,12 +22,15 @@ void Account::calibrate() noexcept {
 void Account::close(bool moved) noexcept {
     const uint64_t now = clock_(), cycles = now - opened_;
     opened_ = now;
-    if (!moved && passed_ == 0 && split_.empty()) {
+    const bool any = std::ranges::any_of(runs_, [](const Runs& r) { return r.taken != 0; });
+    if (!moved && !any && split_.empty()) {
         usage_.add(sched::kIdlePrincipal, Use::kCycles, cycles);
     } else {
         if (sampling_) {
-            take_lap(kSend, sent_ + passed_, 0);  // nothing else has happened since
+            const uint64_t sending = lap_cycles();  // nothing else has happened since
             learn();
+            split_.timed(kSend, sending,
+                         sent_ + runs_[kByShortcut].packets + runs_[kByExpress].packets);
         }
         charge(cycles, every_turn_ ? overhead_ : split_.reckoned(kTurn, 1));
         sampling_ = split_.sample() || every_turn_;
@@ -42,22 +47,40 @@ void Account::charge_all(PrincipalId id) noexcept {
 }
 
 void Account::charge(uint64_t cycles, uint64_t own) noexcept {
-    if (passed_ == 0) return split_.charge(cycles, usage_, sched::kCorePrincipal, own);
-    const Run& first = runs_[0];
-    const bool several = runs_taken_ != 1;
-    split_.add(several ? kSeveral : first.id, passed_, kReceive + 1, kHit);
+    for (unsigned kind = 0; kind < kKinds; ++kind)
+        if (runs_[kind].taken != 0) add(static_cast<Kind>(kind));
     split_.charge(cycles, usage_, sched::kCorePrincipal, own);
-    if (several)
-        charge_several();
-    else
-        usage_.add(first.id, 0, first.packets, first.bytes);
-    sent_ += passed_;
-    passed_ = runs_taken_ = 0;
+    sent_ += runs_[kByShortcut].packets + runs_[kByExpress].packets;
+    for (Runs& runs : runs_)
+        if (runs.taken != 0) divide(runs);
 }
 
-void Account::passed(rte_mbuf* const* frames, unsigned n) noexcept {
-    if (runs_taken_ + n > kRuns) [[unlikely]]
-        charge_so_far();
+// One part of the split each, whosever they are: it was the same that was done for them.
+void Account::add(Kind kind) noexcept {
+    const Runs& of = runs_[kind];
+    const PrincipalId id = of.taken == 1 ? of.runs[0].id : of.several;
+    if (kind == kByShortcut)
+        split_.add(id, of.packets, kReceive + 1, kSend, kHit);
+    else
+        split_.add(id, of.packets, kMiss + 1, kind == kByExpress ? kSend : kReceive, kExpress);
+}
+
+void Account::divide(Runs& of) noexcept {
+    if (of.taken == 1) {
+        usage_.add(of.runs[0].id, 0, of.runs[0].packets, of.runs[0].bytes);
+    } else {
+        const uint64_t cycles = usage_.take(of.several, Use::kCycles), each = cycles / of.packets;
+        for (unsigned i = 0; i < of.taken; ++i) {
+            const auto& [id, packets, bytes] = of.runs[i];
+            usage_.add(id, each * packets, packets, bytes);
+        }
+        usage_.add(of.runs[0].id, Use::kCycles, cycles - each * of.packets);
+    }
+    of.taken = of.packets = 0;
+}
+
+unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n,
+                           WorkerContext& context) noexcept {
     constexpr uint32_t kEthernet = sizeof(net::Ethernet);
     const PrincipalId first = charged_to(*frames[0]);
     uint32_t differ = 0, bytes = 0;
@@ -66,18 +89,55 @@ void Account::passed(rte_mbuf* const* frames, unsigned n) noexcept {
         differ |= index(charged_to(*frames[i])) ^ index(first);
         bytes += frames[i]->pkt_len;
     }
-    passed_ += n;
-    Run* to = runs_.data() + runs_taken_;
-    if (differ != 0) {
-        runs_taken_ += n;
-        for (unsigned i = 0; i < n; ++i)
-            *to++ = {charged_to(*frames[i]), 1, frames[i]->pkt_len - kEthernet};
-    } else if (runs_taken_ != 0 && to[-1].id == first) {
-        to[-1].packets += n;
-        to[-1].bytes += bytes - n * kEthernet;
+    bytes -= n * kEthernet;
+    if (differ == 0) {
+        note(kind, first, n, bytes);
+        if (!caps_.any() || caps_.take_all(first, bytes, context.now.ns)) return n;
     } else {
-        ++runs_taken_;
-        *to = {first, n, bytes - n * kEthernet};
+        Runs& of = runs_[kind];
+        if (of.taken + n > Runs::kMost) [[unlikely]]
+            charge_so_far();
+        for (unsigned i = 0; i < n; ++i)
+            of.runs[of.taken + i] = {charged_to(*frames[i]), 1, frames[i]->pkt_len - kEthernet};
+        of.taken += n;
+        of.packets += n;
+    }
+    return caps_.any() ? police(frames, n, context) : n;
+}
+
+// What is dropped has come as far as the rest.
+unsigned Account::police(rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept {
+    rte_mbuf* dead[limits::kArrivals];
+    unsigned kept = 0, dropped = 0;
+    for (unsigned i = 0; i < n; ++i) caps_.fetch(charged_to(*frames[i]));
+    for (unsigned i = 0; i < n; ++i) {
+        const PrincipalId id = charged_to(*frames[i]);
+        const auto bytes = frames[i]->pkt_len - uint32_t{sizeof(net::Ethernet)};
+        if (caps_.take(id, bytes, context.now.ns)) [[likely]] {
+            frames[kept++] = frames[i];
+        } else {
+            dead[dropped++] = frames[i];
+            usage_.add(id, Use::kDrops);
+        }
+    }
+    if (dropped != 0) {
+        rte_pktmbuf_free_bulk(dead, dropped);
+        context.counters.add(kDropOverCap, dropped);
+    }
+    return kept;
+}
+
+void Account::note(Kind kind, PrincipalId id, uint32_t packets, uint32_t bytes) noexcept {
+    Runs& of = runs_[kind];
+    if (of.taken == Runs::kMost) [[unlikely]]
+        charge_so_far();
+    of.packets += packets;
+    Run* const last = of.runs.data() + of.taken - 1;
+    if (of.taken != 0 && last->id == id) {
+        last->packets += packets;
+        last->bytes += bytes;
+    } else {
+        of.runs[of.taken++] = {id, packets, bytes};
     }
 }
 
@@ -88,47 +148,42 @@ void Account::charge_so_far() noexcept {
     opened_ = now;
 }
 
-void Account::charge_several() noexcept {
-    const uint64_t cycles = usage_.take(kSeveral, Use::kCycles), each = cycles / passed_;
-    for (unsigned i = 0; i < runs_taken_; ++i) {
-        const auto& [id, packets, bytes] = runs_[i];
-        usage_.add(id, each * packets, packets, bytes);
-    }
-    usage_.add(runs_[0].id, Use::kCycles, cycles - each * passed_);
+uint64_t Account::lap_cycles() noexcept {
+    const uint64_t now = clock_(), spent = now - lap_;
+    lap_ = now;
+    return spent - std::min(spent, stamp_);
 }
 
 // Learned from when the turn is over, so that it runs as those that are not timed.
-void Account::take_lap(unsigned place, unsigned packets, unsigned misses) noexcept {
-    const uint64_t now = clock_();
-    uint64_t spent = now - lap_;
-    lap_ = now;
-    spent -= std::min(spent, stamp_);
-    if (place == kTurn || packets + misses == 0)
+void Account::take_lap(unsigned place, unsigned packets, unsigned left) noexcept {
+    const uint64_t spent = lap_cycles();
+    if (place == kTurn || packets + left == 0)
         overhead_ += spent;
     else if (laps_taken_ != kLaps)
-        laps_[laps_taken_++] = {spent, place, packets, misses};
+        laps_[laps_taken_++] = {spent, place, packets, left};
 }
 
 void Account::learn() noexcept {
     if (every_turn_) split_.forget(kPlaces);
     for (unsigned i = 0; i < laps_taken_; ++i)
-        if (laps_[i].misses == 0 && laps_[i].place != kHit)
-            split_.timed(laps_[i].place, laps_[i].cycles, laps_[i].packets);
+        if (laps_[i].place == kHit || laps_[i].place == kExpress)
+            learn_taken(laps_[i]);
         else
-            learn_shortcut(laps_[i]);
+            split_.timed(laps_[i].place, laps_[i].cycles, laps_[i].packets);
     split_.timed(kTurn, overhead_, 1);
     laps_taken_ = 0;
 }
 
-// Those that took it and those that did not are looked at in one pass. How it was divided before
-// must not count, or any error would stay.
-void Account::learn_shortcut(const Lap& lap) noexcept {
-    const unsigned hits = lap.packets, misses = lap.misses;
+// Those that were taken and those that were left are looked at in one pass. How it was divided
+// before must not count, or any error would stay.
+void Account::learn_taken(const Lap& lap) noexcept {
+    const bool shortcut = lap.place == kHit;
+    sched::TwoKinds& kinds = shortcut ? hits_to_misses_ : express_to_left_;
     const auto cycles = static_cast<double>(lap.cycles);
-    hits_to_misses_.timed(hits, misses, cycles);
-    const auto part = static_cast<uint64_t>(cycles * hits_to_misses_.part_of_a(hits, misses));
-    split_.timed(kHit, part, hits);
-    split_.timed(kMiss, lap.cycles - part, misses);
+    kinds.timed(lap.packets, lap.left, cycles);
+    const auto part = static_cast<uint64_t>(cycles * kinds.part_of_a(lap.packets, lap.left));
+    split_.timed(lap.place, part, lap.packets);
+    split_.timed(shortcut ? kMiss : kLeft, lap.cycles - part, lap.left);
 }
 
 void Account::add(PrincipalId id, unsigned packets, unsigned end, unsigned first) noexcept {
@@ -138,9 +193,11 @@ void Account::add(PrincipalId id, unsigned packets, unsigned end, unsigned first
 }
 
 void Account::shed(unsigned packets) noexcept {
-    add(sched::kCorePrincipal, packets, kMiss + 1, kReceive);
-    usage_.add(sched::kCorePrincipal, Use::kPackets, packets);
-    usage_.add(sched::kCorePrincipal, Use::kDrops, packets);
+    if (split_.full()) [[unlikely]]
+        charge_so_far();
+    split_.add(sched::kCorePrincipal, packets, kMiss + 1, kReceive, kShed);
+    lost(packets);
+    lap(kShed, packets);
 }
 
 // Nobody received what the box made, or took out of a tunnel.
@@ -162,7 +219,7 @@ void Account::leave(const Burst& burst, unsigned end) noexcept {
         const PacketMeta& meta = burst.meta[i];
         const PrincipalId id = payer(meta);
         add(id, 1, std::min(end, kPlaces), begin_of(meta));
-        if (burst.verdicts[i] == Verdict::kDrop) usage_.add(id, Use::kDrops);
+        if (burst.verdicts[i] == Verdict::kDrop) count_drop(meta);
         if (!burst.goes_on(i)) count(id, meta);
     }
 }

@@ -13,6 +13,7 @@
 #include <array>
 
 #include "dataplane/burst.h"
+#include "dataplane/caps.h"
 #include "dataplane/charge.h"
 #include "dataplane/limits.h"
 #include "dataplane/sched/cycle_split.h"
@@ -21,19 +22,25 @@
 
 namespace ravelin {
 
+struct WorkerContext;
+
 class Account {
   public:
     using PrincipalId = sched::PrincipalId;
     /// Places that packets pass, each with a cost of its own, in such an order that a packet's are
-    /// in a row. By the shortcut: kHit to kReceive. Through the pipeline: kSend (left out where it
-    /// is dropped) to as many from kStages on as it passed; the one behind the last step queues it.
-    enum Place : unsigned { kHit, kSend, kReceive, kMiss, kStages };
+    /// in a row, but for one. By the shortcut: kSend, kReceive, kHit. By the express: kSend (left
+    /// out where it is dropped) to kMiss, kExpress. Through the pipeline: kSend (the same) to as
+    /// many from kStages on as it passed; the one behind the last step queues it.
+    enum Place : unsigned { kSend, kReceive, kMiss, kLeft, kStages };
     static constexpr unsigned kTurn = sched::CycleSplit::kMaxStages - 1;  ///< of the turn itself
-    static constexpr unsigned kPlaces = kTurn;
+    static constexpr unsigned kHit = kTurn - 1, kExpress = kTurn - 2, kShed = kTurn - 3,
+                              kPlaces = kTurn - 3;
 
     using Clock = uint64_t (*)() noexcept;
     /// `clock` tells cycles.
-    explicit Account(Clock clock = tsc) : usage_(sched::kMaxPrincipals + 1), clock_(clock) {
+    explicit Account(Clock clock = tsc) : usage_(kIds), clock_(clock) {
+        for (unsigned kind = 0; kind < kKinds; ++kind)
+            runs_[kind].several = PrincipalId{sched::kMaxPrincipals + kind};
         calibrate();
     }
 
@@ -57,10 +64,11 @@ class Account {
         if (sampling_) [[unlikely]]
             take_lap(place, packets, 0);
     }
-    /// The same of Shortcut::take().
-    void lap_shortcut(unsigned hits, unsigned misses) noexcept {
+    /// The same of Shortcut::take(), kHit, or Express::take(), kExpress: how many it took, and how
+    /// many it left.
+    void lap_taken(unsigned place, unsigned taken, unsigned left) noexcept {
         if (sampling_) [[unlikely]]
-            take_lap(kHit, hits, misses);
+            take_lap(place, taken, left);
     }
 
     /// Of step `step` of the policy, and of what comes behind the last.
@@ -69,11 +77,29 @@ class Account {
     }
     /// Packets run through the pipeline from here on begin at this place.
     void enter(unsigned place) noexcept { entry_ = place; }
-    /// Frames that leave by the shortcut, at most kArrivals: charge() has said whose they are. All
-    /// of them have come as far and so cost the same.
-    void passed(rte_mbuf* const* frames, unsigned n) noexcept;
+    /// Frames that did not take the pipeline, which came by the same places and so cost the same.
+    enum Kind : unsigned { kByShortcut, kByExpress, kDropped, kKinds };
+    /// Frames ready to leave, at most kArrivals, that charge() has said of whose they are. Those
+    /// beyond a cap are dropped; how many are left, at the front.
+    unsigned leave_by(Kind kind, rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept;
+    /// A packet that the express drops.
+    void drop(PrincipalId id, uint32_t bytes) noexcept {
+        note(kDropped, id, 1, bytes);
+        usage_.add(id, sched::Use::kDrops);
+    }
+    /// Buckets of caps on bandwidth.
+    [[nodiscard]] Caps& caps() noexcept { return caps_; }
     /// Given up unread: `core`'s, as nobody knows whose.
     void shed(unsigned packets) noexcept;
+    /// Received and given up elsewhere, unread or on the way to another worker.
+    void lost(unsigned packets) noexcept {
+        usage_.add(sched::kCorePrincipal, sched::Use::kPackets, packets);
+        usage_.add(sched::kCorePrincipal, sched::Use::kDrops, packets);
+    }
+    /// A packet that was counted before is dropped after all.
+    void count_drop(const PacketMeta& meta) noexcept {
+        if (!meta.has(PacketMeta::kLocalOrigin)) usage_.add(payer(meta), sched::Use::kDrops);
+    }
     /// Packets of the burst with a verdict other than pass, which came `end` places far.
     void leave(const Burst& burst, unsigned end) noexcept;
     /// Those that are left and go out.
@@ -84,7 +110,7 @@ class Account {
     void time_every_turn(bool on) noexcept { every_turn_ = sampling_ = on; }
 
     static size_t memory_bytes() noexcept {
-        return sizeof(Account) + size_t{sched::kMaxPrincipals + 1} * sched::Usage::kBytesEach;
+        return sizeof(Account) + Caps::memory_bytes() + kIds * sched::Usage::kBytesEach;
     }
     /// TSC up to which every cycle is charged. Of the worker.
     [[nodiscard]] uint64_t charged_until() const noexcept { return opened_; }
@@ -101,39 +127,49 @@ class Account {
     void calibrate() noexcept;
     void charge(uint64_t cycles, uint64_t own) noexcept;
     void charge_so_far() noexcept;
-    void charge_several() noexcept;
+    unsigned police(rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept;
     void charge_all(PrincipalId id) noexcept;
     void add(PrincipalId id, unsigned packets, unsigned end, unsigned first) noexcept;
     struct Lap {
         uint64_t cycles;
-        unsigned place, packets, misses;  ///< kHit: of the shortcut, `packets` by it
+        unsigned place, packets, left;  ///< kHit, kExpress: `packets` by it
     };
-    void take_lap(unsigned place, unsigned packets, unsigned misses) noexcept;
+    uint64_t lap_cycles() noexcept;
+    void take_lap(unsigned place, unsigned packets, unsigned left) noexcept;
     void learn() noexcept;
-    void learn_shortcut(const Lap& lap) noexcept;
+    void learn_taken(const Lap& lap) noexcept;
     [[nodiscard]] unsigned begin_of(const PacketMeta& meta) const noexcept;
     void count(PrincipalId id, const PacketMeta& meta) noexcept;
 
     sched::Usage usage_;
     sched::CycleSplit split_;
-    sched::TwoKinds hits_to_misses_{2};
+    sched::TwoKinds hits_to_misses_{2}, express_to_left_{4};
+    Caps caps_;
     Clock clock_;
     uint64_t opened_ = 0;  // TSC: cycles before it are charged
-    static constexpr unsigned kRuns = 4 * limits::kArrivals;
-    static constexpr PrincipalId kSeveral{sched::kMaxPrincipals};  ///< of usage_, until divided
-    /// Packets of the shortcut, one behind the other, of one principal.
+    /// Packets of one kind and principal, one behind the other.
     struct Run {
         PrincipalId id;
         uint32_t packets, bytes;
     };
-    std::array<Run, kRuns> runs_;
-    unsigned runs_taken_ = 0, passed_ = 0;
+    struct Runs {
+        static constexpr unsigned kMost = 4 * limits::kArrivals;
+        /// Of the packets whose principals differ: what they are charged to until it is divided.
+        PrincipalId several;
+        std::array<Run, kMost> runs;
+        unsigned taken = 0, packets = 0;
+    };
+    static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
+    void note(Kind kind, PrincipalId id, uint32_t packets, uint32_t bytes) noexcept;
+    void add(Kind kind) noexcept;
+    void divide(Runs& runs) noexcept;
+    std::array<Runs, kKinds> runs_;
     unsigned sent_ = 0;  // packets of the turn that kSend sends
     unsigned entry_ = kReceive;
     // Of a turn that is timed.
     bool sampling_ = false, every_turn_ = false;
     uint64_t lap_ = 0, overhead_ = 0, stamp_ = 0;
-    static constexpr unsigned kLaps = 64;  ///< of two ports' calls; what is beyond is not learned
+    static constexpr unsigned kLaps = 256;  ///< what is beyond is not learned
     std::array<Lap, kLaps> laps_;
     unsigned laps_taken_ = 0;
 };

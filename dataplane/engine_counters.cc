@@ -37,6 +37,8 @@ constexpr std::array<Spec, kEngineCounters> kEngine{{
      "Frames no port received because the buffer pool was empty: port.NAME.rx_no_buffer of each."},
     {"drop.port.rx_errors",
      "Frames no port received because they were damaged: port.NAME.rx_errors of each."},
+    {"drop.principal.over_cap",
+     "Packets of a principal that is beyond its cap on bandwidth, or one above it."},
     {"pipeline.consumed", "Packets a stage took out of the pipeline: handed over, held, answered."},
     {"pipeline.emitted", "Frames the box itself made."},
     {"kernel.sent", "Packets given to the kernel by a port's TAP."},

@@ -24,6 +24,7 @@ enum EngineCounter : CounterId {
     kDropRxMissed,
     kDropRxNoBuffer,
     kDropRxErrors,
+    kDropOverCap,
     kConsumed,
     kEmitted,
     kKernelSent,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "dataplane/account.h"
 #include "dataplane/charge.h"
 #include "dataplane/express_read.h"
 #include "dataplane/flow.h"
@@ -34,13 +35,19 @@ unsigned Express::take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pip
     burst_.in_port = port;
     burst_.dropped = burst_.routed = burst_.ready = 0;
     burst_.rule.fill(kNoRule);
+    const bool charged = context.account != nullptr;
+    burst_.principal.fill(charged ? sched::kNoPrincipal : sched::kCorePrincipal);
     burst_.going = express::read(burst_, context.policy->ports[port].mac);
     if (burst_.going != 0) pipeline.express(burst_, context);
     burst_.going &= burst_.ready;
     if ((burst_.going | burst_.dropped) != burst_.all()) keep_order();
+    if (charged) [[unlikely]]
+        name_payers();
     if (burst_.going != 0) send(context);
     if (burst_.dropped != 0) drop(context);
     const unsigned left = leave();
+    if (charged) [[unlikely]]
+        context.account->lap_taken(Account::kExpress, n - left, left);
     if (left > n - n / 4) pause_ = kPause;
     return left;
 }
@@ -81,6 +88,13 @@ void Express::keep_order() noexcept {
     }
 }
 
+// Nobody's are core's.
+void Express::name_payers() noexcept {
+    for_each_bit(burst_.going | burst_.dropped, [&](unsigned i) {
+        if (burst_.principal[i] == sched::kNoPrincipal) burst_.principal[i] = sched::kCorePrincipal;
+    });
+}
+
 // Copies of what the loop asks for: the compiler takes each store into a frame for a change of it.
 void Express::send(WorkerContext& context) noexcept {
     RuleTally tally;
@@ -90,14 +104,18 @@ void Express::send(WorkerContext& context) noexcept {
     const unsigned end = b.count;
     unsigned count = 0;
     PortId port = b.out_port[static_cast<unsigned>(std::countr_zero(going))];
-    const auto flush = [&] { context.transmitter->send(gone_.data(), count, port, context); };
+    const auto flush = [&] {
+        if (context.account != nullptr) [[unlikely]]
+            count = context.account->leave_by(Account::kByExpress, gone_.data(), count, context);
+        context.transmitter->send(gone_.data(), count, port, context);
+    };
     for (unsigned i = 0; i < end; ++i) {
         if ((going >> i & 1) == 0) [[unlikely]]
             continue;
         rte_mbuf* const frame = frames[i];
         const uint32_t length = b.length[i];
         shortcut::make_ready<net::Ipv4>(*frame, b.macs[i].bytes, length);
-        charge(*frame, sched::kCorePrincipal);  // nobody is declared, or `classify` wants to see it
+        charge(*frame, b.principal[i]);
         if (b.rule[i] != kNoRule) tally.hit(b.rule[i], length, context.counters);
         if (b.out_port[i] != port) {
             flush();
@@ -123,6 +141,8 @@ void Express::drop(WorkerContext& context) noexcept {
         }
         reason = burst_.reason[i];
         ++same;
+        if (context.account != nullptr) [[unlikely]]
+            context.account->drop(burst_.principal[i], burst_.length[i]);
         gone_[count++] = burst_.frames[i];
     });
     context.counters.add(reason, same);

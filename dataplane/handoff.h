@@ -4,6 +4,7 @@
 // and turn, so that a cache line moves per burst and not per packet.
 #pragma once
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "dataplane/limits.h"
@@ -35,6 +36,12 @@ class HandoffMatrix {
     std::vector<std::unique_ptr<Ring>> rings_;
 };
 
+/// Frames that a full ring refused, which are freed.
+struct LostFrames {
+    unsigned all = 0;
+    unsigned received = 0;  ///< of these, by a port, and neither sent nor charged yet
+};
+
 /// One worker's side of it.
 class Handoff {
   public:
@@ -53,13 +60,11 @@ class Handoff {
         if (batch.count == Batch::kCapacity) flush(to);
         batch.frames[batch.count++] = frame;
     }
-    /// Gives all batches over. Frames a full ring refused are freed; returns how many.
-    unsigned flush() noexcept {
+    /// Gives all batches over.
+    LostFrames flush() noexcept {
         for (WorkerId to = 0; to < matrix_.workers(); ++to)
             if (batches_[to].count != 0) flush(to);
-        const unsigned lost = lost_;
-        lost_ = 0;
-        return lost;
+        return std::exchange(lost_, {});
     }
     /// Up to `n` frames that `from` sent here.
     unsigned receive(WorkerId from, rte_mbuf** frames, unsigned n) noexcept {
@@ -81,16 +86,19 @@ class Handoff {
     void flush(WorkerId to) noexcept {
         Batch& batch = batches_[to];
         const unsigned sent = matrix_.ring(self_, to).push(batch.frames, batch.count);
-        if (sent < batch.count) {
-            rte_pktmbuf_free_bulk(batch.frames + sent, batch.count - sent);
-            lost_ += batch.count - sent;
-        }
+        if (sent < batch.count) lose(batch.frames + sent, batch.count - sent);
         batch.count = 0;
+    }
+    void lose(rte_mbuf** frames, unsigned n) noexcept {
+        lost_.all += n;
+        for (unsigned i = 0; i < n; ++i)
+            lost_.received += travelling_meta(frames[i])->has(PacketMeta::kLocalOrigin) ? 0 : 1;
+        rte_pktmbuf_free_bulk(frames, n);
     }
     HandoffMatrix& matrix_;
     WorkerId self_;
     std::vector<Batch> batches_;
-    unsigned lost_ = 0;
+    LostFrames lost_;
 };
 
 }  // namespace ravelin

@@ -33,7 +33,8 @@ void Pipeline::run(Burst& burst, WorkerContext& context, size_t first) noexcept 
 void Pipeline::express(ExpressBurst& burst, WorkerContext& context) noexcept {
     for (const auto& step : context.policy->steps) {
         stages_[step.stage]->express(burst, *step.policy, context);
-        if (burst.going == 0) return;
+        // Who is charged for what is dropped is found out behind the stage that dropped it.
+        if (burst.going == 0 && (burst.dropped == 0 || context.account == nullptr)) return;
     }
 }
 

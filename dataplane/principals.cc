@@ -6,11 +6,41 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "dataplane/sched/pace.h"
+
 namespace ravelin {
 namespace {
 
 using config::Node;
 using sched::PrincipalId;
+
+constexpr uint64_t kBitsAByte = 8, kNsPerSecond = 1'000'000'000;
+// What TCP needs to come near its cap, and a burst of large segments.
+constexpr uint64_t kBurstNs = 50'000'000, kLeastBurst = 32768;
+
+// Each worker has its own, so nobody waits for another's count.
+Principals::Rate share_of(uint64_t bytes_per_s, uint64_t workers) {
+    const auto second = sched::Wide{kNsPerSecond * workers} << 24;
+    Principals::Rate rate;
+    rate.cost = static_cast<uint64_t>(second / bytes_per_s);
+    rate.burst = std::max(kBurstNs << 8, kLeastBurst * rate.cost >> 16);
+    return rate;
+}
+
+void take_rates(uint64_t workers, Principals& to) {
+    const auto cap = [&](PrincipalId id) { return to.table[id].caps.bytes_per_s; };
+    std::vector<Principals::Rate> rates(to.table.size());
+    bool any = false;
+    for (uint32_t i = 0; i < to.table.size(); ++i) {
+        const PrincipalId id{i};
+        if (cap(id) != 0) rates[i] = share_of(cap(id), workers);
+        any |= cap(id) != 0;
+        PrincipalId up = to.table[id].parent;
+        while (up != sched::kNoPrincipal && cap(up) == 0) up = to.table[up].parent;
+        rates[i].above = up;
+    }
+    if (any) to.rates = std::move(rates);
+}
 
 std::vector<sched::PrincipalSpec> specs_of(const Node& declared) {
     std::vector<sched::PrincipalSpec> out;
@@ -18,6 +48,8 @@ std::vector<sched::PrincipalSpec> specs_of(const Node& declared) {
         sched::PrincipalSpec spec;
         spec.name = node["name"].as_text();
         spec.weight = static_cast<uint32_t>(node["weight"].as_integer());
+        spec.caps.bytes_per_s =
+            static_cast<uint64_t>(node["caps"]["bandwidth"].as_integer()) / kBitsAByte;
         spec.caps.flows = static_cast<uint32_t>(node["caps"]["flows"].as_integer());
         out.push_back(std::move(spec));
     }
@@ -81,6 +113,7 @@ Result<std::shared_ptr<const Principals>> read_principals(
     out->table = std::move(*table);
     if (auto s = bind_ports((*config)["ports"], *out); !s) return std::move(s.error());
     if (auto s = bind_prefixes(*out->declared, *out); !s) return std::move(s.error());
+    take_rates(static_cast<uint64_t>((*config)["workers"]["count"].as_integer()), *out);
     if (specs.empty()) return std::shared_ptr<const Principals>();
     if (previous != nullptr && *previous->declared == *out->declared &&
         previous->ports == out->ports && previous->flows == flows)

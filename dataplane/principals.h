@@ -21,6 +21,13 @@ struct Principals {
         sched::PrincipalId principal;
     };
     std::vector<Bound> prefixes;
+    /// A worker's share of a cap on bandwidth. Times in 1/256 ns.
+    struct alignas(32) Rate {
+        uint64_t cost = 0;   ///< 2^-16 of them a byte; 0: no cap of its own
+        uint64_t burst = 0;  ///< that may be owed
+        sched::PrincipalId above = sched::kNoPrincipal;  ///< the next one up with a cap
+    };
+    std::vector<Rate> rates;          ///< by id; empty: nobody has such a cap
     PrincipalFlows* flows = nullptr;  ///< the box's; null in a policy that is built for trial
     std::shared_ptr<const config::Node> declared;  ///< `principals` of the configuration
 

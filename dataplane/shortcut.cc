@@ -70,7 +70,7 @@ struct Shortcut::Passing {
     void send() noexcept {
         if (count == 0) return;
         if (context.account != nullptr) [[unlikely]]
-            context.account->passed(frames, count);
+            count = context.account->leave_by(Account::kByShortcut, frames, count, context);
         context.transmitter->send(frames, count, port, context);
         count = 0;
     }
@@ -79,7 +79,7 @@ struct Shortcut::Passing {
 // What a turn that is timed learns: how many went by a way, and how many did not.
 inline void Shortcut::lap(unsigned hits, unsigned misses, WorkerContext& context) noexcept {
     if (context.account != nullptr) [[unlikely]]
-        context.account->lap_shortcut(hits, misses);
+        context.account->lap_taken(Account::kHit, hits, misses);
 }
 
 Shortcut::Shortcut() : ways_(new Way[kWays + 1]) {}

@@ -6,8 +6,10 @@
 #include <cstdlib>
 #include <string>
 
+#include "dataplane/account.h"
 #include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
+#include "dataplane/handoff.h"
 #include "dataplane/kernel_path.h"
 #include "dataplane/transmitter.h"
 
@@ -28,6 +30,21 @@ void WorkerContext::transmit(rte_mbuf* frame, PortId port, sched::PrincipalId pr
     }
     charge(*frame, principal);
     transmitter->send(frame, port, *this);
+}
+
+void WorkerContext::give_up(const LostFrames& lost) noexcept {
+    if (lost.all == 0) [[likely]]
+        return;
+    counters.add(kDropHandoffFull, lost.all);
+    charge_lost(lost.received);
+}
+
+void WorkerContext::charge_lost(unsigned packets) noexcept {
+    if (account != nullptr) account->lost(packets);
+}
+
+void WorkerContext::charge_drop(const PacketMeta& meta) noexcept {
+    if (account != nullptr) account->count_drop(meta);
 }
 
 void WorkerContext::arrive(rte_mbuf* frame, PortId in_port) noexcept {

@@ -31,6 +31,7 @@ class KernelPath;
 class LearnedRoutes;
 class Shortcut;
 struct ExpressBurst;
+struct LostFrames;
 class Account;
 class Version;
 
@@ -77,6 +78,12 @@ struct WorkerContext {
     /// it. `principal`: whom it is charged to.
     void transmit(rte_mbuf* frame, PortId port,
                   sched::PrincipalId principal = sched::kCorePrincipal) noexcept;
+    /// Counts what could not be handed over.
+    void give_up(const LostFrames& lost) noexcept;
+    /// Packets that no stage will see again, which were received but not charged to anybody; and a
+    /// drop of one that was.
+    void charge_lost(unsigned packets) noexcept;
+    void charge_drop(const PacketMeta& meta) noexcept;
     /// Hands a received frame to the kernel by the TAP of `port`. False: not taken, no room.
     bool to_kernel(rte_mbuf* frame, PortId port) noexcept;
 };

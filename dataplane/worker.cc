@@ -114,6 +114,8 @@ void Worker::turn() noexcept {
     const bool charges = context_.policy->principals != nullptr;
     if (charges != (context_.account != nullptr)) [[unlikely]]
         open_account();
+    if (charges) [[unlikely]]
+        context_.account->caps().follow(*context_.policy->principals);
     run_command();
     lap(Account::kTurn, 0);
     unsigned moved = receive();
@@ -122,7 +124,7 @@ void Worker::turn() noexcept {
     pipeline_.tick(context_);
     lap(Account::kTurn, 0);
     run_emitted();
-    if (const unsigned lost = handoff_.flush()) context_.counters.add(kDropHandoffFull, lost);
+    context_.give_up(handoff_.flush());
     lap(Account::kTurn, 0);
     transmitter_.flush(context_);
     finish(moved);

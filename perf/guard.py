@@ -47,6 +47,8 @@ def too_much(stored: dict, found: dict) -> list:
             lines.append(f"{name}: not measured, expected {before:.1f}")
         elif found[name] > most:
             lines.append(f"{name}: found {found[name]:.1f}, expected at most {most:.1f} ({before:.1f} in the tree)")
+    lines += [f"{name}: found {found[name]:.1f}, but nothing stands in the tree: --renew"
+              for name in sorted(found) if name not in stored]
     return lines
 
 

@@ -89,7 +89,7 @@ Json json_of(const model::PrincipalRecord& p) {
             {"cycles", p.cycles()},
             {"drops", p.drops()},
             {"flows", p.flows()},
-            {"caps", {{"flows", p.flows_cap()}}}};
+            {"caps", {{"flows", p.flows_cap()}, {"bandwidth", p.bandwidth_cap()}}}};
 }
 
 Json json_of(const model::NeighbourRecord& n) {

@@ -15,14 +15,17 @@ ExitCode principals(const Context& context) {
     Table table({{"PRINCIPAL"},
                  {"FLOWS", Align::kRight},
                  {"AT MOST", Align::kRight},
+                 {"BANDWIDTH", Align::kRight},
                  {"PACKETS", Align::kRight},
                  {"BYTES", Align::kRight},
                  {"DROPS", Align::kRight},
                  {"CYCLES", Align::kRight},
                  {"", Align::kRight}});
     for (const Json& p : list(answer, "principals")) {
-        const uint64_t most = number(p.value("caps", Json::object()), "flows");
+        const Json caps = p.value("caps", Json::object());
+        const uint64_t most = number(caps, "flows"), rate = number(caps, "bandwidth");
         table.add({text(p, "name"), grouped(number(p, "flows")), most == 0 ? "" : grouped(most),
+                   rate == 0 ? "" : scaled(static_cast<double>(rate), "bit/s"),
                    grouped(number(p, "packets")), bytes(number(p, "bytes")),
                    grouped(number(p, "drops")), scaled(real(p, "cycles")),
                    fmt::format("{:.1f} %", cycles > 0 ? 100 * real(p, "cycles") / cycles : 0)});

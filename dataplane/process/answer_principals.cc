@@ -54,7 +54,9 @@ void principals(const PolicyStore& store, uint32_t most, model::PrincipalRecords
         put(box.use_of(PrincipalId{i}), record);
         record.set_flows(record.flows() + declared->flows->own(PrincipalId{i}));
         record.set_name(fits ? entry.name : "others");
-        if (fits) record.set_flows_cap(entry.caps.flows);
+        if (!fits) continue;
+        record.set_flows_cap(entry.caps.flows);
+        record.set_bandwidth_cap(8 * entry.caps.bytes_per_s);
     }
     if (!others.name().empty()) *out.add_principals() = others;
 }

@@ -126,8 +126,6 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
     out.set_adopted_flows(box.facts().adopted_flows);
     add_ports(*store.current(), box, out);
     *out.mutable_live() = store.live();
-    if (store.current()->principals != nullptr)
-        principals(store, kPrincipalsInStatus, *out.mutable_principals());
     memory(store, out);
 }
 
@@ -245,6 +243,11 @@ bool look(const PolicyStore& store, const model::ToDataplane& request, model::Re
         case Kind::kPrincipals:
             principals(store, UINT32_MAX, *reply.mutable_principals());
             return true;
+        case Kind::kStatus:
+            if (store.current()->principals != nullptr)
+                principals(store, kPrincipalsInStatus,
+                           *reply.mutable_status()->mutable_principals());
+            return false;  // the rest of it stands in every reply
         case Kind::kRoute:
             routes(store, request.route(), reply);
             return true;

@@ -61,16 +61,15 @@ void CycleSplit::timed(unsigned stage, uint64_t cycles, unsigned packets) noexce
     weights_[stage] = {weight_of(line.c - slope * line.n), std::max(weight_of(slope), 1u)};
 }
 
-// Of packets that all passed the same stages: what one takes of these.
-void CycleSplit::reckon_one(Reckoned& through) const noexcept {
-    const Part& all = parts_[0];
-    uint64_t sum = 0;
-    for (unsigned stage = all.first; stage < all.end; ++stage) {
+// What a packet takes of packets that all passed the same stages.
+uint64_t CycleSplit::reckon_one(const Part& all) const noexcept {
+    const auto cost = [&](unsigned stage) {
         const auto& [fixed, each] = weights_[stage];
-        sum += uint64_t{each} + (uint64_t{fixed} * share_of(all.packets) >> 16);
-    }
-    through[all.first] = 0;
-    through[all.end] = sum;
+        return uint64_t{each} + (uint64_t{fixed} * share_of(all.packets) >> 16);
+    };
+    uint64_t sum = all.beside != kNone ? cost(all.beside) : 0;
+    for (unsigned stage = all.first; stage < all.end; ++stage) sum += cost(stage);
+    return sum;
 }
 
 // through[s]: what a packet takes of all stages before s.
@@ -81,7 +80,12 @@ void CycleSplit::reckon(Reckoned& through) const noexcept {
         change[parts_[i].first] += parts_[i].packets;
         change[parts_[i].end] -= parts_[i].packets;
         deepest = std::max<uint32_t>(deepest, parts_[i].end);
+        if (parts_[i].beside == kNone) continue;
+        change[parts_[i].beside] += parts_[i].packets;
+        change[parts_[i].beside + 1] -= parts_[i].packets;
+        deepest = std::max<uint32_t>(deepest, parts_[i].beside + 1);
     }
+    through[kNone] = through[kNone + 1] = 0;
     through[0] = 0;
     for (uint32_t stage = 0; stage < deepest; ++stage) {
         alive += change[stage];
@@ -90,15 +94,16 @@ void CycleSplit::reckon(Reckoned& through) const noexcept {
     }
 }
 
+// One division a burst; rounding goes to the last.
 void CycleSplit::divide(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own) noexcept {
     Reckoned through;
-    count_ == 1 ? reckon_one(through) : reckon(through);
-    const auto cost_of = [&](const Part& p) {
-        return (through[p.end] - through[p.first]) * p.packets;
-    };
     uint64_t total = own * static_cast<uint64_t>(kOne), charged = 0;
-    for (unsigned i = 0; i < count_; ++i) total += cost_of(parts_[i]);
-    // One division a burst; rounding goes to the last.
+    if (count_ == 1) {
+        total += reckon_one(parts_[0]) * parts_[0].packets;
+    } else {
+        reckon(through);
+        for (unsigned i = 0; i < count_; ++i) total += cost_of(parts_[i], through);
+    }
     const uint64_t rate = total == 0 ? 0 : (std::min(cycles, kMostBurst) << 32) / total;
     const auto charge = [&](PrincipalId id, uint64_t cost) {
         const uint64_t share = std::min(cost * rate >> 32, cycles - charged);
@@ -106,7 +111,7 @@ void CycleSplit::divide(uint64_t cycles, Usage& usage, PrincipalId other, uint64
         charged += share;
     };
     charge(other, own * static_cast<uint64_t>(kOne));
-    for (unsigned i = 0; i + 1 < count_; ++i) charge(parts_[i].id, cost_of(parts_[i]));
+    for (unsigned i = 0; i + 1 < count_; ++i) charge(parts_[i].id, cost_of(parts_[i], through));
     usage.add(parts_[count_ - 1].id, Use::kCycles, cycles - charged);
 }
 

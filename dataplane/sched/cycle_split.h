@@ -38,20 +38,24 @@ class CycleSplit {
     /// What was learned of the stages before `end`.
     void forget(unsigned end) noexcept { std::fill_n(lines_.begin(), end, Line{}); }
 
+    static constexpr unsigned kNone = kMaxStages + 1;
     /// `packets` of `id` went through the stages from `first` on and before `end`, at most
-    /// kMaxStages. Only where not full(); those of one principal in a row are one part.
-    void add(PrincipalId id, unsigned packets, unsigned end, unsigned first = 0) noexcept {
+    /// kMaxStages, and through `beside`, if that is one. Only where not full(); those of one
+    /// principal in a row are one part.
+    void add(PrincipalId id, unsigned packets, unsigned end, unsigned first = 0,
+             unsigned beside = kNone) noexcept {
         if (count_ == 0) {
             several_ = false;
         } else {
             Part& last = parts_[count_ - 1];
-            if (last.id == id && last.end == end && last.first == first) {
+            if (last.id == id && last.end == end && last.first == first && last.beside == beside) {
                 last.packets += packets;
                 return;
             }
             several_ |= id != parts_[0].id;
         }
-        parts_[count_++] = {id, packets, static_cast<uint16_t>(first), static_cast<uint16_t>(end)};
+        parts_[count_++] = {id, packets, static_cast<uint8_t>(first), static_cast<uint8_t>(end),
+                            static_cast<uint8_t>(beside)};
     }
     /// One part more may have room, but no other: charge() first.
     [[nodiscard]] bool full() const noexcept { return count_ + 1 >= parts_.size(); }
@@ -77,7 +81,7 @@ class CycleSplit {
     struct Part {
         PrincipalId id;
         uint32_t packets;
-        uint16_t first, end;
+        uint8_t first, end, beside;
     };
     /// A stage's cost, 1/256 cycles: until measured, alike for all.
     struct Weight {
@@ -88,10 +92,16 @@ class CycleSplit {
         uint32_t seen = 0;  ///< of the first few, forgotten ones too
         double samples = 0, n = 0, c = 0, nn = 0, nc = 0;
     };
-    using Reckoned = std::array<uint64_t, kMaxStages + 1>;
+    /// By stage: what a packet takes of all before it. kNone takes nothing.
+    using Reckoned = std::array<uint64_t, kNone + 2>;
+    static uint64_t cost_of(const Part& part, const Reckoned& through) noexcept {
+        return (through[part.end] - through[part.first] + through[part.beside + 1] -
+                through[part.beside]) *
+               part.packets;
+    }
     void divide(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own) noexcept;
     void reckon(Reckoned& through) const noexcept;
-    void reckon_one(Reckoned& through) const noexcept;
+    [[nodiscard]] uint64_t reckon_one(const Part& all) const noexcept;
 
     static constexpr double kTrusted = 4;    ///< samples
     static constexpr unsigned kParts = 256;  ///< a turn of packets that are each another's

@@ -10,6 +10,7 @@
 namespace ravelin::perf {
 namespace {
 
+constexpr uint32_t kFirstClient = 0x0a010000;  // 10.1.0.0
 constexpr const char* kNetwork = "198.18.0.0/16";
 constexpr const char* kFullTable = "routes/bgp-full-v4-901899-v6-160147.txt.gz";
 constexpr uint64_t kHeaders = 1 << 24;
@@ -97,10 +98,16 @@ Work established(uint32_t flows, Layout layout) {
             .plain = replayed({.flows = room, .filters = false}, layout)};
 }
 
-Work charged(Work work) {
-    const size_t behind_firewall = work.yaml.find("  - neighbour:");
-    work.yaml.insert(behind_firewall, "  - classify\n");
-    work.yaml += "principals: [{name: all, prefixes: 10.0.0.0/8}]\n";
+Work charged(Work work, uint32_t principals, bool caps) {
+    work.plain = work.yaml;
+    work.yaml.insert(work.yaml.find("  - neighbour:"), "  - classify\n");
+    work.yaml += "principals:\n";
+    for (uint32_t p = 0; p < principals; ++p) {
+        const auto client = IpAddress::v4(kFirstClient + p).to_string() + "/32";
+        work.yaml += fmt::format("  - {{name: p{}, prefixes: {}{}}}\n", p,
+                                 principals == 1 ? "10.0.0.0/8" : client,
+                                 caps ? ", caps: {bandwidth: 900Gbit}" : "");
+    }
     return work;
 }
 
@@ -119,6 +126,11 @@ Work police(uint32_t sources) {
     return {.playlist = to_network(1 << 20, sources),
             .yaml = with(", limit: {rate: 900Mpps, burst: 65535, per: source}"),
             .plain = with("")};
+}
+
+Work from_sources(uint32_t sources) {
+    return {.playlist = to_network(1 << 20, sources),
+            .yaml = replayed({.rules = "{name: all, action: accept, in: lan, stateful: false}"})};
 }
 
 Work denied(uint64_t headers) {

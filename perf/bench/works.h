@@ -31,12 +31,15 @@ Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout = {});
 Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers, Layout layout = {});
 /// Packets of open TCP connections, both ways in turns, behind 1,000 rules.
 Work established(uint32_t flows, Layout layout = {});
-/// The same where all clients are one principal, who is charged.
-Work charged(Work work);
+/// The same where clients, 10.1.0.0 and on, are so many principals, who are charged; with `caps`,
+/// that everything keeps, each packet is policed as well. 1: it is all of 10.0.0.0/8.
+Work charged(Work work, uint32_t principals = 1, bool caps = false);
 /// Handshake, a segment of data each way, close from both sides; `room` flows fit.
 Work connections(uint64_t tuples, uint32_t room);
 /// A limit that everything keeps, for each of so many sources.
 Work police(uint32_t sources);
+/// Packets of so many sources at random, each judged by itself; what `charged` adds to.
+Work from_sources(uint32_t sources);
 /// Packets that the policy denies.
 Work denied(uint64_t headers);
 

@@ -172,6 +172,12 @@ inline constexpr Schema kManagementSchema{
     kManagementFields};
 
 inline constexpr std::array kPrincipalCapFields{
+    Field{.name = "bandwidth",
+          .type = Type::kRate,
+          .help = "Most bits a second of IP packets, of both directions together; those beyond it "
+                  "are dropped. Each worker has an even share of it.",
+          .minimum = 64'000,
+          .maximum = 1'000'000'000'000},
     Field{.name = "flows",
           .type = Type::kInteger,
           .help = "Most flows at a time, over all workers; packets that would open one more are "

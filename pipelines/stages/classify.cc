@@ -2,7 +2,8 @@
 // classify: says whom a packet is charged to where the firewall has not. What belongs to a flow has
 // the flow's principal, which the firewall found when it opened the flow: by the rule, else by the
 // originator's address, else by its port. So this stage stands behind `firewall`, and in pipelines
-// without one binds every packet by its own source.
+// without one binds every packet by its own source. It drops what is beyond its principal's cap on
+// bandwidth; packets that take the shortcut or the express are asked there.
 //
 // Config: none; principals are declared at the top. Cost: a compare a packet; a table read for
 // those without a flow.
@@ -10,7 +11,10 @@
 
 #include <algorithm>
 
+#include "dataplane/account.h"
 #include "dataplane/charge.h"
+#include "dataplane/engine_counters.h"
+#include "dataplane/express.h"
 #include "dataplane/stage.h"
 
 namespace ravelin::classify {
@@ -20,15 +24,42 @@ constexpr config::Schema kSchema{"stage classify", "Says whom packets are charge
 
 class Classify final : public Stage {
   public:
-    void process(Burst& burst, const StagePolicy& policy, WorkerContext&) noexcept override {
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
         const auto& p = static_cast<const ClassifyPolicy&>(policy);
         if (p.principals == nullptr) return;
         for (unsigned i = 0; i < burst.count; ++i)
             if (PacketMeta& meta = burst.meta[i]; meta.principal == sched::kNoPrincipal)
                 meta.principal = find(p, meta, *burst.frames[i]);
+        if (!context.dry_run && context.account != nullptr && context.account->caps().any())
+            police(burst, context);
+    }
+
+    void express(ExpressBurst& b, const StagePolicy& policy, WorkerContext&) noexcept override {
+        const auto& p = static_cast<const ClassifyPolicy&>(policy);
+        if (p.principals == nullptr) return;
+        ExpressBurst::Column<uint32_t> by_prefix;
+        p.prefixes.lookup_v4_burst(b.source.data(), by_prefix.data(), b.count);
+        const sched::PrincipalId by_port = p.bind(b.in_port);
+        for_each_bit(b.going | b.dropped, [&](unsigned i) {
+            if (b.principal[i] != sched::kNoPrincipal) return;
+            b.principal[i] =
+                by_prefix[i] != Lpm::kNoRoute ? sched::PrincipalId{by_prefix[i]} : by_port;
+        });
     }
 
   private:
+    // The box's own packets are nobody's.
+    static void police(Burst& burst, WorkerContext& context) noexcept {
+        Caps& caps = context.account->caps();
+        for (unsigned i = 0; i < burst.count; ++i) caps.fetch(burst.meta[i].principal);
+        for (unsigned i = 0; i < burst.count; ++i) {
+            const PacketMeta& meta = burst.meta[i];
+            if (burst.live(i) && !meta.has(PacketMeta::kLocalOrigin) &&
+                !caps.take(meta.principal, meta.l3_total, context.now.ns))
+                burst.drop(i, kDropOverCap);
+        }
+    }
     // The box's own is core's, but for what is around a tunnelled packet.
     static sched::PrincipalId find(const ClassifyPolicy& policy, const PacketMeta& meta,
                                    const rte_mbuf& frame) noexcept {
@@ -66,7 +97,8 @@ constexpr StageDecl kStage{.name = "classify",
                            .create = [](WorkerId, WorkerId) -> std::unique_ptr<Stage> {
                                return std::make_unique<Classify>();
                            },
-                           .repeats = [](const StagePolicy&) { return true; }};
+                           .repeats = [](const StagePolicy&) { return true; },
+                           .express = [](const StagePolicy&) { return true; }};
 REGISTER_STAGE(kStage);
 
 }  // namespace

@@ -55,6 +55,8 @@ void obey(ExpressBurst& b, unsigned i, RuleWord rule, const FirewallPolicy& poli
     if (!word.decided || ((flags & kTcpSyn) != 0 && !sound(b, i))) return b.leave(i);
     b.rule[i] = word.slot;
     if (word.slot != kNoRule) context.counters.prefetch_rule(word.slot);
+    if (context.account != nullptr) [[unlikely]]
+        b.principal[i] = policy.principal_of(word.slot);
     if (word.outcome != Outcome::kPass)
         b.drop(i, static_cast<DropCode>(first_drop + static_cast<unsigned>(word.outcome)));
 }

@@ -210,10 +210,11 @@ class Neighbour final : public Stage {
     void give_up(uint32_t slot, const NeighbourPolicy& policy, WorkerContext& context) {
         while (rte_mbuf* frame = context.neighbours->release(slot)) {
             const PacketMeta meta = *travelling_meta(frame);
-            if (replies_.icmp(Packet(frame), meta, IcmpError::kHostUnreachable, policy.icmp_rate,
-                              context) == Replies::Outcome::kSent)
-                context.counters.add(counter(kIcmpSent));
+            const auto outcome = replies_.icmp(Packet(frame), meta, IcmpError::kHostUnreachable,
+                                               policy.icmp_rate, context);
+            if (outcome == Replies::Outcome::kSent) context.counters.add(counter(kIcmpSent));
             context.counters.add(drop(static_cast<unsigned>(NeighbourDrop::kUnresolved)));
+            context.charge_drop(meta);
             rte_pktmbuf_free(frame);
         }
     }

@@ -66,6 +66,7 @@ void send_held(uint32_t slot, WorkerContext& context) noexcept {
         // The policy may have lost the port since.
         if (to.port >= context.policy->ports.size() ||
             !write_ethernet(frame, meta, context.policy->ports[to.port].mac, to.mac)) {
+            context.charge_drop(meta);
             rte_pktmbuf_free(frame);
             continue;
         }

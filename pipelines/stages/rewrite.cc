@@ -223,6 +223,7 @@ class Rewrite final : public Stage {
         const bool sent = send_fragments(burst.frames[i], meta.l3_total, mtu, meta.out_port,
                                          context, payer_of(meta)) != 0;
         context.counters.add(sent ? counter(kCut) : drop(kNoBuffer));
+        if (!sent) context.charge_drop(meta);
     }
 
     void wait(Burst& burst, unsigned i, const IpAddress& next, uint32_t mtu, const RewritePolicy& p,

@@ -173,7 +173,10 @@ class Steer final : public Stage {
     void count_given_up(WorkerContext& context) noexcept {
         const FragmentTable::Drops drops = fragments_.take_drops();
         for (unsigned i = 0; i < drops.size(); ++i)
-            if (drops[i] != 0) context.counters.add(drop(i), drops[i]);
+            if (drops[i] != 0) {
+                context.counters.add(drop(i), drops[i]);
+                context.charge_lost(drops[i]);
+            }
         if (const unsigned n = fragments_.take_given_up(); n != 0)
             context.counters.add(counter(kGivenUpCount), n);
     }
@@ -188,6 +191,7 @@ class Steer final : public Stage {
             meta.flags |= PacketMeta::kUnfinished;
             return release(first, steer, context);
         }
+        if (!meta.has(PacketMeta::kLocalOrigin)) context.charge_lost(1);
         rte_pktmbuf_free(first);
         context.counters.add(drop(static_cast<unsigned>(FragmentDrop::kTimeout)));
     }

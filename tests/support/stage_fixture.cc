@@ -194,6 +194,7 @@ void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
     if (charges && account_ == nullptr) account_ = std::make_unique<Account>();
     context_.account = charges ? account_.get() : nullptr;
     if (charges) account_->open();
+    if (charges) account_->caps().follow(*context_.policy->principals);
 }
 
 void StageFixture::judge_anew() {
@@ -270,8 +271,7 @@ void StageFixture::run_emitted() {
         transmitter_->take_emitted(burst);
         pipeline_->run(burst, context_);
     }
-    if (const unsigned lost = handoff_->flush(); lost != 0)
-        context_.counters.add(kDropHandoffFull, lost);
+    context_.give_up(handoff_->flush());
     rte_mbuf* back[Burst::kCapacity];  // what stages sent to this very worker
     while (const unsigned n = handoff_->receive(0, back, Burst::kCapacity))
         pipeline_->resume(back, n, context_);

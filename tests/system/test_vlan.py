@@ -37,7 +37,9 @@ def into_vlan(lab, host, device: str, address: str, address6: str, gateway: str)
     host.sysctl(**{f"net__ipv6__conf__{device}__accept_dad": 0})
     host.run(f"ip link set {device} mtu {MTU} up")
     host.run(f"ip addr add {address} dev {device}")
-    host.run(f"ip addr add {address6} dev {device} nodad")
+    # On a busy machine a link that is up may have no IPv6 yet.
+    wait_until(lambda: host.run(f"ip addr add {address6} dev {device} nodad", check=False).returncode == 0, 10,
+               f"{address6} on {device}")
     gateway6 = f"{address6.split('::')[0]}::1"
     # The kernel looks after the state of links once a second: until then a new one may count as down.
     wait_until(lambda: all(host.run(f"ip route get {to}", check=False).returncode == 0 for to in (gateway, gateway6)),

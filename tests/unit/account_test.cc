@@ -11,6 +11,8 @@
 #include <map>
 #include <random>
 
+#include "dataplane/stage.h"
+
 namespace ravelin {
 namespace {
 
@@ -29,25 +31,31 @@ struct Cost {
     double fixed, each;
 };
 constexpr Cost kReceiving{40, 11}, kSending{90, 14}, kQueueing{12, 4};
-constexpr double kHit = 80, kMiss = 26, kRest = 55;
+constexpr double kHit = 80, kMiss = 26, kPass = 40, kRest = 55;
 constexpr std::array<Cost, kSteps> kStepCosts{{{60, 22}, {30, 48}, {80, 260}, {20, 31}}};
 
 class Turns {
   public:
-    /// `several`: half of the shortcut's packets are another's.
-    void run(unsigned hits, unsigned denied, unsigned fresh, bool several = false) {
-        const unsigned misses = denied + fresh, all = hits + misses;
+    using Charges = std::map<PrincipalId, double>;
+    /// `several`: half of the shortcut's packets are another's. `shed` beside all these.
+    void run(unsigned hits, unsigned denied, unsigned fresh, bool several = false,
+             unsigned shed = 0, double shedding = 0) {
+        const unsigned misses = denied + fresh + shed, all = hits + misses;
         spend({kRest, 0}, {{sched::kCorePrincipal, 1}});
         account.lap(Account::kTurn, 0);
         const Packets talk = several ? Packets{{kTalker, hits - hits / 2}, {kOther, hits / 2}}
                                      : Packets{{kTalker, hits}};
-        Packets received = talk;
-        received[kDenied] = denied;
-        received[kFresh] = fresh;
+        Packets received = together(talk, denied, fresh);
+        received[sched::kCorePrincipal] = shed;
         spend(kReceiving, received);
         account.lap(Account::kReceive, all);
-        pass_by(talk, hits, misses, denied, fresh);
-        if (misses != 0) through_stages(denied, fresh);
+        pass_by(talk, hits, misses,
+                {{sched::kCorePrincipal, shed}, {kDenied, denied}, {kFresh, fresh}});
+        if (shed != 0) {
+            now += static_cast<uint64_t>(shed * shedding);
+            account.shed(shed);
+        }
+        if (denied + fresh != 0) through_stages(denied, fresh);
         account.lap(Account::kTurn, 0);
         Packets sent = talk;
         sent[kFresh] = fresh;
@@ -62,24 +70,39 @@ class Turns {
         return static_cast<double>(account.usage().get(id, Use::kCycles));
     }
     /// The largest error of what a principal has of all that packets took.
-    [[nodiscard]] double worst() const {
-        double charges = 0, cycles = 0, out = 0;
+    [[nodiscard]] double worst(const Charges& before = {}) const {
+        double sum = 0, cycles = 0, out = 0;
+        const auto since = [&](PrincipalId id) {
+            return charged(id) - (before.contains(id) ? before.at(id) : 0);
+        };
         for (const auto& [id, took] : truth) {
             if (id == sched::kCorePrincipal) continue;
-            charges += charged(id);
+            sum += since(id);
             cycles += took;
         }
         for (const auto& [id, took] : truth)
             if (id != sched::kCorePrincipal)
-                out = std::max(out, std::abs(charged(id) / charges / (took / cycles) - 1));
+                out = std::max(out, std::abs(since(id) / sum / (took / cycles) - 1));
+        return out;
+    }
+    [[nodiscard]] Charges charges() const {
+        Charges out;
+        for (const auto& each : truth) out[each.first] = charged(each.first);
         return out;
     }
 
     Account account{read_clock};
     std::map<PrincipalId, double> truth;
+    bool stalls = false;
 
   private:
     using Packets = std::map<PrincipalId, unsigned>;
+    static Packets together(Packets packets, unsigned denied, unsigned fresh) {
+        packets[kDenied] = denied;
+        packets[kFresh] = fresh;
+        return packets;
+    }
+    unsigned stall() { return static_cast<unsigned>(random_() % 5000); }
     void spend(const Cost& cost, const Packets& packets) {
         unsigned n = 0;
         for (const auto& each : packets) n += each.second;
@@ -89,8 +112,7 @@ class Turns {
         for (const auto& [id, count] : packets)
             if (count != 0) truth[id] += whole * factor * count / n;
     }
-    void pass_by(const Packets& talk, unsigned hits, unsigned misses, unsigned denied,
-                 unsigned fresh) {
+    void pass_by(const Packets& talk, unsigned hits, unsigned misses, const Packets& missed) {
         std::array<rte_mbuf, limits::kArrivals> frames{};
         std::array<rte_mbuf*, limits::kArrivals> at{};
         unsigned n = 0;
@@ -100,10 +122,14 @@ class Turns {
                 frames[n].pkt_len = kFrame;
                 charge(frames[n], id);
             }
-        if (n != 0) account.passed(at.data(), n);
+        if (n != 0) account.leave_by(Account::kByShortcut, at.data(), n, context_);
+        Packets all = missed;
+        for (const auto& each : talk) all.insert(each);
+        spend({kPass, 0}, all);
         spend({0, kHit}, talk);
-        spend({0, kMiss}, {{kDenied, denied}, {kFresh, fresh}});
-        account.lap_shortcut(hits, misses);
+        spend({0, kMiss}, missed);
+        if (stalls && stall() == 0) now += 400'000;  // the machine took the CPU away
+        account.lap_taken(Account::kHit, hits, misses);
     }
     void through_stages(unsigned denied, unsigned fresh) {
         Burst& burst = burst_;
@@ -136,6 +162,7 @@ class Turns {
     std::mt19937_64 random_{7};
     std::normal_distribution<double> noise_{1.0, 0.25};
     Burst burst_;
+    WorkerContext context_;
 };
 
 class AccountTest : public ::testing::Test {
@@ -174,6 +201,28 @@ TEST_F(AccountTest, TurnsOfOneKindTeachWhatMixedOnesDivideBy) {
     EXPECT_LT(turns.worst(), 0.05);
 }
 
+// What was taken away is somebody's as well, though nobody's doing.
+TEST_F(AccountTest, AStallTeachesNothing) {
+    turns.run(32, 0, 0);
+    turns.stalls = true;
+    for (unsigned i = 0; i < 20'000; ++i) turns.run(any(33), any(16), any(16));
+    turns.stalls = false;
+    const Turns::Charges before = turns.charges();
+    turns.truth.clear();
+    for (unsigned i = 0; i < 20'000; ++i) turns.run(any(33), any(16), any(16));
+    EXPECT_LT(turns.worst(before), 0.05);
+    expect_all_owned();
+}
+
+TEST_F(AccountTest, WhatIsShedIsCores) {
+    constexpr double kShedding = 90;
+    for (unsigned i = 0; i < 20'000; ++i) turns.run(0, 0, 1, false, 60, kShedding);
+    expect_all_owned();
+    EXPECT_LT(turns.worst(), 0.05);
+    EXPECT_GT(turns.charged(sched::kCorePrincipal), 20'000 * 60 * kShedding);
+    EXPECT_EQ(turns.account.usage().get(sched::kCorePrincipal, Use::kDrops), 20'000u * 60);
+}
+
 TEST_F(AccountTest, TurnsThatAreAllTimedAreCloser) {
     turns.account.time_every_turn(true);
     for (unsigned i = 0; i < 60'000; ++i) turns.run(any(33), any(16), any(16));
@@ -210,6 +259,7 @@ TEST_F(AccountTest, WhatIsNobodysIsCoresOrIdles) {
 
 // More packets of ever another principal than a turn has room for.
 TEST_F(AccountTest, ATurnOfVeryManyIsChargedOnTheWay) {
+    WorkerContext context;
     for (unsigned call = 0; call < 40; ++call) {
         std::array<rte_mbuf, limits::kArrivals> frames{};
         std::array<rte_mbuf*, limits::kArrivals> at{};
@@ -219,7 +269,7 @@ TEST_F(AccountTest, ATurnOfVeryManyIsChargedOnTheWay) {
             charge(frames[i], PrincipalId{2 + i % 2});
         }
         now += 10'000;
-        turns.account.passed(at.data(), frames.size());
+        turns.account.leave_by(Account::kByShortcut, at.data(), frames.size(), context);
     }
     turns.account.close(true);
     EXPECT_EQ(turns.account.usage().get(kOther, Use::kPackets), 20 * limits::kArrivals);

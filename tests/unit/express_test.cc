@@ -8,6 +8,7 @@
 
 #include "tests/support/frame_at.h"
 #include "tests/support/instrumented.h"
+#include "tests/unit/express_support.h"
 #include "tests/unit/shortcut_support.h"
 #include "tests/unit/twins.h"
 
@@ -17,60 +18,13 @@ namespace {
 constexpr unsigned kSteps = kInstrumented ? 400 : 1500;
 constexpr PortId kWan = 1, kTwo = 2;
 
-// One next hop, a group, networks on a link, a port with tags, a small MTU, and what is not
-// forwarded.
-std::string yaml_of(const std::string& firewall, const std::string& hops) {
-    return fmt::format(R"(
-sets: {{bad: {{type: prefixes, size: 16}}}}
-ports:
-  - {{name: lan, device: 'null', addresses: [10.0.0.1/24, "fd00:1::1/64"], mac: '02:00:00:00:aa:01'}}
-  - {{name: wan, device: 'null', addresses: 192.0.2.1/24, mac: '02:00:00:00:aa:02', mtu: 1300B}}
-  - {{name: two, device: 'null', addresses: 198.51.100.1/24, mac: '02:00:00:00:aa:03'}}
-  - {{name: lan.5, parent: lan, vlan: 5, addresses: 10.5.0.1/24}}
-pipeline:
-  - parse
-  - steer
-  - route:
-      routes:
-        - {{to: 0.0.0.0/0, next-hops: [{}]}}
-        - {{to: 203.0.113.0/24, via: 192.0.2.8}}
-        - {{to: 203.0.113.16/28, via: 198.51.100.9}}
-        - {{to: 203.0.113.32/28, kind: blackhole}}
-        - {{to: 203.0.113.48/28, kind: unreachable}}
-{}  - neighbour:
-      static:
-        - {{port: wan, address: 192.0.2.8, mac: '02:00:00:00:01:08'}}
-        - {{port: wan, address: 192.0.2.9, mac: '02:00:00:00:01:09'}}
-        - {{port: two, address: 198.51.100.9, mac: '02:00:00:00:02:09'}}
-        - {{port: lan.5, address: 10.5.0.20, mac: '02:00:00:00:05:0a'}}
-  - local
-  - clamp
-  - rewrite
-)",
-                       hops, firewall.empty() ? "" : "  - firewall: {" + firewall + "}\n");
-}
-
-const std::string kOne = "{via: 192.0.2.9}", kBoth = "{via: 192.0.2.9}, {via: 198.51.100.9}";
-const std::string kNoFirewall;
-const std::string kStateless =
-    "rules: [{name: bad, action: drop, from: '@bad', to-ports: 4000, protocol: udp}, {name: dns, "
-    "action: accept, protocol: udp, "
-    "to-ports: 53, stateful: false}, {name: web, action: accept, protocol: tcp, to-ports: 80, "
-    "stateful: false}, {name: by-port, action: drop, out: two}, {name: told, action: reject, "
-    "to: 203.0.113.7}, {name: back, action: accept, in: [wan, two], stateful: false}]";
-const std::string kStateful =
-    "rules: [{name: dns, action: accept, protocol: udp, to-ports: 53, in: lan}, {name: web, "
-    "action: accept, protocol: tcp, to-ports: 80, in: lan}, {name: log, action: drop, log: true, "
-    "protocol: tcp, to-ports: 22}, {name: some, action: accept, protocol: udp, to-ports: 4000, "
-    "limit: {rate: "
-    "100pps, burst: 5}, stateful: false}]";
-
 class World {
   public:
     World(unsigned seed, std::string firewall)
         : random_{std::mt19937(seed)},
-          firewall_(std::move(firewall)),
-          twins_(yaml_of(firewall_, kOne)) {}
+          charged_(seed % 2 == 0),
+          firewall_(firewall_of(std::move(firewall), charged_)),
+          twins_(yaml_of(firewall_, kOne, charged_)) {}
     void run(unsigned steps) {
         for (unsigned step = 0; step < steps && !::testing::Test::HasFatalFailure(); ++step) {
             burst();
@@ -78,10 +32,20 @@ class World {
             twins_.compare(fmt::format("step {}", step));
         }
         twins_.compare_all();
+        if (charged_) {
+            EXPECT_GT(twins_.charged("inner/one"), kSteps) << "no charges were compared";
+        }
     }
     [[nodiscard]] const Twins& twins() const { return twins_; }
 
   private:
+    // A rule whose packets are charged to a principal of its own.
+    static std::string firewall_of(std::string firewall, bool charged) {
+        const std::string dns = "{name: dns, ";
+        if (const size_t at = firewall.find(dns); charged && at != std::string::npos)
+            firewall.insert(at + dns.size(), "principal: dns, ");
+        return firewall;
+    }
     template <typename T, size_t N>
     T one_of(const T (&words)[N]) {
         return words[random_() % N];
@@ -166,7 +130,7 @@ class World {
                 return twins_.both(
                     [&, ms = random_() % 40'000](StageFixture& b) { b.advance(ms); });
             case 1:
-                return twins_.both([&, yaml = yaml_of(firewall_, one_of({kOne, kBoth}))](
+                return twins_.both([&, yaml = yaml_of(firewall_, one_of({kOne, kBoth}), charged_)](
                                        StageFixture& box) { box.apply(yaml); });
             case 2: {
                 const SetEdit edit{
@@ -187,6 +151,7 @@ class World {
 
     Random random_;
     bool few_ = false;
+    bool charged_;
     std::string firewall_;
     Twins twins_;
 };

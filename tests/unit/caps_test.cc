@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Caps on bandwidth, where packets do not take the pipeline and where they do: one bucket for all.
+#include "dataplane/caps.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "dataplane/account.h"
+#include "dataplane/net/packet_text.h"
+#include "tests/support/stage_fixture.h"
+
+namespace ravelin::test {
+namespace {
+
+constexpr unsigned kBurst = 32, kASecond = 8;  // packets of 1,000 bytes: 32 KiB, 64 Kbit/s
+
+std::string config(const char* rule) {
+    return fmt::format(R"(
+ports: [{{name: lan, device: 'null', addresses: 10.0.0.254/8}}, {{name: wan, device: 'null', addresses: 192.0.2.254/24}}]
+principals: [{{name: org, caps: {{bandwidth: 64Kbit}}}}, {{name: org/one, prefixes: 10.1.0.0/16}}, {{name: org/two, prefixes: 10.2.0.0/16}}]
+pipeline:
+  - parse
+  - route
+  - firewall: {{rules: [{}]}}
+  - classify
+  - neighbour: {{static: [{{port: wan, address: 192.0.2.1, mac: "02:00:00:00:02:01"}}, {{port: lan, address: 10.1.0.1, mac: "02:00:00:00:01:01"}}]}}
+  - local
+  - rewrite
+)",
+                       rule);
+}
+
+class CapsTest : public ::testing::TestWithParam<const char*> {
+  protected:
+    CapsTest() : box_(config(GetParam())) {
+        for (const PortPolicy& port : box_.policy().ports)
+            defaults_.port_macs.push_back({port.name, port.mac});
+        defaults_.port = "lan";
+        box_.settle();
+    }
+    Bytes frame(const std::string& text) { return parse_packet_text(text, defaults_)->frame; }
+    /// How many of so many packets of 1,000 bytes of IP leave, taken from `hosts` in turns.
+    size_t pass(unsigned packets, const std::vector<std::string>& hosts = {"10.1.0.1"}) {
+        std::vector<Bytes> frames;
+        for (unsigned i = 0; i < packets; ++i)
+            frames.push_back(
+                frame(fmt::format("udp {}:1 > 192.0.2.1:9 len=972", hosts[i % hosts.size()])));
+        const uint64_t before = over();
+        box_.receive("lan", frames);
+        const size_t sent = box_.sent().size();
+        EXPECT_EQ(over() - before, packets - sent);
+        return sent;
+    }
+    uint64_t over() { return box_.counter("drop.principal.over_cap"); }
+    uint64_t used(const char* name, sched::Use use) {
+        const auto id = box_.policy().principals->table.find(name);
+        return box_.context().account->usage().get(id, use);
+    }
+    PacketTextDefaults defaults_;
+    StageFixture box_;
+};
+
+TEST_P(CapsTest, HoldsForAllOfACallAtOnceAndOneByOne) {
+    EXPECT_EQ(pass(20), 20u);
+    const uint64_t shortened = box_.shortened();
+    EXPECT_EQ(pass(60), kBurst + 1 - 20) << "the last may owe a part";
+    EXPECT_EQ(pass(10), 0u);
+    EXPECT_EQ(used("org/one", sched::Use::kDrops), over());
+    EXPECT_EQ(used("org/one", sched::Use::kPackets), 90u);
+    box_.advance(1000);
+    EXPECT_EQ(pass(60), kASecond);
+    EXPECT_GT(box_.shortened(), shortened + 60) << "nothing but the pipeline was asked";
+}
+
+TEST_P(CapsTest, IsOneForAllBelowAName) {
+    const std::vector<std::string> both{"10.1.0.1", "10.2.0.1"};
+    EXPECT_EQ(pass(20, both), 20u);
+    EXPECT_EQ(pass(60, both), kBurst + 1 - 20);
+    EXPECT_EQ(used("org/one", sched::Use::kDrops) + used("org/two", sched::Use::kDrops), over());
+    EXPECT_EQ(used("org/one", sched::Use::kPackets), 40u);
+}
+
+TEST_P(CapsTest, IsTheSameInThePipeline) {
+    EXPECT_EQ(pass(60), kBurst + 1);
+    box_.allow_shortcuts(false);
+    EXPECT_EQ(pass(10), 0u);
+    box_.advance(1000);
+    EXPECT_EQ(pass(60), kASecond);
+    box_.allow_shortcuts(true);
+    EXPECT_EQ(pass(10), 0u);
+}
+
+TEST_P(CapsTest, WhoHasNoneIsNotAsked) {
+    EXPECT_EQ(pass(60, {"172.16.0.1"}), 60u);
+    EXPECT_EQ(used("core", sched::Use::kPackets), 60u);
+}
+
+// By the shortcut, and by the express.
+INSTANTIATE_TEST_SUITE_P(Rules, CapsTest,
+                         ::testing::Values("{name: all, action: accept, in: [lan, wan]}",
+                                           "{name: all, action: accept, stateful: false}"));
+
+}  // namespace
+}  // namespace ravelin::test
