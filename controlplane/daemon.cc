@@ -90,6 +90,7 @@ Status Daemon::start() {
     add_live_methods(server_, services_);
     add_rule_methods(server_, services_);
     add_calibration_methods(server_, services_);
+    add_reservation_methods(server_, services_);
     add_watch_methods(server_, services_);
     if (Status s = server_.listen(options_.run_dir + "/control.sock"); !s) return s;
     if (Status s = watch_signals(); !s) return s;

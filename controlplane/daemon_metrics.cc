@@ -39,8 +39,8 @@ metrics::Snapshot Daemon::metrics_now() {
         out.ports.push_back(
             {port.name(), port.link_up(), port.rate(), port.queue_bytes(), port.queue_frames()});
         for (const model::LinkShare& s : port.shares())
-            out.ports.back().shares.push_back(
-                {s.principal(), s.bytes(), s.packets(), s.dropped(), s.marked()});
+            out.ports.back().shares.push_back({s.principal(), s.bytes(), s.packets(), s.dropped(),
+                                               s.marked(), s.reserved(), s.late()});
     }
     const double hz = std::max(1.0, static_cast<double>(status.principals().cycles_hz()));
     for (const model::PrincipalRecord& p : status.principals().principals())

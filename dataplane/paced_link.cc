@@ -19,8 +19,6 @@ using sched::Refusal;
 // at high rates what it carries in the time that a worker may be kept from its turns.
 constexpr uint64_t kFramesAhead = 4, kTurnsAhead = 10'000;  // 100 us
 constexpr uint64_t kMarkedPart = 4;
-// What the wire makes of shorter frames (IEEE 802.3), without the check sequence.
-constexpr uint32_t kLeastFrame = 60;
 // Of the rate, what the box's own frames may have before everybody else; they are small, and so
 // many may wait.
 constexpr uint64_t kBoxPart = 20, kBoxWork = 256, kBoxPeriods = 30, kNsPerSecond = 1'000'000'000;
@@ -30,13 +28,19 @@ const PrincipalTable& table_of(const std::shared_ptr<const Principals>& principa
     return principals == nullptr ? nobody : principals->table;
 }
 
+bool mark(void* marked, void* frame) noexcept {
+    const bool done = mark_congestion(*static_cast<rte_mbuf*>(frame));
+    *static_cast<uint64_t*>(marked) += done ? 1 : 0;
+    return done;
+}
+
+}  // namespace
+
 LinkScheduler::Config config_of(const LinkPlan& plan) {
-    LinkScheduler::Config out;
+    LinkScheduler::Config out = kEthernet;
     out.rate = plan.rate / 8;
-    out.least_frame = kLeastFrame;
     out.most_frame = plan.most_frame;
-    out.ring_bytes =
-        std::max(kFramesAhead * (plan.most_frame + out.overhead), out.rate / kTurnsAhead);
+    out.ring_bytes = std::max(kFramesAhead * out.on_wire(plan.most_frame), out.rate / kTurnsAhead);
     out.packets = out.queue_packets = plan.frames;
     out.queue_bytes = plan.queue_bytes;
     out.mark_bytes = plan.queue_bytes / kMarkedPart;
@@ -51,14 +55,6 @@ sched::Contract box_contract(const LinkPlan& plan) {
     return {.work = kBoxWork, .period_ns = period, .deadline_ns = periods * period};
 }
 
-bool mark(void* marked, void* frame) noexcept {
-    const bool done = mark_congestion(*static_cast<rte_mbuf*>(frame));
-    *static_cast<uint64_t*>(marked) += done ? 1 : 0;
-    return done;
-}
-
-}  // namespace
-
 PacedLink::PacedLink(const LinkPlan& plan, std::shared_ptr<const Principals> principals)
     : plan_(plan),
       principals_(std::move(principals)),
@@ -67,6 +63,8 @@ PacedLink::PacedLink(const LinkPlan& plan, std::shared_ptr<const Principals> pri
       scheduler_(table_of(principals_), usage_, config_of(plan), {}, {mark, &marked_}, 0) {
     for (uint32_t i = 0; i < known_.size(); ++i) known_[i] = name(PrincipalId{i}).empty() ? 0 : 1;
     scheduler_.reserve(kBoxFrames, box_contract(plan), 0);
+    for (const Promise& promise : plan.promises)
+        scheduler_.reserve(promise.principal, promise.contract, 0);
 }
 
 const std::string& PacedLink::name(PrincipalId id) const {
@@ -81,17 +79,16 @@ inline PrincipalId PacedLink::known(PrincipalId id) const noexcept {
 }
 
 void PacedLink::enqueue(rte_mbuf* frame, WorkerContext& context) noexcept {
-    put(frame, known(charged_to(*frame)), context);
+    marked_ = 0;
+    const Refusal refusal = scheduler_.enqueue(known(charged_to(*frame)), frame,
+                                               rte_pktmbuf_pkt_len(frame), context.now.ns);
+    if (marked_ != 0) context.counters.add(kLinkMarked);
+    if (refusal != Refusal::kNone) drop(frame, refusal, context);
 }
 
-void PacedLink::put(rte_mbuf* frame, PrincipalId id, WorkerContext& context) noexcept {
-    marked_ = 0;
-    const Refusal refusal =
-        scheduler_.enqueue(id, frame, rte_pktmbuf_pkt_len(frame), context.now.ns);
-    if (marked_ != 0) context.counters.add(kLinkMarked);
-    if (refusal == Refusal::kNone) return;
+void PacedLink::drop(rte_mbuf* frame, Refusal why, WorkerContext& context) noexcept {
     rte_pktmbuf_free(frame);
-    context.counters.add(refusal == Refusal::kQueueFull ? kDropLinkQueueFull : kDropLinkPoolFull);
+    context.counters.add(why == Refusal::kQueueFull ? kDropLinkQueueFull : kDropLinkPoolFull);
 }
 
 unsigned PacedLink::dequeue(uint64_t now_ns, std::span<rte_mbuf*> out) noexcept {
@@ -106,14 +103,23 @@ void PacedLink::publish() noexcept {
     frames_.store(scheduler_.waiting(), std::memory_order_relaxed);
 }
 
+inline bool PacedLink::same(PrincipalId id, const PacedLink& other) const {
+    return known(id) == id && (principals_ == other.principals_ || name(id) == other.name(id));
+}
+
 void PacedLink::take_over(PacedLink& before, WorkerContext& context) noexcept {
     scheduler_.begin_after(before.scheduler_);
+    const uint64_t now = context.now.ns;
+    for (uint32_t i = 0; i < std::min(known_.size(), before.known_.size()); ++i)
+        if (same(PrincipalId{i}, before)) scheduler_.go_on(PrincipalId{i}, before.scheduler_, now);
     for (uint32_t i = 0; i < before.scheduler_.principals(); ++i) {
-        const PrincipalId id{i};
+        const PrincipalId id{i}, here = same(id, before) ? id : sched::kCorePrincipal;
         if (before.scheduler_.depth(id) == 0) continue;
-        const PrincipalId here = name(id) == before.name(id) ? known(id) : sched::kCorePrincipal;
-        while (void* frame = before.scheduler_.take(id))
-            put(static_cast<rte_mbuf*>(frame), here, context);
+        scheduler_.move(before.scheduler_, id, here, now);
+        while (void* frame = before.scheduler_.take(id)) {
+            usage_.add(here, sched::Use::kRejected);
+            drop(static_cast<rte_mbuf*>(frame), Refusal::kPoolFull, context);
+        }
     }
     before.publish();
     publish();

@@ -18,14 +18,31 @@
 
 namespace ravelin {
 
+/// What a principal was granted at a link, wire bytes a packet.
+struct Promise {
+    sched::PrincipalId principal = sched::kNoPrincipal;
+    sched::Contract contract;
+    bool operator==(const Promise&) const = default;
+};
+
 /// What a link is made from.
 struct LinkPlan {
     uint64_t rate = 0;         ///< bit/s on the wire
     uint64_t queue_bytes = 0;  ///< that may wait for one principal
     uint32_t most_frame = 0;   ///< bytes of the longest, tags included
     uint32_t frames = 0;       ///< that may wait in all: buffers of the pools
+    std::vector<Promise> promises = {};
     bool operator==(const LinkPlan&) const = default;
 };
+
+/// How the wire counts frames: what is shorter than 60 bytes it pads (IEEE 802.3), and 24 beside.
+inline constexpr sched::LinkScheduler::Config kEthernet{.least_frame = 60};
+
+// How a link of that plan is run: admission counts by the same.
+/// Its scheduler; `ring_bytes` is what a frame finds ahead of it at most.
+sched::LinkScheduler::Config config_of(const LinkPlan& plan);
+/// What the box's own frames have before everybody else.
+sched::Contract box_contract(const LinkPlan& plan);
 
 class PacedLink {
   public:
@@ -45,7 +62,8 @@ class PacedLink {
         return scheduler_.wake_at(now_ns);
     }
     /// Goes on where `before` stops, with what waits there: each frame under its principal's name,
-    /// those of names that are gone as core's.
+    /// those of names that are gone as core's. Contracts that are the same know nothing of it, and
+    /// what has been used counts on.
     void take_over(PacedLink& before, WorkerContext& context) noexcept;
     /// The port has lost its rate: what waits is dropped and counted.
     void withdraw(WorkerContext& context) noexcept;
@@ -75,7 +93,9 @@ class PacedLink {
   private:
     [[nodiscard]] sched::PrincipalId known(sched::PrincipalId id) const noexcept;
     [[nodiscard]] const std::string& name(sched::PrincipalId id) const;
-    void put(rte_mbuf* frame, sched::PrincipalId id, WorkerContext& context) noexcept;
+    /// Whether both call it the same, and somebody has it.
+    [[nodiscard]] bool same(sched::PrincipalId id, const PacedLink& other) const;
+    void drop(rte_mbuf* frame, sched::Refusal why, WorkerContext& context) noexcept;
     void publish() noexcept;
 
     LinkPlan plan_;

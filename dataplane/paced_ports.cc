@@ -14,6 +14,8 @@ using config::Node;
 
 constexpr uint64_t kBitsPerByte = 8, kQueueTimes = 25;  // 40 ms
 constexpr uint64_t kLeastFrames = 32;
+// Of one worker's buffers, frames that wait for ports with a rate: all may be of one pool.
+constexpr uint32_t kPartThatWaits = 4;
 constexpr uint32_t kLeastWaiting = 16, kMostWaiting = 16'384;
 
 constexpr uint32_t kLeastQueue = 4;  // of the longest frames
@@ -39,18 +41,61 @@ Result<bool> is_paced(const Node& port, uint32_t mtu) {
     return true;
 }
 
-LinkPlan plan_of(const Node& port, uint32_t mtu, uint32_t frames) {
-    LinkPlan plan;
-    plan.rate = static_cast<uint64_t>(port["rate"].as_integer());
-    plan.most_frame = longest_frame(mtu);
-    plan.queue_bytes = port.has("queue") ? static_cast<uint64_t>(port["queue"].as_integer())
-                                         : std::max(plan.rate / kBitsPerByte / kQueueTimes,
-                                                    kLeastFrames * plan.most_frame);
-    plan.frames = std::clamp(frames, kLeastWaiting, kMostWaiting);
+/// What waits of a reservation has room, whatever others send. `frames`: of all before, and then of
+/// this one too.
+Status has_room(const Node& port, const LinkPlan& plan, const Reservation& reservation,
+                uint64_t& frames) {
+    const uint32_t packets = sched::packets_waiting(reservation.contract);
+    frames += packets;
+    if (packets * reservation.frame_bytes > plan.queue_bytes)
+        return Error{fmt::format(
+            "out: {} packets may wait at port {}, whose queue holds {} bytes, expected a queue of "
+            "at least {}",
+            packets, port["name"].as_text(), plan.queue_bytes, packets * reservation.frame_bytes)};
+    if (frames > plan.frames / 2)
+        return Error{
+            fmt::format("out: {} packets of reservations and of the box may wait at port {}, "
+                        "expected at most {}: "
+                        "more workers.buffers, a shorter deadline or a lower rate",
+                        frames, port["name"].as_text(), plan.frames / 2)};
+    return ok_status();
+}
+
+Result<LinkPlan> plan_with_promises(const Node& config, size_t port,
+                                    const std::vector<Reservation>& reservations,
+                                    const Principals* principals) {
+    LinkPlan plan = plan_of(config, port);
+    uint64_t frames = sched::packets_waiting(box_contract(plan));
+    for (size_t i = 0; i < reservations.size(); ++i) {
+        const Reservation& reservation = reservations[i];
+        if (reservation.port != port) continue;
+        if (auto s = has_room(config["ports"].items()[port], plan, reservation, frames); !s)
+            return std::move(s.error()).within(fmt::format("reservations[{}]", i));
+        if (principals != nullptr)
+            plan.promises.push_back(
+                {principals->table.find(reservation.principal), reservation.contract});
+    }
     return plan;
 }
 
 }  // namespace
+
+LinkPlan plan_of(const Node& config, size_t port) {
+    const auto& ports = config["ports"].items();
+    const Node& node = ports[port];
+    const auto paced = static_cast<uint32_t>(
+        std::ranges::count_if(ports, [](const Node& p) { return p.has("rate"); }));
+    const auto buffers = static_cast<uint32_t>(config["workers"]["buffers"].as_integer());
+    LinkPlan plan;
+    plan.rate = static_cast<uint64_t>(node["rate"].as_integer());
+    plan.most_frame = longest_frame(mtu_of(config["ports"], port));
+    plan.queue_bytes = node.has("queue") ? static_cast<uint64_t>(node["queue"].as_integer())
+                                         : std::max(plan.rate / kBitsPerByte / kQueueTimes,
+                                                    kLeastFrames * plan.most_frame);
+    plan.frames =
+        std::clamp(buffers / kPartThatWaits / std::max(paced, 1u), kLeastWaiting, kMostWaiting);
+    return plan;
+}
 
 std::shared_ptr<PacedLink> LinkKeeper::make(const LinkPlan& plan,
                                             const std::shared_ptr<const Principals>& principals) {
@@ -70,25 +115,25 @@ Result<std::shared_ptr<const PacedPorts>> read_paced_ports(
     const Node& config, const PortFacts& facts, const PolicySnapshot& snapshot,
     const std::shared_ptr<const PacedPorts>& previous) {
     const auto& ports = config["ports"].items();
-    std::vector<bool> paced;
-    for (size_t i = 0; i < ports.size(); ++i) {
-        auto is = is_paced(ports[i], snapshot.ports[i].mtu);
-        if (!is) return std::move(is.error()).within(fmt::format("ports[{}]", i));
-        paced.push_back(*is);
-    }
-    const auto count = static_cast<uint32_t>(std::ranges::count(paced, true));
-    if (count == 0 || facts.links == nullptr) return std::shared_ptr<const PacedPorts>();
+    const auto reservations = read_reservations(config);
+    if (!reservations) return reservations.error();
     auto out = std::make_shared<PacedPorts>();
     out->links.resize(ports.size());
+    bool any = false;
     for (size_t i = 0; i < ports.size(); ++i) {
-        if (!paced[i]) continue;
-        const LinkPlan plan =
-            plan_of(ports[i], snapshot.ports[i].mtu, facts.links->frames() / count);
+        auto paced = is_paced(ports[i], snapshot.ports[i].mtu);
+        if (!paced) return std::move(paced.error()).within(fmt::format("ports[{}]", i));
+        if (!*paced) continue;
+        auto plan = plan_with_promises(config, i, *reservations, snapshot.principals.get());
+        if (!plan) return std::move(plan.error());
+        any = true;
+        if (facts.links == nullptr) continue;
         if (previous != nullptr && i < previous->links.size()) out->links[i] = previous->links[i];
         std::shared_ptr<PacedLink>& link = out->links[i];
-        if (link == nullptr || link->plan() != plan || link->principals() != snapshot.principals)
-            link = facts.links->make(plan, snapshot.principals);
+        if (link == nullptr || link->plan() != *plan || link->principals() != snapshot.principals)
+            link = facts.links->make(*plan, snapshot.principals);
     }
+    if (!any || facts.links == nullptr) return std::shared_ptr<const PacedPorts>();
     if (previous != nullptr && previous->links == out->links) return previous;
     out->serial = facts.links->next_serial();
     return std::shared_ptr<const PacedPorts>(std::move(out));

@@ -8,6 +8,7 @@
 #include "dataplane/config/node.h"
 #include "dataplane/paced_link.h"
 #include "dataplane/port_policies.h"
+#include "dataplane/reservations.h"
 
 namespace ravelin {
 
@@ -25,10 +26,6 @@ struct PacedPorts {
 /// Control thread.
 class LinkKeeper {
   public:
-    /// `frames`: how many may wait at all ports together.
-    explicit LinkKeeper(uint32_t frames = 2048) : frames_(frames) {}
-    void allow(uint32_t frames) { frames_ = frames; }
-    [[nodiscard]] uint32_t frames() const { return frames_; }
     [[nodiscard]] uint64_t next_serial() { return ++serial_; }
     std::shared_ptr<PacedLink> make(const LinkPlan& plan,
                                     const std::shared_ptr<const Principals>& principals);
@@ -36,14 +33,16 @@ class LinkKeeper {
     void release_all();
 
   private:
-    uint32_t frames_;
     uint64_t serial_ = 0;
     std::vector<std::shared_ptr<PacedLink>> links_;
 };
 
+/// Of a port with a rate, as `config` says, without its promises.
+LinkPlan plan_of(const config::Node& config, size_t port);
+
 /// What `config` says; null: no port has a rate. Where nothing has changed that of `previous`,
 /// which may be null, is returned itself; without facts.links it is checked only. Errors:
-/// "ports[0]: rate: ...".
+/// "ports[0]: rate: ...", "reservations[0]: out: ...".
 Result<std::shared_ptr<const PacedPorts>> read_paced_ports(
     const config::Node& config, const PortFacts& facts, const PolicySnapshot& snapshot,
     const std::shared_ptr<const PacedPorts>& previous);

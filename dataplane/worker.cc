@@ -14,15 +14,14 @@
 #include <chrono>
 #include <utility>
 
+#include "dataplane/idle.h"
 #include "dataplane/kernel_path.h"
 
 namespace ravelin {
 namespace {
 
 // An adaptive worker spins this many empty turns before it sleeps, then sleeps longer and longer.
-// The longest sleep bounds the latency an idle box adds and the delay of its timers.
 constexpr unsigned kSpinTurns = 200;
-constexpr long kShortestSleepNs = 20'000, kLongestSleepNs = 250'000;
 
 }  // namespace
 

@@ -22,7 +22,7 @@ constexpr Wide ceil_div(Wide dividend, Wide divisor) {
 }
 
 /// The envelope of the core scheduling context: in any window of t seconds it takes at most
-/// burst + rate * t units, before everybody else. No link has one yet.
+/// burst + rate * t units, before everybody else. Of a link: the box's own frames.
 struct Core {
     Work rate = 0;   ///< units/s
     Work burst = 0;  ///< units
@@ -30,11 +30,12 @@ struct Core {
 
 /// A worker's core or a port's link.
 struct Resource {
-    std::string name;      ///< "core 1", "port wan"
-    Work capacity = 0;     ///< units/s, declared or calibrated; at most kMostWork
-    Core core = {};        ///< 40 % and 500 us of a core, say, in units
-    Work blocking = 0;     ///< units: longest run of others that an arrival waits for: max_run of a
-                           ///< core, bytes in the tx ring of a link
+    std::string name;            ///< "core 1", "port wan"
+    std::string unit = "units";  ///< as a refusal calls them
+    Work capacity = 0;           ///< units/s, declared or calibrated; at most kMostWork
+    Core core = {};              ///< 40 % and 500 us of a core, say, in units
+    Work blocking = 0;     ///< units: longest run of others that an arrival waits for: max_run
+                           ///< of a core, what a link has chosen and not yet sent
     Nanoseconds wake = 0;  ///< until a sleeping worker begins
     bool preemptive =
         false;  ///< packets of reservations interrupt each other: a model, no link can

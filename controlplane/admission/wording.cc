@@ -78,8 +78,8 @@ Refusal refusal_of(const Request& request, const std::vector<Part>& parts,
     Refusal refusal{.kind = Refusal::Kind::kTime, .text = {}, .binding = claim[choice.binding]};
     if (choice.rate) {
         refusal.kind = Refusal::Kind::kRate;
-        refusal.text = fmt::format("{} has not {} units every {} to spare", name,
-                                   binding.demand.work, time_text(request.period));
+        refusal.text = fmt::format("{} has not {} {} every {} to spare", name, binding.demand.work,
+                                   binding.book->resource().unit, time_text(request.period));
         return refusal;
     }
     if (choice.undecided) {
@@ -97,8 +97,7 @@ Refusal refusal_of(const Request& request, const std::vector<Part>& parts,
     return refusal;
 }
 
-std::string nearest_text(const Nearest& nearest, const Request& request,
-                         const std::string& binding) {
+std::string nearest_text(const Nearest& nearest, const Request& request, const Resource& binding) {
     if (!nearest.time && !nearest.period && !nearest.work)
         return "; neither a longer deadline, nor a lower rate, nor less work there would fit";
     std::string text;
@@ -107,7 +106,9 @@ std::string nearest_text(const Nearest& nearest, const Request& request,
     if (nearest.period)
         text += fmt::format("; with one packet in {} instead of {}", time_text(*nearest.period),
                             time_text(request.period));
-    if (nearest.work) text += fmt::format("; with {} units a packet of {}", *nearest.work, binding);
+    if (nearest.work)
+        text +=
+            fmt::format("; with {} {} a packet of {}", *nearest.work, binding.unit, binding.name);
     return text;
 }
 

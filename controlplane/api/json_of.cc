@@ -117,7 +117,9 @@ Json json_of(const model::LinkShare& s) {
             {"bytes", s.bytes()},
             {"packets", s.packets()},
             {"dropped", s.dropped()},
-            {"marked", s.marked()}};
+            {"marked", s.marked()},
+            {"reserved", s.reserved()},
+            {"late", s.late()}};
 }
 
 Json json_of(const model::PortStatus& p) {

@@ -37,6 +37,9 @@ struct Services {
 /// From params force and session; answers the call itself where they are wrong.
 std::optional<Guard> guard_of(Call& call);
 
+/// Fresh status of the data plane, or what hindered it.
+void ask_status(Services& services, std::function<void(Result<model::DataplaneStatus>)> then);
+
 /// A rule with what it has counted since it has its name.
 Json counted(const Services& services, const CompiledRule& rule);
 Json counted(const Services& services, const CompiledNatRule& rule);
@@ -51,6 +54,7 @@ void add_lookup_methods(
 void add_live_methods(Server& server, Services& services);  ///< set-add set-del set-flush set-list
 void add_rule_methods(Server& server, Services& services);  ///< rule-add rule-del rule-list
 void add_calibration_methods(Server& server, Services& services);  ///< calibrated calibration
+void add_reservation_methods(Server& server, Services& services);  ///< reservations
 void add_watch_methods(Server& server, Services& services);        ///< trace capture
 
 }  // namespace ravelin::control

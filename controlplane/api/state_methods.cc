@@ -18,17 +18,6 @@ void unavailable(const CallPtr& call, const std::string& why) {
     call->fail(FailureKind::kUnavailable, why);
 }
 
-/// Fresh status of the data plane, or what hindered it.
-void ask_status(Services& s, std::function<void(Result<model::DataplaneStatus>)> then) {
-    model::ToDataplane request;
-    request.mutable_status();
-    s.link.send(std::move(request), kTimeout, [then = std::move(then)](Result<model::Reply> reply) {
-        if (!reply) return then(std::move(reply.error()));
-        if (!reply->error().empty()) return then(Error{reply->error()});
-        then(reply->status());
-    });
-}
-
 constexpr const char* kPortCounters[] = {"rx_packets", "rx_bytes",     "tx_packets", "tx_bytes",
                                          "rx_missed",  "rx_no_buffer", "rx_errors"};
 
@@ -153,6 +142,16 @@ void wait_ready(Services& s, const CallPtr& call, uint64_t until) {
 }
 
 }  // namespace
+
+void ask_status(Services& s, std::function<void(Result<model::DataplaneStatus>)> then) {
+    model::ToDataplane request;
+    request.mutable_status();
+    s.link.send(std::move(request), kTimeout, [then = std::move(then)](Result<model::Reply> reply) {
+        if (!reply) return then(std::move(reply.error()));
+        if (!reply->error().empty()) return then(Error{reply->error()});
+        then(reply->status());
+    });
+}
 
 void add_state_methods(Server& server, Services& services) {
     Services* s = &services;

@@ -103,12 +103,13 @@ void print_shares(const Context& context, const Json& answer) {
                   {"PACKETS", Align::kRight},
                   {"BYTES", Align::kRight},
                   {"DROPPED", Align::kRight},
-                  {"MARKED", Align::kRight}});
+                  {"MARKED", Align::kRight},
+                  {"LATE", Align::kRight}});
     for (const Json& p : list(answer, "ports"))
         for (const Json& s : list(p, "shares"))
             shares.add({text(p, "name"), text(s, "principal"), grouped(number(s, "packets")),
                         bytes(number(s, "bytes")), grouped(number(s, "dropped")),
-                        grouped(number(s, "marked"))});
+                        grouped(number(s, "marked")), grouped(number(s, "late"))});
     if (!shares.empty()) context.print("\n" + shares.text(context.colour));
 }
 

@@ -7,6 +7,7 @@
 
 #include "controlplane/compile/checks.h"
 #include "controlplane/compile/locate.h"
+#include "controlplane/compile/promises.h"
 #include "controlplane/compile/shadow_warnings.h"
 #include "controlplane/config/yaml_loader.h"
 #include "dataplane/policy_builder.h"
@@ -163,6 +164,7 @@ Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots,
     if (Status s = set_slots(tree, slots); !s) return locate(s.error(), tree, positions);
     auto trial = build_policy(0, std::make_shared<const Node>(tree), PortFacts{}, trial_.get());
     if (!trial) return locate(trial.error(), tree, positions);
+    if (Status s = check_promises(tree); !s) return locate(s.error(), tree, positions);
     trial_ = std::move(*trial);
     out.rules = rules_of(tree);
     out.tree = std::move(tree);

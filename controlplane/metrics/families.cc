@@ -164,6 +164,11 @@ void add_link(Scrape& scrape, const PortState& port) {
             share.dropped);
         put("ravelin_link_marked_packets_total",
             "Packets marked by RFC 3168 at a port with a rate, by who pays.", share.marked);
+        put("ravelin_link_reserved_packets_total",
+            "Packets that left a port with a rate by right of a reservation, by who pays.",
+            share.reserved);
+        put("ravelin_link_late_packets_total", "Of these, packets that left past their deadline.",
+            share.late);
     }
 }
 

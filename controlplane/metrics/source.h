@@ -27,7 +27,7 @@ struct NatRuleSlots {
 /// What one principal had of a port with a rate.
 struct LinkShare {
     std::string principal;
-    uint64_t bytes = 0, packets = 0, dropped = 0, marked = 0;
+    uint64_t bytes = 0, packets = 0, dropped = 0, marked = 0, reserved = 0, late = 0;
 };
 
 struct PortState {

@@ -29,9 +29,6 @@ uint32_t largest_mtu(const config::Node& config) {
 
 namespace {
 
-// Of one worker's buffers, frames that wait for ports with a rate: all may be of one pool.
-constexpr unsigned kPartThatWaits = 4;
-
 constexpr std::array<std::string_view, 11> kFixedPortMembers{
     "name", "device", "parent", "vlan", "tag", "mtu", "mac", "queues", "rss", "tap", "vxlan"};
 
@@ -161,7 +158,6 @@ Status Appliance::start_environment() {
 
 Status Appliance::make_pools() {
     const auto buffers = static_cast<unsigned>(booted_["workers"]["buffers"].as_integer());
-    links_.allow(buffers / kPartThatWaits);
     const auto room = static_cast<uint16_t>(buffer_room(largest_mtu(booted_)));
     for (unsigned w = 0; w < worker_count_; ++w) {
         rte_mempool* pool = rte_pktmbuf_pool_create(fmt::format("buffers{}", w).c_str(), buffers,

@@ -20,6 +20,17 @@ void DeadlineServers::set(PrincipalId id, const Contract& contract, uint64_t now
     server.next = had ? std::max(server.next, server.release + contract.period_ns) : now;
 }
 
+void DeadlineServers::go_on(PrincipalId id, const DeadlineServers& before, uint64_t now) noexcept {
+    disarm(id);
+    Server& server = servers_[index(id)];
+    const Server& was = before.servers_[index(id)];
+    server.used = server.budget = 0;
+    server.next = was.next;
+    if (was.contract == server.contract) return;
+    const uint64_t last = was.next - std::min(was.contract.period_ns, was.next);
+    server.next = std::max(now, was.contract.work == 0 ? 0 : last + server.contract.period_ns);
+}
+
 void DeadlineServers::arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs,
                           uint64_t now) noexcept {
     disarm(id);

@@ -55,6 +55,10 @@ class DeadlineServers {
     [[nodiscard]] bool admitted(PrincipalId id) const {
         return servers_[index(id)].contract.work != 0;
     }
+    /// In the place of `before`, where `id` is the same principal: a contract that is the same goes
+    /// on where it stood. Of one that is not, the next job is released no earlier than now, nor
+    /// than a period after the last of the old.
+    void go_on(PrincipalId id, const DeadlineServers& before, uint64_t now) noexcept;
     /// Its first waiting packet came at `arrival_ns` and takes `jobs` jobs. Again on every change.
     void arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs, uint64_t now) noexcept;
     /// Nothing waits any more.

@@ -31,7 +31,7 @@ inline Refusal LinkScheduler::admits(PrincipalId id, uint32_t bytes) const noexc
     if (queue.count >= config_.queue_packets ||
         (queue.count != 0 && queue.bytes + bytes > config_.queue_bytes))
         return Refusal::kQueueFull;
-    if (queue.count < queue.own && pool_.has_room(0, true)) return Refusal::kNone;
+    if (queue.kept_free() != 0 && pool_.has_room(0, true)) return Refusal::kNone;
     return pool_.has_room(queue.count + aside_, false) ? Refusal::kNone : Refusal::kPoolFull;
 }
 
@@ -42,23 +42,29 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
         usage_.add(id, Use::kRejected);
         return refusal;
     }
-    Queue& queue = queues_[index(id)];
+    const Queue& queue = queues_[index(id)];
     if (config_.mark_bytes != 0 && queue.bytes >= config_.mark_bytes && marker_.call != nullptr &&
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
-    aside_ -= queue.kept_free() != 0 ? 1 : 0;
-    Queued& queued = pool_.push(queue);
-    queued.frame = frame;
-    queued.arrival_ns = now;
-    queued.deadline_ns = deadline_ns;
-    queued.bytes = bytes;
-    queue.bytes += bytes;
-    bytes_ += bytes;
-    if (queue.count == 1) {
-        shares_.activate(id, now);
-        if (servers_.admitted(id)) arm(id, now);
-    }
+    push(id,
+         {.frame = frame, .arrival_ns = now, .deadline_ns = deadline_ns, .bytes = bytes, .next = 0},
+         now);
     return Refusal::kNone;
+}
+
+inline void LinkScheduler::push(PrincipalId id, const Queued& queued, uint64_t now) noexcept {
+    Queue& queue = queues_[index(id)];
+    aside_ -= queue.kept_free() != 0 ? 1 : 0;
+    Queued& node = pool_.push(queue);
+    node.frame = queued.frame;
+    node.arrival_ns = queued.arrival_ns;
+    node.deadline_ns = queued.deadline_ns;
+    node.bytes = queued.bytes;
+    queue.bytes += queued.bytes;
+    bytes_ += queued.bytes;
+    if (queue.count != 1) return;
+    shares_.activate(id, now);
+    if (servers_.admitted(id)) arm(id, now);
 }
 
 bool LinkScheduler::has_room(uint64_t now) const noexcept {
@@ -118,6 +124,7 @@ void* LinkScheduler::send_reserved(const DeadlineServers::Turn& turn, uint64_t n
     const Queue& queue = queues_[index(id)];
     const uint64_t cost = on_wire(pool_.head(queue));
     void* frame = send(id, now);
+    usage_.add(id, Use::kReserved);
     if (wire_.busy_until() > turn.deadline_ns) usage_.add(id, Use::kMisses);
     const uint64_t left = servers_.spend(id, cost);
     shares_.charge_caps(id, cost, now);
@@ -173,6 +180,26 @@ void* LinkScheduler::take(PrincipalId id) noexcept {
         shares_.deactivate(id);
     }
     return frame;
+}
+
+void LinkScheduler::go_on(PrincipalId id, const LinkScheduler& before, uint64_t now) noexcept {
+    if (servers_.admitted(id)) servers_.go_on(id, before.servers_, now);
+    if (before.usage_.get(id, Use::kPackets) + before.usage_.get(id, Use::kRejected) == 0) return;
+    for (size_t i = 0; i < static_cast<size_t>(Use::kCount); ++i) {
+        const auto use = static_cast<Use>(i);
+        usage_.add(id, use, before.usage_.get(id, use) - usage_.get(id, use));
+    }
+}
+
+void LinkScheduler::move(LinkScheduler& before, PrincipalId from, PrincipalId to,
+                         uint64_t now) noexcept {
+    const Queue &there = before.queues_[index(from)], &here = queues_[index(to)];
+    while (!there.empty()) {
+        const bool own = here.kept_free() != 0;
+        if (!pool_.has_room(own ? 0 : aside_, own)) return;
+        push(to, before.pool_.head(there), now);
+        (void)before.take(from);
+    }
 }
 
 void LinkScheduler::arm(PrincipalId id, uint64_t now) noexcept {

@@ -43,6 +43,11 @@ class LinkScheduler {
         uint64_t cap_burst = 16 * 1518;
         uint32_t ports = 1;      ///< a cap on bytes is divided among them
         bool drop_stale = true;  ///< frames past their own deadline are dropped, not sent
+
+        /// Wire bytes of a frame of so many bytes.
+        [[nodiscard]] constexpr uint64_t on_wire(uint64_t bytes) const {
+            return std::max<uint64_t>(bytes, least_frame) + overhead;
+        }
     };
     LinkScheduler(const PrincipalTable& principals, Usage& usage, const Config& config,
                   Release release, Marker marker, uint64_t now_ns);
@@ -60,10 +65,15 @@ class LinkScheduler {
     /// Grants, changes or (work 0) withdraws a reservation, wire bytes a packet. Room for all
     /// packets that it may have waiting is set aside.
     void reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept;
-    /// Takes out the frame that has waited longest for a principal; null: none does. For who puts
-    /// another scheduler in its place, which then begins with the wire as this one leaves it.
+    /// Takes out the frame that has waited longest for a principal; null: none does.
     [[nodiscard]] void* take(PrincipalId id) noexcept;
+    /// For who puts this one in the place of another. The wire is as that one leaves it;
     void begin_after(const LinkScheduler& before) noexcept { wire_.begin(before.busy_until()); }
+    /// a principal of the same name has used as much, and its contract goes on (DeadlineServers);
+    void go_on(PrincipalId id, const LinkScheduler& before, uint64_t now) noexcept;
+    /// the frames that wait there for `from` wait here for `to`, no shorter than they have, while
+    /// there is room that is not set aside.
+    void move(LinkScheduler& before, PrincipalId from, PrincipalId to, uint64_t now) noexcept;
     [[nodiscard]] uint32_t principals() const { return static_cast<uint32_t>(queues_.size()); }
     [[nodiscard]] uint32_t waiting() const { return pool_.used(); }
     [[nodiscard]] uint64_t waiting_bytes() const { return bytes_; }  ///< of frames
@@ -83,9 +93,10 @@ class LinkScheduler {
         [[nodiscard]] uint32_t kept_free() const { return own > count ? own - count : 0; }
     };
     [[nodiscard]] uint64_t on_wire(const Queued& queued) const {
-        return uint64_t{std::max(queued.bytes, config_.least_frame)} + config_.overhead;
+        return config_.on_wire(queued.bytes);
     }
     [[nodiscard]] Refusal admits(PrincipalId id, uint32_t bytes) const noexcept;
+    void push(PrincipalId id, const Queued& queued, uint64_t now) noexcept;
     [[nodiscard]] bool has_room(uint64_t now) const noexcept;
     void* send_next(uint64_t now) noexcept;
     [[nodiscard]] bool servable(PrincipalId id, uint64_t now) noexcept;
@@ -106,7 +117,7 @@ class LinkScheduler {
     FifoPool<Queued> pool_;
     std::vector<Queue> queues_;
     uint64_t bytes_ = 0;
-    uint32_t aside_ = 0;  ///< kept_free() of all
+    uint32_t aside_ = 0;  ///< Queue::kept_free() of all
     unsigned drops_left_ = 0;
 };
 

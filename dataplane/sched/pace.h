@@ -19,6 +19,11 @@ class Pace {
         ns_per_unit_ = static_cast<uint64_t>((kSecond + units_per_s - 1) / units_per_s);
         burst_ns_ = cost_ns(burst);
     }
+    /// What it comes to, units/s, rounded down; 0: no limit.
+    [[nodiscard]] uint64_t rate() const {
+        constexpr Wide kSecond = Wide{1'000'000'000} << 32;
+        return limited() ? static_cast<uint64_t>(kSecond / ns_per_unit_) : 0;
+    }
     /// As if what was taken so far were worked off at `busy_until`, ns.
     void begin(uint64_t busy_until) noexcept { busy_until_ = busy_until; }
     [[nodiscard]] bool limited() const { return ns_per_unit_ != 0; }

@@ -25,6 +25,7 @@ enum class Use : uint8_t {
     kStale,
     kRejected,
     kMarked,       ///< frames marked by ECN
+    kReserved,     ///< frames sent by right of a reservation, not of a share
     kSuspensions,  ///< functions suspended for it: each is an alert
     kCount,
 };

@@ -9,6 +9,7 @@
 #include "dataplane/live_set.h"
 #include "dataplane/sched/principal.h"
 #include "pipelines/model/port_schema.h"
+#include "pipelines/model/reservation_schema.h"
 
 namespace ravelin::model {
 
@@ -245,6 +246,11 @@ inline constexpr std::array kConfigFields{
           .type = Type::kList,
           .help = "Whom packets are charged to; needs the stage classify.",
           .nested = &kPrincipalSchema},
+    Field{.name = "reservations",
+          .type = Type::kList,
+          .help = "Deadlines that are kept whatever others send; a configuration that asks for "
+                  "more than can be kept is refused.",
+          .nested = &kReservationSchema},
     Field{.name = "pipeline",
           .type = Type::kStages,
           .help = "The stages in order of execution; default: the usual ones of the mode.",

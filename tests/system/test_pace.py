@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""configs/shared-link.yaml: two hosts as two principals share a port's rate by weight, with real TCP through it."""
+"""configs/shared-link.yaml: two hosts as two principals share a port's rate by weight, with real TCP through it;
+what a third has reserved of it is kept."""
 import time
 
 import pytest
@@ -18,6 +19,7 @@ def config(rate: str) -> str:
     tree = yaml.safe_load(SHARED)
     wan = tree["ports"][2]
     wan.pop("rate")
+    tree.pop("reservations")  # they need it
     if rate:
         wan["rate"] = rate
     return yaml.safe_dump(tree, sort_keys=False)
@@ -76,6 +78,84 @@ def test_the_queue_is_to_be_seen_and_tells_of_congestion(net):
     text = net.ravelin("ports").stdout
     assert "20.0 Mbit/s" in text and "guests" in text, text
     assert {name for name in drops(net) if name.split(".")[0] in ("link", "pipeline")} <= {"link.queue_full"}, drops(net)
+
+
+def promising(rate: str, /, **contract) -> str:
+    tree = yaml.safe_load(SHARED)
+    tree["ports"][2]["rate"] = rate
+    tree["reservations"][0].update(contract)
+    return yaml.safe_dump(tree, sort_keys=False)
+
+
+def calls(net) -> dict:
+    """The reservation of the example, with what came of it."""
+    (one,) = (r for r in net.cli("reservations")["reservations"] if r["name"] == "calls")
+    return one
+
+
+def flood(host, target: str, mbit: int):
+    """Datagrams of 1,400 bytes at that rate, until the process is killed."""
+    each = 1400 * 8
+    return host.popen(["/usr/bin/python3", "-c", f"""
+import socket, time
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sent, began = 0, time.monotonic()
+while True:
+    while sent * {each} < (time.monotonic() - began) * {mbit}e6:
+        out.sendto(bytes(1400), ("{target}", 9))
+        sent += 1
+    time.sleep(0.002)
+"""])
+
+
+def test_a_promise_is_kept_while_others_flood(net):
+    """Ten times the rate from either of the others; pings of the principal that has a reservation."""
+    pings = 300
+    net.apply(promising("4Mbit", deadline="20ms"))
+    net.org.run("ip addr add 10.0.1.40/24 dev eth0")
+    before = calls(net)
+    running = [flood(host, "192.0.2.254", 40) for host in (net.org, net.guests)]
+    wait_until(lambda: wan(net)["queue_frames"] > 50, 30, "frames wait")
+    lost = shares(net)["guests"]["dropped"]
+    done = net.org.run(f"ping -n -q -c {pings} -i 0.01 -W 2 -I 10.0.1.40 192.0.2.254")
+    assert " 0% packet loss" in done.stdout, done.stdout
+    assert shares(net)["guests"]["dropped"] > lost, "the flood has met its bound all along"
+    for process in running:
+        process.kill()
+    after = calls(net)
+    moved = {what: after[what] - before[what] for what in ("sent", "used", "late", "dropped")}
+    assert moved["sent"] >= pings and moved["dropped"] == 0, moved
+    # One that came before its period was over may go by its share; a machine that stood still makes some late.
+    assert moved["used"] > pings / 2 and moved["late"] < pings / 10, moved
+    (port,) = net.cli("reservations")["ports"]
+    assert port == {"port": "wan", "rate": 4_000_000, "reserved": (200 + 14 + OVERHEAD) * 500 * 8, "box": 200_000}
+    text = net.ravelin("reservations").stdout
+    assert "calls" in text and "952 kbit/s of 4.00 Mbit/s reserved" in text, text
+
+
+def test_a_promise_that_cannot_be_kept_is_refused_and_the_old_one_stays(net):
+    net.apply(promising("4Mbit", deadline="20ms"))
+    before = calls(net)
+    for contract, why in (({"rate": "5kpps"}, "has not 238 bytes on the wire every 200 us to spare"),
+                          ({"deadline": "5ms"}, "with a deadline of"),
+                          ({"out": "lan"}, "port lan has no rate")):
+        done = net.apply(promising("4Mbit", **{"deadline": "20ms", **contract}), check=False)
+        assert done.returncode != 0 and "reservations[0]" in done.stderr and why in done.stderr, done.stderr
+        assert ".yaml:" in done.stderr, done.stderr
+    assert calls(net) == before
+
+
+def test_what_is_provisional_takes_its_promises_along(net):
+    net.apply(promising("4Mbit", deadline="20ms"))
+    sent = calls(net)["sent"]
+    assert sent > 0, "counted on over all changes so far"
+    net.apply(promising("4Mbit", deadline="30ms", rate="100pps"), "--confirm 60s")
+    assert (calls(net)["rate_pps"], calls(net)["deadline_ns"]) == (100, 30_000_000)
+    net.ravelin("rollback")
+    now = calls(net)
+    assert (now["rate_pps"], now["deadline_ns"]) == (500, 20_000_000) and now["sent"] >= sent, now
+    net.apply(config("4Mbit"))
+    assert net.cli("reservations")["reservations"] == []
 
 
 def test_the_rate_may_change_and_go(net):

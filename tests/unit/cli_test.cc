@@ -22,10 +22,11 @@ using ::testing::Not;
 
 TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
     for (const char* name :
-         {"check",    "diff",  "apply",    "confirm",  "rollback",  "history",    "show",
-          "status",   "ports", "top",      "flows",    "drops",     "routes",     "neighbours",
-          "counters", "rules", "trace",    "explain",  "capture",   "completion", "selftest",
-          "import",   "rule",  "rule add", "rule del", "rule list", "bench",      "calibrate"}) {
+         {"check",    "diff",       "apply",    "confirm",   "rollback",    "history",
+          "show",     "status",     "ports",    "top",       "flows",       "drops",
+          "routes",   "neighbours", "counters", "rules",     "trace",       "explain",
+          "capture",  "completion", "selftest", "import",    "rule",        "rule add",
+          "rule del", "rule list",  "bench",    "calibrate", "reservations"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");
@@ -125,11 +126,27 @@ TEST_F(Cli, PortsShowRatesQueuesAndWhoHadWhat) {
     api_.answer("ports", Json::parse(R"({"ports":[
         {"name":"lan","link_up":true,"rx_packets":7,"tx_packets":8},
         {"name":"wan","link_up":true,"rate":95000000,"queue_bytes":3000,"queue_frames":2,
-         "shares":[{"principal":"org","bytes":1000,"packets":10,"dropped":3,"marked":4}]}]})"));
+         "shares":[{"principal":"org","bytes":1000,"packets":10,"dropped":3,"marked":4,"late":5}]}]})"));
     EXPECT_THAT(run("ports").out,
                 AllOf(HasSubstr("lan   up           7     8"), HasSubstr("95.0 Mbit/s     2"),
-                      HasSubstr("wan   org             10  1000 B        3       4")));
+                      HasSubstr("wan   org             10  1000 B        3       4     5")));
     EXPECT_EQ(Json::parse(run("--json ports").out)["ports"][1]["shares"][0]["dropped"], 3);
+}
+
+TEST_F(Cli, ReservationsAreListedWithWhatPortsHaveLeft) {
+    api_.answer("reservations", Json::parse(R"({"generation":3,"reservations":[
+        {"name":"calls","principal":"org/voice","out":"wan","bytes":200,"rate_pps":1000,
+         "deadline_ns":2500000,"sent":4000,"used":3000,"late":2,"dropped":1},
+        {"name":"bulk","principal":"org/bulk","out":"wan","bytes":1500,"rate_pps":100,
+         "deadline_ns":10000000}],
+        "ports":[{"port":"wan","rate":95000000,"reserved":3134400,"box":4750000}]})"));
+    EXPECT_THAT(run("reservations").out,
+                AllOf(HasSubstr("calls        org/voice  wan   200 B  1.00 kpps    2.5 ms  4,000  "
+                                "3,000     2        1"),
+                      HasSubstr("100 pps     10 ms      -      -     -        -"),
+                      HasSubstr("port wan: 3.13 Mbit/s of 95.0 Mbit/s reserved, 4.75 Mbit/s for "
+                                "the box itself")));
+    EXPECT_EQ(Json::parse(run("--json reservations").out)["reservations"].size(), 2u);
 }
 
 TEST_F(Cli, FlowsAreFilteredAtEitherEnd) {

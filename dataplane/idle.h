@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long an adaptive worker sleeps when it has nothing to do: the latency an idle box adds, the
+// delay of its timers, and what admission takes off a deadline.
+#pragma once
+
+namespace ravelin {
+
+inline constexpr long kShortestSleepNs = 20'000, kLongestSleepNs = 250'000;
+// How much later than it asked a thread wakes: the kernel's slack for timers is 50 us.
+inline constexpr long kLateToWakeNs = 100'000;
+
+}  // namespace ravelin
