@@ -41,43 +41,6 @@ Result<bool> is_paced(const Node& port, uint32_t mtu) {
     return true;
 }
 
-/// What waits of a reservation has room, whatever others send. `frames`: of all before, and then of
-/// this one too.
-Status has_room(const Node& port, const LinkPlan& plan, const Reservation& reservation,
-                uint64_t& frames) {
-    const uint32_t packets = sched::packets_waiting(reservation.contract);
-    frames += packets;
-    if (packets * reservation.frame_bytes > plan.queue_bytes)
-        return Error{fmt::format(
-            "out: {} packets may wait at port {}, whose queue holds {} bytes, expected a queue of "
-            "at least {}",
-            packets, port["name"].as_text(), plan.queue_bytes, packets * reservation.frame_bytes)};
-    if (frames > plan.frames / 2)
-        return Error{
-            fmt::format("out: {} packets of reservations and of the box may wait at port {}, "
-                        "expected at most {}: "
-                        "more workers.buffers, a shorter deadline or a lower rate",
-                        frames, port["name"].as_text(), plan.frames / 2)};
-    return ok_status();
-}
-
-Result<LinkPlan> plan_with_promises(const Node& config, size_t port,
-                                    const std::vector<Reservation>& reservations,
-                                    const Principals* principals) {
-    LinkPlan plan = plan_of(config, port);
-    uint64_t frames = sched::packets_waiting(box_contract(plan));
-    for (size_t i = 0; i < reservations.size(); ++i) {
-        const Reservation& reservation = reservations[i];
-        if (reservation.port != port) continue;
-        if (auto s = has_room(config["ports"].items()[port], plan, reservation, frames); !s)
-            return std::move(s.error()).within(fmt::format("reservations[{}]", i));
-        if (principals != nullptr)
-            plan.promises.push_back(
-                {principals->table.find(reservation.principal), reservation.contract});
-    }
-    return plan;
-}
-
 }  // namespace
 
 LinkPlan plan_of(const Node& config, size_t port) {
@@ -97,6 +60,33 @@ LinkPlan plan_of(const Node& config, size_t port) {
     return plan;
 }
 
+Node link_part_of(const Node& config) {
+    Node out = Node::map();
+    for (const char* member : {"mode", "workers", "ports", "principals", "reservations"})
+        if (config.has(member)) out.set(member, config[member]);
+    return out;
+}
+
+Status set_aside(const Node& config, const LinkPlan& plan, const Reservation& reservation,
+                 uint64_t& aside) {
+    const std::string& port = config["ports"].items()[reservation.port]["name"].as_text();
+    const uint64_t packets = sched::packets_waiting(reservation.contract),
+                   bytes = packets * reservation.frame_bytes;
+    if (bytes > plan.queue_bytes)
+        return Error{fmt::format(
+            "out: {} packets may wait at port {}, whose queue holds {} bytes, expected a queue of "
+            "at least {}",
+            packets, port, plan.queue_bytes, bytes)};
+    if (aside + packets > plan.frames / 2)
+        return Error{
+            fmt::format("out: {} packets of reservations and of the box may wait at port {}, "
+                        "expected at most {}: "
+                        "more workers.buffers, a shorter deadline or a lower rate",
+                        aside + packets, port, plan.frames / 2)};
+    aside += packets;
+    return ok_status();
+}
+
 std::shared_ptr<PacedLink> LinkKeeper::make(const LinkPlan& plan,
                                             const std::shared_ptr<const Principals>& principals) {
     // Nobody but us knows those any more.
@@ -111,32 +101,84 @@ void LinkKeeper::release_all() {
     for (const auto& link : links_) link->release_all();
 }
 
+namespace {
+
+Result<LinkPlan> plan_with_promises(const Node& config, size_t port,
+                                    const std::vector<Reservation>& reservations,
+                                    const Principals* principals) {
+    LinkPlan plan = plan_of(config, port);
+    uint64_t aside = sched::packets_waiting(box_contract(plan));
+    for (const Reservation& reservation : reservations) {
+        if (reservation.port != port) continue;
+        if (auto s = set_aside(config, plan, reservation, aside); !s)
+            return std::move(s.error()).within(reservation.place);
+        if (principals != nullptr)
+            plan.promises.push_back(
+                {principals->table.find(reservation.principal), reservation.contract});
+    }
+    return plan;
+}
+
+bool alike(const std::shared_ptr<const Node>& a, const std::shared_ptr<const Node>& b) {
+    return a == b || (a != nullptr && b != nullptr && *a == *b);
+}
+
+/// Where nothing has changed `previous` itself, and of that the links that have not.
+Result<std::shared_ptr<const PacedPorts>> make(const Node& config, bool any,
+                                               std::shared_ptr<const Node> live,
+                                               const PortFacts& facts,
+                                               const std::shared_ptr<const Principals>& principals,
+                                               const std::shared_ptr<const PacedPorts>& previous) {
+    const auto reservations = read_reservations(config, live != nullptr ? *live : Node());
+    if (!reservations) return reservations.error();
+    const auto& ports = config["ports"].items();
+    auto out = std::make_shared<PacedPorts>();
+    out->links.resize(ports.size());
+    for (size_t i = 0; i < ports.size(); ++i) {
+        if (!ports[i].has("rate")) continue;
+        auto plan = plan_with_promises(config, i, *reservations, principals.get());
+        if (!plan) return std::move(plan.error());
+        if (facts.links == nullptr) continue;
+        if (previous != nullptr && i < previous->links.size()) out->links[i] = previous->links[i];
+        std::shared_ptr<PacedLink>& link = out->links[i];
+        if (link == nullptr || link->plan() != *plan || link->principals() != principals)
+            link = facts.links->make(*plan, principals);
+    }
+    if (!any || facts.links == nullptr) return std::shared_ptr<const PacedPorts>();
+    out->config = std::make_shared<const Node>(link_part_of(config));
+    out->live = std::move(live);
+    if (previous != nullptr && previous->links == out->links &&
+        alike(previous->config, out->config) && alike(previous->live, out->live))
+        return previous;
+    out->serial = facts.links->next_serial();
+    return std::shared_ptr<const PacedPorts>(std::move(out));
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const PacedPorts>> read_paced_ports(
     const Node& config, const PortFacts& facts, const PolicySnapshot& snapshot,
     const std::shared_ptr<const PacedPorts>& previous) {
     const auto& ports = config["ports"].items();
-    const auto reservations = read_reservations(config);
-    if (!reservations) return reservations.error();
-    auto out = std::make_shared<PacedPorts>();
-    out->links.resize(ports.size());
     bool any = false;
     for (size_t i = 0; i < ports.size(); ++i) {
-        auto paced = is_paced(ports[i], snapshot.ports[i].mtu);
-        if (!paced) return std::move(paced.error()).within(fmt::format("ports[{}]", i));
-        if (!*paced) continue;
-        auto plan = plan_with_promises(config, i, *reservations, snapshot.principals.get());
-        if (!plan) return std::move(plan.error());
-        any = true;
-        if (facts.links == nullptr) continue;
-        if (previous != nullptr && i < previous->links.size()) out->links[i] = previous->links[i];
-        std::shared_ptr<PacedLink>& link = out->links[i];
-        if (link == nullptr || link->plan() != *plan || link->principals() != snapshot.principals)
-            link = facts.links->make(*plan, snapshot.principals);
+        const auto paced = is_paced(ports[i], snapshot.ports[i].mtu);
+        if (!paced) return Error{paced.error()}.within(fmt::format("ports[{}]", i));
+        any |= *paced;
     }
-    if (!any || facts.links == nullptr) return std::shared_ptr<const PacedPorts>();
-    if (previous != nullptr && previous->links == out->links) return previous;
-    out->serial = facts.links->next_serial();
-    return std::shared_ptr<const PacedPorts>(std::move(out));
+    return make(config, any, previous != nullptr ? previous->live : nullptr, facts,
+                snapshot.principals, previous);
+}
+
+Result<std::shared_ptr<const PacedPorts>> with_live(const PolicySnapshot& policy,
+                                                    const PortFacts& facts, Node live) {
+    if (policy.paced == nullptr) {
+        if (live.items().empty()) return policy.paced;
+        return Error{"no port has a rate, so none can be reserved of"};
+    }
+    auto list = live.items().empty() ? nullptr : std::make_shared<const Node>(std::move(live));
+    return make(*policy.paced->config, true, std::move(list), facts, policy.principals,
+                policy.paced);
 }
 
 }  // namespace ravelin

@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
@@ -45,7 +43,7 @@ Result<size_t> scheduler_of(const Node& ports, const std::string& out) {
     return carrier;
 }
 
-Result<Reservation> read(const Node& node, const Node& config) {
+Result<Reservation> reservation_of(const Node& node, const Node& config) {
     if (node.has("cpu"))
         return Error{fmt::format(
             "cpu: found '{}', expected none: workers run no functions yet whose cycles could be "
@@ -62,8 +60,9 @@ Result<Reservation> read(const Node& node, const Node& config) {
     const auto& ports = config["ports"].items();
     const auto named =
         std::ranges::find(ports, port, [](const Node& p) { return p["name"].as_text(); });
-    out.frame_bytes = static_cast<uint64_t>(node["bytes"].as_integer()) + sizeof(net::Ethernet) +
-                      tags_of(config, *named) * sizeof(net::VlanTag);
+    out.bytes = static_cast<uint64_t>(node["bytes"].as_integer());
+    out.frame_bytes =
+        out.bytes + sizeof(net::Ethernet) + tags_of(config, *named) * sizeof(net::VlanTag);
     out.contract.work = kEthernet.on_wire(out.frame_bytes);
     out.contract.period_ns = kSecond / static_cast<uint64_t>(node["rate"].as_integer());
     out.contract.deadline_ns = node.has("deadline")
@@ -72,33 +71,45 @@ Result<Reservation> read(const Node& node, const Node& config) {
     return out;
 }
 
-/// What is there already.
-struct Taken {
-    std::set<std::string> names;
-    std::map<std::pair<std::string, PortId>, std::string> ports;  // the reservation's name
+}  // namespace
 
-    Status take(const Reservation& one) {
-        if (!names.insert(one.name).second)
-            return Error{
-                fmt::format("name: '{}' is another's too, expected a different one", one.name)};
-        const auto [other, fresh] = ports.emplace(std::pair(one.principal, one.port), one.name);
-        if (fresh) return ok_status();
+std::string place_of_live(const Node& node) { return "live reservation " + node["name"].as_text(); }
+
+Status ReservationReader::take(const Reservation& one) {
+    if (names_.contains(one.name))
+        return Error{
+            fmt::format("name: '{}' is another's too, expected a different one", one.name)};
+    const auto [other, fresh] = taken_.emplace(std::pair(one.principal, one.port), one.name);
+    if (!fresh)
         return Error{fmt::format(
             "principal: '{}' has '{}' at that port already, expected one a principal and port",
             one.principal, other->second)};
-    }
-};
+    names_.insert(one.name);
+    return ok_status();
+}
 
-}  // namespace
+Result<Reservation> ReservationReader::read(const Node& node, const std::string& place) {
+    auto one = reservation_of(node, *config_);
+    if (auto s = one ? take(*one) : Status(std::move(one.error())); !s)
+        return std::move(s.error()).within(place);
+    one->place = place;
+    return one;
+}
 
-Result<std::vector<Reservation>> read_reservations(const Node& config) {
+void ReservationReader::forget(const Reservation& reservation) {
+    names_.erase(reservation.name);
+    taken_.erase({reservation.principal, reservation.port});
+}
+
+Result<std::vector<Reservation>> read_reservations(const Node& config, const Node& live) {
     std::vector<Reservation> out;
-    Taken taken;
+    ReservationReader reader(config);
     const auto& nodes = config["reservations"].items();
-    for (size_t i = 0; i < nodes.size(); ++i) {
-        auto one = read(nodes[i], config);
-        if (auto s = one ? taken.take(*one) : Status(std::move(one.error())); !s)
-            return std::move(s.error()).within(fmt::format("reservations[{}]", i));
+    for (size_t i = 0; i < nodes.size() + live.items().size(); ++i) {
+        auto one = i < nodes.size() ? reader.read(nodes[i], fmt::format("reservations[{}]", i))
+                                    : reader.read(live.items()[i - nodes.size()],
+                                                  place_of_live(live.items()[i - nodes.size()]));
+        if (!one) return std::move(one.error());
         out.push_back(std::move(*one));
     }
     return out;

@@ -114,7 +114,7 @@ std::string Admission::advice(const Request& request) const {
         return refusal.text;
     const Claim& binding = request.claims[refusal.binding];
     return refusal.text +
-           nearest_text(nearest(request), request, books_[binding.resource].resource());
+           nearest_text(nearest(request), request, books_[binding.resource].resource().name);
 }
 
 const Reservation* Admission::find(const std::string& principal) const {

@@ -97,7 +97,8 @@ Refusal refusal_of(const Request& request, const std::vector<Part>& parts,
     return refusal;
 }
 
-std::string nearest_text(const Nearest& nearest, const Request& request, const Resource& binding) {
+std::string nearest_text(const Nearest& nearest, const Request& request,
+                         const std::string& binding) {
     if (!nearest.time && !nearest.period && !nearest.work)
         return "; neither a longer deadline, nor a lower rate, nor less work there would fit";
     std::string text;
@@ -106,9 +107,7 @@ std::string nearest_text(const Nearest& nearest, const Request& request, const R
     if (nearest.period)
         text += fmt::format("; with one packet in {} instead of {}", time_text(*nearest.period),
                             time_text(request.period));
-    if (nearest.work)
-        text +=
-            fmt::format("; with {} {} a packet of {}", *nearest.work, binding.unit, binding.name);
+    if (nearest.work) text += fmt::format("; with {} units a packet of {}", *nearest.work, binding);
     return text;
 }
 

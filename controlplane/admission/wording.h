@@ -15,7 +15,8 @@ std::string fault_of(const Request& request, const std::vector<Book>& books);
 Refusal refusal_of(const Request& request, const std::vector<Part>& parts,
                    const std::vector<size_t>& claim, Nanoseconds time, const Choice& choice);
 
-/// "; a deadline of 3 ms would fit; or one packet in 2 ms; ..." `binding`: the resource that binds.
-std::string nearest_text(const Nearest& nearest, const Request& request, const Resource& binding);
+/// "; a deadline of 3 ms would fit; or one packet in 2 ms; ..." `binding`: the resource's name.
+std::string nearest_text(const Nearest& nearest, const Request& request,
+                         const std::string& binding);
 
 }  // namespace ravelin::admission

@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// reservations: what the policy in force promises, what came of it, and what ports have left.
+// reservations, reserve, release: what is promised, what came of it, what ports have left; and
+// promises made and taken back without a new generation.
+#include <fmt/format.h>
+
 #include "controlplane/api/services.h"
 #include "controlplane/compile/promises.h"
+#include "controlplane/config/yaml_loader.h"
 #include "dataplane/reservations.h"
+#include "pipelines/model/reservation_schema.h"
+#include "pipelines/model/tree_codec.h"
 
 namespace ravelin::control {
 namespace {
@@ -40,12 +46,18 @@ Json json_of(const Reservation& reservation, const config::Node& node, const std
 
 void reservations(Services& s, const CallPtr& call, const Result<model::DataplaneStatus>& status) {
     const config::Node& tree = s.store.in_force().tree;
+    const config::Node live = s.live.promises().live();
+    const auto& configured = tree["reservations"].items();
     Json all = Json::array(), ports = Json::array();
-    const auto read = read_reservations(tree);
-    for (size_t i = 0; read && i < read->size(); ++i)
-        all.push_back(json_of((*read)[i], tree["reservations"].items()[i],
-                              tree["ports"].items()[(*read)[i].port]["name"].as_text(), status));
-    for (const LinkUse& use : link_use(tree))
+    const auto read = read_reservations(tree, live);
+    for (size_t i = 0; read && i < read->size(); ++i) {
+        const bool made = i >= configured.size();
+        const Reservation& one = (*read)[i];
+        all.push_back(json_of(one, made ? live.items()[i - configured.size()] : configured[i],
+                              tree["ports"].items()[one.port]["name"].as_text(), status));
+        all.back()["live"] = made;
+    }
+    for (const LinkUse& use : link_use(tree, live))
         ports.push_back({{"port", use.port},
                          {"rate", use.capacity * kBitsPerByte},
                          {"reserved", use.reserved * kBitsPerByte},
@@ -57,6 +69,73 @@ void reservations(Services& s, const CallPtr& call, const Result<model::Dataplan
     call->result(std::move(out));
 }
 
+std::optional<Failure> pending(const Services& s) {
+    if (const uint64_t generation = s.store.state().pending; generation != 0)
+        return Failure{FailureKind::kRefused,
+                       fmt::format("generation {} waits for its confirmation, expected confirm or "
+                                   "rollback first",
+                                   generation)};
+    return std::nullopt;
+}
+
+/// Wrong in itself, or more than can be kept.
+std::optional<Failure> read(Services& s, const std::string& text, config::Node& out) {
+    auto node = config::load_map(text, "reservation", model::kReservationSchema, config::Node());
+    if (!node) return Failure{FailureKind::kInvalid, node.error().message};
+    out = std::move(*node);
+    const Status fits = s.live.promises().fits(out);
+    if (fits) return std::nullopt;
+    return Failure{FailureKind::kRefused, fits.error().message};
+}
+
+LiveFlow::Done answer(const CallPtr& call) {
+    return [call](const LiveFlow::Outcome& outcome) {
+        if (const auto* failed = std::get_if<Failure>(&outcome)) return call->fail(*failed);
+        const auto& done = std::get<LiveDone>(outcome);
+        call->result({{"generation", done.generation},
+                      {"serial", done.serial},
+                      {"live_us", static_cast<double>(done.live_ns) / 1e3},
+                      {"fsync_us", static_cast<double>(done.fsync_ns) / 1e3}});
+    };
+}
+
+void reserve(Services& s, const CallPtr& call) {
+    const std::string text = call->text("reservation");
+    const bool dry_run = call->flag("dry_run");
+    if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
+    if (dry_run) {
+        config::Node node;
+        if (auto wrong = read(s, text, node)) return call->fail(*wrong);
+        return call->result({{"generation", s.store.in_force().generation}, {"dry_run", true}});
+    }
+    s.live.change(
+        [&s, text](model::LiveChange& change) -> std::optional<Failure> {
+            if (auto waits = pending(s)) return waits;
+            config::Node node;
+            if (auto wrong = read(s, text, node)) return wrong;
+            model::encode(node, *change.add_reservations()->mutable_grant());
+            return std::nullopt;
+        },
+        answer(call));
+}
+
+void release(Services& s, const CallPtr& call) {
+    const std::string name = call->text("name");
+    if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
+    s.live.change(
+        [&s, name](model::LiveChange& change) -> std::optional<Failure> {
+            if (auto waits = pending(s)) return waits;
+            if (!s.live.state().reservations().contains(name))
+                return Failure{FailureKind::kInvalid,
+                               fmt::format("there is no live reservation '{}'; those of the "
+                                           "configuration go with an apply",
+                                           name)};
+            change.add_reservations()->set_release(name);
+            return std::nullopt;
+        },
+        answer(call));
+}
+
 }  // namespace
 
 void add_reservation_methods(Server& server, Services& services) {
@@ -66,6 +145,8 @@ void add_reservation_methods(Server& server, Services& services) {
             reservations(*s, call, status);
         });
     });
+    server.add("reserve", [s](const CallPtr& call) { reserve(*s, call); });
+    server.add("release", [s](const CallPtr& call) { release(*s, call); });
 }
 
 }  // namespace ravelin::control

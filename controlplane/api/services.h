@@ -54,7 +54,7 @@ void add_lookup_methods(
 void add_live_methods(Server& server, Services& services);  ///< set-add set-del set-flush set-list
 void add_rule_methods(Server& server, Services& services);  ///< rule-add rule-del rule-list
 void add_calibration_methods(Server& server, Services& services);  ///< calibrated calibration
-void add_reservation_methods(Server& server, Services& services);  ///< reservations
+void add_reservation_methods(Server& server, Services& services);  ///< reservations reserve release
 void add_watch_methods(Server& server, Services& services);        ///< trace capture
 
 }  // namespace ravelin::control

@@ -48,7 +48,7 @@ void add_flows_command(CLI::App& root, Context& context);
 void add_principals_command(CLI::App& root, Context& context);
 void add_count_commands(CLI::App& root, Context& context);  // counters drops
 void add_calibrate_command(CLI::App& root, Context& context);
-void add_reservations_command(CLI::App& root, Context& context);
+void add_reservations_commands(CLI::App& root, Context& context);  // and reserve, release
 void add_rule_commands(CLI::App& root, Context& context);
 void add_set_commands(CLI::App& root, Context& context);
 void add_top_command(CLI::App& root, Context& context);

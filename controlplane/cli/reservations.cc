@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// reservations: whose packets leave which port by when, and what ports have left to promise.
+// reservations, reserve, release: whose packets leave which port by when, and what ports have left
+// to promise.
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
 
 #include "controlplane/cli/command.h"
 
 namespace ravelin::cli {
 namespace {
+
+struct Wish {
+    std::string name, principal, bytes, rate, deadline, out;
+    bool dry_run = false;
+};
 
 std::string rate_text(uint64_t bits) { return scaled(static_cast<double>(bits), "bit/s"); }
 
@@ -32,13 +41,14 @@ ExitCode show(const Context& context) {
                  {"SENT", Align::kRight},
                  {"USED", Align::kRight},
                  {"LATE", Align::kRight},
-                 {"DROPPED", Align::kRight}});
+                 {"DROPPED", Align::kRight},
+                 {"BY"}});
     for (const Json& r : list(answer, "reservations"))
         table.add({text(r, "name"), text(r, "principal"), text(r, "out"),
                    fmt::format("{} B", number(r, "bytes")),
                    scaled(static_cast<double>(number(r, "rate_pps")), "pps"), deadline_text(r),
                    count_text(r, "sent"), count_text(r, "used"), count_text(r, "late"),
-                   count_text(r, "dropped")});
+                   count_text(r, "dropped"), flag(r, "live") ? "reserve" : "apply"});
     context.print(table);
     for (const Json& p : list(answer, "ports"))
         context.print(fmt::format("port {}: {} of {} reserved, {} for the box itself\n",
@@ -49,12 +59,73 @@ ExitCode show(const Context& context) {
     return kOk;
 }
 
+/// As the configuration has it: a JSON text in quotes is a YAML text.
+std::string yaml_of(const Wish& wish) {
+    const bool bare = !wish.bytes.empty() &&
+                      std::ranges::all_of(wish.bytes, [](char c) { return c >= '0' && c <= '9'; });
+    std::string out;
+    for (const auto& [member, value] : {std::pair("name", wish.name),
+                                        {"principal", wish.principal},
+                                        {"out", wish.out},
+                                        {"bytes", wish.bytes + (bare ? "B" : "")},
+                                        {"rate", wish.rate},
+                                        {"deadline", wish.deadline}})
+        if (!value.empty())
+            out += fmt::format("{}{}: {}", out.empty() ? "{" : ", ", member, Json(value).dump());
+    return out + "}";
+}
+
+ExitCode reserve(const Context& context, const Wish& wish) {
+    const Json answer = context.connect().call(
+        "reserve", {{"reservation", yaml_of(wish)}, {"dry_run", wish.dry_run}});
+    if (context.printed_json(answer)) return kOk;
+    context.print(wish.dry_run ? "it fits; nothing was reserved\n"
+                               : fmt::format("granted; in force on all workers within {:.0f} us\n",
+                                             answer.value("live_us", 0.0)));
+    return kOk;
+}
+
+ExitCode release(const Context& context, const Wish& wish) {
+    const Json answer = context.connect().call("release", {{"name", wish.name}});
+    if (!context.printed_json(answer))
+        context.print(fmt::format("released; in force on all workers within {:.0f} us\n",
+                                  answer.value("live_us", 0.0)));
+    return kOk;
+}
+
 }  // namespace
 
-void add_reservations_command(CLI::App& root, Context& context) {
+void add_reservations_commands(CLI::App& root, Context& context) {
     add_command(root, "reservations",
                 "List whose packets leave which port by when, and what ports have left to promise",
                 "ravelin reservations", context, [&context] { return show(context); });
+    auto wish = std::make_shared<Wish>();
+    CLI::App& reserve_command = add_command(
+        root, "reserve",
+        "Reserve a deadline for a principal's packets at a port with a rate, until it is released",
+        "ravelin reserve calls --principal org/voice --bytes 200 --rate 1kpps --deadline 5ms "
+        "--out wan",
+        context, [&context, wish] { return reserve(context, *wish); });
+    const auto text_option = [&](const char* option, std::string& value, const char* help) {
+        return reserve_command.add_option(option, value, help)->type_name("TEXT");
+    };
+    reserve_command.add_option("NAME", wish->name, "What it is called; no two have the same")
+        ->required();
+    text_option("--principal", wish->principal, "Whose packets it is for")->required();
+    text_option("--out", wish->out, "Port they leave by: one with a rate")->required();
+    text_option("--bytes", wish->bytes, "Of the longest IP packet")->required();
+    text_option("--rate", wish->rate, "Packets a second, such as 10kpps")->required();
+    text_option("--deadline", wish->deadline,
+                "From when the port's queue takes a packet to its last bit, such as 2ms; default: "
+                "one over the rate");
+    reserve_command.add_flag("--dry-run", wish->dry_run,
+                             "Say whether it fits, and reserve nothing");
+    auto gone = std::make_shared<Wish>();
+    add_command(root, "release", "Give back what was reserved by ravelin reserve",
+                "ravelin release calls", context,
+                [&context, gone] { return release(context, *gone); })
+        .add_option("NAME", gone->name, "Of the reservation")
+        ->required();
 }
 
 }  // namespace ravelin::cli

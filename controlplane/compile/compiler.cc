@@ -157,6 +157,15 @@ Status Compiler::set_slots(Node& tree, const SlotMap& slots) const {
     return ok_status();
 }
 
+Status Compiler::promises(const Node& tree) const {
+    auto promised = Promises::of(tree);
+    if (!promised) return std::move(promised.error());
+    const Node reserved = reserved_ ? reserved_() : Node();
+    for (const Node& live : reserved.items())
+        if (Status s = promised->add(live); !s) return s;
+    return ok_status();
+}
+
 Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots,
                                   const config::Positions& positions) {
     Compiled out;
@@ -164,7 +173,7 @@ Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots,
     if (Status s = set_slots(tree, slots); !s) return locate(s.error(), tree, positions);
     auto trial = build_policy(0, std::make_shared<const Node>(tree), PortFacts{}, trial_.get());
     if (!trial) return locate(trial.error(), tree, positions);
-    if (Status s = check_promises(tree); !s) return locate(s.error(), tree, positions);
+    if (Status s = promises(tree); !s) return locate(s.error(), tree, positions);
     trial_ = std::move(*trial);
     out.rules = rules_of(tree);
     out.tree = std::move(tree);

@@ -61,6 +61,9 @@ class Compiler {
     /// What else a configuration must pass, as the process can do it now; errors name members.
     using Gate = std::function<Status(const config::Node& tree)>;
     void set_gate(Gate gate) { gate_ = std::move(gate); }
+    /// Reservations made while it runs, a list: a configuration must leave them what they have.
+    using Reserved = std::function<config::Node()>;
+    void set_reserved(Reserved reserved) { reserved_ = std::move(reserved); }
     /// `file` stands in messages; {file: ...} is relative to its folder. The error is one line with
     /// its position. Keeps the trial policy, which makes the next compilation cheap.
     Result<Compiled> compile(std::string_view text, const std::string& file, const SlotMap& slots);
@@ -72,7 +75,10 @@ class Compiler {
     Result<Compiled> finish(config::Node tree, const SlotMap& slots,
                             const config::Positions& positions);
 
+    [[nodiscard]] Status promises(const config::Node& tree) const;
+
     Gate gate_;
+    Reserved reserved_;
     std::unique_ptr<PolicySnapshot> trial_;
 };
 

@@ -3,12 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <utility>
 
-#include "controlplane/admission/admission.h"
+#include "controlplane/admission/wording.h"
 #include "dataplane/idle.h"
-#include "dataplane/paced_ports.h"
-#include "dataplane/reservations.h"
 
 namespace ravelin::control {
 namespace {
@@ -24,8 +22,7 @@ uint64_t rate_of(const sched::Contract& contract) {
 /// A packet may find so much ahead of it that was chosen before it came, and its worker asleep. The
 /// box's own frames count as if they always went first: where their deadline is too short to be
 /// kept, nobody else's suffers by it.
-admission::Resource resource_of(const Node& tree, size_t port) {
-    const LinkPlan plan = plan_of(tree, port);
+admission::Resource resource_of(const Node& tree, size_t port, const LinkPlan& plan) {
     const sched::LinkScheduler::Config link = config_of(plan);
     const sched::Contract box = box_contract(plan);
     const bool sleeps = tree["workers"]["poll"].as_text() != "busy";
@@ -44,28 +41,101 @@ admission::Request request_of(const Reservation& wanted, admission::ResourceId l
             .claims = {{.resource = link, .work = wanted.contract.work}}};
 }
 
+/// The nearest contracts that would fit, as a reservation says them.
+std::string nearest_text(const admission::Nearest& nearest, const Reservation& wanted) {
+    std::string out;
+    if (nearest.time)
+        out += fmt::format("; with a deadline of {} it would fit",
+                           admission::time_text(*nearest.time));
+    if (nearest.period && *nearest.period <= admission::kSecond)
+        out +=
+            fmt::format("; at a rate of {}pps it would fit", admission::kSecond / *nearest.period);
+    const uint64_t heads = wanted.frame_bytes - wanted.bytes;
+    if (nearest.work && *nearest.work >= kEthernet.on_wire(heads + 1))
+        out +=
+            fmt::format("; with {} bytes it would fit", *nearest.work - kEthernet.overhead - heads);
+    if (out.empty())
+        return "; neither a longer deadline, nor a lower rate, nor fewer bytes would fit";
+    return out;
+}
+
 }  // namespace
 
-Status check_promises(const Node& tree) {
-    const auto reservations = read_reservations(tree);
-    if (!reservations) return reservations.error();
-    admission::Admission admission;
-    std::map<PortId, admission::ResourceId> links;
-    for (size_t i = 0; i < reservations->size(); ++i) {
-        const Reservation& wanted = (*reservations)[i];
-        if (!links.contains(wanted.port))
-            links[wanted.port] = admission.add_resource(resource_of(tree, wanted.port));
-        const auto request = request_of(wanted, links[wanted.port]);
-        if (admission::granted(admission.reserve(request))) continue;
-        return Error{admission.advice(request)}.within(fmt::format("reservations[{}]", i));
-    }
+Result<Promises> Promises::of(const Node& tree) {
+    Promises out(tree);
+    const auto& nodes = tree["reservations"].items();
+    for (size_t i = 0; i < nodes.size(); ++i)
+        if (auto one = out.enter(nodes[i], fmt::format("reservations[{}]", i)); !one)
+            return std::move(one.error());
+    return out;
+}
+
+Promises::Link& Promises::link_of(PortId port) {
+    const auto [at, fresh] = links_.try_emplace(port);
+    Link& link = at->second;
+    if (!fresh) return link;
+    link.plan = plan_of(*part_, port);
+    link.resource = admission_.add_resource(resource_of(*part_, port, link.plan));
+    link.aside = sched::packets_waiting(box_contract(link.plan));
+    return link;
+}
+
+Status Promises::admit(const Reservation& wanted) {
+    Link& link = link_of(wanted.port);
+    uint64_t aside = link.aside;
+    if (auto s = set_aside(*part_, link.plan, wanted, aside); !s) return s;
+    const auto request = request_of(wanted, link.resource);
+    const admission::Decision decision = admission_.reserve(request);
+    if (const auto* refusal = std::get_if<admission::Refusal>(&decision))
+        return Error{refusal->text + nearest_text(admission_.nearest(request), wanted)};
+    link.aside = aside;
     return ok_status();
 }
 
-std::vector<LinkUse> link_use(const Node& tree) {
+Result<Reservation> Promises::enter(const Node& node, const std::string& place) {
+    auto one = reader_.read(node, place);
+    if (!one) return one;
+    auto s = admit(*one);
+    if (s) return one;
+    reader_.forget(*one);
+    return std::move(s.error()).within(place);
+}
+
+Status Promises::add(const Node& live) {
+    auto one = enter(live, place_of_live(live));
+    if (!one) return std::move(one.error());
+    const std::string name = one->name;
+    live_.insert_or_assign(name, Live{live, std::move(*one)});
+    return ok_status();
+}
+
+bool Promises::remove(const std::string& name) {
+    const auto at = live_.find(name);
+    if (at == live_.end()) return false;
+    const Reservation& gone = at->second.reservation;
+    if (!admission_.release(name).ok()) return false;
+    link_of(gone.port).aside -= sched::packets_waiting(gone.contract);
+    reader_.forget(gone);
+    live_.erase(at);
+    return true;
+}
+
+Status Promises::fits(const Node& live) {
+    Status added = add(live);
+    if (added) remove(live["name"].as_text());
+    return added;
+}
+
+Node Promises::live() const {
+    Node out = Node::list();
+    for (const auto& [name, live] : live_) out.items().push_back(live.node);
+    return out;
+}
+
+std::vector<LinkUse> link_use(const Node& tree, const Node& live) {
     std::vector<LinkUse> out;
     const auto& ports = tree["ports"].items();
-    const auto reservations = read_reservations(tree);
+    const auto reservations = read_reservations(tree, live);
     for (size_t i = 0; i < ports.size(); ++i) {
         if (!ports[i].has("rate")) continue;
         const LinkPlan plan = plan_of(tree, i);

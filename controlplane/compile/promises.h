@@ -1,18 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether the reservations of a configuration can all be kept: asks controlplane/admission, with
-// the ports that have a rate as resources.
+// What a configuration promises of its ports with a rate, and live reservations beside it: asks
+// controlplane/admission, with these ports as resources.
 #pragma once
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "controlplane/admission/admission.h"
 #include "dataplane/config/node.h"
+#include "dataplane/paced_ports.h"
+#include "dataplane/reservations.h"
 #include "dataplane/result.h"
 
 namespace ravelin::control {
 
-/// All or nothing, in the order of the file. Error: "reservations[1]: port wan has not ...", with
-/// the nearest contracts that would fit.
-Status check_promises(const config::Node& tree);
+class Promises {
+  public:
+    /// Of `tree` alone, in the order of the file. Error: "reservations[1]: port wan has not ...",
+    /// with the nearest contracts that would fit.
+    static Result<Promises> of(const config::Node& tree);
+
+    /// One more, a node as in `reservations`; what is kept costs what it adds. Error: as above, of
+    /// "live reservation NAME"; nothing changed.
+    Status add(const config::Node& live);
+    /// A live one. What it had is free again, to the bit. False: there is none.
+    bool remove(const std::string& name);
+    /// Whether add() would.
+    Status fits(const config::Node& live);
+    /// All that were added and not removed, as a list.
+    [[nodiscard]] config::Node live() const;
+
+  private:
+    struct Link {
+        admission::ResourceId resource = 0;
+        LinkPlan plan;
+        uint64_t aside = 0;  ///< frames that room is set aside for
+    };
+    struct Live {
+        config::Node node;
+        Reservation reservation;
+    };
+    explicit Promises(const config::Node& tree)
+        : part_(std::make_shared<const config::Node>(link_part_of(tree))), reader_(*part_) {}
+    Link& link_of(PortId port);
+    Result<Reservation> enter(const config::Node& node, const std::string& place);
+    Status admit(const Reservation& wanted);
+
+    std::shared_ptr<const config::Node> part_;
+    ReservationReader reader_;
+    admission::Admission admission_;
+    std::map<PortId, Link> links_;
+    std::map<std::string, Live> live_;
+};
 
 /// What a port with a rate has promised, wire bytes/s.
 struct LinkUse {
@@ -20,6 +60,6 @@ struct LinkUse {
     uint64_t capacity = 0, reserved = 0;
     uint64_t box = 0;  ///< beside `reserved`: what the box's own frames have before everybody else
 };
-std::vector<LinkUse> link_use(const config::Node& tree);
+std::vector<LinkUse> link_use(const config::Node& tree, const config::Node& live = {});
 
 }  // namespace ravelin::control

@@ -8,6 +8,7 @@
 
 #include "controlplane/change/crash_point.h"
 #include "controlplane/loop/log.h"
+#include "pipelines/model/tree_codec.h"
 
 namespace ravelin::control {
 namespace {
@@ -54,8 +55,15 @@ const LiveState& LiveFlow::state() {
     return state_;
 }
 
+/// What could not be kept under the policy that it goes with would have all of it refused.
 model::LiveChange LiveFlow::sync(uint64_t generation) {
-    return state_.whole(generation, unix_ms());
+    model::LiveChange out = state_.whole(generation, unix_ms());
+    if (out.reservations_size() == 0 || generation != store_.in_force().generation) return out;
+    out.clear_reservations();
+    const config::Node kept = promises().live();
+    for (const config::Node& one : kept.items())
+        model::encode(one, *out.add_reservations()->mutable_grant());
+    return out;
 }
 
 void LiveFlow::change(Prepare prepare, Done done, Guard guard) {

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "controlplane/change/change_flow.h"
+#include "controlplane/compile/promises.h"
 #include "controlplane/live/live_journal.h"
 #include "controlplane/live/live_state.h"
 #include "controlplane/live/rule_list.h"
@@ -57,6 +58,9 @@ class LiveFlow {
     Status fits(const firewall::RuleChanges& changes);
     /// For a policy that is sent again.
     model::LiveChange sync(uint64_t generation);
+    /// What the configuration in force and live reservations promise. After a change of the
+    /// configuration it is made anew, else it costs what changes.
+    Promises& promises();
 
   private:
     struct Request {
@@ -77,6 +81,7 @@ class LiveFlow {
     void forget_undeclared();
     void adopt_rules();
     void adopt(const firewall::RuleChanges& changes);
+    void keep_promises(const model::LiveChange& change);
     void save_later();
     RuleList& list();
     void shorten_rules();
@@ -101,6 +106,9 @@ class LiveFlow {
     RuleList list_;
     config::Node tree_;
     Version list_of_, tree_of_;
+    [[nodiscard]] Version promises_version() const;
+    std::optional<Promises> promises_;
+    Version promises_of_;
     static constexpr size_t kShortenAt = 1024;  // changes of rules
     size_t shorten_at_ = kShortenAt;
     EventLoop::TimerId retry_ = EventLoop::kNoTimer, save_ = EventLoop::kNoTimer;

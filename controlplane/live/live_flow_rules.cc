@@ -91,8 +91,10 @@ void LiveFlow::shorten_rules() {
 void LiveFlow::take(const model::LiveChange& change) {
     const bool of_now =
                    change.rules_size() != 0 && change.generation() == store_.in_force().generation,
-               listed = of_now && list_of_ == version();
+               listed = of_now && list_of_ == version(),
+               promised = promises_ && promises_of_ == promises_version();
     state_.take(change);
+    if (promised) keep_promises(change);
     if (listed && list_.change(change.rules())) list_of_ = version();
     if (of_now) adopt(change.rules());
 }

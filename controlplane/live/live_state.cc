@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "controlplane/live/live_state.h"
 
+#include "pipelines/model/tree_codec.h"
+
 namespace ravelin::control {
 
 void LiveState::take(const model::LiveChange& change) {
@@ -12,6 +14,20 @@ void LiveState::take(const model::LiveChange& change) {
     if (change.sync() || change.rules_size() != 0) rules_serial_ = change.serial();
     if (change.rules_size() != 0) rules_generation_ = change.generation();
     rules_.insert(rules_.end(), change.rules().begin(), change.rules().end());
+    if (change.sync()) reservations_.clear();
+    if (change.sync() || change.reservations_size() != 0) reservations_serial_ = change.serial();
+    for (const model::ReservationChange& one : change.reservations()) take(one);
+}
+
+void LiveState::take(const model::ReservationChange& change) {
+    if (!change.has_grant()) {
+        reservations_.erase(change.release());
+        return;
+    }
+    auto node = model::decode(change.grant());
+    if (!node) return;  // never written
+    const std::string name = (*node)["name"].as_text();
+    reservations_.insert_or_assign(name, std::move(*node));
 }
 
 void LiveState::take(const model::SetChange& change, uint64_t unix_ms) {
@@ -68,6 +84,8 @@ model::LiveChange LiveState::whole(uint64_t generation, uint64_t now_unix_ms) co
         }
     }
     for (const model::RuleChange& rule : rules(generation)) *out.add_rules() = rule;
+    for (const auto& [name, reservation] : reservations_)
+        model::encode(reservation, *out.add_reservations()->mutable_grant());
     return out;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// LiveState: what live changes have made of sets and rules so far, in memory.
+// LiveState: what live changes have made of sets, rules and reservations so far, in memory.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control.pb.h"
+#include "dataplane/config/node.h"
 #include "dataplane/live_set.h"
 
 namespace ravelin::control {
@@ -31,6 +32,12 @@ class LiveState {
     [[nodiscard]] const std::vector<model::RuleChange>& rules(uint64_t generation) const;
     /// Of the last change that changed rules.
     [[nodiscard]] uint64_t rules_serial() const { return rules_serial_; }
+    /// Reservations by name, as the configuration has them.
+    [[nodiscard]] const std::map<std::string, config::Node>& reservations() const {
+        return reservations_;
+    }
+    /// Of the last change that changed reservations.
+    [[nodiscard]] uint64_t reservations_serial() const { return reservations_serial_; }
     /// Others to the same effect.
     void set_rules(uint64_t generation, std::vector<model::RuleChange> rules) {
         rules_generation_ = generation;
@@ -41,11 +48,14 @@ class LiveState {
 
   private:
     void take(const model::SetChange& change, uint64_t unix_ms);
+    void take(const model::ReservationChange& change);
 
     uint64_t serial_ = 0;
     std::map<std::string, Elements> sets_;
     uint64_t rules_generation_ = 0, rules_serial_ = 0;
     std::vector<model::RuleChange> rules_;
+    std::map<std::string, config::Node> reservations_;
+    uint64_t reservations_serial_ = 0;
 };
 
 }  // namespace ravelin::control

@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/paced_ports.h"
 #include "dataplane/process/policy_store.h"
 #include "dataplane/process/set_check.h"
+#include "dataplane/stage.h"
+#include "pipelines/model/reservation_schema.h"
+#include "pipelines/model/tree_codec.h"
 
 namespace ravelin {
 namespace {
@@ -15,6 +19,24 @@ constexpr uint64_t kFirstBucketNs = 62'500;
 constexpr uint64_t kMergePauseNs = 200'000'000;
 constexpr uint64_t kMergePatienceNs = 1'000'000'000;  // where no CPU is ever free
 constexpr int kBuckets = 12;                          // the last but one ends at 64 ms
+
+/// Of a list as `reservations`.
+Status alter_promises(config::Node& list, const model::ReservationChange& change) {
+    auto& all = list.items();
+    if (!change.has_grant()) {
+        const auto gone = std::erase_if(all, [&](const config::Node& one) {
+            return one["name"].as_text() == change.release();
+        });
+        if (gone != 0) return ok_status();
+        return Error{fmt::format("there is no live reservation '{}'", change.release())};
+    }
+    auto node = model::decode(change.grant());
+    if (!node) return std::move(node.error());
+    if (Status s = config::conforms(*node, model::kReservationSchema, StageRegistry::schema_of); !s)
+        return s;
+    all.push_back(std::move(*node));
+    return ok_status();
+}
 
 }  // namespace
 
@@ -94,6 +116,9 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::consider(const model::LiveC
         if (held != nullptr && !keep.empty() && change.sets_size() != 0)
             if (auto s = paths_pass_sets(*appliance_, *held, change, keep, now); !s)
                 return std::move(s.error());
+    if (change.reservations_size() != 0 && change.rules_size() != 0)
+        return Error{"rules and reservations change one after the other"};
+    if (change.reservations_size() != 0) return promised(change);
     if (change.rules_size() == 0) return std::unique_ptr<PolicySnapshot>();
     return edited(change, now, keep);
 }
@@ -103,6 +128,8 @@ Status PolicyStore::carry_out(const model::LiveChange& change, const Now& now, c
     if (!next) return std::move(next.error());
     if (auto s = alter(held_sets(), change, now); !s) return s;
     if (*next == nullptr) return judge_due_ ? judge_anew() : ok_status();
+    // Verdicts are what they were: no flow is judged again.
+    if (change.reservations_size() != 0) return replace_current(std::move(*next));
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
     live_rules_.accept();
@@ -113,6 +140,7 @@ Status PolicyStore::carry_out(const model::LiveChange& change, const Now& now, c
 Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
     auto next = LiveRules::rebuilt(*current_, change.rules());
     if (!next) return std::move(next.error());
+    if (auto s = sync_promises(**next, change); !s) return s;
     if (auto s = sync_sets(held_sets(), change, now); !s) return s;
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
@@ -120,13 +148,42 @@ Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
     return ok_status();
 }
 
+Status PolicyStore::final() const {
+    if (deadline_ns_ == 0) return ok_status();
+    return Error{
+        fmt::format("generation {} awaits confirmation; confirm it or roll it back "
+                    "before its rules or reservations change",
+                    current_->generation)};
+}
+
+Result<std::unique_ptr<PolicySnapshot>> PolicyStore::promised(
+    const model::LiveChange& change) const {
+    if (auto s = final(); !s) return std::move(s.error());
+    auto next = std::make_unique<PolicySnapshot>(*current_);
+    const bool any = current_->paced != nullptr && current_->paced->live != nullptr;
+    config::Node list = config::Node::list();
+    if (any) list = *current_->paced->live;
+    for (const model::ReservationChange& one : change.reservations())
+        if (auto s = alter_promises(list, one); !s) return std::move(s.error());
+    auto paced = with_live(*next, appliance_->port_facts(), std::move(list));
+    if (!paced) return std::move(paced.error());
+    next->paced = std::move(*paced);
+    return next;
+}
+
+Status PolicyStore::sync_promises(PolicySnapshot& next, const model::LiveChange& sync) const {
+    config::Node list = config::Node::list();
+    for (const model::ReservationChange& one : sync.reservations())
+        if (auto s = alter_promises(list, one); !s) return s;
+    auto paced = with_live(next, appliance_->port_facts(), std::move(list));
+    if (!paced) return std::move(paced.error());
+    next.paced = std::move(*paced);
+    return ok_status();
+}
+
 Result<std::unique_ptr<PolicySnapshot>> PolicyStore::edited(const model::LiveChange& change,
                                                             const Now& now, const Paths& keep) {
-    if (deadline_ns_ != 0)
-        return Error{
-            fmt::format("generation {} awaits confirmation; confirm it or roll it back "
-                        "before its rules change",
-                        current_->generation)};
+    if (auto s = final(); !s) return std::move(s.error());
     const auto edits = static_cast<size_t>(change.rules_size());
     if (live_rules_.waiting() + edits > firewall::kMostLiveEdits)
         if (auto s = finish_merges(); !s) return std::move(s.error());

@@ -129,8 +129,9 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::build(
         appliance_->keep_accounts(*principals,
                                   current_ == nullptr ? nullptr : current_->principals.get());
     (*policy)->epoch = (*policy)->first_epoch = next_epoch();
-    if (live != nullptr)
-        if (auto s = sync_sets((*policy)->sets, *live, now); !s) return std::move(s.error());
+    if (live == nullptr) return policy;
+    if (auto s = sync_promises(**policy, *live); !s) return std::move(s.error());
+    if (auto s = sync_sets((*policy)->sets, *live, now); !s) return std::move(s.error());
     return policy;
 }
 

@@ -37,9 +37,9 @@ class PolicyStore {
     /// cut a path of `keep`.
     Status apply(uint64_t generation, config::Node config, uint32_t confirm_ms, const Now& now,
                  const model::LiveChange* live = nullptr, const Paths& keep = {});
-    /// Changes sets and rules of the generation in force; all workers judge by it when this
-    /// returns. All or nothing, but for a worker that hangs. `received_ns`: when it was asked.
-    /// Refused where it would cut a path of `keep`: for who has not asked could_change().
+    /// Changes sets, rules and reservations of the generation in force; all workers judge by it
+    /// when this returns. All or nothing, but for a worker that hangs. `received_ns`: when it was
+    /// asked. Refused where it would cut a path of `keep`: for who has not asked could_change().
     Status change(const model::LiveChange& change, const Now& now, uint64_t received_ns,
                   const Paths& keep = {});
     /// Whether change() would do it. Nothing changes but that merges may be finished to make room.
@@ -80,9 +80,15 @@ class PolicyStore {
     Status replace_current(std::unique_ptr<PolicySnapshot> next);
     Status carry_out(const model::LiveChange& change, const Now& now, const Paths& keep);
     Status judge_anew();
+    /// The policy that a change of reservations makes.
+    Result<std::unique_ptr<PolicySnapshot>> promised(const model::LiveChange& change) const;
+    /// `next` with the reservations of a sync and no others.
+    Status sync_promises(PolicySnapshot& next, const model::LiveChange& sync) const;
+    [[nodiscard]] Status final() const;
     Status sync(const model::LiveChange& change, const Now& now);
     [[nodiscard]] Status follows(const model::LiveChange& change) const;
-    /// The policy that a change of rules makes; null where it changes sets alone.
+    /// The policy that a change of rules or of reservations makes; null where it changes sets
+    /// alone.
     Result<std::unique_ptr<PolicySnapshot>> consider(const model::LiveChange& change,
                                                      const Now& now, const Paths& keep);
     Result<std::unique_ptr<PolicySnapshot>> edited(const model::LiveChange& change, const Now& now,

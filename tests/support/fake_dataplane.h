@@ -38,6 +38,7 @@ class FakeDataplane {
         const std::lock_guard lock(mutex_);
         status_ = fresh();
         sets_.clear();
+        reservations_.clear();
         hang_up_ = true;
     }
     model::DataplaneStatus status() {
@@ -55,6 +56,11 @@ class FakeDataplane {
         std::string out;
         for (const std::string& element : sets_[set]) out += element;
         return out;
+    }
+    /// Names of the live reservations.
+    std::vector<std::string> reservations() {
+        const std::lock_guard lock(mutex_);
+        return {reservations_.begin(), reservations_.end()};
     }
     /// Names of the paths that the last live change had to keep when it was tried.
     std::vector<std::string> kept() {
@@ -180,6 +186,12 @@ class FakeDataplane {
     }
     void take(const model::LiveChange& live) {
         if (live.sync()) sets_.clear();
+        if (live.sync()) reservations_.clear();
+        for (const model::ReservationChange& change : live.reservations())
+            if (change.has_grant())
+                reservations_.insert(name_of(change.grant()));
+            else
+                reservations_.erase(change.release());
         for (const model::SetChange& change : live.sets()) {
             std::set<std::string>& set = sets_[change.set()];
             if (change.action() == model::SetChange::FLUSH) set.clear();
@@ -190,6 +202,11 @@ class FakeDataplane {
                     set.erase(change.elements().substr(at, 40));
         }
         status_.mutable_live()->set_serial(live.serial());
+    }
+    static std::string name_of(const model::Node& reservation) {
+        for (const model::Member& member : reservation.map().members())
+            if (member.name() == "name") return member.value().text();
+        return {};
     }
     void confirm(uint64_t generation, model::Reply& reply) {
         (void)current();
@@ -225,6 +242,7 @@ class FakeDataplane {
     bool tried_ = false;
     std::vector<std::string> kept_;
     std::map<std::string, std::set<std::string>> sets_;
+    std::set<std::string> reservations_;
     std::vector<model::ToDataplane::RequestCase> requests_;
     std::vector<std::string> events_;
     std::atomic<bool> stopping_ = false;

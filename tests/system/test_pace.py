@@ -158,6 +158,44 @@ def test_what_is_provisional_takes_its_promises_along(net):
     assert net.cli("reservations")["reservations"] == []
 
 
+RESERVE = "reserve bulk --principal guests --out wan --bytes 1400 --rate 100pps --deadline"
+
+
+def test_live_reservations_outlive_both_processes(net):
+    net.apply(promising("4Mbit", deadline="20ms"))
+    generation = net.cli("status")["generation"]
+    refused = net.ravelin(f"{RESERVE} 5ms", check=False)
+    assert refused.returncode != 0 and "live reservation bulk: port wan" in refused.stderr, refused.stderr
+    assert "with a deadline of" in refused.stderr, refused.stderr
+    assert "it fits" in net.ravelin(f"{RESERVE} 40ms --dry-run").stdout
+    assert len(net.cli("reservations")["reservations"]) == 1
+    assert net.cli(f"{RESERVE} 40ms")["live_us"] > 0
+
+    def there() -> dict:
+        return {r["name"]: (r["live"], r["deadline_ns"]) for r in net.cli("reservations")["reservations"]}
+    both = {"calls": (False, 20_000_000), "bulk": (True, 40_000_000)}
+    assert there() == both and net.cli("status")["generation"] == generation
+    net.kill_control()
+    net.start_control()
+    net.wait_ready()
+    assert there() == both
+    net.kill_dataplane()
+    net.wait_ready()
+    assert there() == both
+
+    def used():
+        return next(r["used"] for r in net.cli("reservations")["reservations"] if r["name"] == "bulk")
+    running = flood(net.guests, "192.0.2.254", 8)
+    wait_until(lambda: used() > 20, 30, "the new data plane keeps it")
+    running.kill()
+    done = net.apply(config("100Kbit"), check=False)
+    assert done.returncode != 0 and "live reservation bulk" in done.stderr, done.stderr
+    net.ravelin("release bulk")
+    assert set(there()) == {"calls"}
+    assert net.ravelin("release bulk", check=False).returncode != 0
+    net.apply(config("100Kbit"))
+
+
 def test_the_rate_may_change_and_go(net):
     for rate, bits in ("", None), ("100Mbit", 100_000_000), ("20Mbit", RATE):
         net.apply(config(rate))

@@ -22,11 +22,12 @@ using ::testing::Not;
 
 TEST_F(Cli, EveryCommandsHelpEndsWithAnExample) {
     for (const char* name :
-         {"check",    "diff",       "apply",    "confirm",   "rollback",    "history",
-          "show",     "status",     "ports",    "top",       "flows",       "drops",
-          "routes",   "neighbours", "counters", "rules",     "trace",       "explain",
-          "capture",  "completion", "selftest", "import",    "rule",        "rule add",
-          "rule del", "rule list",  "bench",    "calibrate", "reservations"}) {
+         {"check",    "diff",       "apply",    "confirm",   "rollback",     "history",
+          "show",     "status",     "ports",    "top",       "flows",        "drops",
+          "routes",   "neighbours", "counters", "rules",     "trace",        "explain",
+          "capture",  "completion", "selftest", "import",    "rule",         "rule add",
+          "rule del", "rule list",  "bench",    "calibrate", "reservations", "reserve",
+          "release"}) {
         const Outcome help = run(std::string(name) + " --help");
         EXPECT_EQ(help.code, kOk) << name;
         const size_t example = help.out.find("Example:\n  ravelin ");
@@ -147,6 +148,26 @@ TEST_F(Cli, ReservationsAreListedWithWhatPortsHaveLeft) {
                       HasSubstr("port wan: 3.13 Mbit/s of 95.0 Mbit/s reserved, 4.75 Mbit/s for "
                                 "the box itself")));
     EXPECT_EQ(Json::parse(run("--json reservations").out)["reservations"].size(), 2u);
+}
+
+TEST_F(Cli, ReserveAsksAsAConfigurationWould) {
+    api_.answer("reserve", Json::parse(R"({"generation":3,"serial":7,"live_us":812.0})"));
+    api_.answer("release", Json::parse(R"({"generation":3,"serial":8,"live_us":90.0})"));
+    EXPECT_THAT(run("reserve calls --principal org/voice --bytes 200 --rate 1kpps --deadline 5ms "
+                    "--out wan")
+                    .out,
+                HasSubstr("granted; in force on all workers within 812 us"));
+    EXPECT_EQ(api_.last_params()["reservation"],
+              R"({name: "calls", principal: "org/voice", out: "wan", bytes: "200B", )"
+              R"(rate: "1kpps", deadline: "5ms"})");
+    EXPECT_EQ(api_.last_params()["dry_run"], false);
+    EXPECT_THAT(run("reserve x --principal y --bytes 1KB --rate 1pps --out wan --dry-run").out,
+                HasSubstr("it fits; nothing was reserved"));
+    EXPECT_EQ(api_.last_params()["reservation"],
+              R"({name: "x", principal: "y", out: "wan", bytes: "1KB", rate: "1pps"})");
+    EXPECT_THAT(run("release calls").out, HasSubstr("released"));
+    EXPECT_EQ(api_.last_params()["name"], "calls");
+    EXPECT_EQ(run("reserve calls --out wan").code, kUsage);
 }
 
 TEST_F(Cli, FlowsAreFilteredAtEitherEnd) {

@@ -80,6 +80,20 @@ class ControlLive : public ::testing::Test {
             if (rule["builtin"] == false) out.push_back(rule["name"]);
         return out;
     }
+    Json reserve(const std::string& principal, const std::string& rate, bool dry_run = false) {
+        return client_->call(
+            "reserve",
+            {{"reservation", "{name: " + principal + ", principal: " + principal +
+                                 ", out: wan, bytes: 1500B, rate: " + rate + ", deadline: 5ms}"},
+             {"dry_run", dry_run}});
+    }
+    Json reserved() {
+        Json out = Json::array();
+        const Json answer = client_->call("reservations");
+        for (const Json& one : answer["result"]["reservations"])
+            if (one["live"] == true) out.push_back(one["name"]);
+        return out;
+    }
     size_t in_dataplane() { return dataplane_->elements("bad").size() / 40; }
     void wait_for(size_t elements) {
         for (int i = 0; i < 500 && in_dataplane() != elements; ++i) ::usleep(10'000);
@@ -307,6 +321,85 @@ TEST_F(ControlLive, WhileAGenerationAwaitsConfirmationRulesStay) {
     EXPECT_EQ(rule_names(), Json({"stop", "web"}));
 }
 
+std::string with_rate(const std::string& more = "", const std::string& rate = ", rate: 1Gbit") {
+    return "principals: [{name: a}, {name: b}]\n" + more +
+           "ports:\n"
+           "  - {name: lan, device: \"null\", addresses: 10.0.0.1/24}\n"
+           "  - {name: wan, device: \"null\", addresses: 192.0.2.1/24" +
+           rate +
+           "}\n"
+           "pipeline:\n"
+           "  - parse: {}\n"
+           "  - route: {routes: [{to: 0.0.0.0/0, via: 192.0.2.254}]}\n"
+           "  - classify: {}\n"
+           "control: {metrics: \"off\"}\n";
+}
+
+TEST_F(ControlLive, ReservationsComeAndGoWithoutAGeneration) {
+    start();
+    apply(with_rate());
+    const Json done = reserve("a", "40kpps");
+    ASSERT_TRUE(done.contains("result")) << done;
+    EXPECT_EQ(done["result"]["generation"], 1);
+    EXPECT_EQ(dataplane_->reservations(), std::vector<std::string>{"a"});
+    EXPECT_EQ(reserved(), Json({"a"}));
+    const Json more = reserve("b", "40kpps", true);
+    EXPECT_EQ(more["error"]["kind"], "refused");
+    EXPECT_THAT(more["error"]["message"].get<std::string>(),
+                HasSubstr("live reservation b: port wan has not 1538 bytes on the wire"));
+    EXPECT_TRUE(reserve("b", "37kpps", true).contains("result")) << "dry run";
+    EXPECT_EQ(reserved(), Json({"a"}));
+    EXPECT_EQ(reserve("b", "37")["error"]["kind"], "invalid") << "no unit";
+    EXPECT_EQ(client_->call("release", {{"name", "b"}})["error"]["kind"], "invalid");
+    EXPECT_TRUE(client_->call("release", {{"name", "a"}}).contains("result"));
+    EXPECT_EQ(dataplane_->reservations(), std::vector<std::string>{});
+    EXPECT_TRUE(reserve("b", "77kpps").contains("result"));
+}
+
+TEST_F(ControlLive, ReservationsStayOverRestartsAndConfigurations) {
+    start();
+    apply(with_rate());
+    reserve("a", "40kpps");
+    restart();
+    EXPECT_EQ(reserved(), Json({"a"}));
+    dataplane_->restart();
+    for (int i = 0; i < 500 && dataplane_->reservations().empty(); ++i) ::usleep(10'000);
+    EXPECT_EQ(dataplane_->reservations(), std::vector<std::string>{"a"}) << "with its policy";
+    const Json cut = client_->call("apply", {{"text", with_rate("", "")}});
+    EXPECT_THAT(cut["error"]["message"].get<std::string>(),
+                HasSubstr("live reservation a: out: port wan has no rate"));
+    const Json full = client_->call(
+        "check", {{"text", with_rate("reservations: [{name: f, principal: b, out: wan, bytes: "
+                                     "1500B, rate: 40kpps, deadline: 5ms}]\n")}});
+    EXPECT_THAT(full["error"]["message"].get<std::string>(), HasSubstr("live reservation a: "));
+    apply(with_rate("", ", rate: 2Gbit"));
+    EXPECT_EQ(reserved(), Json({"a"}));
+    EXPECT_EQ(dataplane_->reservations(), std::vector<std::string>{"a"});
+    EXPECT_TRUE(reserve("b", "80kpps").contains("result")) << "of the new rate";
+}
+
+TEST_F(ControlLive, WhatTheDataPlaneRefusesIsNotReserved) {
+    start();
+    apply(with_rate());
+    dataplane_->refuse_live = true;
+    EXPECT_EQ(reserve("a", "40kpps")["error"]["kind"], "refused");
+    dataplane_->refuse_live = false;
+    EXPECT_EQ(reserved(), Json::array());
+    EXPECT_TRUE(reserve("b", "77kpps").contains("result")) << "nothing was taken";
+}
+
+TEST_F(ControlLive, WhileAGenerationAwaitsConfirmationReservationsStay) {
+    start();
+    apply(with_rate());
+    reserve("a", "1kpps");
+    ASSERT_TRUE(
+        client_->call("apply", {{"text", with_rate()}, {"confirm_ms", 60'000}}).contains("result"));
+    EXPECT_EQ(reserve("b", "1kpps")["error"]["kind"], "refused");
+    EXPECT_EQ(client_->call("release", {{"name", "a"}})["error"]["kind"], "refused");
+    ASSERT_TRUE(client_->call("rollback").contains("result"));
+    EXPECT_EQ(reserved(), Json({"a"}));
+}
+
 class LiveCrash : public ControlLive, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(LiveCrash, AnAcknowledgedElementIsThereAfterwards) {
@@ -340,6 +433,23 @@ TEST_P(LiveCrash, AnAcknowledgedRuleIsThereAfterwards) {
     }
     EXPECT_TRUE(add_rule("{name: three, action: drop}").contains("result"));
     EXPECT_EQ(rule_names().size(), there.size() + 1);
+}
+
+TEST_P(LiveCrash, AnAcknowledgedReservationIsThereAfterwards) {
+    start();
+    apply(with_rate());
+    reserve("a", "1kpps");
+    restart(GetParam());
+    const Json told = reserve("b", "1kpps");
+    EXPECT_EQ(process_->wait(), SIGKILL) << told;
+    start();
+    const Json there = reserved();
+    if (told.is_object() && told.contains("result")) {
+        EXPECT_EQ(there, Json({"a", "b"}));
+    }
+    for (int i = 0; i < 500 && dataplane_->reservations().size() != there.size(); ++i)
+        ::usleep(10'000);
+    EXPECT_EQ(dataplane_->reservations().size(), there.size());
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryStep, LiveCrash,

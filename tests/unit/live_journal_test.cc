@@ -9,6 +9,7 @@
 
 #include "controlplane/live/rule_list.h"
 #include "controlplane/live/rule_script.h"
+#include "pipelines/model/tree_codec.h"
 #include "pipelines/stages/firewall_wire.h"
 #include "tests/unit/fake_disk.h"
 
@@ -69,6 +70,44 @@ TEST(LiveJournal, AChangeThatAFullDiskDoesNotTakeLeavesNothing) {
         for (const int number : {ENOSPC, EIO})
             for (const int count : {1, 3, 100})
                 for (const bool half : {false, true}) fail_an_append(k, number, count, half);
+}
+
+model::LiveChange reserving(uint64_t serial, const std::string& name, bool grant) {
+    model::LiveChange change;
+    change.set_serial(serial);
+    change.set_generation(1);
+    model::ReservationChange& one = *change.add_reservations();
+    if (!grant) {
+        one.set_release(name);
+        return change;
+    }
+    config::Node node = config::Node::map();
+    node.set("name", config::Node::text(name));
+    model::encode(node, *one.mutable_grant());
+    return change;
+}
+
+TEST(LiveJournal, ReservationsAreThereAfterARestartAndARewrite) {
+    FakeDisk disk;
+    {
+        Opened live(disk);
+        ASSERT_TRUE(live.journal);
+        ASSERT_TRUE(live.journal->append(reserving(1, "a", true)));
+        ASSERT_TRUE(live.journal->append(reserving(2, "b", true)));
+        ASSERT_TRUE(live.journal->append(reserving(3, "a", false)));
+    }
+    disk.reboot(FakeDisk::Loss::everything);
+    {
+        Opened again(disk);
+        ASSERT_TRUE(again.journal);
+        EXPECT_EQ(again.state.reservations().size(), 1u);
+        EXPECT_TRUE(again.state.reservations().contains("b"));
+        EXPECT_EQ(again.state.reservations_serial(), 3u);
+        EXPECT_EQ(again.state.whole(7, 0).reservations_size(), 1) << "they are of no generation";
+        ASSERT_TRUE(again.journal->rewrite(again.state.whole(1, 0)));
+    }
+    const Opened rewritten(disk);
+    EXPECT_TRUE(rewritten.state.reservations().contains("b"));
 }
 
 TEST(LiveJournal, WhatIsTakenBackIsGoneForGood) {

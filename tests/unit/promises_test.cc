@@ -69,7 +69,8 @@ TEST(Promises, CountWithTheBoxesOwnFrames) {
     EXPECT_EQ(told(config(line("web", "77208pps", "deadline: 5ms"))), "granted");
     EXPECT_THAT(told(config(line("web", "77210pps", "deadline: 5ms"))),
                 AllOf(HasSubstr("port wan has not 1538 bytes on the wire every 12.951 us to spare"),
-                      HasSubstr("; with one packet in 12.952 us instead of 12.951 us")));
+                      HasSubstr("; at a rate of 77208pps it would fit; with 1499 bytes it would "
+                                "fit")));
 }
 
 TEST(Promises, CountShortFramesAsTheWireDoes) {
@@ -84,7 +85,7 @@ TEST(Promises, ARefusalNamesItsPlaceWhatBindsAndTheNearestContract) {
     EXPECT_THAT(told(config(line("web", "10kpps") + line("bulk", "80kpps"))),
                 AllOf(StartsWith("edge.yaml:3:3: reservations[1]: port wan has not 1538 bytes on "
                                  "the wire every 12.5 us to spare"),
-                      HasSubstr("; with one packet in")));
+                      HasSubstr("; at a rate of ")));
     EXPECT_THAT(told(config(line("web", "100pps", "deadline: 50us"))),
                 AllOf(StartsWith("edge.yaml:2:3: reservations[0]: "), HasSubstr("port wan"),
                       HasSubstr("; with a deadline of ")));
@@ -129,6 +130,75 @@ TEST(Promises, WhatNobodyWouldKeepIsRefused) {
     EXPECT_THAT(refused(line("voice", "100kpps", "deadline: 20ms", "wan", "60B")),
                 HasSubstr("2034 packets of reservations and of the box may wait at port wan, "
                           "expected at most 1024"));
+}
+
+config::Node live_node(const std::string& name, const std::string& principal, int rate,
+                       int64_t deadline_ns = 5'000'000, const std::string& out = "wan") {
+    config::Node node = config::Node::map();
+    node.set("name", config::Node::text(name));
+    node.set("principal", config::Node::text(principal));
+    node.set("out", config::Node::text(out));
+    node.set("bytes", config::Node::integer(1500));
+    node.set("rate", config::Node::integer(rate));
+    node.set("deadline", config::Node::integer(deadline_ns));
+    return node;
+}
+std::string why(const Status& status) { return status ? "granted" : status.error().message; }
+
+TEST(LivePromises, AreGrantedBesideThoseOfTheFileAndGivenBackToTheBit) {
+    const auto tree = tree_of(config(line("web", "40kpps", "deadline: 5ms")));
+    auto promises = Promises::of(tree);
+    ASSERT_TRUE(promises.ok());
+    // 77,208 a second in all, less those of the file, by their period.
+    const int most = 37'208;
+    EXPECT_EQ(why(promises->add(live_node("x", "org/bulk", most))), "granted");
+    EXPECT_THAT(why(promises->fits(live_node("y", "org/voice", 100))),
+                AllOf(StartsWith("live reservation y: port wan has not 1538 bytes"),
+                      HasSubstr("; at a rate of 1pps it would fit"),
+                      ::testing::Not(HasSubstr(" bytes it would fit"))))
+        << "no frame is as short as what is left";
+    EXPECT_EQ(promises->live().items().size(), 1u);
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_TRUE(promises->remove("x"));
+        ASSERT_EQ(why(promises->fits(live_node("x", "org/bulk", most))), "granted");
+        ASSERT_EQ(why(promises->add(live_node("x", "org/bulk", most))), "granted");
+    }
+    EXPECT_FALSE(promises->remove("web")) << "it is the file's";
+    EXPECT_FALSE(promises->remove("nobody"));
+}
+
+TEST(LivePromises, ARefusalLeavesNothingBehind) {
+    auto promises = Promises::of(tree_of(config(line("web", "1kpps"))));
+    ASSERT_TRUE(promises.ok());
+    EXPECT_THAT(why(promises->add(live_node("web", "org/bulk", 10))),
+                HasSubstr("live reservation web: name: 'web' is another's too"));
+    EXPECT_THAT(why(promises->add(live_node("x", "org/web", 10))),
+                HasSubstr("'org/web' has 'web' at that port already"));
+    EXPECT_THAT(why(promises->add(live_node("x", "org/bulk", 10, 5'000'000, "lan"))),
+                HasSubstr("port lan has no rate"));
+    EXPECT_THAT(why(promises->add(live_node("x", "org/bulk", 10, 50'000))),
+                HasSubstr("with a deadline of"));
+    EXPECT_THAT(why(promises->add(live_node("x", "org/bulk", 70'000, 20'000'000))),
+                HasSubstr("packets of reservations and of the box may wait"));
+    EXPECT_TRUE(promises->live().items().empty());
+    EXPECT_EQ(why(promises->add(live_node("x", "org/bulk", 10))), "granted")
+        << "name, port and room";
+}
+
+TEST(LivePromises, AConfigurationMustLeaveThemWhatTheyHave) {
+    config::Node list = config::Node::list();
+    list.items().push_back(live_node("x", "org/bulk", 40'000));
+    const auto told_beside = [&](const std::string& yaml) {
+        Compiler compiler;
+        compiler.set_reserved([&] { return list; });
+        auto compiled = compiler.compile(yaml, "edge.yaml", SlotMap());
+        return compiled ? "granted" : compiled.error().message;
+    };
+    EXPECT_EQ(told_beside(config(line("web", "37kpps", "deadline: 5ms"))), "granted");
+    EXPECT_THAT(told_beside(config(line("web", "38kpps", "deadline: 5ms"))),
+                HasSubstr("live reservation x: port wan has not 1538 bytes"));
+    EXPECT_THAT(told_beside(config("  []\n", "mtu: 1500B")),
+                HasSubstr("live reservation x: out: port wan has no rate"));
 }
 
 }  // namespace
