@@ -80,8 +80,8 @@ Status set_aside(const Node& config, const LinkPlan& plan, const Reservation& re
     if (aside + packets > plan.frames / 2)
         return Error{
             fmt::format("out: {} packets of reservations and of the box may wait at port {}, "
-                        "expected at most {}: "
-                        "more workers.buffers, a shorter deadline or a lower rate",
+                        "expected at most {}: more workers.buffers, a shorter deadline or a lower "
+                        "rate",
                         aside + packets, port, plan.frames / 2)};
     aside += packets;
     return ok_status();
@@ -116,6 +116,8 @@ Result<LinkPlan> plan_with_promises(const Node& config, size_t port,
             plan.promises.push_back(
                 {principals->table.find(reservation.principal), reservation.contract});
     }
+    // Whichever came first: the same are the same.
+    std::ranges::sort(plan.promises, {}, &Promise::principal);
     return plan;
 }
 

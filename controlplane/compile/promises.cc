@@ -86,8 +86,14 @@ Status Promises::admit(const Reservation& wanted) {
     if (auto s = set_aside(*part_, link.plan, wanted, aside); !s) return s;
     const auto request = request_of(wanted, link.resource);
     const admission::Decision decision = admission_.reserve(request);
-    if (const auto* refusal = std::get_if<admission::Refusal>(&decision))
-        return Error{refusal->text + nearest_text(admission_.nearest(request), wanted)};
+    if (const auto* refusal = std::get_if<admission::Refusal>(&decision)) {
+        admission::Nearest nearest = admission_.nearest(request);
+        Reservation longer = wanted;  // of which more may wait
+        longer.contract.deadline_ns = static_cast<uint64_t>(nearest.time.value_or(0));
+        aside = link.aside;
+        if (!set_aside(*part_, link.plan, longer, aside)) nearest.time.reset();
+        return Error{refusal->text + nearest_text(nearest, wanted)};
+    }
     link.aside = aside;
     return ok_status();
 }

@@ -91,6 +91,16 @@ TEST(Promises, ARefusalNamesItsPlaceWhatBindsAndTheNearestContract) {
                       HasSubstr("; with a deadline of ")));
 }
 
+// The deadline that it would need is 120 us, and in that time more packets come than the queue
+// holds.
+TEST(Promises, NoContractIsNamedThatHasNoRoom) {
+    EXPECT_THAT(
+        told(config(line("web", "70kpps", "deadline: 20us"), "rate: 1Gbit, queue: 7KB")),
+        AllOf(HasSubstr("port wan binds"), ::testing::Not(HasSubstr("with a deadline of"))));
+    EXPECT_THAT(told(config(line("web", "70kpps", "deadline: 20us"))),
+                HasSubstr("with a deadline of 120"));
+}
+
 // What was chosen before a packet came, and the sleep of its worker, come off its deadline.
 TEST(Promises, CountWithWhatAPacketFindsAheadOfIt) {
     const auto least = [](const char* poll) {
