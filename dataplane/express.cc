@@ -36,13 +36,14 @@ unsigned Express::take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pip
     burst_.dropped = burst_.routed = burst_.ready = 0;
     burst_.rule.fill(kNoRule);
     const bool charged = context.account != nullptr;
-    burst_.principal.fill(charged ? sched::kNoPrincipal : sched::kCorePrincipal);
+    if (charged) [[unlikely]]
+        burst_.principal.fill(sched::kNoPrincipal);
     burst_.going = express::read(burst_, context.policy->ports[port].mac);
     if (burst_.going != 0) pipeline.express(burst_, context);
     burst_.going &= burst_.ready;
     if ((burst_.going | burst_.dropped) != burst_.all()) keep_order();
     if (charged) [[unlikely]]
-        name_payers();
+        charge_all(*context.account);
     if (burst_.going != 0) send(context);
     if (burst_.dropped != 0) drop(context);
     const unsigned left = leave();
@@ -89,10 +90,22 @@ void Express::keep_order() noexcept {
 }
 
 // Nobody's are core's.
-void Express::name_payers() noexcept {
-    for_each_bit(burst_.going | burst_.dropped, [&](unsigned i) {
-        if (burst_.principal[i] == sched::kNoPrincipal) burst_.principal[i] = sched::kCorePrincipal;
-    });
+void Express::charge_all(Account& account) noexcept {
+    const auto payer = [&](unsigned i) {
+        const sched::PrincipalId id = burst_.principal[i];
+        return id == sched::kNoPrincipal ? sched::kCorePrincipal : id;
+    };
+    for_each_bit(burst_.going, [&](unsigned i) { charge(*burst_.frames[i], payer(i)); });
+    for_each_bit(burst_.dropped, [&](unsigned i) { account.drop(payer(i), burst_.length[i]); });
+}
+
+// Frames that go out by one port.
+inline void Express::leave_by(PortId port, unsigned count, WorkerContext& context) noexcept {
+    if (context.account != nullptr) [[unlikely]]
+        count = context.account->leave_by(Account::kByExpress, gone_.data(), count, context);
+    else if (!context.transmitter->is_direct(port))
+        for (unsigned i = 0; i < count; ++i) charge(*gone_[i], sched::kCorePrincipal);
+    context.transmitter->send(gone_.data(), count, port, context);
 }
 
 // Copies of what the loop asks for: the compiler takes each store into a frame for a change of it.
@@ -104,27 +117,21 @@ void Express::send(WorkerContext& context) noexcept {
     const unsigned end = b.count;
     unsigned count = 0;
     PortId port = b.out_port[static_cast<unsigned>(std::countr_zero(going))];
-    const auto flush = [&] {
-        if (context.account != nullptr) [[unlikely]]
-            count = context.account->leave_by(Account::kByExpress, gone_.data(), count, context);
-        context.transmitter->send(gone_.data(), count, port, context);
-    };
     for (unsigned i = 0; i < end; ++i) {
         if ((going >> i & 1) == 0) [[unlikely]]
             continue;
         rte_mbuf* const frame = frames[i];
         const uint32_t length = b.length[i];
         shortcut::make_ready<net::Ipv4>(*frame, b.macs[i].bytes, length);
-        charge(*frame, b.principal[i]);
         if (b.rule[i] != kNoRule) tally.hit(b.rule[i], length, context.counters);
         if (b.out_port[i] != port) {
-            flush();
+            leave_by(port, count, context);
             port = b.out_port[i];
             count = 0;
         }
         gone_[count++] = frame;
     }
-    flush();
+    leave_by(port, count, context);
     tally.flush(context.counters);
 }
 
@@ -141,8 +148,6 @@ void Express::drop(WorkerContext& context) noexcept {
         }
         reason = burst_.reason[i];
         ++same;
-        if (context.account != nullptr) [[unlikely]]
-            context.account->drop(burst_.principal[i], burst_.length[i]);
         gone_[count++] = burst_.frames[i];
     });
     context.counters.add(reason, same);

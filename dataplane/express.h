@@ -48,7 +48,7 @@ struct ExpressBurst {
     Column<PortId> out_port;    ///< where routed
     Column<uint32_t> rule;      ///< whose hit counter it is; kNoRule: none
     Column<DropCode> reason;
-    Column<sched::PrincipalId> principal;  ///< who pays; kNoPrincipal: nobody has said so yet
+    Column<sched::PrincipalId> principal;  ///< who pays, where one asks; kNoPrincipal: nobody yet
     Column<Macs> macs;
 
     [[nodiscard]] uint64_t all() const noexcept { return ~uint64_t{0} >> (kCapacity - count); }
@@ -81,7 +81,8 @@ class Express {
   private:
     [[nodiscard]] bool opens(const WorkerContext& context, unsigned n) noexcept;
     void keep_order() noexcept;
-    void name_payers() noexcept;
+    void charge_all(Account& account) noexcept;
+    void leave_by(PortId port, unsigned count, WorkerContext& context) noexcept;
     void send(WorkerContext& context) noexcept;
     void drop(WorkerContext& context) noexcept;
     unsigned leave() noexcept;

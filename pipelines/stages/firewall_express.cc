@@ -55,8 +55,6 @@ void obey(ExpressBurst& b, unsigned i, RuleWord rule, const FirewallPolicy& poli
     if (!word.decided || ((flags & kTcpSyn) != 0 && !sound(b, i))) return b.leave(i);
     b.rule[i] = word.slot;
     if (word.slot != kNoRule) context.counters.prefetch_rule(word.slot);
-    if (context.account != nullptr) [[unlikely]]
-        b.principal[i] = policy.principal_of(word.slot);
     if (word.outcome != Outcome::kPass)
         b.drop(i, static_cast<DropCode>(first_drop + static_cast<unsigned>(word.outcome)));
 }
@@ -97,6 +95,9 @@ void decide_express(ExpressBurst& b, const FirewallPolicy& policy, DropCode firs
         if (count == CutTrees::kBurst) look();
     });
     if (count != 0) look();
+    if (context.account != nullptr) [[unlikely]]
+        for_each_bit(b.going | b.dropped,
+                     [&](unsigned i) { b.principal[i] = policy.principal_of(b.rule[i]); });
 }
 
 }  // namespace ravelin::firewall

@@ -223,12 +223,11 @@ class Neighbour final : public Stage {
     void sweep(WorkerContext& context) {
         NeighbourTable& table = *context.neighbours;
         if (swept_ms_ == 0) swept_ms_ = context.now.ms;
-        const uint64_t elapsed = std::min(context.now.ms - swept_ms_, kSweepMs);
-        const auto n =
-            static_cast<uint32_t>((table.capacity() * elapsed + kSweepMs - 1) / kSweepMs);
+        const uint64_t elapsed = std::min(context.now.ms - swept_ms_, kSweepMs),
+                       n = (table.capacity() * elapsed + kSweepMs - 1) / kSweepMs;
         if (n == 0) return;
         swept_ms_ = context.now.ms;
-        for (uint32_t i = 0; i < n; ++i, ++sweep_at_) {
+        for (uint64_t i = 0; i < n; ++i, ++sweep_at_) {
             if (sweep_at_ >= table.capacity()) sweep_at_ = 0;
             age(sweep_at_, context);
         }

@@ -37,7 +37,7 @@ class NeighbourHandoff : public testing::Test {
         fixture_.context().worker = 1;
         fixture_.context().handoff = &one_;
         fixture_.receive(port, {frame(text)});
-        EXPECT_EQ(one_.flush(), 0u);
+        EXPECT_EQ(one_.flush().all, 0u);
         fixture_.context().handoff = before;
         fixture_.context().worker = 0;
     }
