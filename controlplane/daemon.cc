@@ -84,7 +84,7 @@ Status Daemon::start() {
     store_->set_slot_reader([this](uint32_t slot) { return counters_.read_slot(slot); });
     flow_.on_change([this] { policy_changed(); });
     flow_.send_along([this](uint64_t generation) { return live_.sync(generation); });
-    compiler_.set_reserved([this] { return live_.promises().live(); });
+    compiler_.set_reserved([this] { return live_.reserved(); });
     add_change_methods(server_, services_);
     add_state_methods(server_, services_);
     add_lookup_methods(server_, services_);

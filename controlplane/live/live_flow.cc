@@ -143,8 +143,10 @@ void LiveFlow::carry_out(model::LiveChange change) {
     crash_point("live-journaled");
     model::ToDataplane message;
     *message.mutable_live() = change;
+    ask_for(change);
     link_.send(std::move(message), kTimeout,
                [this, change = std::move(change), fsync_ns, size](Result<model::Reply> reply) {
+                   asked_.items().clear();
                    if (reply && !reply->error().empty())
                        return refused(change, size, reply->error());
                    changed(change, fsync_ns, std::move(reply));

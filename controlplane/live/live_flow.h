@@ -61,6 +61,9 @@ class LiveFlow {
     /// What the configuration in force and live reservations promise. After a change of the
     /// configuration it is made anew, else it costs what changes.
     Promises& promises();
+    /// The live reservations that a configuration must leave room for, as a list: also one that the
+    /// data plane was asked for and has not answered. It may have it, and carries it over.
+    config::Node reserved();
 
   private:
     struct Request {
@@ -82,6 +85,7 @@ class LiveFlow {
     void adopt_rules();
     void adopt(const firewall::RuleChanges& changes);
     void keep_promises(const model::LiveChange& change);
+    void ask_for(const model::LiveChange& change);
     void save_later();
     RuleList& list();
     void shorten_rules();
@@ -109,7 +113,8 @@ class LiveFlow {
     [[nodiscard]] Version promises_version() const;
     std::optional<Promises> promises_;
     Version promises_of_;
-    static constexpr size_t kShortenAt = 1024;  // changes of rules
+    config::Node asked_ = config::Node::list();  // grants that the data plane has not answered
+    static constexpr size_t kShortenAt = 1024;   // changes of rules
     size_t shorten_at_ = kShortenAt;
     EventLoop::TimerId retry_ = EventLoop::kNoTimer, save_ = EventLoop::kNoTimer;
     uint64_t unsaved_since_ms_ = 0;

@@ -36,4 +36,17 @@ void LiveFlow::keep_promises(const model::LiveChange& change) {
     promises_of_ = promises_version();
 }
 
+void LiveFlow::ask_for(const model::LiveChange& change) {
+    for (const model::ReservationChange& one : change.reservations()) {
+        if (!one.has_grant()) continue;
+        if (auto node = model::decode(one.grant())) asked_.items().push_back(std::move(*node));
+    }
+}
+
+config::Node LiveFlow::reserved() {
+    config::Node out = promises().live();
+    for (const config::Node& one : asked_.items()) out.items().push_back(one);
+    return out;
+}
+
 }  // namespace ravelin::control

@@ -31,6 +31,7 @@ class FakeDataplane {
     std::atomic<bool> refuse_apply = false;  ///< answer Apply with an error
     std::atomic<bool> die_on_apply = false;  ///< close the connection instead of answering, once
     std::atomic<bool> refuse_live = false;   ///< answer a live change with an error
+    std::atomic<bool> hold_live = false;     ///< answer a live change once this is false again
     std::atomic<bool> refuse_tried = false;  ///< answer one that is only tried with an error
 
     /// As after SIGKILL and restart: nothing in force.
@@ -129,6 +130,10 @@ class FakeDataplane {
         const std::lock_guard lock(mutex_);
         for (const std::string& event : events_) write(event);
         events_.clear();
+        if (!hold_live) {
+            for (const std::string& reply : held_) write(reply);
+            held_.clear();
+        }
         const auto got = model::receive(fd_, reader_);
         bool end = !got || *got == model::Received::kEnd || std::exchange(hang_up_, false);
         while (!end) {
@@ -166,7 +171,10 @@ class FakeDataplane {
             reply.set_total(1);
         }
         *reply.mutable_status() = current();
-        write(out.SerializeAsString());
+        if (request.has_live() && hold_live)
+            held_.push_back(out.SerializeAsString());
+        else
+            write(out.SerializeAsString());
         return true;
     }
     bool apply(const model::Apply& request, model::Reply& reply) {
@@ -244,7 +252,7 @@ class FakeDataplane {
     std::map<std::string, std::set<std::string>> sets_;
     std::set<std::string> reservations_;
     std::vector<model::ToDataplane::RequestCase> requests_;
-    std::vector<std::string> events_;
+    std::vector<std::string> events_, held_;
     std::atomic<bool> stopping_ = false;
     std::thread thread_;
 };

@@ -388,6 +388,46 @@ TEST_F(ControlLive, WhatTheDataPlaneRefusesIsNotReserved) {
     EXPECT_TRUE(reserve("b", "77kpps").contains("result")) << "nothing was taken";
 }
 
+std::string with_rate_and(const std::string& reservation_rate) {
+    return with_rate(
+        "reservations: [{name: f, principal: b, out: wan, bytes: 1500B, deadline: 5ms, rate: " +
+        reservation_rate + "}]\n");
+}
+
+// The data plane may have it already, and would carry it over into the next generation.
+TEST_F(ControlLive, AConfigurationLeavesRoomForAReservationThatIsNotAnsweredYet) {
+    start();
+    apply(with_rate());
+    dataplane_->hold_live = true;
+    ControlClient other(process_->socket());
+    other.send({{"method", "reserve"},
+                {"params",
+                 {{"reservation",
+                   "{name: a, principal: a, out: wan, bytes: 1500B, rate: 40kpps, deadline: "
+                   "5ms}"}}}});
+    for (int i = 0; i < 500 && dataplane_->requests(model::ToDataplane::kLive) == 0; ++i)
+        ::usleep(10'000);
+    const Json both = client_->call("apply", {{"text", with_rate_and("40kpps")}});
+    EXPECT_THAT(both.dump(), HasSubstr("live reservation a: port wan has not 1538 bytes"));
+    apply(with_rate_and("10kpps"));
+    dataplane_->hold_live = false;
+    EXPECT_TRUE(other.next().contains("result"));
+    EXPECT_EQ(reserved(), Json({"a"}));
+    EXPECT_EQ(dataplane_->applied(), (std::vector<uint64_t>{1, 2}));
+    EXPECT_THAT(client_->call("check", {{"text", with_rate_and("40kpps")}}).dump(),
+                HasSubstr("live reservation a: port wan"))
+        << "and it is counted once";
+    apply(with_rate_and("11kpps"));
+}
+
+TEST_F(ControlLive, AReservationThatWasRefusedMeanwhileNeedsNoRoom) {
+    start();
+    apply(with_rate());
+    dataplane_->refuse_live = true;
+    EXPECT_EQ(reserve("a", "40kpps")["error"]["kind"], "refused");
+    apply(with_rate_and("40kpps"));
+}
+
 TEST_F(ControlLive, WhileAGenerationAwaitsConfirmationReservationsStay) {
     start();
     apply(with_rate());
