@@ -97,8 +97,11 @@ unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n,
         Runs& of = runs_[kind];
         if (of.taken + n > Runs::kMost) [[unlikely]]
             charge_so_far();
-        for (unsigned i = 0; i < n; ++i)
-            of.runs[of.taken + i] = {charged_to(*frames[i]), 1, frames[i]->pkt_len - kEthernet};
+        for (unsigned i = 0; i < n; ++i) {
+            const PrincipalId id = charged_to(*frames[i]);
+            of.runs[of.taken + i] = {id, 1, frames[i]->pkt_len - kEthernet};
+            usage_.fetch(id);
+        }
         of.taken += n;
         of.packets += n;
     }

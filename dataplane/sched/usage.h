@@ -46,6 +46,8 @@ class Usage {
         add(id, Use::kPackets, packets);
         add(id, Use::kBytes, bytes);
     }
+    /// Asks for the memory that add() writes.
+    void fetch(PrincipalId id) const noexcept { __builtin_prefetch(&lines_[index(id)], 1); }
     /// What there is, and none is left.
     uint64_t take(PrincipalId id, Use use) noexcept {
         const uint64_t n = get(id, use);
