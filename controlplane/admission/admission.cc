@@ -60,6 +60,23 @@ Decision Admission::reserve_all(const std::vector<Request>& requests) {
     return last;
 }
 
+Status Admission::enter_granted(const Request& request, const std::vector<Nanoseconds>& times) {
+    if (entries_.contains(request.principal))
+        return Error{fmt::format("{} has a reservation already", request.principal)};
+    auto resolved = resolve(request);
+    if (auto* refusal = std::get_if<Refusal>(&resolved)) return Error{std::move(refusal->text)};
+    Reservation reservation{.request = request,
+                            .holds = std::move(std::get<Resolved>(resolved).holds)};
+    for (size_t i = 0; i < times.size(); ++i) reservation.holds[i].time = times[i];
+    enter(reservation);
+    return ok_status();
+}
+
+bool Admission::keeps(ResourceId id) const {
+    Effort effort{rules_.effort};
+    return books_[id].keeps(effort);
+}
+
 void Admission::enter(const Reservation& reservation) {
     const Request& request = reservation.request;
     Entry entry{.reservation = reservation, .slots = {}};

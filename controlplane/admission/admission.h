@@ -34,6 +34,12 @@ class Admission {
     Decision reserve(const Request& request);
     /// All or none, whichever order their references ask for.
     Decision reserve_all(const std::vector<Request>& requests);
+    /// Enters what was granted before, with the times it was granted then (ns, one a claim), and
+    /// decides nothing: it may be more than the resources can keep. Errors: wrong in itself; the
+    /// principal has one already.
+    Status enter_granted(const Request& request, const std::vector<Nanoseconds>& times);
+    /// Whether all that is reserved there keeps its deadlines, as far as Rules::effort can show.
+    [[nodiscard]] bool keeps(ResourceId id) const;
     /// Instead of the one the principal has.
     Decision change(const Request& request);
     /// Names who was suspended. Errors: no such principal; others refer to it (without `force`).

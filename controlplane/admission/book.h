@@ -31,6 +31,10 @@ class Book {
                                                  Effort& effort) const {
         return bound_.least_deadline(newcomer, supply_, longest, effort);
     }
+    /// Whether all here keep their deadlines, in whatever order they came.
+    [[nodiscard]] bool keeps(Effort& effort) const {
+        return outline_.fits() || bound_.fits(supply_, effort) == DemandBound::Answer::kFits;
+    }
     [[nodiscard]] Load load_of(const Demand& newcomer, Nanoseconds least) const;
 
     [[nodiscard]] bool has_rate_for(const Demand& newcomer) const {

@@ -96,6 +96,12 @@ void Outline::summarise() {
     }
 }
 
+/// Between points, and beyond the last, what is left only grows.
+bool Outline::fits() const {
+    return top_.rate <= scaled_supply(supply_) &&
+           std::ranges::all_of(blocks_, [](const Block& block) { return block.slack >= 0; });
+}
+
 Nanoseconds Outline::sufficient_deadline(const Demand& newcomer, Nanoseconds longest) const {
     if (supply_.rate == 0) return longest + 1;
     const Nanoseconds least = least_alone(newcomer, supply_, longest);

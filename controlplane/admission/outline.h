@@ -19,6 +19,8 @@ class Outline {
     void remove(const Demand& demand);
     [[nodiscard]] Outline with(const Supply& supply) const;
 
+    /// Whether all here keep their deadlines; false says nothing.
+    [[nodiscard]] bool fits() const;
     /// A deadline with which `newcomer` and all here keep theirs, near the least there is; more
     /// than `longest`: none was found, which says nothing. newcomer.deadline is not looked at.
     [[nodiscard]] Nanoseconds sufficient_deadline(const Demand& newcomer,

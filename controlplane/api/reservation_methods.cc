@@ -25,45 +25,61 @@ const model::LinkShare* share_of(const Reservation& reservation, const std::stri
     return nullptr;
 }
 
-Json json_of(const Reservation& reservation, const config::Node& node, const std::string& port,
-             const Result<model::DataplaneStatus>& status) {
-    Json out{{"name", reservation.name},
-             {"principal", reservation.principal},
-             {"out", node["out"].as_text()},
-             {"port", port},
-             {"bytes", node["bytes"].as_integer()},
-             {"wire_bytes", reservation.contract.work},
-             {"rate_pps", node["rate"].as_integer()},
-             {"deadline_ns", reservation.contract.deadline_ns}};
+/// As it was asked for, and whether it can be kept.
+Json json_of(const config::Node& node, const std::string& place, const Promises& promises) {
+    Json out{{"name", node["name"].as_text()},        {"principal", node["principal"].as_text()},
+             {"out", node["out"].as_text()},          {"bytes", node["bytes"].as_integer()},
+             {"rate_pps", node["rate"].as_integer()}, {"kept", true}};
+    const auto uncovered = promises.uncovered().find(place);
+    if (uncovered == promises.uncovered().end()) return out;
+    out["kept"] = false;
+    out["why"] = uncovered->second;
+    return out;
+}
+
+/// What the link makes of it, and what came of that.
+void add_link(Json& out, const Reservation& reservation, const std::string& port,
+              const Result<model::DataplaneStatus>& status) {
+    out["port"] = port;
+    out["wire_bytes"] = reservation.contract.work;
+    out["deadline_ns"] = reservation.contract.deadline_ns;
     if (const model::LinkShare* share = share_of(reservation, port, status)) {
         out["sent"] = share->packets();
         out["used"] = share->reserved();
         out["late"] = share->late();
         out["dropped"] = share->dropped();
     }
-    return out;
+}
+
+/// Also what no link could take any more: it is not forgotten, and can be released.
+Json all_reservations(Services& s, const Result<model::DataplaneStatus>& status) {
+    const config::Node& tree = s.store.in_force().tree;
+    Json all = Json::array();
+    ReservationReader reader(tree);
+    const auto add = [&](const config::Node& node, const std::string& place, bool live) {
+        Json one = json_of(node, place, s.live.promises());
+        one["live"] = live;
+        if (const auto read = reader.read(node, place))
+            add_link(one, *read, tree["ports"].items()[read->port]["name"].as_text(), status);
+        all.push_back(std::move(one));
+    };
+    const auto& configured = tree["reservations"].items();
+    for (size_t i = 0; i < configured.size(); ++i)
+        add(configured[i], fmt::format("reservations[{}]", i), false);
+    for (const auto& [name, node] : s.live.state().reservations())
+        add(node, place_of_live(node), true);
+    return all;
 }
 
 void reservations(Services& s, const CallPtr& call, const Result<model::DataplaneStatus>& status) {
-    const config::Node& tree = s.store.in_force().tree;
-    const config::Node live = s.live.promises().live();
-    const auto& configured = tree["reservations"].items();
-    Json all = Json::array(), ports = Json::array();
-    const auto read = read_reservations(tree, live);
-    for (size_t i = 0; read && i < read->size(); ++i) {
-        const bool made = i >= configured.size();
-        const Reservation& one = (*read)[i];
-        all.push_back(json_of(one, made ? live.items()[i - configured.size()] : configured[i],
-                              tree["ports"].items()[one.port]["name"].as_text(), status));
-        all.back()["live"] = made;
-    }
-    for (const LinkUse& use : link_use(tree, live))
+    Json ports = Json::array();
+    for (const LinkUse& use : link_use(s.store.in_force().tree, s.live.promises().live()))
         ports.push_back({{"port", use.port},
                          {"rate", use.capacity * kBitsPerByte},
                          {"reserved", use.reserved * kBitsPerByte},
                          {"box", use.box * kBitsPerByte}});
     Json out{{"generation", s.store.in_force().generation},
-             {"reservations", std::move(all)},
+             {"reservations", all_reservations(s, status)},
              {"ports", std::move(ports)}};
     if (!status) out["problem"] = status.error().message;
     call->result(std::move(out));

@@ -19,6 +19,7 @@ struct Wish {
 std::string rate_text(uint64_t bits) { return scaled(static_cast<double>(bits), "bit/s"); }
 
 std::string deadline_text(const Json& reservation) {
+    if (!reservation.contains("deadline_ns")) return "-";
     constexpr double kNsPerMs = 1e6;
     return fmt::format("{:.4g} ms",
                        static_cast<double>(number(reservation, "deadline_ns")) / kNsPerMs);
@@ -50,6 +51,9 @@ ExitCode show(const Context& context) {
                    count_text(r, "sent"), count_text(r, "used"), count_text(r, "late"),
                    count_text(r, "dropped"), flag(r, "live") ? "reserve" : "apply"});
     context.print(table);
+    for (const Json& r : list(answer, "reservations"))
+        if (r.contains("kept") && !flag(r, "kept"))
+            context.print("not kept: " + printable(text(r, "why")) + "\n");
     for (const Json& p : list(answer, "ports"))
         context.print(fmt::format("port {}: {} of {} reserved, {} for the box itself\n",
                                   text(p, "port"), rate_text(number(p, "reserved")),

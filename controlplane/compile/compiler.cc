@@ -160,10 +160,9 @@ Status Compiler::set_slots(Node& tree, const SlotMap& slots) const {
 Status Compiler::promises(const Node& tree) const {
     auto promised = Promises::of(tree);
     if (!promised) return std::move(promised.error());
-    const Node reserved = reserved_ ? reserved_() : Node();
-    for (const Node& live : reserved.items())
-        if (Status s = promised->add(live); !s) return s;
-    return ok_status();
+    if (reserved_) promised->restore(reserved_());
+    const auto& uncovered = promised->uncovered();
+    return uncovered.empty() ? ok_status() : Status(Error{uncovered.begin()->second});
 }
 
 Result<Compiled> Compiler::finish(Node tree, const SlotMap& slots,

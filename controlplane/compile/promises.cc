@@ -70,6 +70,53 @@ Result<Promises> Promises::of(const Node& tree) {
     return out;
 }
 
+Promises Promises::in_force(const Node& tree, const Node& live) {
+    Promises out(tree);
+    out.restore(tree["reservations"], false);
+    out.restore(live, true);
+    return out;
+}
+
+/// Those that would be granted go first: of the others as few as may be are uncovered.
+void Promises::restore(const Node& list, bool live) {
+    std::vector<std::pair<Reservation, std::string>> refused;
+    const auto& nodes = list.items();
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        const std::string place =
+            live ? place_of_live(nodes[i]) : fmt::format("reservations[{}]", i);
+        if (std::string why = restore(nodes[i], place, live, refused); !why.empty())
+            uncovered_.emplace(place, std::move(why));
+    }
+    std::map<PortId, bool> keeps;
+    for (const auto& [one, why] : refused) {
+        const admission::Request request = request_of(one, link_of(one.port).resource);
+        if (Status s = admission_.enter_granted(request, {request.deadline}); !s)
+            uncovered_.emplace(one.place, s.error().message);
+        keeps[one.port] = false;
+    }
+    // All together they may fit though one by one, in this order, they would not be granted.
+    for (auto& [port, kept] : keeps) kept = admission_.keeps(link_of(port).resource);
+    for (const auto& [one, why] : refused)
+        if (!keeps[one.port]) uncovered_.emplace(one.place, why);
+}
+
+/// Why no link could take it; what is taken and not granted again is added to `refused`.
+std::string Promises::restore(const Node& node, const std::string& place, bool live,
+                              std::vector<std::pair<Reservation, std::string>>& refused) {
+    auto one = reader_.read(node, place);
+    if (!one) return one.error().message;
+    Link& link = link_of(one->port);
+    if (Status s = set_aside(*part_, link.plan, *one, link.aside); !s) {
+        reader_.forget(*one);
+        return std::move(s.error()).within(place).message;
+    }
+    if (live) live_.insert_or_assign(one->name, Live{node, *one});
+    const admission::Decision decision = admission_.reserve(request_of(*one, link.resource));
+    if (const auto* refusal = std::get_if<admission::Refusal>(&decision))
+        refused.emplace_back(*one, Error{refusal->text}.within(place).message);
+    return {};
+}
+
 Promises::Link& Promises::link_of(PortId port) {
     const auto [at, fresh] = links_.try_emplace(port);
     Link& link = at->second;

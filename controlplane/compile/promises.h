@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/admission/admission.h"
@@ -21,6 +22,17 @@ class Promises {
     /// with the nearest contracts that would fit.
     static Result<Promises> of(const config::Node& tree);
 
+    /// Of what is in force, granted before: entered whether it would be granted again or not.
+    static Promises in_force(const config::Node& tree, const config::Node& live);
+
+    /// Enters live ones that were granted before, a list. What the links can no longer keep is in
+    /// the books all the same, for they send it; what no link could take is not.
+    void restore(const config::Node& live) { restore(live, true); }
+    /// Why it cannot be promised any more, by how errors call it ("live reservation NAME").
+    [[nodiscard]] const std::map<std::string, std::string>& uncovered() const { return uncovered_; }
+    /// Whether a link has the live one.
+    [[nodiscard]] bool holds(const std::string& name) const { return live_.contains(name); }
+
     /// One more, a node as in `reservations`; what is kept costs what it adds. Error: as above, of
     /// "live reservation NAME"; nothing changed.
     Status add(const config::Node& live);
@@ -28,7 +40,7 @@ class Promises {
     bool remove(const std::string& name);
     /// Whether add() would.
     Status fits(const config::Node& live);
-    /// All that were added and not removed, as a list.
+    /// All that the links have, as a list.
     [[nodiscard]] config::Node live() const;
 
   private:
@@ -46,12 +58,16 @@ class Promises {
     Link& link_of(PortId port);
     Result<Reservation> enter(const config::Node& node, const std::string& place);
     Status admit(const Reservation& wanted);
+    void restore(const config::Node& list, bool live);
+    std::string restore(const config::Node& node, const std::string& place, bool live,
+                        std::vector<std::pair<Reservation, std::string>>& refused);
 
     std::shared_ptr<const config::Node> part_;
     ReservationReader reader_;
     admission::Admission admission_;
     std::map<PortId, Link> links_;
     std::map<std::string, Live> live_;
+    std::map<std::string, std::string> uncovered_;
 };
 
 /// What a port with a rate has promised, wire bytes/s.

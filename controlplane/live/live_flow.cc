@@ -94,6 +94,7 @@ void LiveFlow::retry_later() {
     if (retry_ != EventLoop::kNoTimer) return;
     retry_ = loop_.after(kRetry, [this] {
         retry_ = EventLoop::kNoTimer;
+        if (std::exchange(sync_due_, false)) send_sync();
         pump();
     });
 }
@@ -191,8 +192,10 @@ void LiveFlow::policy_changed() {
     if (!journal_) return;
     forget_undeclared();
     adopt_rules();
+    if (!state_.reservations().empty()) promises();  // what they are now is told at once
     send_sync();
-    if (!queue_.empty()) retry_later();
+    sync_due_ = !flow_.settled();  // told in the midst of a change
+    if (sync_due_ || !queue_.empty()) retry_later();
 }
 
 /// Elements of sets that the committed policy does not declare are gone, or they would be back with
@@ -222,7 +225,8 @@ void LiveFlow::send_sync() {
     const model::DataplaneStatus& status = link_.last_status();
     const uint64_t generation = store_.in_force().generation;
     if (busy_ || !link_.connected() || !flow_.settled() || generation == 0 ||
-        status.generation() != generation || status.live().serial() == state_.serial())
+        status.generation() != generation ||
+        (status.live().serial() == state_.serial() && !lacks_promises()))
         return;
     log_info(fmt::format("the data plane is at live change {}: bringing it to {}",
                          status.live().serial(), state_.serial()));
@@ -234,6 +238,8 @@ void LiveFlow::send_sync() {
         if (!reply) return link_.drop(reply.error().message);
         if (!reply->error().empty())
             log_error("the data plane refuses the live changes: " + reply->error());
+        else
+            note_left_out();
         pump();
     });
 }
@@ -241,7 +247,7 @@ void LiveFlow::send_sync() {
 void LiveFlow::compact() {
     if (journal_->bytes() < kCompactAt) return;
     state_.expire(unix_ms());
-    const model::LiveChange whole = sync(store_.committed().generation);
+    const model::LiveChange whole = state_.whole(store_.committed().generation, unix_ms());
     if (journal_->bytes() < 2 * whole.ByteSizeLong()) return;
     if (Status s = journal_->rewrite(whole); !s) log_warning("live journal: " + s.error().message);
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -86,6 +87,10 @@ class LiveFlow {
     void adopt(const firewall::RuleChanges& changes);
     void keep_promises(const model::LiveChange& change);
     void ask_for(const model::LiveChange& change);
+    [[nodiscard]] config::Node granted() const;
+    void tell_uncovered();
+    void note_left_out();
+    [[nodiscard]] bool lacks_promises();
     void save_later();
     RuleList& list();
     void shorten_rules();
@@ -99,7 +104,7 @@ class LiveFlow {
     LiveState state_;
     std::optional<LiveJournal> journal_;
     std::deque<Request> queue_;
-    bool busy_ = false;
+    bool busy_ = false, sync_due_ = false;
     Done done_;
     /// What something was made of: a generation and its rule changes.
     struct Version {
@@ -113,6 +118,8 @@ class LiveFlow {
     [[nodiscard]] Version promises_version() const;
     std::optional<Promises> promises_;
     Version promises_of_;
+    std::string told_uncovered_;
+    std::set<std::string> left_out_;             // of the last sync: no link could take them then
     config::Node asked_ = config::Node::list();  // grants that the data plane has not answered
     static constexpr size_t kShortenAt = 1024;   // changes of rules
     size_t shorten_at_ = kShortenAt;

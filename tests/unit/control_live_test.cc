@@ -440,6 +440,72 @@ TEST_F(ControlLive, WhileAGenerationAwaitsConfirmationReservationsStay) {
     EXPECT_EQ(reserved(), Json({"a"}));
 }
 
+/// The older configuration in force again, for the files of the one with `rate` are damaged; of
+/// that the live reservation a, 77,000 packets a second.
+class LiveOlder : public ControlLive {
+  protected:
+    void come_back_to(const std::string& older) {
+        start();
+        apply(with_rate("", older));
+        apply(with_rate());
+        ASSERT_TRUE(reserve("a", "77kpps").contains("result"));
+        client_.reset();
+        process_->kill();
+        std::filesystem::remove(directory_ + "/state/history/2.snapshot");
+        dataplane_->restart();
+        start();
+        for (int i = 0; i < 500 && status()["generation"] != 3; ++i) ::usleep(10'000);
+        EXPECT_EQ(status()["generation"], 3);
+    }
+    Json status() { return client_->call("status")["result"]; }
+    Json told() { return client_->call("reservations")["result"]["reservations"][0]; }
+    void wait_for_names(const std::vector<std::string>& names) {
+        for (int i = 0; i < 500 && dataplane_->reservations() != names; ++i) ::usleep(10'000);
+        EXPECT_EQ(dataplane_->reservations(), names);
+    }
+};
+
+TEST_F(LiveOlder, WhatTheLinkCannotKeepIsInTheBooksUntilItIsReleased) {
+    come_back_to(", rate: 500Mbit");
+    wait_for_names({"a"});
+    EXPECT_EQ(told()["name"], "a");
+    EXPECT_EQ(told()["kept"], false);
+    EXPECT_THAT(told()["why"].get<std::string>(),
+                HasSubstr("live reservation a: port wan has not"));
+    EXPECT_EQ(reserve("b", "1pps")["error"]["kind"], "refused");
+    EXPECT_THAT(client_->call("apply", {{"text", with_rate("", ", rate: 500Mbit")}}).dump(),
+                HasSubstr("live reservation a: port wan has not"));
+    apply(with_rate());
+    EXPECT_EQ(told()["kept"], true);
+    EXPECT_TRUE(client_->call("release", {{"name", "a"}}).contains("result"));
+    EXPECT_TRUE(reserve("b", "77kpps").contains("result"));
+}
+
+TEST_F(LiveOlder, WhatNoLinkCanTakeIsToldAndComesBackWithItsPort) {
+    come_back_to("");
+    wait_for_names({});
+    restart();
+    EXPECT_EQ(told()["name"], "a");
+    EXPECT_EQ(told()["kept"], false);
+    EXPECT_THAT(told()["why"].get<std::string>(), HasSubstr("port wan has no rate"));
+    EXPECT_THAT(client_->call("apply", {{"text", with_rate("", "")}}).dump(),
+                HasSubstr("live reservation a: out: port wan has no rate"));
+    apply(with_rate());
+    wait_for_names({"a"});
+    EXPECT_EQ(told()["kept"], true);
+    restart();
+    EXPECT_EQ(reserved(), Json({"a"})) << "nor is it gone from the journal";
+}
+
+TEST_F(LiveOlder, WhatNoLinkCanTakeIsReleasedAllTheSame) {
+    come_back_to("");
+    EXPECT_TRUE(client_->call("release", {{"name", "a"}}).contains("result"));
+    EXPECT_EQ(reserved(), Json::array());
+    apply(with_rate("", ""));
+    restart();
+    EXPECT_EQ(reserved(), Json::array());
+}
+
 class LiveCrash : public ControlLive, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(LiveCrash, AnAcknowledgedElementIsThereAfterwards) {

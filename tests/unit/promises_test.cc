@@ -195,6 +195,65 @@ TEST(LivePromises, ARefusalLeavesNothingBehind) {
         << "name, port and room";
 }
 
+config::Node list_of(const std::vector<config::Node>& nodes) {
+    config::Node list = config::Node::list();
+    for (const config::Node& node : nodes) list.items().push_back(node);
+    return list;
+}
+
+// The link sends it whatever the books say: what it has is nobody else's.
+TEST(LivePromises, WhatWasGrantedStaysInTheBooksThoughItCannotBeKept) {
+    const auto tree = tree_of(config(line("web", "40kpps", "deadline: 5ms")));
+    auto promises = Promises::in_force(
+        tree, list_of({live_node("big", "org/bulk", 40'000), live_node("c", "org/voice", 100)}));
+    ASSERT_EQ(promises.uncovered().size(), 1u);
+    EXPECT_THAT(promises.uncovered().at("live reservation big"),
+                StartsWith("live reservation big: port wan has not 1538 bytes"));
+    EXPECT_TRUE(promises.holds("big"));
+    EXPECT_EQ(promises.live().items().size(), 2u) << "the data plane is sent both";
+    EXPECT_TRUE(promises.remove("c"));
+    EXPECT_THAT(why(promises.add(live_node("c", "org/voice", 1))), HasSubstr("port wan has not"));
+    EXPECT_TRUE(promises.remove("big"));
+    EXPECT_EQ(why(promises.add(live_node("c", "org/voice", 37'208))), "granted") << "to the bit";
+}
+
+TEST(LivePromises, WhatNoLinkCouldTakeIsToldAndHoldsNothing) {
+    auto promises = Promises::in_force(
+        tree_of(config(line("web", "40kpps", "deadline: 5ms"))),
+        list_of({live_node("a", "org/bulk", 10, 5'000'000, "lan"), live_node("b", "org/voice", 10),
+                 live_node("gone", "org/nobody", 10)}));
+    EXPECT_EQ(promises.uncovered().size(), 2u);
+    EXPECT_THAT(promises.uncovered().at("live reservation a"), HasSubstr("port lan has no rate"));
+    EXPECT_FALSE(promises.holds("a"));
+    EXPECT_FALSE(promises.holds("gone"));
+    EXPECT_TRUE(promises.holds("b"));
+    EXPECT_EQ(promises.live().items().size(), 1u);
+}
+
+TEST(LivePromises, AConfigurationThatIsTooMuchForItsLinksDropsNobody) {
+    auto tree = tree_of(config("  []\n"));
+    tree.set("reservations", tree_of(config(line("web", "80kpps", "deadline: 5ms"),
+                                            "rate: 2Gbit"))["reservations"]);
+    EXPECT_FALSE(Promises::of(tree).ok());
+    auto promises = Promises::in_force(tree, list_of({live_node("x", "org/bulk", 10)}));
+    EXPECT_TRUE(promises.uncovered().contains("reservations[0]"));
+    EXPECT_TRUE(promises.holds("x"));
+    EXPECT_THAT(why(promises.fits(live_node("y", "org/voice", 1))), HasSubstr("port wan has not"));
+}
+
+// Whichever came first: names decide the order in which they are entered, not who is kept.
+TEST(LivePromises, AllThatWereGrantedAreKeptInAnyOrderOfNames) {
+    const auto tree = tree_of(config("  []\n"));
+    for (const int rate : {20'000, 30'000, 37'000, 38'600}) {
+        auto first = Promises::of(tree);
+        ASSERT_TRUE(first.ok());
+        const auto z = live_node("z", "org/bulk", rate, 300'000),
+                   a = live_node("a", "org/voice", rate, 700'000);
+        if (!first->add(z) || !first->add(a)) continue;
+        EXPECT_TRUE(Promises::in_force(tree, list_of({a, z})).uncovered().empty()) << rate;
+    }
+}
+
 TEST(LivePromises, AConfigurationMustLeaveThemWhatTheyHave) {
     config::Node list = config::Node::list();
     list.items().push_back(live_node("x", "org/bulk", 40'000));
