@@ -24,11 +24,11 @@ constexpr int kBuckets = 12;                          // the last but one ends a
 Status alter_promises(config::Node& list, const model::ReservationChange& change) {
     auto& all = list.items();
     if (!change.has_grant()) {
-        const auto gone = std::erase_if(all, [&](const config::Node& one) {
+        // One that no sync could bring has nothing to give back.
+        std::erase_if(all, [&](const config::Node& one) {
             return one["name"].as_text() == change.release();
         });
-        if (gone != 0) return ok_status();
-        return Error{fmt::format("there is no live reservation '{}'", change.release())};
+        return ok_status();
     }
     auto node = model::decode(change.grant());
     if (!node) return std::move(node.error());
@@ -116,8 +116,10 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::consider(const model::LiveC
         if (held != nullptr && !keep.empty() && change.sets_size() != 0)
             if (auto s = paths_pass_sets(*appliance_, *held, change, keep, now); !s)
                 return std::move(s.error());
-    if (change.reservations_size() != 0 && change.rules_size() != 0)
-        return Error{"rules and reservations change one after the other"};
+    // A change of sets may bring newer epochs meanwhile, which the links' snapshot knows nothing
+    // of.
+    if (change.reservations_size() != 0 && change.rules_size() + change.sets_size() != 0)
+        return Error{"reservations change alone, without rules and sets"};
     if (change.reservations_size() != 0) return promised(change);
     if (change.rules_size() == 0) return std::unique_ptr<PolicySnapshot>();
     return edited(change, now, keep);
