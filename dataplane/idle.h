@@ -6,7 +6,9 @@
 namespace ravelin {
 
 inline constexpr long kShortestSleepNs = 20'000, kLongestSleepNs = 250'000;
-// How much later than it asked a thread wakes: the kernel's slack for timers is 50 us.
+// How much later than it asked a thread wakes: a worker asks for a slack of its timers of 1 ns
+// (PR_SET_TIMERSLACK), and this is for the scheduler. On a busy or virtual machine nothing bounds
+// it.
 inline constexpr long kLateToWakeNs = 100'000;
 
 }  // namespace ravelin
