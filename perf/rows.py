@@ -29,7 +29,7 @@ ROWS = [
     Row("open connections, 100,000", "VPP 113; nft and conntrack 1,850", ("added", "stateful-100k", ADDED), ("net", "stateful-100k", NET)),
     Row("open connections, 1,000,000", "", ("added", "stateful-1m", ADDED), ("net", "stateful-1m", NET)),
     Row("policing", "VPP 17 (one policer)",
-        *((f"{n} sources", "police", f"sources-{n}.{ADDED}") for n in ("1", "1k", "64k"))),
+        *((f"{n} {kind}", "police", f"{kind}-{n}.{ADDED}") for kind in ("principals", "sources") for n in ("1", "1k", "64k"))),
     Row("new TCP connections", "DPVS 200k a second", ("", "connrate", "new_connections_per_second")),
     Row("one rule live", "", ("median", "update-rule", "live"), ("p99", "update-rule", "live_p99")),
     Row("10,000 rules replaced", "nft seconds, rte_acl 4 s and 1.2 GB", ("", "update-10k", "replaced")),
