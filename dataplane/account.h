@@ -161,6 +161,7 @@ class Account {
     };
     static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
     void note(Kind kind, PrincipalId id, uint32_t packets, uint32_t bytes) noexcept;
+    static_assert(kKinds < sched::CycleSplit::kRoom);
     void add(Kind kind) noexcept;
     void divide(Runs& runs) noexcept;
     std::array<Runs, kKinds> runs_;

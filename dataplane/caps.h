@@ -15,8 +15,13 @@ class Caps {
     using PrincipalId = sched::PrincipalId;
 
     Caps() : owed_until_(sched::kMaxPrincipals) {}
-    /// Whose hold from here on: those of the policy that is pinned.
-    void follow(const Principals& principals) noexcept { rates_ = principals.rates; }
+    /// Whose hold from here on: those of the policy that is pinned. Debts made at another rate are
+    /// at most a burst of the new one.
+    void follow(const Principals& principals, uint64_t now_ns) noexcept {
+        if (principals.rates.data() != rates_.data()) [[unlikely]]
+            change(principals.rates, now_ns);
+        rates_ = principals.rates;
+    }
     /// Somebody has one.
     [[nodiscard]] bool any() const noexcept { return !rates_.empty(); }
     /// Takes `bytes` of what a principal and those above it may send, if all have them.
@@ -31,11 +36,14 @@ class Caps {
     static size_t memory_bytes() noexcept { return sched::kMaxPrincipals * sizeof(uint64_t); }
 
   private:
+    void change(std::span<const Principals::Rate> rates, uint64_t now_ns) noexcept;
+    [[nodiscard]] uint64_t owed(uint32_t id, uint64_t now) const noexcept;
     template <typename Fits>
     bool take_if(PrincipalId id, uint32_t bytes, uint64_t now_ns, Fits&& fits) noexcept;
 
     std::span<const Principals::Rate> rates_;  // by id; empty: nobody has a cap
-    std::vector<uint64_t> owed_until_;         // by id, in the time of rates_
+    // By id, in the time of rates_, which wraps around after 834 days.
+    std::vector<uint64_t> owed_until_;
 };
 
 }  // namespace ravelin

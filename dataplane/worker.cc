@@ -114,7 +114,7 @@ void Worker::turn() noexcept {
     if (charges != (context_.account != nullptr)) [[unlikely]]
         open_account();
     if (charges) [[unlikely]]
-        context_.account->caps().follow(*context_.policy->principals);
+        context_.account->caps().follow(*context_.policy->principals, context_.now.ns);
     run_command();
     lap(Account::kTurn, 0);
     unsigned moved = receive();

@@ -132,8 +132,16 @@ void DataplaneLink::take_reply(uint64_t id, model::Reply reply) {
     Open open = std::move(found->second);
     open_.erase(found);
     loop_.cancel(open.timer);
-    if (reply.has_status()) status_ = reply.status();
+    if (reply.has_status()) take_status(reply.status());
     open.done(std::move(reply));
+}
+
+// Who used what stands in answers to `status` alone.
+void DataplaneLink::take_status(const model::DataplaneStatus& status) {
+    model::DataplaneStatus before = std::move(status_);
+    status_ = status;
+    if (!status_.has_principals() && before.has_principals())
+        *status_.mutable_principals() = std::move(*before.mutable_principals());
 }
 
 void DataplaneLink::post(uint64_t id, const std::string& bytes, milliseconds timeout, Done done) {

@@ -75,6 +75,7 @@ class DataplaneLink {
     void ready(short revents);
     void take_frame(const std::string& frame);
     void take_reply(uint64_t id, model::Reply reply);
+    void take_status(const model::DataplaneStatus& status);
     void post(uint64_t id, const std::string& bytes, std::chrono::milliseconds timeout, Done done);
     void flush();
 

@@ -244,6 +244,7 @@ bool look(const PolicyStore& store, const model::ToDataplane& request, model::Re
             principals(store, UINT32_MAX, *reply.mutable_principals());
             return true;
         case Kind::kStatus:
+            reply.mutable_status()->mutable_principals()->Clear();  // there, and empty: no accounts
             if (store.current()->principals != nullptr)
                 principals(store, kPrincipalsInStatus,
                            *reply.mutable_status()->mutable_principals());

@@ -57,8 +57,9 @@ class CycleSplit {
         parts_[count_++] = {id, packets, static_cast<uint8_t>(first), static_cast<uint8_t>(end),
                             static_cast<uint8_t>(beside)};
     }
-    /// One part more may have room, but no other: charge() first.
-    [[nodiscard]] bool full() const noexcept { return count_ + 1 >= parts_.size(); }
+    /// A part more has room, and kRoom - 1 that come with charge(), but no other: charge() first.
+    static constexpr unsigned kRoom = 4;
+    [[nodiscard]] bool full() const noexcept { return count_ + kRoom > parts_.size(); }
     [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
     /// Cycles that `packets` are reckoned to take at a stage.
     [[nodiscard]] uint64_t reckoned(unsigned stage, unsigned packets) const noexcept {

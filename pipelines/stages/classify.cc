@@ -16,6 +16,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/express.h"
 #include "dataplane/stage.h"
+#include "pipelines/stages/neighbour_messages.h"
 
 namespace ravelin::classify {
 namespace {
@@ -49,14 +50,15 @@ class Classify final : public Stage {
     }
 
   private:
-    // The box's own packets are nobody's.
+    // The box's own packets are nobody's, and who finds neighbours harms nobody: without ARP those
+    // would be cut off who send to a principal at the expense of another.
     static void police(Burst& burst, WorkerContext& context) noexcept {
         Caps& caps = context.account->caps();
         for (unsigned i = 0; i < burst.count; ++i) caps.fetch(burst.meta[i].principal);
         for (unsigned i = 0; i < burst.count; ++i) {
             const PacketMeta& meta = burst.meta[i];
-            if (burst.live(i) && !meta.has(PacketMeta::kLocalOrigin) &&
-                !caps.take(meta.principal, meta.l3_total, context.now.ns))
+            if (burst.live(i) && !meta.has(PacketMeta::kLocalOrigin | PacketMeta::kArp) &&
+                !is_nd(meta) && !caps.take(meta.principal, meta.l3_total, context.now.ns))
                 burst.drop(i, kDropOverCap);
         }
     }

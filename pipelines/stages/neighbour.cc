@@ -52,12 +52,6 @@ constexpr uint32_t kDefendMs = 10'000;   // RFC 5227 section 2.4 (b): DEFEND_INT
 
 bool past(uint32_t now, uint32_t due) { return static_cast<int32_t>(now - due) >= 0; }
 
-bool is_nd(const PacketMeta& m) {
-    return m.has(PacketMeta::kIpv6) && m.protocol == net::kIcmpv6 &&
-           !m.has(PacketMeta::kLaterFragment) && m.icmp_type >= kRouterSolicitation &&
-           m.icmp_type <= kRedirectMessage;
-}
-
 class Neighbour final : public Stage {
   public:
     void process(Burst& burst, const StagePolicy& policy,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fields that differ between ARP and neighbour discovery messages the box sends.
 #pragma once
+#include "dataplane/net/headers.h"
 #include "pipelines/stages/neighbour_protocol.h"
 
 namespace ravelin {
@@ -11,6 +12,12 @@ inline constexpr uint8_t kRouterSolicitation = 133, kRouterAdvertisement = 134, 
 inline constexpr uint8_t kSourceLinkLayer = 1, kTargetLinkLayer = 2;
 inline constexpr uint32_t kRouterFlag = 1u << 31, kSolicitedFlag = 1u << 30,
                           kOverrideFlag = 1u << 29;
+
+inline bool is_nd(const PacketMeta& m) {
+    return m.has(PacketMeta::kIpv6) && m.protocol == net::kIcmpv6 &&
+           !m.has(PacketMeta::kLaterFragment) && m.icmp_type >= kRouterSolicitation &&
+           m.icmp_type <= kRedirectMessage;
+}
 
 struct ArpMessage {
     uint16_t operation;

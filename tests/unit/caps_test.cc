@@ -49,6 +49,13 @@ class CapsTest : public ::testing::TestWithParam<const char*> {
         (void)box_.sent();
         for (const char* name : {"core", "org/one", "org/two"}) taught_[name] = packets(name);
     }
+    /// The same box under another cap.
+    void change_cap(const std::string& cap) {
+        std::string yaml = config(GetParam());
+        yaml.replace(yaml.find("64Kbit"), 6, cap);
+        box_.apply(yaml);
+        (void)box_.sent();
+    }
     Bytes frame(const std::string& text) { return parse_packet_text(text, defaults_)->frame; }
     /// How many of so many packets of 1,000 bytes of IP leave, taken from `hosts` in turns.
     size_t pass(unsigned packets, const std::vector<std::string>& hosts = {"10.1.0.1"}) {
@@ -102,6 +109,45 @@ TEST_P(CapsTest, IsTheSameInThePipeline) {
     EXPECT_EQ(pass(60), kASecond);
     box_.allow_shortcuts(true);
     EXPECT_EQ(pass(10), 0u);
+}
+
+// What was owed at 64 Kbit/s would take seconds.
+TEST_P(CapsTest, ARaisedCapHoldsAtOnce) {
+    EXPECT_EQ(pass(60), kBurst + 1);
+    change_cap("100Mbit");
+    EXPECT_EQ(pass(20), 1u) << "a burst may be owed";
+    box_.advance(50);  // which is worked off by now: 100 Mbit/s are 625,000 bytes in 50 ms
+    EXPECT_EQ(pass(60), 60u);
+    change_cap("64Kbit");
+    box_.advance(1);
+    EXPECT_GT(pass(60), 0u);
+}
+
+// A neighbour beyond its cap is still found.
+TEST_P(CapsTest, ArpIsNotAsked) {
+    EXPECT_EQ(pass(60), kBurst + 1);
+    const uint64_t before = over();
+    box_.receive("lan", {frame("arp who-has 10.0.0.254 tell 10.1.0.1")});
+    EXPECT_EQ(box_.sent().size(), 1u);
+    EXPECT_EQ(over(), before);
+}
+
+// Bits of the clock that caps count with go round after 834 days.
+TEST(Caps, AClockThatGoesRound) {
+    Principals principals;
+    principals.rates.resize(3);
+    principals.rates[2] = {.cost = uint64_t{1} << 24, .burst = uint64_t{1000} << 8};  // 1 ns a byte
+    const sched::PrincipalId id{2};
+    const uint64_t round = uint64_t{1} << 56;
+    Caps caps;
+    caps.follow(principals, round - 5000);
+    EXPECT_TRUE(caps.take_all(id, 1000, round - 100));
+    EXPECT_FALSE(caps.take_all(id, 600, round + 400));
+    EXPECT_TRUE(caps.take_all(id, 400, round + 400));
+    EXPECT_TRUE(caps.take(id, 500, round + 400)) << "the last may owe a part";
+    EXPECT_FALSE(caps.take(id, 1, round + 400));
+    EXPECT_TRUE(caps.take(id, 1, round + (uint64_t{1} << 55) + 1000)) << "a year later";
+    EXPECT_FALSE(caps.take_all(id, UINT32_MAX, round + (uint64_t{1} << 55) + 1000));
 }
 
 TEST_P(CapsTest, WhoHasNoneIsNotAsked) {
