@@ -56,7 +56,7 @@ metrics::Snapshot Daemon::metrics_now() {
     return out;
 }
 
-// Principals are asked for beforehand: the link keeps what a status says.
+// What principals used is asked for now and told the next time: the link keeps what a status says.
 void Daemon::refresh_metrics() {
     if (link_.connected() && !live_.tree()["principals"].items().empty()) {
         model::ToDataplane request;

@@ -107,20 +107,15 @@ void change_set(Services& s, const CallPtr& call, model::SetChange::Action actio
     auto guard = guard_of(*call);
     if (!guard) return;
     auto counted = std::make_shared<Counted>();
-    s.live.change([&s, asked = std::move(asked), counted](
-                      model::LiveChange& change) { return prepare(s, asked, *counted, change); },
-                  [call, counted](const LiveFlow::Outcome& outcome) {
-                      if (const auto* failed = std::get_if<Failure>(&outcome))
-                          return call->fail(*failed);
-                      const auto& done = std::get<LiveDone>(outcome);
-                      call->result({{"changed", counted->changed},
-                                    {"elements", counted->elements},
-                                    {"generation", done.generation},
-                                    {"serial", done.serial},
-                                    {"live_us", static_cast<double>(done.live_ns) / 1e3},
-                                    {"fsync_us", static_cast<double>(done.fsync_ns) / 1e3}});
-                  },
-                  std::move(*guard));
+    s.live.change(
+        [&s, asked = std::move(asked), counted](model::LiveChange& change) {
+            return prepare(s, asked, *counted, change);
+        },
+        answer_live(call,
+                    [counted] {
+                        return Json{{"changed", counted->changed}, {"elements", counted->elements}};
+                    }),
+        std::move(*guard));
 }
 
 Json summary(const Services& s, const std::string& name, const Declared& decl) {
@@ -166,6 +161,28 @@ void list_one(const Services& s, const CallPtr& call, const std::string& name, u
 }
 
 }  // namespace
+
+std::optional<Failure> pending(const Services& s) {
+    if (const uint64_t generation = s.store.state().pending; generation != 0)
+        return Failure{FailureKind::kRefused,
+                       fmt::format("generation {} waits for its confirmation, expected confirm or "
+                                   "rollback first",
+                                   generation)};
+    return std::nullopt;
+}
+
+LiveFlow::Done answer_live(const CallPtr& call, std::function<Json()> said) {
+    return [call, said = std::move(said)](const LiveFlow::Outcome& outcome) {
+        if (const auto* failed = std::get_if<Failure>(&outcome)) return call->fail(*failed);
+        const auto& done = std::get<LiveDone>(outcome);
+        Json out = said();
+        out["generation"] = done.generation;
+        out["serial"] = done.serial;
+        out["live_us"] = static_cast<double>(done.live_ns) / 1e3;
+        out["fsync_us"] = static_cast<double>(done.fsync_ns) / 1e3;
+        call->result(std::move(out));
+    };
+}
 
 void add_live_methods(Server& server, Services& services) {
     Services* s = &services;

@@ -85,15 +85,6 @@ void reservations(Services& s, const CallPtr& call, const Result<model::Dataplan
     call->result(std::move(out));
 }
 
-std::optional<Failure> pending(const Services& s) {
-    if (const uint64_t generation = s.store.state().pending; generation != 0)
-        return Failure{FailureKind::kRefused,
-                       fmt::format("generation {} waits for its confirmation, expected confirm or "
-                                   "rollback first",
-                                   generation)};
-    return std::nullopt;
-}
-
 /// Wrong in itself, or more than can be kept.
 std::optional<Failure> read(Services& s, const std::string& text, config::Node& out) {
     auto node = config::load_map(text, "reservation", model::kReservationSchema, config::Node());
@@ -102,17 +93,6 @@ std::optional<Failure> read(Services& s, const std::string& text, config::Node& 
     const Status fits = s.live.promises().fits(out);
     if (fits) return std::nullopt;
     return Failure{FailureKind::kRefused, fits.error().message};
-}
-
-LiveFlow::Done answer(const CallPtr& call) {
-    return [call](const LiveFlow::Outcome& outcome) {
-        if (const auto* failed = std::get_if<Failure>(&outcome)) return call->fail(*failed);
-        const auto& done = std::get<LiveDone>(outcome);
-        call->result({{"generation", done.generation},
-                      {"serial", done.serial},
-                      {"live_us", static_cast<double>(done.live_ns) / 1e3},
-                      {"fsync_us", static_cast<double>(done.fsync_ns) / 1e3}});
-    };
 }
 
 void reserve(Services& s, const CallPtr& call) {
@@ -132,7 +112,7 @@ void reserve(Services& s, const CallPtr& call) {
             model::encode(node, *change.add_reservations()->mutable_grant());
             return std::nullopt;
         },
-        answer(call));
+        answer_live(call, [] { return Json::object(); }));
 }
 
 void release(Services& s, const CallPtr& call) {
@@ -149,7 +129,7 @@ void release(Services& s, const CallPtr& call) {
             change.add_reservations()->set_release(name);
             return std::nullopt;
         },
-        answer(call));
+        answer_live(call, [] { return Json::object(); }));
 }
 
 }  // namespace

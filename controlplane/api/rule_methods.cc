@@ -20,15 +20,6 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kPlaces{"last", "first", "before", "after"};
 
-std::optional<Failure> pending(const Services& s) {
-    if (const uint64_t generation = s.store.state().pending; generation != 0)
-        return Failure{FailureKind::kRefused,
-                       fmt::format("generation {} waits for its confirmation, expected confirm or "
-                                   "rollback first",
-                                   generation)};
-    return std::nullopt;
-}
-
 /// What the data plane would refuse may not be written down: after a crash it would come back.
 Status sets_fit(const firewall::NamedRule& rule, const config::Node& sets) {
     for (const firewall::LiveRef& ref : rule.live) {
@@ -82,15 +73,7 @@ std::optional<Failure> fits(Services& s, const model::LiveChange& change) {
 }
 
 LiveFlow::Done answer(const CallPtr& call, std::shared_ptr<std::string> name) {
-    return [call, name = std::move(name)](const LiveFlow::Outcome& outcome) {
-        if (const auto* failed = std::get_if<Failure>(&outcome)) return call->fail(*failed);
-        const auto& done = std::get<LiveDone>(outcome);
-        call->result({{"rule", *name},
-                      {"generation", done.generation},
-                      {"serial", done.serial},
-                      {"live_us", static_cast<double>(done.live_ns) / 1e3},
-                      {"fsync_us", static_cast<double>(done.fsync_ns) / 1e3}});
-    };
+    return answer_live(call, [name = std::move(name)] { return Json{{"rule", *name}}; });
 }
 
 void rule_add(Services& s, const CallPtr& call) {

@@ -40,6 +40,11 @@ std::optional<Guard> guard_of(Call& call);
 /// Fresh status of the data plane, or what hindered it.
 void ask_status(Services& services, std::function<void(Result<model::DataplaneStatus>)> then);
 
+/// Why rules and reservations may not change now: a generation awaits `confirm`.
+std::optional<Failure> pending(const Services& services);
+/// Answers a live change: `said`, an object, with what every live change tells.
+LiveFlow::Done answer_live(const CallPtr& call, std::function<Json()> said);
+
 /// A rule with what it has counted since it has its name.
 Json counted(const Services& services, const CompiledRule& rule);
 Json counted(const Services& services, const CompiledNatRule& rule);

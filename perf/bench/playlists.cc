@@ -16,7 +16,6 @@
 namespace ravelin::perf {
 namespace {
 
-constexpr uint32_t kClients = 0x0a010000;  // 10.1.0.0
 constexpr uint32_t kServers = 0xc6120000;  // 198.18.0.0/15 (RFC 2544)
 
 uint32_t within(const Prefix& prefix, std::mt19937_64& random) {

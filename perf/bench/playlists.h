@@ -13,6 +13,8 @@
 
 namespace ravelin::perf {
 
+inline constexpr uint32_t kClients = 0x0a010000;  ///< 10.1.0.0 and on
+
 /// TCP connections of clients behind lan with servers behind wan, in an order that no prefetcher
 /// guesses; or UDP.
 void write_conversations(std::span<Descriptor> flows, uint8_t protocol = 6);

@@ -10,7 +10,6 @@
 namespace ravelin::perf {
 namespace {
 
-constexpr uint32_t kFirstClient = 0x0a010000;  // 10.1.0.0
 constexpr const char* kNetwork = "198.18.0.0/16";
 constexpr const char* kFullTable = "routes/bgp-full-v4-901899-v6-160147.txt.gz";
 constexpr uint64_t kHeaders = 1 << 24;
@@ -98,16 +97,21 @@ Work established(uint32_t flows, Layout layout) {
             .plain = replayed({.flows = room, .filters = false}, layout)};
 }
 
+std::string with_principals(std::string yaml, const std::string& principals) {
+    yaml.insert(yaml.find("  - neighbour:"), "  - classify\n");
+    return yaml + "principals:\n" + principals;
+}
+
 Work charged(Work work, uint32_t principals, bool caps) {
-    work.plain = work.yaml;
-    work.yaml.insert(work.yaml.find("  - neighbour:"), "  - classify\n");
-    work.yaml += "principals:\n";
+    std::string list;
     for (uint32_t p = 0; p < principals; ++p) {
-        const auto client = IpAddress::v4(kFirstClient + p).to_string() + "/32";
-        work.yaml += fmt::format("  - {{name: p{}, prefixes: {}{}}}\n", p,
-                                 principals == 1 ? "10.0.0.0/8" : client,
-                                 caps ? ", caps: {bandwidth: 900Gbit}" : "");
+        const auto client = IpAddress::v4(kClients + p).to_string() + "/32";
+        list += fmt::format("  - {{name: p{}, prefixes: {}{}}}\n", p,
+                            principals == 1 ? "10.0.0.0/8" : client,
+                            caps ? ", caps: {bandwidth: 900Gbit}" : "");
     }
+    work.plain = work.yaml;
+    work.yaml = with_principals(work.yaml, list);
     return work;
 }
 

@@ -31,6 +31,8 @@ Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout = {});
 Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers, Layout layout = {});
 /// Packets of open TCP connections, both ways in turns, behind 1,000 rules.
 Work established(uint32_t flows, Layout layout = {});
+/// A router's configuration with the stage classify and these principals, a list of YAML.
+std::string with_principals(std::string yaml, const std::string& principals);
 /// The same where clients, 10.1.0.0 and on, are so many principals, who are charged; with `caps`,
 /// that everything keeps, each packet is policed as well. 1: it is all of 10.0.0.0/8.
 Work charged(Work work, uint32_t principals = 1, bool caps = false);

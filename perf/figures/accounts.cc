@@ -14,7 +14,7 @@
 namespace ravelin::perf {
 namespace {
 
-constexpr uint32_t kConversations = 16'000, kClients = kConversations / 16;
+constexpr uint32_t kConversations = 16'000, kHosts = kConversations / 16;
 
 /// Clients are 10.1.0.0 and on, sixteen conversations each, all in random order: with a thousand
 /// principals each packet is another's than the one before it.
@@ -24,16 +24,11 @@ std::string declared(uint32_t principals) {
     std::string out;
     for (uint32_t p = 0; p < principals; ++p) {
         out += fmt::format("  - name: p{}\n    prefixes: [", p);
-        for (uint32_t client = p; client < kClients; client += principals)
+        for (uint32_t client = p; client < kHosts; client += principals)
             out += fmt::format("10.1.{}.{}/32, ", client >> 8, client & 255);
         out += "]\n";
     }
     return out;
-}
-
-std::string with_principals(std::string yaml, const std::string& principals) {
-    yaml.insert(yaml.find("  - neighbour:"), "  - classify\n");
-    return yaml + "principals:\n" + principals;
 }
 
 void measure_cost(const std::string& name, uint32_t principals, Target target,
@@ -119,7 +114,7 @@ struct Part {
     Target target;
 };
 const Part kParts[] = {
-    {"nobody", 0, at_most(3)}, {"1", 1, at_most(3)}, {"8", 8, {}}, {"1k", kClients, {}}};
+    {"nobody", 0, at_most(3)}, {"1", 1, at_most(3)}, {"8", 8, {}}, {"1k", kHosts, {}}};
 
 void run(const Options& options, Report& report) {
     const auto wanted = [&](const char* name) {

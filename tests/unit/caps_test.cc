@@ -123,12 +123,18 @@ TEST_P(CapsTest, ARaisedCapHoldsAtOnce) {
     EXPECT_GT(pass(60), 0u);
 }
 
-// A neighbour beyond its cap is still found.
+// A neighbour beyond its cap is still found, whose ARP is charged to the port's principal.
 TEST_P(CapsTest, ArpIsNotAsked) {
+    std::string yaml = config(GetParam());
+    yaml.insert(yaml.find(", addresses: 10.0.0.254/8"), ", principal: org/one");
+    box_.apply(yaml);
+    (void)box_.sent();
     EXPECT_EQ(pass(60), kBurst + 1);
     const uint64_t before = over();
+    taught_["org/one"] = used("org/one", sched::Use::kPackets);
     box_.receive("lan", {frame("arp who-has 10.0.0.254 tell 10.1.0.1")});
     EXPECT_EQ(box_.sent().size(), 1u);
+    EXPECT_EQ(packets("org/one"), 1u) << "charged to nobody who has a cap";
     EXPECT_EQ(over(), before);
 }
 
