@@ -2,15 +2,16 @@
 #include "dataplane/express.h"
 
 #include <algorithm>
-#include <bit>
+#include <cstddef>
+#include <cstring>
 
 #include "dataplane/account.h"
 #include "dataplane/charge.h"
 #include "dataplane/express_read.h"
 #include "dataplane/flow.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/rule_tally.h"
-#include "dataplane/shortcut_head.h"
 #include "dataplane/transmitter.h"
 
 namespace ravelin {
@@ -25,6 +26,14 @@ unsigned place_of(uint32_t source, uint32_t destination) noexcept {
     return static_cast<unsigned>(pair * (flow_hash_secret[3] | 1) >> 56);
 }
 
+// What rewrite writes; `hop` as ExpressBurst has it.
+inline void make_ready(rte_mbuf& frame, const std::array<uint8_t, 12>& macs,
+                       uint32_t hop) noexcept {
+    auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
+    std::memcpy(at, macs.data(), macs.size());
+    std::memcpy(at + sizeof(net::Ethernet) + offsetof(net::Ipv4, ttl), &hop, sizeof hop);
+}
+
 }  // namespace
 
 unsigned Express::take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pipeline,
@@ -33,14 +42,14 @@ unsigned Express::take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pip
     burst_.frames = frames;
     burst_.count = n;
     burst_.in_port = port;
-    burst_.dropped = burst_.routed = burst_.ready = 0;
-    burst_.rule.fill(kNoRule);
+    burst_.dropped = burst_.routed = burst_.counted = 0;
+    burst_.way_count = 0;
     const bool charged = context.account != nullptr;
     if (charged) [[unlikely]]
         burst_.principal.fill(sched::kNoPrincipal);
     burst_.going = express::read(burst_, context.policy->ports[port].mac);
     if (burst_.going != 0) pipeline.express(burst_, context);
-    burst_.going &= burst_.ready;
+    burst_.going &= leaving();
     if ((burst_.going | burst_.dropped) != burst_.all()) keep_order();
     if (charged) [[unlikely]]
         charge_all(*context.account);
@@ -51,6 +60,13 @@ unsigned Express::take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pip
         context.account->lap_taken(Account::kExpress, n - left, left);
     if (left > n - n / 4) pause_ = kPause;
     return left;
+}
+
+// Those that have a way.
+inline uint64_t Express::leaving() const noexcept {
+    uint64_t bits = 0;
+    for (unsigned w = 0; w < burst_.way_count; ++w) bits |= burst_.ways[w].packets;
+    return bits;
 }
 
 inline bool Express::opens(const WorkerContext& context, unsigned n) noexcept {
@@ -110,38 +126,41 @@ inline void Express::leave_by(PortId port, unsigned count, WorkerContext& contex
 
 // Copies of what the loop asks for: the compiler takes each store into a frame for a change of it.
 void Express::send(WorkerContext& context) noexcept {
-    RuleTally tally;
-    const ExpressBurst& b = burst_;
-    rte_mbuf* const* const frames = b.frames;
-    const uint64_t going = b.going;
-    const unsigned end = b.count;
-    unsigned count = 0;
-    PortId port = b.out_port[static_cast<unsigned>(std::countr_zero(going))];
-    for (unsigned i = 0; i < end; ++i) {
-        if ((going >> i & 1) == 0) [[unlikely]]
-            continue;
-        rte_mbuf* const frame = frames[i];
-        const uint32_t length = b.length[i];
-        shortcut::make_ready<net::Ipv4>(*frame, b.macs[i].bytes, length);
-        if (b.rule[i] != kNoRule) tally.hit(b.rule[i], length, context.counters);
-        if (b.out_port[i] != port) {
-            leave_by(port, count, context);
-            port = b.out_port[i];
-            count = 0;
-        }
-        gone_[count++] = frame;
+    trim();
+    rte_mbuf* const* const frames = burst_.frames;
+    const uint64_t going = burst_.going;
+    for (unsigned w = 0; w < burst_.way_count; ++w) {
+        const ExpressBurst::Way way = burst_.ways[w];
+        unsigned count = 0;
+        for_each_bit(way.packets & going, [&](unsigned i) {
+            make_ready(*frames[i], way.macs, burst_.hop[i]);
+            gone_[count++] = frames[i];
+        });
+        if (count != 0) leave_by(way.out_port, count, context);
     }
-    leave_by(port, count, context);
-    tally.flush(context.counters);
+    tally(going & burst_.counted, context.counters);
+}
+
+// Without Ethernet's padding.
+inline void Express::trim() noexcept {
+    for_each_bit(burst_.going & burst_.padded, [&](unsigned i) {
+        rte_mbuf& frame = *burst_.frames[i];
+        frame.pkt_len = static_cast<uint32_t>(sizeof(net::Ethernet)) + burst_.length[i];
+        frame.data_len = static_cast<uint16_t>(frame.pkt_len);
+    });
+}
+
+inline void Express::tally(uint64_t which, const WorkerCounters& counters) const noexcept {
+    if (which == 0) return;
+    RuleTally tally;
+    for_each_bit(which, [&](unsigned i) { tally.hit(burst_.rule[i], burst_.length[i], counters); });
+    tally.flush(counters);
 }
 
 void Express::drop(WorkerContext& context) noexcept {
-    RuleTally tally;
     unsigned count = 0, same = 0;
     DropCode reason = 0;
     for_each_bit(burst_.dropped, [&](unsigned i) {
-        if (burst_.rule[i] != kNoRule)
-            tally.hit(burst_.rule[i], burst_.length[i], context.counters);
         if (burst_.reason[i] != reason && same != 0) {
             context.counters.add(reason, same);
             same = 0;
@@ -151,7 +170,7 @@ void Express::drop(WorkerContext& context) noexcept {
         gone_[count++] = burst_.frames[i];
     });
     context.counters.add(reason, same);
-    tally.flush(context.counters);
+    tally(burst_.dropped & burst_.counted, context.counters);
     rte_pktmbuf_free_bulk(gone_.data(), count);
 }
 

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 
+#include "dataplane/columns.h"
 #include "dataplane/limits.h"
 #include "dataplane/packet.h"
 #include "dataplane/stage.h"
@@ -24,9 +25,12 @@ namespace ravelin {
 struct ExpressBurst {
     static constexpr unsigned kCapacity = limits::kArrivals;
     template <typename T>
-    using Column = std::array<T, kCapacity>;
-    struct alignas(16) Macs {
-        std::array<uint8_t, 12> bytes;  ///< as they stand in a frame
+    using Column = columns::Column<T>;
+    /// Packets that leave alike: by one port, with the same MACs.
+    struct Way {
+        std::array<uint8_t, 12> macs;  ///< as they stand in a frame
+        PortId out_port;
+        uint64_t packets;
     };
 
     unsigned count = 0;
@@ -35,21 +39,24 @@ struct ExpressBurst {
     uint64_t going = 0;    ///< plain, and no stage so far wants the pipeline to see it
     uint64_t dropped = 0;  ///< of those that were going: for `reason`
     uint64_t opening = 0;  ///< TCP with SYN, where plain
+    uint64_t padded = 0;   ///< the frame is longer than its packet, where plain
+    uint64_t counted = 0;  ///< `rule` says whose hit it is
     uint64_t routed = 0;   ///< next_hop and out_port say where it goes
-    uint64_t ready = 0;    ///< macs says with what; nothing else is sent
     // Read from the frame; of what is not plain IPv4 0, or at least the addresses.
     Column<uint32_t> source, destination;
     Column<uint32_t> ports;     ///< source << 16 | destination
     Column<uint32_t> length;    ///< bytes of L3
     Column<uint8_t> protocol;   ///< TCP or UDP
     Column<uint8_t> tcp_flags;  ///< 0: UDP
+    Column<uint32_t> hop;       ///< TTL, protocol and checksum as they leave: one hop further
     // Decided by stages.
     Column<uint32_t> next_hop;  ///< where routed
     Column<PortId> out_port;    ///< where routed
-    Column<uint32_t> rule;      ///< whose hit counter it is; kNoRule: none
+    Column<uint32_t> rule;      ///< where counted
     Column<DropCode> reason;
     Column<sched::PrincipalId> principal;  ///< who pays, where one asks; kNoPrincipal: nobody yet
-    Column<Macs> macs;
+    unsigned way_count = 0;
+    Column<Way> ways;  ///< the first way_count; what is in none of them is not sent
 
     [[nodiscard]] uint64_t all() const noexcept { return ~uint64_t{0} >> (kCapacity - count); }
     /// To the pipeline.
@@ -60,13 +67,8 @@ struct ExpressBurst {
         reason[i] = why;
     }
 };
-static_assert(ExpressBurst::kCapacity == 64, "bits of a mask");
-
-/// Calls fn(i) for each bit i, ascending.
-template <typename Fn>
-inline void for_each_bit(uint64_t mask, Fn&& fn) {
-    for (; mask != 0; mask &= mask - 1) fn(static_cast<unsigned>(__builtin_ctzll(mask)));
-}
+static_assert(ExpressBurst::kCapacity == columns::kPlaces, "bits of a mask");
+using columns::for_each_bit;
 
 class Pipeline;
 
@@ -83,7 +85,10 @@ class Express {
     void keep_order() noexcept;
     void charge_all(Account& account) noexcept;
     void leave_by(PortId port, unsigned count, WorkerContext& context) noexcept;
+    [[nodiscard]] uint64_t leaving() const noexcept;
     void send(WorkerContext& context) noexcept;
+    void trim() noexcept;
+    void tally(uint64_t which, const WorkerCounters& counters) const noexcept;
     void drop(WorkerContext& context) noexcept;
     unsigned leave() noexcept;
 

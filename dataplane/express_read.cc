@@ -6,6 +6,7 @@
 #include "dataplane/lanes.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/hop.h"
 #include "dataplane/shortcut_head.h"
 #include "dataplane/vlan.h"
 
@@ -37,6 +38,10 @@ constexpr unsigned kIp = sizeof(net::Ethernet), kUpper = shortcut::kV4Offset;
     b.length[i] = ip.total_length.host();
     b.protocol[i] = ip.protocol;
     b.tcp_flags[i] = upper.flags;
+    net::Ipv4 further = ip;
+    net::count_hop(further);
+    std::memcpy(&b.hop[i], &further.ttl, sizeof b.hop[i]);
+    b.padded |= uint64_t{b.length[i] + kIp != frame.data_len} << i;
     return true;
 }
 
@@ -69,7 +74,7 @@ bool read_odd(ExpressBurst& b, unsigned i) noexcept {
 uint64_t read_one_by_one(ExpressBurst& b, const MacAddress& own) noexcept {
     const Opening opening(own);
     uint64_t plain = 0;
-    b.opening = 0;
+    b.opening = b.padded = 0;
     for (unsigned i = 0; i < b.count; ++i) {
         if (read_plain(*b.frames[i], opening, b, i)) [[likely]] {
             plain |= uint64_t{1} << i;
@@ -89,6 +94,15 @@ using namespace lanes;
 Lanes halves(Lanes a) noexcept { return add(mask(a, 0xffff), right(a, 16)); }
 // checksum_fold() of sums below 2^20.
 Lanes fold(Lanes a) noexcept { return halves(halves(a)); }
+
+// net::count_hop() of TTL (low byte), protocol and checksum as they stand: where that sum, of 0xff
+// in the low byte and one more, runs over, the one it carries goes around.
+Lanes one_hop_further(Lanes word) noexcept {
+    const Lanes sum = add(right(word, 16), all(1));
+    const Lanes carried =
+        add(sum, _mm512_maskz_mov_epi32(static_cast<__mmask16>(at_most(all(0xffff), sum)), all(1)));
+    return _mm512_or_si512(left(carried, 16), subtract(mask(word, 0xffff), all(1)));
+}
 
 /// What is looked at of a frame, put together from its first 64 bytes.
 struct alignas(64) Record {
@@ -210,6 +224,8 @@ struct Own {
     const Lanes flags = _mm512_maskz_mov_epi32(static_cast<__mmask16>(tcp),
                                                right(mask(w[Record::kTcp], 0xff00), 8));
     _mm512_mask_cvtepi32_storeu_epi8(&b.tcp_flags[first], 0xffff, flags);
+    store(&b.hop[first], one_hop_further(w[Record::kHeader2]));
+    b.padded |= uint64_t{differ(add(total, all(kIp)), load(lengths))} << first;
     b.opening |= uint64_t{_mm512_test_epi32_mask(flags, all(net::kSyn))} << first;
     return good;
 }
@@ -228,7 +244,7 @@ uint64_t read(ExpressBurst& b, const MacAddress& mac) noexcept {
     }
     const Own own(mac);
     uint64_t plain = 0;
-    b.opening = 0;
+    b.opening = b.padded = 0;
     for (unsigned i = 0; i < end; i += kLanes)
         plain |= uint64_t{read_lanes(b, i, own, &records[i], &lengths[i])} << i;
     b.opening &= plain;

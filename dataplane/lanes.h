@@ -35,6 +35,10 @@ inline Lanes choose(Which which, Lanes a, Lanes b) noexcept {
 }
 inline Which equal(Lanes a, Lanes b) noexcept { return _mm512_cmpeq_epu32_mask(a, b); }
 inline Which differ(Lanes a, Lanes b) noexcept { return _mm512_cmpneq_epu32_mask(a, b); }
+/// Which share with `first` the bits of `bits`.
+inline Which within(Lanes a, uint32_t first, uint32_t bits) noexcept {
+    return _mm512_testn_epi32_mask(_mm512_xor_si512(a, all(first)), all(bits));
+}
 inline Which at_most(Lanes a, Lanes b) noexcept { return _mm512_cmple_epu32_mask(a, b); }
 
 }  // namespace ravelin::lanes

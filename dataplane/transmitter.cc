@@ -24,6 +24,12 @@ rte_mbuf* with_headroom(rte_mbuf* frame, unsigned bytes, WorkerContext& context)
     return copy;
 }
 
+uint64_t bytes_of(rte_mbuf* const* frames, unsigned n) noexcept {
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < n; ++i) bytes += rte_pktmbuf_pkt_len(frames[i]);
+    return bytes;
+}
+
 }  // namespace
 
 Transmitter::Transmitter(std::vector<TxRoute> routes, WorkerId self)
@@ -200,19 +206,17 @@ void Transmitter::flush(WorkerContext& context) noexcept {
 
 void Transmitter::flush(PortId port, WorkerContext& context) noexcept {
     Queue& queue = queues_[port];
-    uint64_t bytes[Queue::kCapacity];  // read before the driver may free them
-    for (unsigned i = 0; i < queue.count; ++i) bytes[i] = rte_pktmbuf_pkt_len(queue.frames[i]);
+    uint64_t bytes = bytes_of(queue.frames, queue.count);  // before the driver may free them
     const TxRoute& route = routes_[port];
     const auto offered = static_cast<uint16_t>(queue.count);
     const uint16_t sent = rte_eth_tx_burst(route.device, route.queue, queue.frames, offered);
-    uint64_t sent_bytes = 0;
-    for (unsigned i = 0; i < sent; ++i) sent_bytes += bytes[i];
-    context.counters.add(port_counter(port, kTxPackets), sent);
-    context.counters.add(port_counter(port, kTxBytes), sent_bytes);
     if (sent < offered) {
+        bytes -= bytes_of(queue.frames + sent, offered - sent);
         rte_pktmbuf_free_bulk(queue.frames + sent, offered - sent);
         context.counters.add(kDropTxFull, offered - sent);
     }
+    context.counters.add(port_counter(port, kTxPackets), sent);
+    context.counters.add(port_counter(port, kTxBytes), bytes);
     queue.count = 0;
 }
 

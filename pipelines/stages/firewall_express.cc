@@ -54,7 +54,10 @@ void obey(ExpressBurst& b, unsigned i, RuleWord rule, const FirewallPolicy& poli
     const Word word = word_alone(rule, flags, policy);
     if (!word.decided || ((flags & kTcpSyn) != 0 && !sound(b, i))) return b.leave(i);
     b.rule[i] = word.slot;
-    if (word.slot != kNoRule) context.counters.prefetch_rule(word.slot);
+    if (word.slot != kNoRule) {
+        b.counted |= uint64_t{1} << i;
+        context.counters.prefetch_rule(word.slot);
+    }
     if (word.outcome != Outcome::kPass)
         b.drop(i, static_cast<DropCode>(first_drop + static_cast<unsigned>(word.outcome)));
 }

@@ -11,19 +11,19 @@ void ExpressWays::find(ExpressBurst& b, const RewritePolicy& policy,
                        const WorkerContext& context) noexcept {
     forget_old(context);
     const uint64_t going = b.going & b.routed;
-    const unsigned count = b.count;
-    uint64_t fit = 0;
-    for (unsigned i = 0; i < count; ++i) {
-        if ((going >> i & 1) == 0) [[unlikely]]
-            continue;
-        const uint32_t hop = b.next_hop[i];
+    b.going = 0;
+    columns::for_each_value(b.next_hop, going, [&](unsigned first, uint64_t same) {
+        const uint32_t hop = b.next_hop[first];
         const Way* way = &ways_[hop % kWays];
         if (way->next_hop != hop) [[unlikely]]
-            way = &way_of(hop, IpAddress::v4(b.destination[i]), policy, context);
-        b.macs[i] = way->macs;
-        fit |= uint64_t{b.length[i] <= way->mtu} << i;
-    }
-    b.going = b.ready = going & fit;
+            way = &way_of(hop, IpAddress::v4(b.destination[first]), policy, context);
+        // On a link each packet has its own neighbour.
+        const uint64_t of_way = way->next_hop == hop ? same : uint64_t{1} << first;
+        const uint64_t fit = of_way & columns::at_most(b.length, way->mtu);
+        if (fit != 0) b.ways[b.way_count++] = {way->macs, b.out_port[first], fit};
+        b.going |= fit;
+        return of_way;
+    });
 }
 
 // Versions are read before what they are of: a change in between is met with the next burst.
@@ -59,9 +59,8 @@ const ExpressWays::Way& ExpressWays::way_of(uint32_t next_hop, const IpAddress& 
         !context.neighbours->lookup(hop->port, hop->on_link ? destination : hop->gateway, to))
         return way;
     way.mtu = mtu_of(*hop, port, to, nullptr, context.now);
-    std::memcpy(way.macs.bytes.data(), to.bytes.data(), to.bytes.size());
-    std::memcpy(way.macs.bytes.data() + to.bytes.size(), port.mac.bytes.data(),
-                port.mac.bytes.size());
+    std::memcpy(way.macs.data(), to.bytes.data(), to.bytes.size());
+    std::memcpy(way.macs.data() + to.bytes.size(), port.mac.bytes.data(), port.mac.bytes.size());
     return way;
 }
 

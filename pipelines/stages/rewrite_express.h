@@ -12,8 +12,8 @@ namespace ravelin::rewrite {
 /// change. One worker's.
 class ExpressWays {
   public:
-    /// Fills `macs`; what is too big, waits for a neighbour or goes into a tunnel goes to the
-    /// pipeline.
+    /// Says who leaves by which way; what is too big, waits for a neighbour or goes into a tunnel
+    /// goes to the pipeline.
     void find(ExpressBurst& burst, const RewritePolicy& policy,
               const WorkerContext& context) noexcept;
 
@@ -23,7 +23,7 @@ class ExpressWays {
     struct Way {
         uint32_t next_hop = kNone;
         uint32_t mtu = 0;  ///< 0: not for plain packets
-        ExpressBurst::Macs macs{};
+        std::array<uint8_t, 12> macs{};
     };
     void forget_old(const WorkerContext& context) noexcept;
     const Way& way_of(uint32_t next_hop, const IpAddress& destination, const RewritePolicy& policy,

@@ -22,11 +22,17 @@ Which ordinary(Lanes host) noexcept {
 // Those whose source is the box's own.
 uint64_t forged(const ExpressBurst& b, const OwnAddresses& own) noexcept {
     uint64_t bits = 0;
-    const unsigned count = b.count;
-    for (unsigned i = 0; i < count; ++i)
-        if (own.find(IpAddress::v4(b.source[i])) != OwnAddresses::Kind::kNone) [[unlikely]]
-            bits |= uint64_t{1} << i;
+    for_each_bit(own.may_be(b.source, b.count) & b.all(), [&](unsigned i) {
+        const bool is = own.find(IpAddress::v4(b.source[i])) != OwnAddresses::Kind::kNone;
+        bits |= uint64_t{is} << i;
+    });
     return bits;
+}
+
+// RoutePolicy::value_of() of all places.
+void take_lengths_out(const Values& values, Values& hops) noexcept {
+    for (unsigned i = 0; i < ExpressBurst::kCapacity; ++i)
+        hops[i] = RoutePolicy::value_of(values[i]);
 }
 
 void prefer_learned(const ExpressBurst& b, Values& values, const LearnedRoutes* learned) noexcept {
@@ -84,16 +90,15 @@ void decide_express(ExpressBurst& b, const RoutePolicy& routes,
     routes.table().lookup_v4_burst(b.destination.data(), values.data(), b.count);
     const bool learned = context.learned != nullptr && !context.learned->empty();
     if (learned) prefer_learned(b, values, context.learned);
+    take_lengths_out(values, b.next_hop);
     uint64_t forwarded = 0;
     const NextHops& hops = routes.next_hops();
-    const unsigned count = b.count;
-    for (unsigned i = 0; i < count; ++i) {
-        const uint32_t index = RoutePolicy::value_of(values[i]);
-        const PortId out = hops.way_out(index);
-        b.next_hop[i] = index;
-        b.out_port[i] = out;
-        forwarded |= uint64_t{out != kNoPort} << i;
-    }
+    columns::for_each_value(b.next_hop, b.going, [&](unsigned first, uint64_t same) {
+        const PortId out = hops.way_out(b.next_hop[first]);
+        columns::fill(b.out_port, same, out);
+        if (out != kNoPort) forwarded |= same;
+        return same;
+    });
     if (learned)
         for_each_bit(b.going & ~forwarded, [&](unsigned i) {
             forwarded |= uint64_t{go_learned(b, i, values[i], context.learned)} << i;

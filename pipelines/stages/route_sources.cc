@@ -13,8 +13,28 @@ OwnAddresses::OwnAddresses(const std::vector<PortPolicy>& ports) {
 }
 
 void OwnAddresses::add(const IpAddress& address, Kind kind) {
-    filter_[bit(address) / 64] |= uint64_t{1} << (bit(address) % 64);
+    filter_[bit(address) / 32] |= uint32_t{1} << (bit(address) % 32);
     entries_.push_back({address, kind});
+}
+
+uint64_t OwnAddresses::may_be(const columns::Column<uint32_t>& hosts, unsigned n) const noexcept {
+    uint64_t bits = 0;
+#ifdef RAVELIN_LANES
+    using namespace lanes;
+    const Lanes filter = load(filter_.data());
+    for (unsigned i = 0; i < n; i += kLanes) {
+        const Lanes at = right(_mm512_mullo_epi32(load(&hosts[i]), all(kFactor)), kShift);
+        const Lanes word = _mm512_permutexvar_epi32(right(at, 5), filter);
+        const Lanes one = _mm512_sllv_epi32(all(1), mask(at, 31));
+        bits |= uint64_t{_mm512_test_epi32_mask(word, one)} << i;
+    }
+#else
+    for (unsigned i = 0; i < n; ++i) {
+        const unsigned at = bit(hosts[i]);
+        bits |= uint64_t{filter_[at / 32] >> (at % 32) & 1} << i;
+    }
+#endif
+    return bits;
 }
 
 OwnAddresses::Kind OwnAddresses::search(const IpAddress& address) const noexcept {

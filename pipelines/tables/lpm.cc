@@ -37,6 +37,16 @@ void sort_unique(std::vector<Item>& items) {
     items.resize(kept);
 }
 
+/// Sorted by (first, length), as sort_unique() leaves them.
+FewPrefixes few_of(const std::vector<MultibitTrie<uint32_t>::Item>& items) {
+    FewPrefixes few;
+    if (items.size() > FewPrefixes::kMost) return few;
+    for (unsigned length = 0; length <= 32; ++length)
+        for (const auto& item : items)
+            if (item.length == length) few.add(item.first, length, item.value);
+    return few;
+}
+
 }  // namespace
 
 Result<Lpm> Lpm::build(std::span<const LpmEntry> entries) {
@@ -62,10 +72,12 @@ Result<Lpm> Lpm::build(std::span<const LpmEntry> entries) {
                        (v6.empty() || out.v6_.build(v6, v6_root_bits(v6.size())));
     if (!built)
         return Error{"no memory for a table of " + std::to_string(entries.size()) + " prefixes"};
+    out.few_v4_ = few_of(v4);
     return out;
 }
 
 void Lpm::lookup_v4_burst(const uint32_t* hosts, uint32_t* values, unsigned n) const {
+    if (!few_v4_.empty()) return few_v4_.lookup(hosts, values, n, kNoRoute);
     constexpr unsigned kStep = MultibitTrie<uint32_t>::kBurst;
     for (unsigned at = 0; at < n; at += kStep)
         v4_.lookup_burst(hosts + at, values + at, std::min(kStep, n - at));

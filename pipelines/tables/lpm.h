@@ -10,6 +10,7 @@
 
 #include "dataplane/address.h"
 #include "dataplane/result.h"
+#include "pipelines/tables/few_prefixes.h"
 #include "pipelines/tables/multibit_trie.h"
 
 namespace ravelin {
@@ -44,7 +45,8 @@ class Lpm {
         return address.is_v4() ? lookup_v4(address.v4_host()) : lookup_v6(address);
     }
 
-    /// Any `n`; works in groups of 32 whose cache misses overlap. Does not allocate.
+    /// Any `n`; works in groups of 32 whose cache misses overlap, or without memory where there are
+    /// few prefixes. Does not allocate.
     void lookup_v4_burst(const uint32_t* hosts, uint32_t* values, unsigned n) const;
     void lookup_v6_burst(const IpAddress* const* addresses, uint32_t* values, unsigned n) const;
 
@@ -57,6 +59,7 @@ class Lpm {
     }
 
     MultibitTrie<uint32_t> v4_;
+    FewPrefixes few_v4_;  // the same, if there are few
     MultibitTrie<Uint128> v6_;
 };
 

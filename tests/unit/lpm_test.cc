@@ -161,6 +161,19 @@ TEST(Lpm, RandomTablesEqualOracle) {
     }
 }
 
+// Up to so many are compared one after the other; beyond, there is a trie.
+TEST(Lpm, FewPrefixesEqualOracle) {
+    Random rng(5);
+    for (unsigned round = 0; round < 400; ++round) {
+        const auto entries = random_entries(rng, 1 + round % (3 * FewPrefixes::kMost), 3);
+        const auto lpm = Lpm::build(entries);
+        ASSERT_TRUE(lpm);
+        std::vector<IpAddress> probes;
+        for (unsigned i = 0; i < 50; ++i) probes.push_back(crowded(rng, true, 3));
+        expect_equal(*lpm, Oracle(entries), probes);
+    }
+}
+
 TEST(Lpm, LargeRootEqualsOracle) {
     Random rng(2);
     std::vector<LpmEntry> entries;
