@@ -46,7 +46,7 @@ class MultibitTrie {
     }
 
     /// `n` lookups, at most kBurst, whose memory accesses overlap.
-    static constexpr unsigned kBurst = 32;
+    static constexpr unsigned kBurst = 64;
     void lookup_burst(const Key* keys, uint32_t* values, unsigned n) const;
 
     [[nodiscard]] size_t memory_bytes() const {
