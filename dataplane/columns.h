@@ -20,17 +20,17 @@ inline void for_each_bit(uint64_t mask, Fn&& fn) {
 }
 
 namespace plain {
-template <typename T, typename Test>
-uint64_t bits_where(const Column<T>& column, Test test) noexcept {
+template <typename Test>
+uint64_t bits_where(const Column<uint32_t>& column, uint64_t which, Test test) noexcept {
     uint64_t bits = 0;
-    for (unsigned i = 0; i < kPlaces; ++i) bits |= uint64_t{test(column[i])} << i;
+    for_each_bit(which, [&](unsigned i) { bits |= uint64_t{test(column[i])} << i; });
     return bits;
 }
-inline uint64_t equal(const Column<uint32_t>& column, uint32_t value) noexcept {
-    return bits_where(column, [=](uint32_t v) { return v == value; });
+inline uint64_t equal(const Column<uint32_t>& column, uint32_t value, uint64_t which) noexcept {
+    return bits_where(column, which, [=](uint32_t v) { return v == value; });
 }
-inline uint64_t at_most(const Column<uint32_t>& column, uint32_t value) noexcept {
-    return bits_where(column, [=](uint32_t v) { return v <= value; });
+inline uint64_t at_most(const Column<uint32_t>& column, uint32_t value, uint64_t which) noexcept {
+    return bits_where(column, which, [=](uint32_t v) { return v <= value; });
 }
 inline void fill(Column<uint16_t>& column, uint64_t which, uint16_t value) noexcept {
     for_each_bit(which, [&](unsigned i) { column[i] = value; });
@@ -49,13 +49,15 @@ template <typename Test>
     return bits;
 }
 }  // namespace detail
-inline uint64_t equal(const Column<uint32_t>& column, uint32_t value) noexcept {
-    return detail::bits_where(column,
-                              [=](lanes::Lanes v) { return lanes::equal(v, lanes::all(value)); });
+/// Those of `which` that have `value`.
+inline uint64_t equal(const Column<uint32_t>& column, uint32_t value, uint64_t which) noexcept {
+    const auto test = [=](lanes::Lanes v) { return lanes::equal(v, lanes::all(value)); };
+    return which & detail::bits_where(column, test);
 }
-inline uint64_t at_most(const Column<uint32_t>& column, uint32_t value) noexcept {
-    return detail::bits_where(column,
-                              [=](lanes::Lanes v) { return lanes::at_most(v, lanes::all(value)); });
+/// Those of `which` that have no more than `value`.
+inline uint64_t at_most(const Column<uint32_t>& column, uint32_t value, uint64_t which) noexcept {
+    const auto test = [=](lanes::Lanes v) { return lanes::at_most(v, lanes::all(value)); };
+    return which & detail::bits_where(column, test);
 }
 inline void fill(Column<uint16_t>& column, uint64_t which, uint16_t value) noexcept {
     const __m512i all = _mm512_set1_epi16(static_cast<int16_t>(value));
@@ -77,7 +79,7 @@ template <typename Fn>
 inline void for_each_value(const Column<uint32_t>& column, uint64_t which, Fn&& fn) {
     while (which != 0) {
         const auto first = static_cast<unsigned>(__builtin_ctzll(which));
-        which &= ~fn(first, equal(column, column[first]) & which);
+        which &= ~fn(first, equal(column, column[first], which));
     }
 }
 

@@ -2,14 +2,11 @@
 #include "dataplane/express.h"
 
 #include <algorithm>
-#include <cstddef>
-#include <cstring>
+#include <bit>
 
 #include "dataplane/account.h"
 #include "dataplane/charge.h"
-#include "dataplane/express_read.h"
 #include "dataplane/flow.h"
-#include "dataplane/net/headers.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/rule_tally.h"
 #include "dataplane/transmitter.h"
@@ -26,40 +23,30 @@ unsigned place_of(uint32_t source, uint32_t destination) noexcept {
     return static_cast<unsigned>(pair * (flow_hash_secret[3] | 1) >> 56);
 }
 
-// What rewrite writes; `hop` as ExpressBurst has it.
-inline void make_ready(rte_mbuf& frame, const std::array<uint8_t, 12>& macs,
-                       uint32_t hop) noexcept {
-    auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
-    std::memcpy(at, macs.data(), macs.size());
-    std::memcpy(at + sizeof(net::Ethernet) + offsetof(net::Ipv4, ttl), &hop, sizeof hop);
-}
-
 }  // namespace
 
-unsigned Express::take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pipeline,
-                       WorkerContext& context) noexcept {
-    if (n == 0 || port >= context.policy->ports.size() || !opens(context, n)) return n;
-    burst_.frames = frames;
-    burst_.count = n;
-    burst_.in_port = port;
+void Express::take(Pipeline& pipeline, WorkerContext& context) noexcept {
+    const auto n = static_cast<unsigned>(std::popcount(burst_.here));
+    if (n == 0 || !opens(context, n)) return;
+    burst_.read(context.policy->ports[burst_.in_port].mac);
+    burst_.going = burst_.plain & burst_.here;
     burst_.dropped = burst_.routed = burst_.counted = 0;
     burst_.way_count = 0;
     const bool charged = context.account != nullptr;
     if (charged) [[unlikely]]
         burst_.principal.fill(sched::kNoPrincipal);
-    burst_.going = express::read(burst_, context.policy->ports[port].mac);
     if (burst_.going != 0) pipeline.express(burst_, context);
     burst_.going &= leaving();
-    if ((burst_.going | burst_.dropped) != burst_.all()) keep_order();
+    if ((burst_.going | burst_.dropped) != burst_.here) keep_order();
     if (charged) [[unlikely]]
         charge_all(*context.account);
     if (burst_.going != 0) send(context);
     if (burst_.dropped != 0) drop(context);
-    const unsigned left = leave();
+    burst_.here &= ~(burst_.going | burst_.dropped);
+    const auto left = static_cast<unsigned>(std::popcount(burst_.here));
     if (charged) [[unlikely]]
         context.account->lap_taken(Account::kExpress, n - left, left);
     if (left > n - n / 4) pause_ = kPause;
-    return left;
 }
 
 // Those that have a way.
@@ -93,8 +80,8 @@ inline bool Express::opens(const WorkerContext& context, unsigned n) noexcept {
 // Nothing overtakes a packet between the same addresses that goes through the pipeline.
 void Express::keep_order() noexcept {
     std::array<uint64_t, 4> waiting{};
-    for (unsigned i = 0; i < burst_.count; ++i) {
-        if ((burst_.source[i] | burst_.destination[i]) == 0) continue;  // no IPv4
+    for_each_bit(burst_.here, [&](unsigned i) {
+        if ((burst_.source[i] | burst_.destination[i]) == 0) return;  // no IPv4
         const unsigned place = place_of(burst_.source[i], burst_.destination[i]);
         uint64_t& word = waiting[place / 64];
         const uint64_t bit = uint64_t{1} << place % 64, self = uint64_t{1} << i;
@@ -102,7 +89,7 @@ void Express::keep_order() noexcept {
             word |= bit;
         else if ((word & bit) != 0)
             burst_.going &= ~self, burst_.dropped &= ~self;
-    }
+    });
 }
 
 // Nobody's are core's.
@@ -124,30 +111,21 @@ inline void Express::leave_by(PortId port, unsigned count, WorkerContext& contex
     context.transmitter->send(gone_.data(), count, port, context);
 }
 
-// Copies of what the loop asks for: the compiler takes each store into a frame for a change of it.
 void Express::send(WorkerContext& context) noexcept {
-    trim();
-    rte_mbuf* const* const frames = burst_.frames;
     const uint64_t going = burst_.going;
+    unsigned count = 0;
     for (unsigned w = 0; w < burst_.way_count; ++w) {
         const ExpressBurst::Way way = burst_.ways[w];
-        unsigned count = 0;
         for_each_bit(way.packets & going, [&](unsigned i) {
-            make_ready(*frames[i], way.macs, burst_.hop[i]);
-            gone_[count++] = frames[i];
+            burst_.make_ready(i, way.macs);
+            gone_[count++] = burst_.frames[i];
         });
-        if (count != 0) leave_by(way.out_port, count, context);
+        const bool more = w + 1 < burst_.way_count && burst_.ways[w + 1].out_port == way.out_port;
+        if (more || count == 0) continue;
+        leave_by(way.out_port, count, context);
+        count = 0;
     }
     tally(going & burst_.counted, context.counters);
-}
-
-// Without Ethernet's padding.
-inline void Express::trim() noexcept {
-    for_each_bit(burst_.going & burst_.padded, [&](unsigned i) {
-        rte_mbuf& frame = *burst_.frames[i];
-        frame.pkt_len = static_cast<uint32_t>(sizeof(net::Ethernet)) + burst_.length[i];
-        frame.data_len = static_cast<uint16_t>(frame.pkt_len);
-    });
 }
 
 inline void Express::tally(uint64_t which, const WorkerCounters& counters) const noexcept {
@@ -172,14 +150,6 @@ void Express::drop(WorkerContext& context) noexcept {
     context.counters.add(reason, same);
     tally(burst_.dropped & burst_.counted, context.counters);
     rte_pktmbuf_free_bulk(gone_.data(), count);
-}
-
-// What is left moves to the front.
-inline unsigned Express::leave() noexcept {
-    unsigned left = 0;
-    for_each_bit(burst_.all() & ~(burst_.going | burst_.dropped),
-                 [&](unsigned i) { burst_.frames[left++] = burst_.frames[i]; });
-    return left;
 }
 
 }  // namespace ravelin

@@ -13,19 +13,13 @@
 #include <array>
 #include <cstdint>
 
-#include "dataplane/columns.h"
-#include "dataplane/limits.h"
-#include "dataplane/packet.h"
+#include "dataplane/arrivals.h"
 #include "dataplane/stage.h"
 
 namespace ravelin {
 
-/// The packets of one receive call, a column each of what is known of them. Bit i of a mask and
-/// place i of a column are of frames[i]. Addresses, ports and lengths in host order.
-struct ExpressBurst {
-    static constexpr unsigned kCapacity = limits::kArrivals;
-    template <typename T>
-    using Column = columns::Column<T>;
+/// What stages decide of arrivals.
+struct ExpressBurst : Arrivals {
     /// Packets that leave alike: by one port, with the same MACs.
     struct Way {
         std::array<uint8_t, 12> macs;  ///< as they stand in a frame
@@ -33,22 +27,10 @@ struct ExpressBurst {
         uint64_t packets;
     };
 
-    unsigned count = 0;
-    PortId in_port = kNoPort;
-    rte_mbuf** frames = nullptr;
     uint64_t going = 0;    ///< plain, and no stage so far wants the pipeline to see it
     uint64_t dropped = 0;  ///< of those that were going: for `reason`
-    uint64_t opening = 0;  ///< TCP with SYN, where plain
-    uint64_t padded = 0;   ///< the frame is longer than its packet, where plain
     uint64_t counted = 0;  ///< `rule` says whose hit it is
     uint64_t routed = 0;   ///< next_hop and out_port say where it goes
-    // Read from the frame; of what is not plain IPv4 0, or at least the addresses.
-    Column<uint32_t> source, destination;
-    Column<uint32_t> ports;     ///< source << 16 | destination
-    Column<uint32_t> length;    ///< bytes of L3
-    Column<uint8_t> protocol;   ///< TCP or UDP
-    Column<uint8_t> tcp_flags;  ///< 0: UDP
-    Column<uint32_t> hop;       ///< TTL, protocol and checksum as they leave: one hop further
     // Decided by stages.
     Column<uint32_t> next_hop;  ///< where routed
     Column<PortId> out_port;    ///< where routed
@@ -58,7 +40,6 @@ struct ExpressBurst {
     unsigned way_count = 0;
     Column<Way> ways;  ///< the first way_count; what is in none of them is not sent
 
-    [[nodiscard]] uint64_t all() const noexcept { return ~uint64_t{0} >> (kCapacity - count); }
     /// To the pipeline.
     void leave(unsigned i) noexcept { going &= ~(uint64_t{1} << i); }
     void drop(unsigned i, DropCode why) noexcept {
@@ -67,18 +48,16 @@ struct ExpressBurst {
         reason[i] = why;
     }
 };
-static_assert(ExpressBurst::kCapacity == columns::kPlaces, "bits of a mask");
-using columns::for_each_bit;
 
 class Pipeline;
 
 /// One worker's.
 class Express {
   public:
-    /// Sends or drops what needs no pipeline; how many are left for it. Those stand at the front of
-    /// `frames`, in order. All have just come in by `port`, `n` at most kArrivals.
-    unsigned take(rte_mbuf** frames, unsigned n, PortId port, Pipeline& pipeline,
-                  WorkerContext& context) noexcept;
+    /// For who takes something of them before.
+    [[nodiscard]] Arrivals& arrivals() noexcept { return burst_; }
+    /// Sends or drops those of arrivals() that need no pipeline.
+    void take(Pipeline& pipeline, WorkerContext& context) noexcept;
 
   private:
     [[nodiscard]] bool opens(const WorkerContext& context, unsigned n) noexcept;
@@ -87,10 +66,8 @@ class Express {
     void leave_by(PortId port, unsigned count, WorkerContext& context) noexcept;
     [[nodiscard]] uint64_t leaving() const noexcept;
     void send(WorkerContext& context) noexcept;
-    void trim() noexcept;
     void tally(uint64_t which, const WorkerCounters& counters) const noexcept;
     void drop(WorkerContext& context) noexcept;
-    unsigned leave() noexcept;
 
     ExpressBurst burst_;
     ExpressBurst::Column<rte_mbuf*> gone_;  // frames to send or to free together

@@ -2,6 +2,7 @@
 #include "dataplane/shortcut.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "dataplane/account.h"
@@ -19,28 +20,32 @@ using shortcut::Head;
 
 // What the firewall does with data of a flow in its steady state. False, and nothing is changed:
 // it may be something else.
-bool track(Flow& flow, Direction d, const Head& head, const uint8_t* at) noexcept {
-    if (flow.key.protocol == net::kUdp) return flow.state == FlowState::stream;
-    if (flow.state != FlowState::tcp_established) return false;
-    const auto& tcp = *reinterpret_cast<const net::Tcp*>(at);
-    const TcpSegment segment{.seq = tcp.sequence.host(),
-                             .ack = tcp.acknowledgement.host(),
-                             .payload_len = head.upper - tcp.header_length(),
-                             .window = tcp.window.host(),
-                             .flags = kTcpAck};
+[[gnu::always_inline]] inline bool track(Flow& flow, Direction d,
+                                         const TcpSegment& segment) noexcept {
     const auto side = static_cast<uint8_t>(d);
     if (!fits_window(flow, side, segment)) return false;
     learn_window(flow, side, segment);
     return true;
 }
 
-// False: what stands behind the frame may be of a flow that it has to do with, whichever that is.
-bool read_any(const rte_mbuf& frame, const shortcut::Opening& opening, Head& head) noexcept {
-    head.bearing = shortcut::Bearing::kFlow;
-    if (read(frame, opening, head)) [[likely]]
-        return true;
-    read_odd(frame, head);
-    return head.bearing != shortcut::Bearing::kUnknown;
+TcpSegment segment_of(const Head& head, const rte_mbuf& frame) noexcept {
+    const auto& tcp = *rte_pktmbuf_mtod_offset(&frame, const net::Tcp*, head.l4);
+    return {.seq = tcp.sequence.host(),
+            .ack = tcp.acknowledgement.host(),
+            .payload_len = head.upper - tcp.header_length(),
+            .window = tcp.window.host(),
+            .flags = kTcpAck};
+}
+
+[[gnu::always_inline]] inline TcpSegment segment_of(const Head& head, const Arrivals& in,
+                                                    unsigned i) noexcept {
+    if ((in.plain >> i & 1) == 0) [[unlikely]]
+        return segment_of(head, *in.frames[i]);
+    return {.seq = in.sequence[i],
+            .ack = in.acknowledgement[i],
+            .payload_len = head.upper - (in.offset_window[i] >> 16),
+            .window = static_cast<uint16_t>(in.offset_window[i]),
+            .flags = kTcpAck};
 }
 
 }  // namespace
@@ -57,7 +62,7 @@ struct Shortcut::Passing {
     WorkerContext& context;
     PortId in_port;
     PortId port = kNoPort;
-    unsigned count = 0, left = 0;
+    unsigned count = 0;
     RuleTally tally;
     rte_mbuf* frames[limits::kArrivals];
 
@@ -84,78 +89,102 @@ inline void Shortcut::lap(unsigned hits, unsigned misses, WorkerContext& context
 
 Shortcut::Shortcut() : ways_(new Way[kWays + 1]) {}
 
+// False: what stands behind the frame may be of a flow that it has to do with, whichever that is.
+[[gnu::always_inline]] inline bool Shortcut::read_any(const Arrivals& in, unsigned i,
+                                                      const shortcut::Opening& opening) noexcept {
+    Head& head = heads_[i];
+    head.bearing = shortcut::Bearing::kFlow;
+    if ((in.plain >> i & 1) != 0) [[likely]] {
+        shortcut::read_plain(in, i, head);
+        return true;
+    }
+    if (read(*in.frames[i], opening, head)) {
+        head.open &= head.l4 == shortcut::kV6Offset;  // of IPv4 plain packets alone are ready
+        return true;
+    }
+    read_odd(*in.frames[i], head);
+    return head.bearing != shortcut::Bearing::kUnknown;
+}
+
 // Three steps that follow one another through the burst: memory that one asks for has come when the
 // next needs it.
-unsigned Shortcut::take(rte_mbuf** frames, unsigned n, PortId port, unsigned allowed,
-                        WorkerContext& context) noexcept {
-    if (!opens(context, allowed < n) || port >= context.policy->ports.size()) return n;
-    const shortcut::Opening opening(context.policy->ports[port].mac);
+void Shortcut::take(Arrivals& in, unsigned allowed, WorkerContext& context) noexcept {
+    if (!opens(context, allowed < in.count)) return;
+    const MacAddress& own = context.policy->ports[in.in_port].mac;
+    in.read(own);
+    const shortcut::Opening opening(own);
     const FlowTable& flows = *context.flows;
-    Passing passing(context, port);
-    unsigned known = n;
-    for (unsigned i = 0; i < known + kFollowBehind; ++i) {
-        if (i < known && !read_any(*frames[i], opening, heads_[i])) known = i;
-        if (i < known) flows.prefetch_bucket(heads_[i].hash);
-        if (const unsigned at = i - kFetchBehind; at < known)
-            heads_[at].likely = flows.prefetch_flow(heads_[at].hash);
-        if (const unsigned at = i - kFollowBehind; at < known)
-            if (!pass(heads_[at], frames[at], passing)) {
-                left_[passing.left] = static_cast<uint8_t>(at);
-                frames[passing.left++] = frames[at];
-            }
+    Passing passing(context, in.in_port);
+    unsigned known = in.count;
+    uint64_t passed = 0;
+    for (unsigned at = 0; at < known + 2 * kStep; at += kStep) {
+        for (unsigned i = at; i < std::min(at + kStep, known); ++i) {
+            if (read_any(in, i, opening))
+                flows.prefetch_bucket(heads_[i].hash);
+            else
+                known = i;
+        }
+        for (unsigned i = at - kStep; i < std::min(at, known); ++i)
+            heads_[i].likely = flows.prefetch_flow(heads_[i].hash);
+        for (unsigned i = at - 2 * kStep; i < std::min(at - kStep, known); ++i)
+            passed |= uint64_t{pass(in, i, passing)} << i;
     }
+    in.here &= ~passed;
     waiting_.clear();
     passing.send();
     passing.tally.flush(context.counters);
-    lap(known - passing.left, n - known + passing.left, context);
-    if (passing.left > allowed) [[unlikely]]
-        passing.left = shed(frames, passing.left, allowed, context);
-    std::copy(frames + known, frames + n, frames + passing.left);
-    return passing.left + n - known;
+    const auto left = static_cast<unsigned>(std::popcount(in.here));
+    lap(in.count - left, left, context);
+    if (left - (in.count - known) > allowed) [[unlikely]]
+        shed(in, known, allowed, context);
 }
 
-inline bool Shortcut::pass(const Head& head, rte_mbuf* frame, Passing& passing) noexcept {
+[[gnu::always_inline]] inline bool Shortcut::pass(const Arrivals& in, unsigned i,
+                                                  Passing& passing) noexcept {
+    const Head& head = heads_[i];
+    rte_mbuf* const frame = in.frames[i];
     const Way* way = nullptr;
-    if (head.open && !waiting_.has(head)) way = follow(head, *frame, passing);
+    if (head.open && !waiting_.has(head)) way = follow(in, i, passing);
     if (way == nullptr) {
         waiting_.add(head);
         return false;
     }
     if (head.l4 == shortcut::kV4Offset)
-        shortcut::make_ready<net::Ipv4>(*frame, way->macs, head.length);
+        in.make_ready(i, way->macs);
     else
         shortcut::make_ready<net::Ipv6>(*frame, way->macs, head.length);
     passing.leave(frame, way->out_port);
     return true;
 }
 
-// The first `n` of `frames`, whose heads left_ tells, are looked at; how many are left of them.
-unsigned Shortcut::shed(rte_mbuf** frames, unsigned n, unsigned allowed,
-                        WorkerContext& context) noexcept {
+// Of the first `known`, whose heads are read.
+void Shortcut::shed(Arrivals& in, unsigned known, unsigned allowed,
+                    WorkerContext& context) noexcept {
     rte_mbuf* given_up[limits::kArrivals];
-    unsigned kept = 0, dropped = 0;
-    for (unsigned i = 0; i < n; ++i) {
-        const Head& head = heads_[left_[i]];
+    unsigned dropped = 0;
+    for (unsigned i = 0; i < known; ++i) {
+        if ((in.here >> i & 1) == 0) continue;
+        const Head& head = heads_[i];
         const Flow* flow = head.bearing == shortcut::Bearing::kFlow
                                ? context.flows->find(head.key, head.hash)
                                : nullptr;
-        const bool proven = flow != nullptr && (flow->flags & kFlowProven) != 0;
-        if (!proven && allowed == 0) {
-            given_up[dropped++] = frames[i];
+        if (flow != nullptr && (flow->flags & kFlowProven) != 0) continue;
+        if (allowed != 0) {
+            --allowed;
             continue;
         }
-        if (!proven) --allowed;
-        frames[kept++] = frames[i];
+        given_up[dropped++] = in.frames[i];
+        in.here &= ~(uint64_t{1} << i);
     }
     rte_pktmbuf_free_bulk(given_up, dropped);
     context.counters.add(kDropOverload, dropped);
     if (context.account != nullptr) [[unlikely]]
         context.account->shed(dropped);
-    return kept;
 }
 
-[[gnu::always_inline]] inline Shortcut::Way* Shortcut::follow(const Head& head, rte_mbuf& frame,
+[[gnu::always_inline]] inline Shortcut::Way* Shortcut::follow(const Arrivals& in, unsigned i,
                                                               Passing& passing) noexcept {
+    const Head& head = heads_[i];
     const WorkerContext& context = passing.context;
     FlowTable& flows = *context.flows;
     Flow* flow = head.likely;
@@ -169,12 +198,14 @@ unsigned Shortcut::shed(rte_mbuf** frames, unsigned n, unsigned allowed,
     const Direction d = flow->direction(head.swapped);
     Way& way = ways_[ways.way[static_cast<uint8_t>(d)]];
     if (way.in_port != passing.in_port || head.length > way.mtu ||
-        !still_leads(way, *context.neighbours) ||
-        !track(*flow, d, head, rte_pktmbuf_mtod_offset(&frame, const uint8_t*, head.l4)))
+        !still_leads(way, *context.neighbours))
         return nullptr;
+    const bool tcp = flow->key.protocol == net::kTcp;
+    if (flow->state != (tcp ? FlowState::tcp_established : FlowState::stream)) return nullptr;
+    if (tcp && !track(*flow, d, segment_of(head, in, i))) return nullptr;
     flow->count(d, head.length);
     flow->last_seen_ms = context.now.ms;
-    charge(frame, sched::PrincipalId{flow->principal});
+    charge(*in.frames[i], sched::PrincipalId{flow->principal});
     if (flow->rule < limits::kMaxRules)
         passing.tally.hit(flow->rule, head.length, context.counters);
     return &way;
@@ -218,72 +249,6 @@ void Shortcut::begin(const WorkerContext& context, uint32_t learned) noexcept {
     if (++stamp_ == 0) stamp_ = 1;
     taught_ = false;
     context.flows->forget_some_ways();
-}
-
-void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
-                     WorkerContext& context) noexcept {
-    constexpr uint32_t kOdd = PacketMeta::kFragment | PacketMeta::kIpOptions |
-                              PacketMeta::kLocalOrigin | PacketMeta::kL2Multicast |
-                              PacketMeta::kTunnelled;
-    const bool plain = (meta.protocol == net::kTcp || meta.protocol == net::kUdp) &&
-                       meta.vlan_tags == 0 && !meta.has(kOdd);
-    const bool handed_over = meta.resume != 0;
-    const uint8_t* macs = packet.bytes(0, sizeof Way{}.macs);
-    // A policy that take() has not met yet is learned from its next packet on.
-    if (!repeats_ || !plain || handed_over || macs == nullptr || context.policy->epoch != epoch_)
-        return;
-    FlowKey key;
-    bool swapped = false;
-    FlowKey::make(key, meta.source, meta.destination, meta.source_port, meta.destination_port,
-                  meta.protocol, 0, swapped);
-    Flow* flow = context.flows->find(key, key.hash());
-    if (flow == nullptr) return;  // translated: its key has other ends
-    Way way;
-    std::memcpy(way.macs.data(), macs, way.macs.size());
-    way.in_port = meta.in_port;
-    way.out_port = meta.out_port;
-    way.mtu = next.mtu;
-    way.neighbours = neighbours_;
-    way.chosen = meta.has(PacketMeta::kChosenHop);
-    way.next = next.address;
-    const uint16_t at = find_way(way, context);
-    taught_ = true;
-    FlowWays& ways = flow->ways;
-    if (ways.stamp != stamp_) ways = {.stamp = stamp_, .way = {}};
-    ways.way[static_cast<uint8_t>(flow->direction(swapped))] = at;
-}
-
-bool Shortcut::Way::same(const Way& o) const noexcept {
-    return in_port == o.in_port && out_port == o.out_port && mtu == o.mtu && next == o.next &&
-           chosen == o.chosen && (!chosen || neighbours == o.neighbours);
-}
-
-// 0: there is no room for it.
-uint16_t Shortcut::find_way(const Way& wanted, WorkerContext& context) noexcept {
-    const uint64_t ports = uint64_t{wanted.in_port} << 16 | wanted.out_port;
-    const uint64_t hash = fold(wanted.next.high() ^ flow_hash_secret[0] ^ ports << 32 ^ wanted.mtu,
-                               wanted.next.low() ^ flow_hash_secret[1]) +
-                          (wanted.chosen ? wanted.neighbours : 0);
-    for (unsigned i = 0; i < kProbes; ++i) {
-        const auto at = static_cast<uint16_t>(1 + (hash + i) % kWays);
-        Way& way = ways_[at];
-        if (way.in_port != kNoPort && !way.same(wanted)) continue;
-        if (way.in_port == kNoPort) known_.store(known() + 1, std::memory_order_relaxed);
-        way = wanted;  // its MACs may be newer
-        return at;
-    }
-    forget(context);
-    return 0;
-}
-
-// Ways that nobody goes any more cannot be told from others. Seldom, lest more neighbours than
-// there is room for have all learned anew for each packet.
-void Shortcut::forget(WorkerContext& context) noexcept {
-    if (context.now.ms - forgotten_ms_ < kForgetMs) return;
-    forgotten_ms_ = context.now.ms;
-    std::fill_n(ways_.get(), kWays + 1, Way{});
-    known_.store(0, std::memory_order_relaxed);
-    begin(context, learned_);
 }
 
 }  // namespace ravelin

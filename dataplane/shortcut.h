@@ -15,6 +15,7 @@
 #include <atomic>
 #include <memory>
 
+#include "dataplane/arrivals.h"
 #include "dataplane/flow_table.h"
 #include "dataplane/rule_tally.h"
 #include "dataplane/shortcut_head.h"
@@ -34,12 +35,10 @@ class Shortcut {
     static constexpr uint16_t kWays = 4096;  ///< 256 KiB; a way is a pair of ports and a neighbour
 
     Shortcut();
-    /// Sends what may go by a learned way; how many are left for the pipeline. Those stand at the
-    /// front of `frames`, in order. All have just come in by `port`, `n` at most kArrivals. Of
-    /// those left that belong to no proven flow all but the first `allowed` are dropped
-    /// (kDropOverload), but for neighbours' talk and what comes behind it.
-    unsigned take(rte_mbuf** frames, unsigned n, PortId port, unsigned allowed,
-                  WorkerContext& context) noexcept;
+    /// Sends what may go by a learned way. Of those left that belong to no proven flow all but the
+    /// first `allowed` are dropped (kDropOverload), but for neighbours' talk and what comes behind
+    /// it.
+    void take(Arrivals& in, unsigned allowed, WorkerContext& context) noexcept;
     /// Remembers the way of a packet that the pipeline has made ready to leave. Not of one that
     /// another worker handed over: those after it come by that worker too.
     void learn(const Packet& packet, const PacketMeta& meta, const NextStop& next,
@@ -53,7 +52,7 @@ class Shortcut {
   private:
     static constexpr unsigned kProbes = 16;
     static constexpr uint32_t kForgetMs = 1000;
-    static constexpr unsigned kFetchBehind = 6, kFollowBehind = 14;
+    static constexpr unsigned kStep = 8;  // packets
 
     struct alignas(64) Way {
         std::array<uint8_t, 12> macs{};  ///< as they stand in a frame
@@ -72,22 +71,24 @@ class Shortcut {
     class Waiting {
       public:
         [[nodiscard]] bool has(const shortcut::Head& head) const noexcept {
-            return (any_flow_ && is_set(flows_, head.hash)) ||
+            if (!any_) [[likely]]
+                return false;
+            return is_set(flows_, head.hash) ||
                    (any_pair_ && is_set(pairs_, hash_of_pair(head.key)));
         }
         void add(const shortcut::Head& head) noexcept {
             if (head.bearing == shortcut::Bearing::kFlow) {
-                any_flow_ = true;
+                any_ = true;
                 set(flows_, head.hash);
             } else if (head.bearing == shortcut::Bearing::kPair) {
-                any_pair_ = true;
+                any_ = any_pair_ = true;
                 set(pairs_, hash_of_pair(head.key));
             }
         }
         void clear() noexcept {
-            if (any_flow_) flows_ = {};
+            if (any_) flows_ = {};
             if (any_pair_) pairs_ = {};
-            any_flow_ = any_pair_ = false;
+            any_ = any_pair_ = false;
         }
 
       private:
@@ -101,23 +102,23 @@ class Shortcut {
         static uint32_t hash_of_pair(const FlowKey& key) noexcept;
 
         Bits flows_{}, pairs_{};
-        bool any_flow_ = false, any_pair_ = false;
+        bool any_ = false, any_pair_ = false;
     };
 
-    unsigned shed(rte_mbuf** frames, unsigned n, unsigned allowed, WorkerContext& context) noexcept;
+    [[nodiscard]] bool read_any(const Arrivals& in, unsigned i,
+                                const shortcut::Opening& opening) noexcept;
+    void shed(Arrivals& in, unsigned known, unsigned allowed, WorkerContext& context) noexcept;
     bool opens(const WorkerContext& context, bool crowded) noexcept;
     static void lap(unsigned hits, unsigned misses, WorkerContext& context) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
-    bool pass(const shortcut::Head& head, rte_mbuf* frame, Passing& passing) noexcept;
-    [[nodiscard]] Way* follow(const shortcut::Head& head, rte_mbuf& frame,
-                              Passing& passing) noexcept;
+    bool pass(const Arrivals& in, unsigned i, Passing& passing) noexcept;
+    [[nodiscard]] Way* follow(const Arrivals& in, unsigned i, Passing& passing) noexcept;
     bool still_leads(Way& way, const NeighbourTable& neighbours) const noexcept;
     uint16_t find_way(const Way& wanted, WorkerContext& context) noexcept;
     void forget(WorkerContext& context) noexcept;
 
     std::unique_ptr<Way[]> ways_;  // open addressing; ways_[0] is nobody's
     std::array<shortcut::Head, limits::kArrivals> heads_;
-    std::array<uint8_t, limits::kArrivals> left_{};  // whose heads they are that stay
     Waiting waiting_;
     uint64_t generation_ = 0;
     uint32_t epoch_ = 0, learned_ = 0, neighbours_ = 0;

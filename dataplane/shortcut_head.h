@@ -6,6 +6,7 @@
 #pragma once
 #include <rte_mbuf.h>
 
+#include "dataplane/arrivals.h"
 #include "dataplane/flow.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
@@ -70,6 +71,10 @@ struct UpperHead {
     uint8_t flags = 0;  ///< TCP's; of UDP 0
 };
 
+/// A connection's turns: a segment with ACK alone of these opens and ends nothing.
+inline constexpr unsigned kTurns = net::kFin | net::kSyn | net::kRst | net::kAck;
+constexpr bool is_steady(uint8_t tcp_flags) noexcept { return (tcp_flags & kTurns) == net::kAck; }
+
 /// Of `length` bytes behind the IP header. False: neither, or its own lengths do not fit.
 [[gnu::always_inline]] inline bool read_upper(const uint8_t* at, uint8_t protocol, uint32_t length,
                                               UpperHead& out) noexcept {
@@ -103,8 +108,7 @@ inline bool read_transport(const uint8_t* at, uint8_t protocol, uint64_t address
                            Head& head) noexcept {
     UpperHead upper;
     if (!read_upper(at, protocol, head.upper, upper)) return false;
-    constexpr unsigned kTurns = net::kFin | net::kSyn | net::kRst | net::kAck;
-    head.open &= protocol == net::kUdp || (upper.flags & kTurns) == net::kAck;
+    head.open &= protocol == net::kUdp || is_steady(upper.flags);
     head.open &= !is_unfinished(upper, protocol, head.upper, addresses);
     return true;
 }
@@ -186,6 +190,17 @@ template <typename Ip>
     if (!opening.is_ours(at)) return false;
     if (Opening::is_v4(at)) return read_v4(at, frame.data_len, head);
     return Opening::is_v6(at) && read_v6(at, frame.data_len, head);
+}
+
+/// The same of a plain packet, which is read already.
+[[gnu::always_inline]] inline void read_plain(const Arrivals& in, unsigned i, Head& head) noexcept {
+    head.length = in.length[i];
+    head.upper = static_cast<uint16_t>(head.length - sizeof(net::Ipv4));
+    head.l4 = kV4Offset;
+    head.open = (in.steady >> i & 1) != 0;
+    head.swapped = (in.swapped >> i & 1) != 0;
+    head.key.set_v4(in.first[i], in.second[i], in.ends[i], in.protocol[i]);
+    head.hash = head.key.hash();
 }
 
 /// What `head` says of a frame that read() does not: its bearing, and what goes with that.

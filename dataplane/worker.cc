@@ -165,8 +165,12 @@ unsigned Worker::take_shortcuts(rte_mbuf** frames, unsigned n, RxQueue& queue) n
     if (watch_.active()) return n;  // who watches sees each packet at each stage
     // Proven flows are known to their owner alone, who gets them from the NIC if it spreads them.
     const bool owner = context_.workers == 1 || context_.rss_entries != 0;
-    const unsigned left = shortcut_.take(frames, n, queue.port, owner ? allowed : n, context_);
-    return owner ? express_.take(frames, left, queue.port, pipeline_, context_) : left;
+    if (queue.port >= context_.policy->ports.size()) return n;
+    Arrivals& in = express_.arrivals();
+    in.begin(frames, n, queue.port);
+    shortcut_.take(in, owner ? allowed : n, context_);
+    if (owner) express_.take(pipeline_, context_);
+    return in.gather();
 }
 
 void Worker::run_received(rte_mbuf* const* frames, unsigned n, PortId port) noexcept {

@@ -19,7 +19,7 @@ void ExpressWays::find(ExpressBurst& b, const RewritePolicy& policy,
             way = &way_of(hop, IpAddress::v4(b.destination[first]), policy, context);
         // On a link each packet has its own neighbour.
         const uint64_t of_way = way->next_hop == hop ? same : uint64_t{1} << first;
-        const uint64_t fit = of_way & columns::at_most(b.length, way->mtu);
+        const uint64_t fit = columns::at_most(b.length, way->mtu, of_way);
         if (fit != 0) b.ways[b.way_count++] = {way->macs, b.out_port[first], fit};
         b.going |= fit;
         return of_way;

@@ -72,7 +72,7 @@ Result<Lpm> Lpm::build(std::span<const LpmEntry> entries) {
                        (v6.empty() || out.v6_.build(v6, v6_root_bits(v6.size())));
     if (!built)
         return Error{"no memory for a table of " + std::to_string(entries.size()) + " prefixes"};
-    out.few_v4_ = few_of(v4);
+    if (FewPrefixes::kPays) out.few_v4_ = few_of(v4);
     return out;
 }
 

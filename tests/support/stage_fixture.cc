@@ -243,8 +243,13 @@ void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
     const bool whole = context_.dry_run || !shortcuts_;
     if (context_.account != nullptr) context_.account->open();  // what the test did is nobody's
     const auto before = tell_shortened_ ? copies(frames, n) : Copies{};
-    unsigned left = whole ? n : shortcut_.take(frames, n, port, allowed_, context_);
-    if (!whole) left = express_.take(frames, left, port, *pipeline_, context_);
+    Arrivals& in = express_.arrivals();
+    in.begin(frames, n, port);
+    if (!whole) {
+        shortcut_.take(in, allowed_, context_);
+        express_.take(*pipeline_, context_);
+    }
+    const unsigned left = in.gather();
     shortened_ += n - left;
     for (const auto& [frame, bytes] : before)
         if (std::find(frames, frames + left, frame) == frames + left) tell_shortened_(bytes);

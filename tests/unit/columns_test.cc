@@ -22,8 +22,9 @@ TEST(Columns, AtOnceAndPlaceByPlace) {
         Column<uint32_t> column;
         for (uint32_t& v : column) v = any_value();
         const uint32_t value = any_value();
-        ASSERT_EQ(equal(column, value), plain::equal(column, value));
-        ASSERT_EQ(at_most(column, value), plain::at_most(column, value));
+        const uint64_t asked = random_bits() | random_bits();
+        ASSERT_EQ(equal(column, value, asked), plain::equal(column, value, asked));
+        ASSERT_EQ(at_most(column, value, asked), plain::at_most(column, value, asked));
         Column<uint16_t> a{}, b{};
         const uint64_t which = random_bits() & random_bits();
         fill(a, which, 0xabcd);

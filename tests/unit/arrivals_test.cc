@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Frames read at once and one after the other are the same, and plain is only what parse takes;
 // over frames damaged at random, with the header's checksum put right again or not.
-#include "dataplane/express_read.h"
+#include "dataplane/arrivals.h"
 
 #include <gtest/gtest.h>
 
@@ -19,9 +19,9 @@ namespace {
 
 using test::Bytes;
 
-class ExpressRead : public testing::Test {
+class Reading : public testing::Test {
   protected:
-    ExpressRead() {
+    Reading() {
         test::test_eal();
         for (const char* text : test::kFrames) good_.push_back(test::frame_of(text));
         for (const char* text :
@@ -57,14 +57,18 @@ class ExpressRead : public testing::Test {
     unsigned plain_ = 0, odd_ = 0;
 };
 
-void ExpressRead::compare(rte_mbuf** frames, unsigned n) {
-    ExpressBurst a, b;
-    a.frames = b.frames = frames;
-    a.count = b.count = n;
-    const uint64_t plain = express::read(a, own_);
-    ASSERT_EQ(plain, express::read_one_by_one(b, own_));
+void Reading::compare(rte_mbuf** frames, unsigned n) {
+    Arrivals a, b;
+    a.begin(frames, n, 0);
+    b.begin(frames, n, 0);
+    a.read_at_once(own_);
+    b.read_one_by_one(own_);
+    const uint64_t plain = a.plain;
+    ASSERT_EQ(plain, b.plain);
     ASSERT_EQ(a.opening, b.opening);
-    ASSERT_EQ(a.padded & plain, b.padded & plain);
+    ASSERT_EQ(a.steady, b.steady);
+    ASSERT_EQ(a.padded, b.padded);
+    ASSERT_EQ(a.swapped, b.swapped);
     for (unsigned i = 0; i < n; ++i) {
         ASSERT_EQ(a.source[i], b.source[i]) << i;
         ASSERT_EQ(a.destination[i], b.destination[i]) << i;
@@ -73,19 +77,26 @@ void ExpressRead::compare(rte_mbuf** frames, unsigned n) {
             continue;
         }
         ++plain_;
+        EXPECT_EQ(parsed(frames[i]), net::are_plain(a.source[i], a.destination[i]));
         ASSERT_EQ(a.ports[i], b.ports[i]) << i;
         ASSERT_EQ(a.length[i], b.length[i]) << i;
         ASSERT_EQ(a.protocol[i], b.protocol[i]) << i;
         ASSERT_EQ(a.tcp_flags[i], b.tcp_flags[i]) << i;
         ASSERT_EQ(a.hop[i], b.hop[i]) << i;
-        EXPECT_EQ(parsed(frames[i]), net::are_plain(a.source[i], a.destination[i]));
+        ASSERT_EQ(a.first[i], b.first[i]) << i;
+        ASSERT_EQ(a.second[i], b.second[i]) << i;
+        ASSERT_EQ(a.ends[i], b.ends[i]) << i;
+        if (a.protocol[i] != net::kTcp) continue;
+        ASSERT_EQ(a.sequence[i], b.sequence[i]) << i;
+        ASSERT_EQ(a.acknowledgement[i], b.acknowledgement[i]) << i;
+        ASSERT_EQ(a.offset_window[i], b.offset_window[i]) << i;
     }
 }
 
-TEST_F(ExpressRead, TheSameAtOnceAndOneByOne) {
+TEST_F(Reading, TheSameAtOnceAndOneByOne) {
     for (unsigned round = 0; round < 3000; ++round) {
-        rte_mbuf* frames[ExpressBurst::kCapacity];
-        const unsigned n = 1 + random_() % ExpressBurst::kCapacity;
+        rte_mbuf* frames[Arrivals::kCapacity];
+        const unsigned n = 1 + random_() % Arrivals::kCapacity;
         for (unsigned i = 0; i < n; ++i) frames[i] = test::exact_frame(any());
         compare(frames, n);
         rte_pktmbuf_free_bulk(frames, n);
@@ -96,12 +107,11 @@ TEST_F(ExpressRead, TheSameAtOnceAndOneByOne) {
 }
 
 // What routers forward and what they do not, and both ends of every block.
-TEST(ExpressRoute, OrdinaryAddressesAtOnceAndOneByOne) {
+TEST(Route, OrdinaryAddressesAtOnceAndOneByOne) {
     const uint32_t edges[] = {0,          0x00ffffff, 0x01000000, 0x7effffff, 0x7f000000,
                               0x7fffffff, 0x80000000, 0xa9fdffff, 0xa9fe0000, 0xa9feffff,
                               0xa9ff0000, 0xdfffffff, 0xe0000000, 0xffffffff, 0x0a000001};
     ExpressBurst burst;
-    burst.count = 0;
     uint64_t good = 0, all = 0;
     const auto compare = [&] {
         const uint64_t bits = between_ordinary(burst);
@@ -114,7 +124,7 @@ TEST(ExpressRoute, OrdinaryAddressesAtOnceAndOneByOne) {
         for (const uint32_t destination : edges) {
             burst.source[burst.count] = source;
             burst.destination[burst.count++] = destination;
-            if (burst.count == ExpressBurst::kCapacity) compare();
+            if (burst.count == Arrivals::kCapacity) compare();
         }
     compare();
     EXPECT_EQ(all, 225u);
@@ -122,7 +132,7 @@ TEST(ExpressRoute, OrdinaryAddressesAtOnceAndOneByOne) {
 }
 
 // No own address may be missed, and few others are taken for one.
-TEST(ExpressRoute, OwnAddressesAtOnceAndOneByOne) {
+TEST(Route, OwnAddressesAtOnceAndOneByOne) {
     std::mt19937 random(3);
     PortPolicy port;
     for (unsigned i = 0; i < 6; ++i)
@@ -148,20 +158,22 @@ TEST(ExpressRoute, OwnAddressesAtOnceAndOneByOne) {
 }
 
 // A sender on the same machine leaves the sum of the addresses there for its NIC: parse completes.
-TEST_F(ExpressRead, LeavesUnfinishedChecksumsToParse) {
+TEST_F(Reading, LeavesUnfinishedChecksumsToParse) {
     Bytes frame = good_[0];
     rte_mbuf* whole = test::exact_frame(frame);
-    ExpressBurst burst;
-    burst.frames = &whole;
-    burst.count = 1;
-    EXPECT_EQ(express::read(burst, own_), 1u);
+    Arrivals burst;
+    burst.begin(&whole, 1, 0);
+    burst.read_at_once(own_);
+    EXPECT_EQ(burst.plain, 1u);
     const uint64_t pseudo =
         net::pseudo_header_sum(IpAddress::v4(burst.source[0]), IpAddress::v4(burst.destination[0]),
                                net::kTcp, burst.length[0] - 20);
     const uint16_t unfinished = net::checksum_fold(pseudo);
     std::memcpy(rte_pktmbuf_mtod_offset(whole, uint8_t*, 50), &unfinished, sizeof unfinished);
-    EXPECT_EQ(express::read(burst, own_), 0u);
-    EXPECT_EQ(express::read_one_by_one(burst, own_), 0u);
+    burst.read_at_once(own_);
+    EXPECT_EQ(burst.plain, 0u);
+    burst.read_one_by_one(own_);
+    EXPECT_EQ(burst.plain, 0u);
     rte_pktmbuf_free(whole);
 }
 

@@ -1,93 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "dataplane/express_read.h"
-
+// Reading arrivals at once: sixteen headers become columns of sixteen lanes.
 #include <algorithm>
 
+#include "dataplane/arrivals.h"
 #include "dataplane/lanes.h"
-#include "dataplane/net/checksum.h"
-#include "dataplane/net/headers.h"
-#include "dataplane/net/hop.h"
 #include "dataplane/shortcut_head.h"
-#include "dataplane/vlan.h"
 
-namespace ravelin::express {
-namespace {
-
-using shortcut::Opening;
-
-constexpr unsigned kIp = sizeof(net::Ethernet), kUpper = shortcut::kV4Offset;
-
-// False: not plain, and of the columns only the addresses are good.
-[[gnu::always_inline]] inline bool read_plain(const rte_mbuf& frame, const Opening& opening,
-                                              ExpressBurst& b, unsigned i) noexcept {
-    if (frame.nb_segs != 1 || frame.data_len < kUpper + sizeof(net::Udp)) return false;
-    const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
-    if (!opening.is_ours(at) || !Opening::is_v4(at)) return false;
-    const auto& ip = *reinterpret_cast<const net::Ipv4*>(at + kIp);
-    if (!shortcut::is_whole_v4(ip, frame.data_len) || ip.ttl <= 1) return false;
-    const uint32_t length = ip.total_length.host() - static_cast<uint32_t>(sizeof ip);
-    shortcut::UpperHead upper;
-    const uint64_t addresses = uint64_t{ip.source.raw()} + ip.destination.raw();
-    if (!shortcut::read_upper(at + kUpper, ip.protocol, length, upper) ||
-        shortcut::is_unfinished(upper, ip.protocol, length, addresses))
-        return false;
-    const auto& ports = *reinterpret_cast<const net::Udp*>(at + kUpper);  // TCP's stand there too
-    b.source[i] = ip.source.host();
-    b.destination[i] = ip.destination.host();
-    b.ports[i] = uint32_t{ports.source_port.host()} << 16 | ports.destination_port.host();
-    b.length[i] = ip.total_length.host();
-    b.protocol[i] = ip.protocol;
-    b.tcp_flags[i] = upper.flags;
-    net::Ipv4 further = ip;
-    net::count_hop(further);
-    std::memcpy(&b.hop[i], &further.ttl, sizeof b.hop[i]);
-    b.padded |= uint64_t{b.length[i] + kIp != frame.data_len} << i;
-    return true;
-}
-
-// Of a packet that is not plain: what may not overtake it. Without or with tags, as a priority is
-// one too. False: nobody knows what it has to do with, or it is ARP, which may change all ways.
-bool read_odd(const rte_mbuf& frame, uint32_t& source, uint32_t& destination) noexcept {
-    source = destination = 0;
-    const bool whole = frame.nb_segs == 1;
-    if (frame.data_len < kIp) return whole;
-    const auto* at = rte_pktmbuf_mtod(&frame, const uint8_t*);
-    const uint32_t tags = FrameTags::read(at, frame.data_len).length;
-    const uint16_t type = reinterpret_cast<const net::Ethernet*>(at + tags)->type.host();
-    if (type != net::kEtherIpv4) return type != net::kEtherArp;
-    if (frame.data_len < kUpper + tags) return whole;
-    const auto& ip = *reinterpret_cast<const net::Ipv4*>(at + tags + kIp);
-    source = ip.source.host();
-    destination = ip.destination.host();
-    return true;
-}
-bool read_odd(ExpressBurst& b, unsigned i) noexcept {
-    if (read_odd(*b.frames[i], b.source[i], b.destination[i])) [[likely]]
-        return true;
-    std::fill(b.source.begin() + i, b.source.end(), 0);
-    std::fill(b.destination.begin() + i, b.destination.end(), 0);
-    return false;
-}
-
-}  // namespace
-
-uint64_t read_one_by_one(ExpressBurst& b, const MacAddress& own) noexcept {
-    const Opening opening(own);
-    uint64_t plain = 0;
-    b.opening = b.padded = 0;
-    for (unsigned i = 0; i < b.count; ++i) {
-        if (read_plain(*b.frames[i], opening, b, i)) [[likely]] {
-            plain |= uint64_t{1} << i;
-            b.opening |= uint64_t{(b.tcp_flags[i] & net::kSyn) != 0} << i;
-        } else if (!read_odd(b, i)) {
-            break;
-        }
-    }
-    return plain;
-}
+namespace ravelin {
 
 #ifdef RAVELIN_LANES
 namespace {
+
+constexpr unsigned kIp = sizeof(net::Ethernet);
 
 using namespace lanes;
 
@@ -118,7 +42,10 @@ struct alignas(64) Record {
         kDestination,
         kPorts,
         kTcp,
-        kUdp
+        kUdp,
+        kSequence,
+        kAcknowledgement,
+        kWindow
     };
     uint32_t word[kLanes];
 };
@@ -134,7 +61,9 @@ alignas(64) constexpr int8_t kRecordBytes[64] = {
     37, 36, 35, 34,                                  // ports, host order
     46, 47, 50, 51,                                  // TCP: offset, flags, checksum
     39, 38, 40, 41,                                  // UDP: length, host order; checksum
-    kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo, kNo};
+    41, 40, 39, 38, 45, 44, 43, 42,                  // TCP: numbers, host order
+    49, 48, 46, kNo,                                 // window, host order; offset
+    kNo, kNo, kNo, kNo};
 
 // Words of sixteen records become columns of sixteen lanes.
 [[gnu::always_inline]] inline void turn(const Record* records, Lanes (&out)[kLanes]) noexcept {
@@ -184,7 +113,7 @@ struct Own {
 };
 
 // Of sixteen packets from `first` on, by their records and lengths; see read_plain().
-[[gnu::always_inline]] inline Which read_lanes(ExpressBurst& b, unsigned first, const Own& own,
+[[gnu::always_inline]] inline Which read_lanes(Arrivals& b, unsigned first, const Own& own,
                                                const Record* records,
                                                const uint32_t* lengths) noexcept {
     Lanes w[kLanes];
@@ -215,6 +144,19 @@ struct Own {
     const Lanes pseudo = add(addresses, add(left(protocol, 8), wire));
     good &= differ(fold(pseudo), checksum);
 
+    // As FlowKey::make() has the ends.
+    const Lanes ports = w[Record::kPorts], crossed = _mm512_rol_epi32(ports, 16);
+    const Lanes from = w[Record::kSource], to = w[Record::kDestination];
+    const Which after = more(from, to) | (equal(from, to) & more(ports, crossed));
+    store(&b.first[first], choose(after, from, to));
+    store(&b.second[first], choose(after, to, from));
+    store(&b.ends[first], choose(after, crossed, ports));
+    b.swapped |= uint64_t{after} << first;
+    store(&b.sequence[first], w[Record::kSequence]);
+    store(&b.acknowledgement[first], w[Record::kAcknowledgement]);
+    const Lanes offset = left(right(mask(w[Record::kWindow], 0xf00000), 20), 18);
+    store(&b.offset_window[first], _mm512_or_si512(offset, mask(w[Record::kWindow], 0xffff)));
+
     const Lanes turned = _mm512_set4_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203);
     store(&b.source[first], _mm512_shuffle_epi8(w[Record::kSource], turned));
     store(&b.destination[first], _mm512_shuffle_epi8(w[Record::kDestination], turned));
@@ -227,39 +169,40 @@ struct Own {
     store(&b.hop[first], one_hop_further(w[Record::kHeader2]));
     b.padded |= uint64_t{differ(add(total, all(kIp)), load(lengths))} << first;
     b.opening |= uint64_t{_mm512_test_epi32_mask(flags, all(net::kSyn))} << first;
+    b.steady |= uint64_t{udp | equal(mask(flags, shortcut::kTurns), all(net::kAck))} << first;
     return good;
 }
 
 }  // namespace
 
-uint64_t read(ExpressBurst& b, const MacAddress& mac) noexcept {
-    Record records[ExpressBurst::kCapacity];
-    alignas(64) uint32_t lengths[ExpressBurst::kCapacity];
-    for (unsigned i = 0; i < b.count; ++i) lengths[i] = look(*b.frames[i], records[i]);
+void Arrivals::read_at_once(const MacAddress& mac) noexcept {
+    Record records[kCapacity];
+    alignas(64) uint32_t lengths[kCapacity];
+    for (unsigned i = 0; i < count; ++i) lengths[i] = look(*frames[i], records[i]);
     // Lanes without a frame have a length of 0, and so nothing in them is plain.
-    const unsigned end = (b.count + kLanes - 1) / kLanes * kLanes;
-    for (unsigned i = b.count; i < end; ++i) {
+    const unsigned end = (count + kLanes - 1) / kLanes * kLanes;
+    for (unsigned i = count; i < end; ++i) {
         lengths[i] = 0;
         _mm512_store_si512(&records[i], _mm512_setzero_si512());
     }
     const Own own(mac);
-    uint64_t plain = 0;
-    b.opening = b.padded = 0;
+    plain = opening = steady = padded = swapped = 0;
     for (unsigned i = 0; i < end; i += kLanes)
-        plain |= uint64_t{read_lanes(b, i, own, &records[i], &lengths[i])} << i;
-    b.opening &= plain;
-    if (plain != b.all()) [[unlikely]]
-        for (uint64_t odd = b.all() & ~plain; odd != 0; odd &= odd - 1) {
-            const auto i = static_cast<unsigned>(__builtin_ctzll(odd));
-            if (read_odd(b, i)) continue;
-            const uint64_t before = (uint64_t{1} << i) - 1;
-            b.opening &= before;
-            return plain & before;
-        }
-    return plain;
+        plain |= uint64_t{read_lanes(*this, i, own, &records[i], &lengths[i])} << i;
+    for (uint64_t odd = all() & ~plain; odd != 0; odd &= odd - 1) {
+        const auto i = static_cast<unsigned>(__builtin_ctzll(odd));
+        if (read_odd(i)) [[likely]]
+            continue;
+        plain &= (uint64_t{1} << i) - 1;
+        break;
+    }
+    opening &= plain;
+    steady &= plain;
+    padded &= plain;
+    swapped &= plain;
 }
 #else
-uint64_t read(ExpressBurst& b, const MacAddress& own) noexcept { return read_one_by_one(b, own); }
+void Arrivals::read_at_once(const MacAddress& own) noexcept { read_one_by_one(own); }
 #endif
 
-}  // namespace ravelin::express
+}  // namespace ravelin
