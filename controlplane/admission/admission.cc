@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "controlplane/admission/wording.h"
 
 namespace ravelin::admission {
@@ -28,7 +30,8 @@ Decision Admission::judge(const Request& request) const {
     auto& [holds, parts, claim, time] = std::get<Resolved>(resolved);
     Reservation reservation{.request = request, .holds = std::move(holds)};
     if (parts.empty()) return reservation;
-    const Choice choice = choose(parts, time, rules_);
+    Effort effort{rules_.effort};
+    const Choice choice = choose(parts, time, rules_, effort);
     if (!choice.fits()) return refusal_of(request, parts, claim, time, choice);
     for (size_t i = 0; i < parts.size(); ++i) reservation.holds[claim[i]].time = choice.times[i];
     reservation.by = choice.by;
@@ -114,11 +117,13 @@ void Admission::forget(const std::string& principal) {
     entries_.erase(entry);
 }
 
-Nearest Admission::nearest(const Request& request) const {
+Nearest Admission::nearest(const Request& request, const Refusal& refusal) const {
     const auto resolved = resolve(request);
     const auto* known = std::get_if<Resolved>(&resolved);
     if (known == nullptr || known->parts.empty()) return {};
-    Nearest found = admission::nearest(known->parts, known->time, rules_);
+    const auto binding = std::ranges::find(known->claim, refusal.binding) - known->claim.begin();
+    Nearest found =
+        admission::nearest(known->parts, known->time, static_cast<size_t>(binding), rules_);
     if (found.time) *found.time += request.deadline - known->time;
     return found;
 }
@@ -130,8 +135,8 @@ std::string Admission::advice(const Request& request) const {
     if (refusal.kind == Refusal::Kind::kInvalid || refusal.kind == Refusal::Kind::kReference)
         return refusal.text;
     const Claim& binding = request.claims[refusal.binding];
-    return refusal.text +
-           nearest_text(nearest(request), request, books_[binding.resource].resource().name);
+    return refusal.text + nearest_text(nearest(request, refusal), request,
+                                       books_[binding.resource].resource().name);
 }
 
 const Reservation* Admission::find(const std::string& principal) const {

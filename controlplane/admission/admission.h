@@ -47,9 +47,9 @@ class Admission {
     /// Of a suspended one.
     Decision resume(const std::string& principal);
 
-    /// The nearest contracts of a request that decide() refused for rate, time or effort; time is
-    /// the whole deadline. Takes 100 decisions.
-    [[nodiscard]] Nearest nearest(const Request& request) const;
+    /// The nearest contracts of a request that decide() refused for rate, time or effort, as it
+    /// stands; time is the whole deadline. Takes as long as two decisions at most.
+    [[nodiscard]] Nearest nearest(const Request& request, const Refusal& refusal) const;
     /// Refusal and nearest contracts as an operator reads them.
     [[nodiscard]] std::string advice(const Request& request) const;
 

@@ -13,16 +13,6 @@ Nanoseconds sum_of(const Times& times) {
     return std::accumulate(times.begin(), times.end(), Nanoseconds{0});
 }
 
-Times relaxed(std::span<const Part> parts, const Times& least, Nanoseconds time,
-              const Rules& rules) {
-    if (sum_of(least) > time) return {};
-    std::vector<Load> loads;
-    loads.reserve(parts.size());
-    for (size_t i = 0; i < parts.size(); ++i)
-        loads.push_back(parts[i].book->load_of(parts[i].demand, least[i]));
-    return rules.relaxation(loads, time);
-}
-
 template <typename F>
 Times least_of(std::span<const Part> parts, const F& least) {
     Times times;
@@ -41,9 +31,8 @@ Times split(std::span<const Part> parts, const Times& least, const Times& paper,
 
 /// Exact least times instead of the outline's, the longest first, until all together fit.
 void ask_exact_test(std::span<const Part> parts, const Times& paper, Nanoseconds time,
-                    const Rules& rules, Choice& choice) {
+                    const Rules& rules, Effort& effort, Choice& choice) {
     choice.by = Test::kExact;
-    Effort effort{rules.effort};
     std::vector<size_t> order(parts.size());
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(),
@@ -71,7 +60,17 @@ void name_binding(std::span<const Part> parts, Choice& refused) {
 
 }  // namespace
 
-Choice choose(std::span<const Part> parts, Nanoseconds time, const Rules& rules) {
+Times relaxed(std::span<const Part> parts, const Times& least, Nanoseconds time,
+              const Rules& rules) {
+    if (sum_of(least) > time) return {};
+    std::vector<Load> loads;
+    loads.reserve(parts.size());
+    for (size_t i = 0; i < parts.size(); ++i)
+        loads.push_back(parts[i].book->load_of(parts[i].demand, least[i]));
+    return rules.relaxation(loads, time);
+}
+
+Choice choose(std::span<const Part> parts, Nanoseconds time, const Rules& rules, Effort& effort) {
     Choice choice;
     choice.least = least_of(
         parts, [&](const Part& part) { return part.book->paper_least(part.demand, time); });
@@ -83,7 +82,7 @@ Choice choose(std::span<const Part> parts, Nanoseconds time, const Rules& rules)
             parts, [&](const Part& part) { return part.book->outline_least(part.demand, time); });
         choice.times = split(parts, choice.least, paper, time, rules);
     }
-    if (rules.exact && !choice.fits()) ask_exact_test(parts, paper, time, rules, choice);
+    if (rules.exact && !choice.fits()) ask_exact_test(parts, paper, time, rules, effort, choice);
     if (!choice.fits()) name_binding(parts, choice);
     return choice;
 }

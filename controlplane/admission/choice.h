@@ -19,7 +19,7 @@ struct Rules {
     /// nor wake-up: for comparison, not for a box in service.
     bool exact = true;
     Relaxation relaxation = equal_utilisation;
-    int64_t effort = Effort::kDefault;  ///< of one decision
+    int64_t effort = Effort::kDefault;  ///< of one decision; and of all nearest contracts together
 };
 
 /// What a request asks of one resource; demand.deadline is what is to be found.
@@ -40,16 +40,29 @@ struct Choice {
 };
 
 /// Parts in the order of the path; time: ns for all of them together, > 0.
-Choice choose(std::span<const Part> parts, Nanoseconds time, const Rules& rules);
+/// What the exact test does is taken from `effort`: once that is spent, the outline decides alone.
+Choice choose(std::span<const Part> parts, Nanoseconds time, const Rules& rules, Effort& effort);
+/// Nothing where `least` leaves the criterion no split of `time`.
+std::vector<Nanoseconds> relaxed(std::span<const Part> parts, const std::vector<Nanoseconds>& least,
+                                 Nanoseconds time, const Rules& rules);
 
 /// The nearest that would fit, each with the rest as asked for; none: there is no such.
 struct Nearest {
     std::optional<Nanoseconds> time;    ///< the shortest
     std::optional<Nanoseconds> period;  ///< the shortest
     std::optional<Work> work;           ///< of the binding part, the most; units a packet
+    // The effort ran out: what stands above fits, but one still nearer may too.
+    bool perhaps_shorter = false;  ///< time
+    bool perhaps_faster = false;   ///< period
+    bool perhaps_more = false;     ///< work
+    [[nodiscard]] bool any() const { return time || period || work; }
+    [[nodiscard]] bool cut_short() const {
+        return perhaps_shorter || perhaps_faster || perhaps_more;
+    }
 };
 
-/// Of parts that choose() refused. Some 100 decisions: ask only when somebody wants to know.
-Nearest nearest(std::span<const Part> parts, Nanoseconds time, const Rules& rules);
+/// Of parts that choose() refused, by `binding`. Some 100 questions to the outline and, of the
+/// exact test, rules.effort at most.
+Nearest nearest(std::span<const Part> parts, Nanoseconds time, size_t binding, const Rules& rules);
 
 }  // namespace ravelin::admission

@@ -12,6 +12,7 @@ namespace ravelin::admission {
 namespace {
 
 constexpr Nanoseconds kNever = std::numeric_limits<Nanoseconds>::max();
+constexpr int64_t kSetUp = 60;  // what a walk costs before its first step, in demands looked at
 
 }  // namespace
 
@@ -104,6 +105,8 @@ DemandBound::Least DemandBound::least_deadline(const Demand& newcomer, const Sup
     if (supply.rate == 0 || !rates_.fits(supply.rate, newcomer.work, newcomer.period)) return {};
     const Nanoseconds least = least_alone(newcomer, supply, longest);
     if (least > longest) return {};
+    if (effort.left <= 0) return {.answer = Answer::kUndecided};
+    effort.left -= kSetUp * static_cast<int64_t>(deadline_.size() + 1);
     const Nanoseconds end = horizon(newcomer, supply, least, longest);
     if (end == kNever) return {.answer = Answer::kUndecided};
     return Walk(*this, newcomer, supply).run(std::max(end, least), least, longest, effort);

@@ -1,63 +1,128 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <numeric>
 
 #include "controlplane/admission/choice.h"
 
 namespace ravelin::admission {
 namespace {
 
-/// The least value in (refused, most] that fits; every greater one does.
-template <typename T, typename F>
-std::optional<T> least_that_fits(T refused, T most, const F& fits) {
-    if (refused >= most || !fits(most)) return {};
-    while (most - refused > 1) {
-        const T middle = refused + (most - refused) / 2;
-        (fits(middle) ? most : refused) = middle;
+constexpr int64_t kQuestions = 3;  // that the effort is divided among: time, period, work
+
+/// What a search may still ask of the exact test, and whether that was too little.
+struct Search {
+    std::span<const Part> parts;
+    Nanoseconds time;
+    const Rules& rules;
+    Effort effort = {};
+    bool cut_short = false;
+
+    /// One question more; what the ones before did not need is its own.
+    template <typename Question>
+    auto ask(const Question& question, bool& perhaps_nearer) {
+        effort.left = std::max<int64_t>(effort.left, 0) + rules.effort / kQuestions;
+        cut_short = false;
+        auto found = question();
+        perhaps_nearer = cut_short;
+        return found;
     }
-    return most;
+    bool fits(std::span<const Part> changed, bool exactly) {
+        Effort none{0};
+        const Choice choice = choose(changed, time, rules, exactly ? effort : none);
+        cut_short |= exactly && choice.undecided && !choice.fits();
+        return choice.fits();
+    }
+};
+
+/// The least value in (refused, most] that fits, if every greater one does. The outline finds one
+/// that is near and fits, in some 40 questions; below that the exact test, while it may.
+template <typename T, typename F>
+std::optional<T> least_that_fits(T refused, T most, Search& search, const F& change) {
+    if (refused >= most) return {};
+    T no = refused, yes = most;
+    const auto halve = [&](bool exactly) {
+        const T middle = no + (yes - no) / 2;
+        (search.fits(change(middle), exactly) ? yes : no) = middle;
+    };
+    if (search.fits(change(most), false))
+        while (yes - no > 1) halve(false);
+    else if (!search.fits(change(most), true))
+        return {};
+    for (no = refused; yes - no > 1 && search.effort.left > 0;) halve(true);
+    search.cut_short |= yes - no > 1;
+    return yes;
 }
 
-std::vector<Part> with_period(std::span<const Part> parts, Nanoseconds period) {
-    std::vector<Part> changed(parts.begin(), parts.end());
-    for (Part& part : changed) part.demand.period = period;
-    return changed;
+/// What each part needs, found by one walk each; of who cannot be found out about, what the outline
+/// says. Empty: one has not the rate, or no time is enough.
+std::vector<Nanoseconds> least_times(Search& search) {
+    std::vector<Nanoseconds> least;
+    for (const auto& [book, demand] : search.parts) {
+        if (!search.rules.exact) {
+            least.push_back(book->paper_least(demand, kLongestTime));
+        } else {
+            const auto walked = book->exact_least(demand, kLongestTime, search.effort);
+            const bool known = walked.answer != DemandBound::Answer::kUndecided;
+            search.cut_short |= !known;
+            if (walked.answer == DemandBound::Answer::kNever) return {};
+            least.push_back(known ? walked.deadline : book->outline_least(demand, kLongestTime));
+        }
+        if (least.back() > kLongestTime) return {};
+    }
+    return least;
 }
 
-/// Near where the answer must lie, so that few decisions are made: what the parts need, added up
-/// or, where the split is fixed, the most of them for each.
-std::optional<Nanoseconds> nearest_time(std::span<const Part> parts, Nanoseconds time,
-                                        const Rules& rules) {
-    const Choice wide = choose(parts, kLongestTime, rules);
-    if (!wide.fits()) return {};
-    const auto fits = [&](Nanoseconds each) { return choose(parts, each, rules).fits(); };
-    Nanoseconds sum = 0;
-    for (const Nanoseconds least : wide.least) sum += least;
-    if (wide.by != Test::kOutline && sum > time && fits(sum) && !fits(sum - 1)) return sum;
-    return least_that_fits(time, kLongestTime, fits);
+/// Least times do not depend on the deadline, so it is their sum or, where the criterion has no
+/// such split, the least for which it has one.
+std::optional<Nanoseconds> nearest_time(Search& search) {
+    const std::vector<Nanoseconds> least = least_times(search);
+    if (least.empty()) return {};
+    const auto splits = [&](Nanoseconds time) {
+        return !relaxed(search.parts, least, time, search.rules).empty();
+    };
+    Nanoseconds no = search.time, yes = std::accumulate(least.begin(), least.end(), Nanoseconds{0});
+    if (yes <= no || yes > kLongestTime) return {};
+    if (splits(yes)) return yes;
+    no = yes;
+    yes = kLongestTime;
+    if (no == yes || !splits(yes)) return {};
+    while (yes - no > 1) {
+        const Nanoseconds middle = no + (yes - no) / 2;
+        (splits(middle) ? yes : no) = middle;
+    }
+    return yes;
 }
 
-std::optional<Work> nearest_work(std::span<const Part> parts, Nanoseconds time, size_t binding,
-                                 const Rules& rules) {
-    std::vector<Part> changed(parts.begin(), parts.end());
-    const Work asked = parts[binding].demand.work;
-    const auto saved = least_that_fits<Work>(0, asked - 1, [&](Work less) {
-        changed[binding].demand.work = asked - less;
-        return choose(changed, time, rules).fits();
-    });
+std::optional<Nanoseconds> nearest_period(Search& search) {
+    std::vector<Part> changed(search.parts.begin(), search.parts.end());
+    const Demand& asked = search.parts.front().demand;
+    return least_that_fits(asked.period, kLongestTime / asked.burst, search,
+                           [&](Nanoseconds period) -> std::span<const Part> {
+                               for (Part& part : changed) part.demand.period = period;
+                               return changed;
+                           });
+}
+
+std::optional<Work> nearest_work(Search& search, size_t binding) {
+    std::vector<Part> changed(search.parts.begin(), search.parts.end());
+    const Work asked = changed[binding].demand.work;
+    const auto saved =
+        least_that_fits<Work>(0, asked - 1, search, [&](Work less) -> std::span<const Part> {
+            changed[binding].demand.work = asked - less;
+            return changed;
+        });
     if (!saved) return {};
     return asked - *saved;
 }
 
 }  // namespace
 
-Nearest nearest(std::span<const Part> parts, Nanoseconds time, const Rules& rules) {
-    const Choice refused = choose(parts, time, rules);
+Nearest nearest(std::span<const Part> parts, Nanoseconds time, size_t binding, const Rules& rules) {
+    Search search{.parts = parts, .time = time, .rules = rules, .effort = Effort{0}};
     Nearest found;
-    found.time = nearest_time(parts, time, rules);
-    found.period = least_that_fits(
-        parts.front().demand.period, kLongestTime / parts.front().demand.burst,
-        [&](Nanoseconds period) { return choose(with_period(parts, period), time, rules).fits(); });
-    found.work = nearest_work(parts, time, refused.binding, rules);
+    found.time = search.ask([&] { return nearest_time(search); }, found.perhaps_shorter);
+    found.period = search.ask([&] { return nearest_period(search); }, found.perhaps_faster);
+    found.work = search.ask([&] { return nearest_work(search, binding); }, found.perhaps_more);
     return found;
 }
 

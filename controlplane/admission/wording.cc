@@ -99,15 +99,21 @@ Refusal refusal_of(const Request& request, const std::vector<Part>& parts,
 
 std::string nearest_text(const Nearest& nearest, const Request& request,
                          const std::string& binding) {
-    if (!nearest.time && !nearest.period && !nearest.work)
-        return "; neither a longer deadline, nor a lower rate, nor less work there would fit";
+    if (!nearest.any())
+        return nearest.cut_short()
+                   ? "; what would fit could not be found out in time"
+                   : "; neither a longer deadline, nor a lower rate, nor less work there would fit";
     std::string text;
     if (nearest.time)
-        text += fmt::format("; with a deadline of {} it would fit", time_text(*nearest.time));
+        text += fmt::format("; with a deadline of {} it would fit{}", time_text(*nearest.time),
+                            nearest.perhaps_shorter ? ", perhaps with a shorter one" : "");
     if (nearest.period)
-        text += fmt::format("; with one packet in {} instead of {}", time_text(*nearest.period),
-                            time_text(request.period));
-    if (nearest.work) text += fmt::format("; with {} units a packet of {}", *nearest.work, binding);
+        text += fmt::format("; with one packet in {} instead of {}{}", time_text(*nearest.period),
+                            time_text(request.period),
+                            nearest.perhaps_faster ? ", perhaps in less" : "");
+    if (nearest.work)
+        text += fmt::format("; with {} units a packet of {}{}", *nearest.work, binding,
+                            nearest.perhaps_more ? ", perhaps with more" : "");
     return text;
 }
 

@@ -45,18 +45,22 @@ admission::Request request_of(const Reservation& wanted, admission::ResourceId l
 std::string nearest_text(const admission::Nearest& nearest, const Reservation& wanted) {
     std::string out;
     if (nearest.time)
-        out += fmt::format("; with a deadline of {} it would fit",
-                           admission::time_text(*nearest.time));
+        out += fmt::format("; with a deadline of {} it would fit{}",
+                           admission::time_text(*nearest.time),
+                           nearest.perhaps_shorter ? ", perhaps with a shorter one" : "");
     if (nearest.period && *nearest.period <= admission::kSecond)
         out +=
-            fmt::format("; at a rate of {}pps it would fit", admission::kSecond / *nearest.period);
+            fmt::format("; at a rate of {}pps it would fit{}", admission::kSecond / *nearest.period,
+                        nearest.perhaps_faster ? ", perhaps at a higher one" : "");
     const uint64_t heads = wanted.frame_bytes - wanted.bytes;
     if (nearest.work && *nearest.work >= kEthernet.on_wire(heads + 1))
-        out +=
-            fmt::format("; with {} bytes it would fit", *nearest.work - kEthernet.overhead - heads);
-    if (out.empty())
-        return "; neither a longer deadline, nor a lower rate, nor fewer bytes would fit";
-    return out;
+        out += fmt::format("; with {} bytes it would fit{}",
+                           *nearest.work - kEthernet.overhead - heads,
+                           nearest.perhaps_more ? ", perhaps with more" : "");
+    if (!out.empty()) return out;
+    return nearest.cut_short()
+               ? "; what would fit could not be found out in time"
+               : "; neither a longer deadline, nor a lower rate, nor fewer bytes would fit";
 }
 
 }  // namespace
@@ -134,7 +138,7 @@ Status Promises::admit(const Reservation& wanted) {
     const auto request = request_of(wanted, link.resource);
     const admission::Decision decision = admission_.reserve(request);
     if (const auto* refusal = std::get_if<admission::Refusal>(&decision)) {
-        admission::Nearest nearest = admission_.nearest(request);
+        admission::Nearest nearest = admission_.nearest(request, *refusal);
         Reservation longer = wanted;  // of which more may wait
         longer.contract.deadline_ns = static_cast<uint64_t>(nearest.time.value_or(0));
         aside = link.aside;

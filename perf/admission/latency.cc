@@ -40,8 +40,12 @@ void decide_one(const Admission& admission, const admission::Request& request, D
     if (const auto* reservation = std::get_if<admission::Reservation>(&decision))
         return watch.put(reservation->by == admission::Test::kExact ? seen.exact : seen.quick);
     watch.put(seen.refused);
-    const auto kind = std::get<admission::Refusal>(decision).kind;
-    seen.undecided += kind == admission::Refusal::Kind::kUndecided ? 1 : 0;
+    const auto& refusal = std::get<admission::Refusal>(decision);
+    seen.undecided += refusal.kind == admission::Refusal::Kind::kUndecided ? 1 : 0;
+    const admission::Nearest nearest = admission.nearest(request, refusal);
+    watch.put(seen.advised);
+    seen.perhaps_shorter += nearest.perhaps_shorter ? 1 : 0;
+    seen.perhaps_faster += nearest.perhaps_faster ? 1 : 0;
 }
 
 void reserve_one(Admission& admission, const admission::Request& request, Decisions& seen) {

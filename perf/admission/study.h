@@ -38,8 +38,10 @@ struct Timed {
 struct Decisions {
     Timed quick, exact;       ///< admitted by the outline; by the exact test, which it refused
     Timed refused, reserved;  ///< reserved: decided and entered
-    unsigned undecided = 0;   ///< refused because the effort ran out
-    size_t reservations = 0;  ///< there while they were timed
+    Timed advised;            ///< refused, and the nearest contracts that would fit found
+    unsigned perhaps_shorter = 0, perhaps_faster = 0;  ///< of these: not proven to be the nearest
+    unsigned undecided = 0;                            ///< refused because the effort ran out
+    size_t reservations = 0;                           ///< there while they were timed
 };
 
 /// `decisions` of them with about `count` reservations on two resources nearly full.

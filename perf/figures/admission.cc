@@ -182,11 +182,16 @@ void add_latency(const study::Decisions& seen, const std::string& kind, Report& 
     report.add(kind + "_outline_decision_p99", "us", p99(seen.quick), at_most(1000));
     report.add(kind + "_exact_decision_p99", "ms", quantile_of(far, 0.99) / 1000, at_most(100));
     report.add(kind + "_reserve_p99", "us", p99(seen.reserved));
-    report.data()["decisions"][kind].push_back({{"reservations", seen.reservations},
-                                                {"by_outline", seen.quick.cpu_us.size()},
-                                                {"by_exact_test", seen.exact.cpu_us.size()},
-                                                {"refused", seen.refused.cpu_us.size()},
-                                                {"undecided", seen.undecided}});
+    report.add(kind + "_refusal_with_nearest_median", "ms", median_of(seen.advised.cpu_us) / 1000);
+    report.add(kind + "_refusal_with_nearest_p99", "ms", p99(seen.advised) / 1000, at_most(200));
+    report.data()["decisions"][kind].push_back(
+        {{"reservations", seen.reservations},
+         {"by_outline", seen.quick.cpu_us.size()},
+         {"by_exact_test", seen.exact.cpu_us.size()},
+         {"refused", seen.refused.cpu_us.size()},
+         {"undecided", seen.undecided},
+         {"perhaps_a_shorter_deadline", seen.perhaps_shorter},
+         {"perhaps_a_higher_rate", seen.perhaps_faster}});
 }
 
 void run_latency(const Options& options, Report& report) {
