@@ -18,7 +18,9 @@ constexpr uint64_t kEachUs = 100, kAheadUs = 3 * (1522 + kOverhead);
 // What is let ahead of the wire before anybody waits is not shared out.
 constexpr size_t kSettled = 500;
 
-std::string address(unsigned net, unsigned host = 1) { return fmt::format("10.0.{}.{}", net, host); }
+std::string address(unsigned net, unsigned host = 1) {
+    return fmt::format("10.0.{}.{}", net, host);
+}
 
 class PacedSharesTest : public PacedLinkTest {
   protected:
@@ -91,7 +93,8 @@ TEST_F(PacedSharesTest, OneFourEightAndEightGetOneThreeThreeAndThree) {
 // An organisation of a hundred names, or one name with a hundred flows, gets what one flow gets.
 TEST_F(PacedSharesTest, AHundredTimesTheFlowsGainNothing) {
     constexpr unsigned kMany = 100, kTicks = 6'000;
-    std::string principals = "{name: single, prefixes: 10.0.0.0/24}, {name: crowd, prefixes: 10.0.1.0/24}";
+    std::string principals =
+        "{name: single, prefixes: 10.0.0.0/24}, {name: crowd, prefixes: 10.0.1.0/24}";
     for (unsigned i = 0; i < kMany; ++i)
         principals += fmt::format(", {{name: org/p{}, prefixes: {}/32}}", i, address(2, i));
     start(wire("rate: 8Mbit, queue: 8KB", principals));
