@@ -48,7 +48,7 @@ class Admission {
     Decision resume(const std::string& principal);
 
     /// The nearest contracts of a request that decide() refused for rate, time or effort, as it
-    /// stands; time is the whole deadline. Takes as long as two decisions at most.
+    /// stands; time is the whole deadline. Takes as long as three decisions at most.
     [[nodiscard]] Nearest nearest(const Request& request, const Refusal& refusal) const;
     /// Refusal and nearest contracts as an operator reads them.
     [[nodiscard]] std::string advice(const Request& request) const;

@@ -19,7 +19,7 @@ struct Rules {
     /// nor wake-up: for comparison, not for a box in service.
     bool exact = true;
     Relaxation relaxation = equal_utilisation;
-    int64_t effort = Effort::kDefault;  ///< of one decision; and of all nearest contracts together
+    int64_t effort = Effort::kDefault;  ///< of one decision; nearest contracts take two more
 };
 
 /// What a request asks of one resource; demand.deadline is what is to be found.
@@ -62,7 +62,7 @@ struct Nearest {
 };
 
 /// Of parts that choose() refused, by `binding`. Some 100 questions to the outline and, of the
-/// exact test, rules.effort at most.
+/// exact test, twice rules.effort at most.
 Nearest nearest(std::span<const Part> parts, Nanoseconds time, size_t binding, const Rules& rules);
 
 }  // namespace ravelin::admission

@@ -7,28 +7,37 @@
 namespace ravelin::admission {
 namespace {
 
-constexpr int64_t kQuestions = 3;  // that the effort is divided among: time, period, work
+constexpr int64_t kDecisions = 2;  // whose effort it may take
 
 /// What a search may still ask of the exact test, and whether that was too little.
 struct Search {
     std::span<const Part> parts;
     Nanoseconds time;
     const Rules& rules;
-    Effort effort = {};
+    Effort effort;
     bool cut_short = false;
 
-    /// One question more; what the ones before did not need is its own.
     template <typename Question>
     auto ask(const Question& question, bool& perhaps_nearer) {
-        effort.left = std::max<int64_t>(effort.left, 0) + rules.effort / kQuestions;
         cut_short = false;
         auto found = question();
         perhaps_nearer = cut_short;
         return found;
     }
+    /// What one decision may take of it: no more, for what fits must be found to by another.
+    template <typename Decide>
+    auto within_one(const Decide& decide) {
+        const int64_t most = std::min(std::max<int64_t>(effort.left, 0), rules.effort);
+        Effort one{most};
+        auto out = decide(one);
+        effort.left -= most - one.left;
+        return out;
+    }
     bool fits(std::span<const Part> changed, bool exactly) {
         Effort none{0};
-        const Choice choice = choose(changed, time, rules, exactly ? effort : none);
+        const Choice choice =
+            exactly ? within_one([&](Effort& one) { return choose(changed, time, rules, one); })
+                    : choose(changed, time, rules, none);
         cut_short |= exactly && choice.undecided && !choice.fits();
         return choice.fits();
     }
@@ -55,13 +64,13 @@ std::optional<T> least_that_fits(T refused, T most, Search& search, const F& cha
 
 /// What each part needs, found by one walk each; of who cannot be found out about, what the outline
 /// says. Empty: one has not the rate, or no time is enough.
-std::vector<Nanoseconds> least_times(Search& search) {
+std::vector<Nanoseconds> least_times(Search& search, Effort& effort) {
     std::vector<Nanoseconds> least;
     for (const auto& [book, demand] : search.parts) {
         if (!search.rules.exact) {
             least.push_back(book->paper_least(demand, kLongestTime));
         } else {
-            const auto walked = book->exact_least(demand, kLongestTime, search.effort);
+            const auto walked = book->exact_least(demand, kLongestTime, effort);
             const bool known = walked.answer != DemandBound::Answer::kUndecided;
             search.cut_short |= !known;
             if (walked.answer == DemandBound::Answer::kNever) return {};
@@ -75,7 +84,8 @@ std::vector<Nanoseconds> least_times(Search& search) {
 /// Least times do not depend on the deadline, so it is their sum or, where the criterion has no
 /// such split, the least for which it has one.
 std::optional<Nanoseconds> nearest_time(Search& search) {
-    const std::vector<Nanoseconds> least = least_times(search);
+    const std::vector<Nanoseconds> least =
+        search.within_one([&](Effort& one) { return least_times(search, one); });
     if (least.empty()) return {};
     const auto splits = [&](Nanoseconds time) {
         return !relaxed(search.parts, least, time, search.rules).empty();
@@ -118,7 +128,8 @@ std::optional<Work> nearest_work(Search& search, size_t binding) {
 }  // namespace
 
 Nearest nearest(std::span<const Part> parts, Nanoseconds time, size_t binding, const Rules& rules) {
-    Search search{.parts = parts, .time = time, .rules = rules, .effort = Effort{0}};
+    Search search{
+        .parts = parts, .time = time, .rules = rules, .effort = Effort{kDecisions * rules.effort}};
     Nearest found;
     found.time = search.ask([&] { return nearest_time(search); }, found.perhaps_shorter);
     found.period = search.ask([&] { return nearest_period(search); }, found.perhaps_faster);
