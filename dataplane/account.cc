@@ -6,6 +6,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
+#include "dataplane/transmitter.h"
 
 namespace ravelin {
 
@@ -79,7 +80,7 @@ void Account::divide(Runs& of) noexcept {
     of.taken = of.packets = 0;
 }
 
-unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n,
+unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n, PortId port,
                            WorkerContext& context) noexcept {
     constexpr uint32_t kEthernet = sizeof(net::Ethernet);
     const PrincipalId first = charged_to(*frames[0]);
@@ -90,9 +91,10 @@ unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n,
         bytes += frames[i]->pkt_len;
     }
     bytes -= n * kEthernet;
+    const bool asked = caps_.any() && !context.transmitter->is_paced(port);
     if (differ == 0) {
         note(kind, first, n, bytes);
-        if (!caps_.any() || caps_.take_all(first, bytes, context.now.ns)) return n;
+        if (!asked || caps_.take_all(first, bytes, context.now.ns)) return n;
     } else {
         Runs& of = runs_[kind];
         if (of.taken + n > Runs::kMost) [[unlikely]]
@@ -105,7 +107,7 @@ unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n,
         of.taken += n;
         of.packets += n;
     }
-    return caps_.any() ? police(frames, n, context) : n;
+    return asked ? police(frames, n, context) : n;
 }
 
 // What is dropped has come as far as the rest.

@@ -81,7 +81,8 @@ class Account {
     enum Kind : unsigned { kByShortcut, kByExpress, kDropped, kKinds };
     /// Frames ready to leave, at most kArrivals, that charge() has said of whose they are. Those
     /// beyond a cap are dropped; how many are left, at the front.
-    unsigned leave_by(Kind kind, rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept;
+    unsigned leave_by(Kind kind, rte_mbuf** frames, unsigned n, PortId port,
+                      WorkerContext& context) noexcept;
     /// A packet that the express drops.
     void drop(PrincipalId id, uint32_t bytes) noexcept {
         note(kDropped, id, 1, bytes);

@@ -105,7 +105,7 @@ void Express::charge_all(Account& account) noexcept {
 // Frames that go out by one port.
 inline void Express::leave_by(PortId port, unsigned count, WorkerContext& context) noexcept {
     if (context.account != nullptr) [[unlikely]]
-        count = context.account->leave_by(Account::kByExpress, gone_.data(), count, context);
+        count = context.account->leave_by(Account::kByExpress, gone_.data(), count, port, context);
     else if (!context.transmitter->is_direct(port))
         for (unsigned i = 0; i < count; ++i) charge(*gone_[i], sched::kCorePrincipal);
     context.transmitter->send(gone_.data(), count, port, context);

@@ -18,7 +18,7 @@ using sched::Refusal;
 // What may be on its way to the wire: four frames, so that it never runs dry between two turns, and
 // at high rates what it carries in the time that a worker may be kept from its turns.
 constexpr uint64_t kFramesAhead = 4, kTurnsAhead = 10'000;  // 100 us
-constexpr uint64_t kMarkedPart = 4;
+constexpr uint64_t kMarkedPart = 4, kCapQueueNs = 40'000'000, kCapQueueFrames = 32;
 // Of the rate, what the box's own frames may have before everybody else; they are small, and so
 // many may wait.
 constexpr uint64_t kBoxPart = 20, kBoxWork = 256, kBoxPeriods = 30, kNsPerSecond = 1'000'000'000;
@@ -44,6 +44,9 @@ LinkScheduler::Config config_of(const LinkPlan& plan) {
     out.packets = out.queue_packets = plan.frames;
     out.queue_bytes = plan.queue_bytes;
     out.mark_bytes = plan.queue_bytes / kMarkedPart;
+    // As a port of that rate has if it says nothing.
+    out.cap_queue_ns = kCapQueueNs;
+    out.cap_queue_least = kCapQueueFrames * plan.most_frame;
     out.drop_stale = false;  // frames have no deadlines of their own, so it releases none
     return out;
 }

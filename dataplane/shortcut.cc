@@ -75,7 +75,7 @@ struct Shortcut::Passing {
     void send() noexcept {
         if (count == 0) return;
         if (context.account != nullptr) [[unlikely]]
-            count = context.account->leave_by(Account::kByShortcut, frames, count, context);
+            count = context.account->leave_by(Account::kByShortcut, frames, count, port, context);
         context.transmitter->send(frames, count, port, context);
         count = 0;
     }

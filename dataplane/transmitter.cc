@@ -36,8 +36,8 @@ Transmitter::Transmitter(std::vector<TxRoute> routes, WorkerId self)
     : routes_(std::move(routes)), exits_(routes_.size()), queues_(routes_.size()), self_(self) {
     served_.reserve(routes_.size());
     for (size_t port = 0; port < routes_.size(); ++port)
-        exits_[port] = {routes_[port].owner == self && routes_[port].parent == kNoPort,
-                        routes_[port].owner};
+        exits_[port] = {.direct = routes_[port].owner == self && routes_[port].parent == kNoPort,
+                        .owner = routes_[port].owner};
 }
 
 inline void Transmitter::push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
@@ -163,6 +163,7 @@ void Transmitter::pace(const PacedPorts* paced, WorkerContext& context) noexcept
         const PortId carrier = route.parent == kNoPort || route.tunnel ? port : route.parent;
         PacedLink* link = paced == nullptr ? nullptr : paced->link(carrier);
         Exit& exit = exits_[i];
+        exit.paced = link != nullptr;
         exit.owner = link == nullptr ? route.owner : routes_[carrier].pacer;
         serve(port, carrier == port && exit.owner == self_ ? link : nullptr, context);
         exit.direct = exit.owner == self_ && route.parent == kNoPort && exit.link == nullptr;

@@ -37,6 +37,11 @@ class Transmitter {
     /// Whether frames for `port` go into this worker's queue as they are. Where they do not,
     /// charge() says whose they are.
     [[nodiscard]] bool is_direct(PortId port) const { return exits_[port].direct; }
+    /// Whether a link orders what leaves by `port`, this worker's or another's: there caps on
+    /// bandwidth are kept, and nobody need be asked before.
+    [[nodiscard]] bool is_paced(PortId port) const {
+        return port < exits_.size() && exits_[port].paced;
+    }
     /// Queues frames for `port`. Takes them.
     void send(rte_mbuf* const* frames, unsigned n, PortId port, WorkerContext& context) noexcept;
     void send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
@@ -60,6 +65,7 @@ class Transmitter {
     /// Where frames for a port go under the policy in force.
     struct Exit {
         bool direct = true;
+        bool paced = false;
         WorkerId owner = 0;         ///< who sends them
         PacedLink* link = nullptr;  ///< that this worker serves; null: none
     };

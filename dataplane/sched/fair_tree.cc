@@ -179,4 +179,10 @@ void FairTree::charge_caps(PrincipalId id, uint64_t cost, uint64_t now) noexcept
         if (nodes_[node].cap.limited()) nodes_[node].cap.take(now, cost);
 }
 
+void FairTree::go_on(PrincipalId id, const FairTree& before) noexcept {
+    Pace& cap = nodes_[top_node(id)].cap;
+    const Pace& was = before.nodes_[before.top_node(id)].cap;
+    if (cap.limited() && cap.rate() == was.rate()) cap.begin(was.busy_until());
+}
+
 }  // namespace ravelin::sched

@@ -40,6 +40,9 @@ class FairTree {
     void charge(uint64_t cost, uint64_t now) noexcept;
     /// What a principal had by other right (its reservation): counts against caps only.
     void charge_caps(PrincipalId id, uint64_t cost, uint64_t now) noexcept;
+    /// In the place of `before`, where `id` is the same principal: a cap that is the same goes on
+    /// where it stood, so that who puts one tree in the place of another gives nobody a burst.
+    void go_on(PrincipalId id, const FairTree& before) noexcept;
     /// Members whose cap allows more again come back. pick() does it too.
     void unpark(uint64_t now) noexcept;
     /// When a parked member comes back at the earliest, ns; UINT64_MAX: none is parked.

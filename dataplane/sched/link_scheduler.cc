@@ -4,6 +4,11 @@
 #include <algorithm>
 
 namespace ravelin::sched {
+namespace {
+
+constexpr uint64_t kMarkedPart = 4, kMostBytes = UINT32_MAX, kSecond = 1'000'000'000;
+
+}  // namespace
 
 LinkScheduler::LinkScheduler(const PrincipalTable& principals, Usage& usage, const Config& config,
                              Release release, Marker marker, uint64_t now_ns)
@@ -23,13 +28,28 @@ LinkScheduler::LinkScheduler(const PrincipalTable& principals, Usage& usage, con
       queues_(principals.size()) {
     const uint64_t longest = config.most_frame + config.overhead;
     slack_ns_ = wire_.cost_ns(config.ring_bytes - std::min(config.ring_bytes, longest));
+    bound_queues(principals);
+}
+
+// A long queue behind a low cap would be delay and nothing else.
+void LinkScheduler::bound_queues(const PrincipalTable& principals) noexcept {
+    for (uint32_t i = 0; i < queues_.size(); ++i) {
+        uint64_t most = std::min(config_.queue_bytes, kMostBytes);
+        for (PrincipalId at{i}; at != kNoPrincipal && config_.cap_queue_ns != 0;
+             at = principals[at].parent)
+            if (const Wide cap = principals[at].caps.bytes_per_s; cap != 0)
+                most = std::min(
+                    most, std::max(static_cast<uint64_t>(cap * config_.cap_queue_ns / kSecond),
+                                   config_.cap_queue_least));
+        queues_[i].most = static_cast<uint32_t>(most);
+    }
 }
 
 inline Refusal LinkScheduler::admits(PrincipalId id, uint32_t bytes) const noexcept {
     const Queue& queue = queues_[index(id)];
     // An empty queue takes whatever is to be sent.
     if (queue.count >= config_.queue_packets ||
-        (queue.count != 0 && queue.bytes + bytes > config_.queue_bytes))
+        (queue.count != 0 && queue.bytes + bytes > queue.most))
         return Refusal::kQueueFull;
     if (queue.kept_free() != 0 && pool_.has_room(0, true)) return Refusal::kNone;
     return pool_.has_room(queue.count + aside_, false) ? Refusal::kNone : Refusal::kPoolFull;
@@ -43,13 +63,20 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
         return refusal;
     }
     const Queue& queue = queues_[index(id)];
-    if (config_.mark_bytes != 0 && queue.bytes >= config_.mark_bytes && marker_.call != nullptr &&
+    if (config_.mark_bytes != 0 && is_long(queue) && marker_.call != nullptr &&
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
     push(id,
          {.frame = frame, .arrival_ns = now, .deadline_ns = deadline_ns, .bytes = bytes, .next = 0},
          now);
     return Refusal::kNone;
+}
+
+// The shorter the queue may be, the earlier it is long.
+inline bool LinkScheduler::is_long(const Queue& queue) const noexcept {
+    const uint64_t bytes = queue.bytes;
+    return bytes >= config_.mark_bytes ||
+           (queue.most < config_.queue_bytes && bytes >= queue.most / kMarkedPart);
 }
 
 inline void LinkScheduler::push(PrincipalId id, const Queued& queued, uint64_t now) noexcept {
@@ -184,6 +211,7 @@ void* LinkScheduler::take(PrincipalId id) noexcept {
 
 void LinkScheduler::go_on(PrincipalId id, const LinkScheduler& before, uint64_t now) noexcept {
     if (servers_.admitted(id)) servers_.go_on(id, before.servers_, now);
+    shares_.go_on(id, before.shares_);
     if (before.usage_.get(id, Use::kPackets) + before.usage_.get(id, Use::kRejected) == 0) return;
     for (size_t i = 0; i < static_cast<size_t>(Use::kCount); ++i) {
         const auto use = static_cast<Use>(i);
@@ -213,6 +241,8 @@ void LinkScheduler::reserve(PrincipalId id, const Contract& contract, uint64_t n
     Queue& queue = queues_[index(id)];
     aside_ -= queue.kept_free();
     queue.own = packets_waiting(contract);
+    const uint64_t own_bytes = std::min(queue.own * contract.work, config_.queue_bytes);
+    queue.most = std::max(queue.most, static_cast<uint32_t>(std::min(own_bytes, kMostBytes)));
     aside_ += queue.kept_free();
     if (contract.work != 0 && !queue.empty()) arm(id, now);
 }

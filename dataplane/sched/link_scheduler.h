@@ -2,11 +2,11 @@
 // LinkScheduler: what a port sends next. Admitted principals by earliest deadline in bytes, each
 // within what it reserved; everybody else, and what the admitted send beyond that, in weighted
 // max-min fair shares over the hierarchy of principals, so that an organisation with a hundred
-// times the flows gains nothing (S63). Caps shape. The scheduler emulates a wire of the stated rate
-// and lets at most `ring_bytes` be on their way to it: that is how long a frame can wait behind
-// others that were chosen before it came. One owner worker a port: no locks, no allocation after
-// construction. All lengths are of frames; `overhead` is added to each for what the wire takes, and
-// contracts, shares and caps are in wire bytes.
+// times the flows gains nothing (S63). Caps shape, in wire bytes. The scheduler emulates a wire of
+// the stated rate and lets at most `ring_bytes` be on their way to it: that is how long a frame can
+// wait behind others that were chosen before it came. One owner worker a port: no locks, no
+// allocation after construction. All lengths are of frames; `overhead` is added to each for what
+// the wire takes, and contracts, shares and caps are in wire bytes.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -41,8 +41,12 @@ class LinkScheduler {
         uint64_t queue_bytes = 256 * 1518;  ///< the same in bytes
         uint64_t mark_bytes = 0;  ///< a queue longer than this has what comes marked; 0: none
         uint64_t cap_burst = 16 * 1518;
-        uint32_t ports = 1;      ///< a cap on bytes is divided among them
-        bool drop_stale = true;  ///< frames past their own deadline are dropped, not sent
+        // Who has a cap, of its own or from above, has so much of its queue: what the cap carries
+        // in that time, but for reservations.
+        uint64_t cap_queue_ns = 0;     ///< 0: all of it
+        uint64_t cap_queue_least = 0;  ///< bytes
+        uint32_t ports = 1;            ///< a cap on bytes is divided among them
+        bool drop_stale = true;        ///< frames past their own deadline are dropped, not sent
 
         /// Wire bytes of a frame of so many bytes.
         [[nodiscard]] constexpr uint64_t on_wire(uint64_t bytes) const {
@@ -89,12 +93,15 @@ class LinkScheduler {
     };
     struct Queue : Fifo {
         uint64_t bytes = 0;
-        uint32_t own = 0;  ///< packets that room is set aside for
+        uint32_t own = 0;   ///< packets that room is set aside for
+        uint32_t most = 0;  ///< bytes that may wait
         [[nodiscard]] uint32_t kept_free() const { return own > count ? own - count : 0; }
     };
     [[nodiscard]] uint64_t on_wire(const Queued& queued) const {
         return config_.on_wire(queued.bytes);
     }
+    void bound_queues(const PrincipalTable& principals) noexcept;
+    [[nodiscard]] bool is_long(const Queue& queue) const noexcept;
     [[nodiscard]] Refusal admits(PrincipalId id, uint32_t bytes) const noexcept;
     void push(PrincipalId id, const Queued& queued, uint64_t now) noexcept;
     [[nodiscard]] bool has_room(uint64_t now) const noexcept;

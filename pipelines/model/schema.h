@@ -176,7 +176,9 @@ inline constexpr std::array kPrincipalCapFields{
     Field{.name = "bandwidth",
           .type = Type::kRate,
           .help = "Most bits a second of IP packets, of both directions together; those beyond it "
-                  "are dropped. Each worker has an even share of it.",
+                  "are dropped. Each worker has an even share of it. At a port with a rate it "
+                  "shapes instead: packets wait, bits count as on the wire, and what leaves there "
+                  "has the cap to itself.",
           .minimum = 64'000,
           .maximum = 1'000'000'000'000},
     Field{.name = "flows",

@@ -3,7 +3,8 @@
 // the flow's principal, which the firewall found when it opened the flow: by the rule, else by the
 // originator's address, else by its port. So this stage stands behind `firewall`, and in pipelines
 // without one binds every packet by its own source. It drops what is beyond its principal's cap on
-// bandwidth; packets that take the shortcut or the express are asked there.
+// bandwidth and leaves by a port without a rate (at one with a rate the cap shapes, paced_link.h);
+// packets that take the shortcut or the express are asked there.
 //
 // Config: none; principals are declared at the top. Cost: a compare a packet; a table read for
 // those without a flow.
@@ -16,6 +17,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/express.h"
 #include "dataplane/stage.h"
+#include "dataplane/transmitter.h"
 #include "pipelines/stages/neighbour_messages.h"
 
 namespace ravelin::classify {
@@ -58,7 +60,8 @@ class Classify final : public Stage {
         for (unsigned i = 0; i < burst.count; ++i) {
             const PacketMeta& meta = burst.meta[i];
             if (burst.live(i) && !meta.has(PacketMeta::kLocalOrigin | PacketMeta::kArp) &&
-                !is_nd(meta) && !caps.take(meta.principal, meta.l3_total, context.now.ns))
+                !is_nd(meta) && !context.transmitter->is_paced(meta.out_port) &&
+                !caps.take(meta.principal, meta.l3_total, context.now.ns))
                 burst.drop(i, kDropOverCap);
         }
     }

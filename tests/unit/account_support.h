@@ -118,7 +118,7 @@ class Turns {
                 frames[n].pkt_len = kFrame;
                 charge(frames[n], id);
             }
-        if (n != 0) account.leave_by(Account::kByShortcut, at.data(), n, context_);
+        if (n != 0) account.leave_by(Account::kByShortcut, at.data(), n, 0, context_);
         Packets all = missed;
         for (const auto& each : talk) all.insert(each);
         spend({kPass, 0}, all);

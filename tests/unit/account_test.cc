@@ -115,7 +115,7 @@ TEST_F(AccountTest, ATurnOfVeryManyIsChargedOnTheWay) {
             charge(frames[i], PrincipalId{2 + i % 2});
         }
         now += 10'000;
-        turns.account.leave_by(Account::kByShortcut, at.data(), frames.size(), context);
+        turns.account.leave_by(Account::kByShortcut, at.data(), frames.size(), 0, context);
     }
     turns.account.close(true);
     EXPECT_EQ(turns.account.usage().get(kOther, Use::kPackets), 20 * limits::kArrivals);
@@ -141,8 +141,8 @@ TEST_F(AccountTest, APartOfEachKindFitsOnTopOfAFullTurn) {
         frame.pkt_len = kFrame;
         charge(frame, kTalker);
         rte_mbuf* at[] = {&frame};
-        turns.account.leave_by(Account::kByShortcut, at, 1, context);
-        turns.account.leave_by(Account::kByExpress, at, 1, context);
+        turns.account.leave_by(Account::kByShortcut, at, 1, 0, context);
+        turns.account.leave_by(Account::kByExpress, at, 1, 0, context);
         turns.account.drop(kOther, kL3);
         now += 10'000;
         turns.account.close(true);

@@ -11,6 +11,7 @@
 
 #include "dataplane/account.h"
 #include "dataplane/net/packet_text.h"
+#include "dataplane/paced_ports.h"
 #include "tests/support/stage_fixture.h"
 
 namespace ravelin::test {
@@ -154,6 +155,35 @@ TEST(Caps, AClockThatGoesRound) {
     EXPECT_FALSE(caps.take(id, 1, round + 400));
     EXPECT_TRUE(caps.take(id, 1, round + (uint64_t{1} << 55) + 1000)) << "a year later";
     EXPECT_FALSE(caps.take_all(id, UINT32_MAX, round + (uint64_t{1} << 55) + 1000));
+}
+
+// What leaves by a port with a rate waits there for its cap; by the way back, to a port without
+// one, it is dropped as before.
+TEST_P(CapsTest, APortWithARateShapesInstead) {
+    std::string yaml = config(GetParam());
+    yaml.insert(yaml.find(", addresses: 192.0.2.254/24"), ", rate: 1Gbit");
+    box_.apply(yaml);
+    box_.settle();
+    (void)box_.sent();
+    EXPECT_EQ(pass(1), 1u) << "judged by the policy that has the rate";
+    for (const bool shortcuts : {true, false}) {
+        box_.allow_shortcuts(shortcuts);
+        std::vector<Bytes> frames(25, frame("udp 10.1.0.1:1 > 192.0.2.1:9 len=972"));
+        const uint32_t waited = box_.policy().paced->link(1)->waiting();
+        const uint64_t shortened = box_.shortened();
+        box_.receive("lan", frames);
+        const auto sent = static_cast<uint32_t>(box_.sent().size());
+        EXPECT_EQ(box_.policy().paced->link(1)->waiting(), waited + 25 - sent);
+        EXPECT_GT(box_.policy().paced->link(1)->waiting(), waited + 5);
+        EXPECT_EQ(box_.shortened() - shortened, shortcuts ? 25u : 0u);
+    }
+    EXPECT_EQ(over(), 0u);
+    box_.allow_shortcuts(true);
+    box_.receive("wan",
+                 std::vector<Bytes>(60, frame("in=wan udp 192.0.2.1:9 > 10.1.0.1:1 len=972")));
+    if (std::string(GetParam()).find("stateful: false") == std::string::npos) {
+        EXPECT_EQ(over(), 60u - kBurst - 1) << "of the flow's principal, by a port without a rate";
+    }
 }
 
 TEST_P(CapsTest, WhoHasNoneIsNotAsked) {
