@@ -10,6 +10,7 @@
 #include "controlplane/kernel/kernel_side.h"
 #include "controlplane/link/supervisor.h"
 #include "controlplane/metrics/endpoint.h"
+#include "controlplane/metrics/other_principals.h"
 #include "controlplane/reservations/calibration.h"
 
 namespace ravelin::control {
@@ -77,6 +78,7 @@ class Daemon {
     uint64_t dataplane_started_ = 0;  // of the data plane last met
     bool first_config_tried_ = false, shutting_down_ = false;
     metrics::SharedSnapshot metrics_;
+    metrics::OtherPrincipals other_principals_;
     std::string metrics_address_;
     std::unique_ptr<metrics::MetricsEndpoint> metrics_endpoint_;
 };

@@ -46,6 +46,8 @@ metrics::Snapshot Daemon::metrics_now() {
     for (const model::PrincipalRecord& p : status.principals().principals())
         out.principals.push_back({p.name(), p.packets(), p.bytes(), p.drops(), p.flows(),
                                   static_cast<double>(p.cycles()) / hz});
+    other_principals_.count(out.principals);
+    out.reservations_not_kept = live_.uncovered();
     const model::LiveStatus& live = status.live();
     out.live = {
         {live.latency().begin(), live.latency().end()}, live.latency_sum_ns(), live.expired()};

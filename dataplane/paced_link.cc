@@ -6,6 +6,7 @@
 #include "dataplane/charge.h"
 #include "dataplane/congestion.h"
 #include "dataplane/engine_counters.h"
+#include "dataplane/idle.h"
 
 namespace ravelin {
 namespace {
@@ -15,13 +16,16 @@ using sched::PrincipalId;
 using sched::PrincipalTable;
 using sched::Refusal;
 
+constexpr uint64_t kNsPerSecond = 1'000'000'000;
 // What may be on its way to the wire: four frames, so that it never runs dry between two turns, and
-// at high rates what it carries in the time that a worker may be kept from its turns.
-constexpr uint64_t kFramesAhead = 4, kTurnsAhead = 10'000;  // 100 us
+// at high rates, beside the one that is chosen last, what it carries in the time that a worker may
+// be kept from its turns. A worker that sleeps between two frames wakes within that time, so a
+// backlog loses nothing by it however often it does.
+constexpr uint64_t kFramesAhead = 4, kTurnsAhead = kNsPerSecond / kLateToWakeNs;
 constexpr uint64_t kMarkedPart = 4, kCapQueueNs = 40'000'000, kCapQueueFrames = 32;
 // Of the rate, what the box's own frames may have before everybody else; they are small, and so
 // many may wait.
-constexpr uint64_t kBoxPart = 20, kBoxWork = 256, kBoxPeriods = 30, kNsPerSecond = 1'000'000'000;
+constexpr uint64_t kBoxPart = 20, kBoxWork = 256, kBoxPeriods = 30;
 
 const PrincipalTable& table_of(const std::shared_ptr<const Principals>& principals) {
     static const PrincipalTable nobody = std::move(*PrincipalTable::build({}));
@@ -40,7 +44,8 @@ LinkScheduler::Config config_of(const LinkPlan& plan) {
     LinkScheduler::Config out = kEthernet;
     out.rate = plan.rate / 8;
     out.most_frame = plan.most_frame;
-    out.ring_bytes = std::max(kFramesAhead * out.on_wire(plan.most_frame), out.rate / kTurnsAhead);
+    const uint64_t longest = out.on_wire(plan.most_frame);
+    out.ring_bytes = std::max(kFramesAhead * longest, out.rate / kTurnsAhead + longest);
     out.packets = out.queue_packets = plan.frames;
     out.queue_bytes = plan.queue_bytes;
     out.mark_bytes = plan.queue_bytes / kMarkedPart;

@@ -26,6 +26,17 @@ unsigned tags_of(const Node& config, const Node& port) {
     return vlan.find('.') == vlan.npos ? 1 : 2;
 }
 
+/// Tags that packets leave `carrier` with, at most, by it or by what stands on it: whatever way a
+/// principal's packets take they use one reservation.
+unsigned most_tags_of(const Node& config, size_t carrier) {
+    const auto& ports = config["ports"].items();
+    unsigned most = 0;
+    for (size_t i = 0; i < ports.size(); ++i)
+        if (!ports[i].has("vxlan") && carrier_of(config["ports"], i) == carrier)
+            most = std::max(most, tags_of(config, ports[i]));
+    return most;
+}
+
 /// The port with the rate that orders what leaves `out`.
 Result<size_t> scheduler_of(const Node& ports, const std::string& out) {
     const auto& all = ports.items();
@@ -57,12 +68,9 @@ Result<Reservation> reservation_of(const Node& node, const Node& config) {
     const auto carrier = scheduler_of(config["ports"], port);
     if (!carrier) return carrier.error();
     out.port = static_cast<PortId>(*carrier);
-    const auto& ports = config["ports"].items();
-    const auto named =
-        std::ranges::find(ports, port, [](const Node& p) { return p["name"].as_text(); });
     out.bytes = static_cast<uint64_t>(node["bytes"].as_integer());
     out.frame_bytes =
-        out.bytes + sizeof(net::Ethernet) + tags_of(config, *named) * sizeof(net::VlanTag);
+        out.bytes + sizeof(net::Ethernet) + most_tags_of(config, *carrier) * sizeof(net::VlanTag);
     out.contract.work = kEthernet.on_wire(out.frame_bytes);
     out.contract.period_ns = kSecond / static_cast<uint64_t>(node["rate"].as_integer());
     out.contract.deadline_ns = node.has("deadline")

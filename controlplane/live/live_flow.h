@@ -62,6 +62,8 @@ class LiveFlow {
     /// What the configuration in force and live reservations promise. After a change of the
     /// configuration it is made anew, else it costs what changes.
     Promises& promises();
+    /// Reservations that could not be promised any more when that was last asked.
+    [[nodiscard]] size_t uncovered() const { return uncovered_; }
     /// The live reservations that a configuration must leave room for, as a list: also one that the
     /// data plane was asked for and has not answered. It may have it, and carries it over.
     config::Node reserved();
@@ -119,6 +121,7 @@ class LiveFlow {
     std::optional<Promises> promises_;
     Version promises_of_;
     std::string told_uncovered_;
+    size_t uncovered_ = 0;
     std::set<std::string> left_out_;             // of the last sync: no link could take them then
     config::Node asked_ = config::Node::list();  // grants that the data plane has not answered
     static constexpr size_t kShortenAt = 1024;   // changes of rules

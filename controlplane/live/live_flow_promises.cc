@@ -37,6 +37,7 @@ void LiveFlow::tell_uncovered() {
         uncovered.empty() ? ""
                           : fmt::format("{} reservations cannot be promised any more, first {}",
                                         uncovered.size(), uncovered.begin()->second);
+    uncovered_ = uncovered.size();
     if (text != told_uncovered_ && !text.empty()) log_warning(text);
     told_uncovered_ = text;
 }

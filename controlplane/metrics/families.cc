@@ -131,6 +131,9 @@ void add_state(Scrape& scrape, const Snapshot& s, const CounterReader* reader) {
     scrape.gauge("ravelin_confirm_remaining_seconds",
                  "Seconds until an unconfirmed change rolls back; 0: nothing to confirm.", {},
                  std::max(0.0, as_double(s.confirm_deadline_unix_ms) / 1e3 - unix_seconds()));
+    scrape.gauge("ravelin_reservations_not_kept",
+                 "Reservations that were granted and that their links can no longer promise.", {},
+                 as_double(s.reservations_not_kept));
     scrape.counter("ravelin_log_lines_lost_total",
                    "Rule log lines lost in full rings or beyond the rate.", {},
                    as_double(s.log_lines_lost));

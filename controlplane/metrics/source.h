@@ -74,6 +74,7 @@ struct Snapshot {
     std::vector<PortState> ports;            ///< may stay empty
     std::vector<TableState> tables;          ///< may stay empty
     std::vector<PrincipalState> principals;  ///< may stay empty
+    uint64_t reservations_not_kept = 0;      ///< granted, and not to be promised any more
     LiveState live;
 };
 

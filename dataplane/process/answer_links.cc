@@ -46,6 +46,9 @@ void link(const PacedLink& link, model::PortStatus& out) {
     out.set_rate(link.plan().rate);
     out.set_queue_bytes(link.waiting_bytes());
     out.set_queue_frames(link.waiting());
+    // Its worker has not taken over yet what the one before counted: nothing instead of zeros,
+    // which would count as a beginning.
+    if (!link.attached()) return;
     for (const uint32_t shown : shown_of(link)) {
         model::LinkShare& share = *out.add_shares();
         const PrincipalId id{shown};

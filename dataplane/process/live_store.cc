@@ -147,6 +147,7 @@ Status PolicyStore::sync(const model::LiveChange& change, const Now& now) {
     (*next)->epoch = next_epoch();
     if (auto s = replace_current(std::move(*next)); !s) return s;
     live_rules_.forget();
+    synced_since_ = deadline_ns_ != 0;
     return ok_status();
 }
 

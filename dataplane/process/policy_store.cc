@@ -22,6 +22,7 @@ constexpr std::chrono::seconds kGrace{10};
 // want this CPU it gives it away for milliseconds.
 constexpr unsigned kEagerLooks = 500;
 constexpr std::chrono::microseconds kBetweenLooks{20};
+constexpr uint64_t kUnknownSerial = UINT64_MAX;  // no control plane has that one
 
 uint64_t available_bytes() {
     uint64_t kilobytes = 0;
@@ -108,6 +109,7 @@ Status PolicyStore::succeed(std::unique_ptr<PolicySnapshot> next, uint32_t confi
     }
     live_rules_.forget();
     previous_ = std::exchange(current_, std::move(next));
+    synced_since_ = false;
     reclaim_sets();
     rolled_back_from_ = 0;
     if (confirm_ms != 0)
@@ -182,6 +184,8 @@ Status PolicyStore::roll_back(const Now& now, const Paths& keep) {
     live_rules_.forget();
     rolled_back_from_ = from;
     deadline_ns_ = 0;
+    // Rules and reservations are those of before the sync, so another one has to come.
+    if (std::exchange(synced_since_, false)) live_.set_serial(kUnknownSerial);
     retired_.push_back(std::move(previous_));
     return ok_status();
 }

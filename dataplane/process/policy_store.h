@@ -115,7 +115,8 @@ class PolicyStore {
     std::optional<SharedSegment> epochs_;  // outlives the process, as the flows do that store them
     model::LiveStatus live_;
     LiveRules live_rules_;
-    bool judge_due_ = false;  // sets changed, and flows are not told to be judged anew
+    bool synced_since_ = false;  // while confirmation is awaited: previous_ knows nothing of it
+    bool judge_due_ = false;     // sets changed, and flows are not told to be judged anew
     uint64_t rules_changed_ns_ = 0, merge_began_ns_ = 0;
 };
 

@@ -12,7 +12,8 @@ constexpr char kSeparator = '/';
 /// Why `name` cannot be one; empty: it can.
 std::string fault_of(const std::string& name) {
     const std::string top = name.substr(0, name.find(kSeparator));
-    if (top == "core" || top == "idle") return "'" + top + "' is the engine's own";
+    for (const char* own : {"core", "idle", "box", "others"})  // in metrics and answers too
+        if (top == own) return "'" + top + "' is the engine's own";
     if (name.empty() || name.front() == kSeparator || name.back() == kSeparator ||
         name.find("//") != std::string::npos)
         return "a level of the name is empty, expected a name like org/web";

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "controlplane/metrics/families.h"
+#include "controlplane/metrics/other_principals.h"
 
 namespace ravelin::metrics {
 namespace {
@@ -53,6 +54,40 @@ TEST(LinkMetrics, OnlyPortsWithARateHaveThem) {
                             Pair("ravelin_link_rate_bits_per_second wan", 95'000'000),
                             Pair("ravelin_link_reserved_packets_total wan org", 6)));
     EXPECT_EQ(values(snapshot, "ravelin_port_link_up").size(), 2u);
+}
+
+TEST(LinkMetrics, ReservationsNotKeptAreCounted) {
+    Snapshot snapshot;
+    EXPECT_EQ(values(snapshot, "ravelin_reservations_").at("ravelin_reservations_not_kept"), 0);
+    snapshot.reservations_not_kept = 3;
+    EXPECT_EQ(values(snapshot, "ravelin_reservations_").at("ravelin_reservations_not_kept"), 3);
+}
+
+/// Packets of `others` as told, when the data plane says so of it beside these names.
+uint64_t told(OtherPrincipals& others, std::vector<PrincipalState> shown, uint64_t packets) {
+    shown.push_back({.name = "others", .packets = packets, .flows = packets % 7});
+    others.count(shown);
+    EXPECT_EQ(shown.back().flows, packets % 7) << "no counter";
+    return shown.back().packets;
+}
+
+TEST(OtherPrincipals, NeverFall) {
+    OtherPrincipals others;
+    const std::vector<PrincipalState> ab{{.name = "a"}, {.name = "b"}},
+        ac{{.name = "a"}, {.name = "c"}};
+    EXPECT_EQ(told(others, ab, 100), 100u);
+    EXPECT_EQ(told(others, ab, 130), 130u);
+    EXPECT_EQ(told(others, ac, 90), 130u) << "c has a series of its own now";
+    EXPECT_EQ(told(others, ac, 95), 135u);
+    EXPECT_EQ(told(others, ac, 40), 135u) << "one of them is gone, or the data plane is new";
+    EXPECT_EQ(told(others, ac, 41), 136u);
+    EXPECT_EQ(told(others, ab, 500), 136u) << "c is back with all it had";
+    EXPECT_EQ(told(others, ab, 510), 146u);
+    std::vector<PrincipalState> few{{.name = "a", .packets = 7}};
+    others.count(few);
+    EXPECT_EQ(few.back().packets, 7u);
+    EXPECT_EQ(told(others, ab, 600), 146u);
+    EXPECT_EQ(told(others, ab, 601), 147u);
 }
 
 }  // namespace

@@ -44,7 +44,9 @@ TEST(SchedPrincipals, RefusesWhatCannotBe) {
     EXPECT_NE(fault_of({{.name = ""}}).find("empty"), std::string::npos);
     EXPECT_NE(fault_of({{.name = "a//b"}}).find("a level of the name is empty"), std::string::npos);
     EXPECT_NE(fault_of({{.name = "a/b/c/d/e"}}).find("more than 4 levels"), std::string::npos);
-    EXPECT_NE(fault_of({{.name = "core/x"}}).find("the engine's own"), std::string::npos);
+    for (const char* own : {"core/x", "idle", "box", "others", "others/x"})
+        EXPECT_NE(fault_of({{.name = own}}).find("the engine's own"), std::string::npos) << own;
+    EXPECT_EQ(fault_of({{.name = "a/others"}, {.name = "boxes"}}), "");
     EXPECT_NE(fault_of({{.name = "a", .weight = 1001}}).find("at most 1000"), std::string::npos);
     EXPECT_EQ(fault_of({{.name = "a/b/c/d"}, {.name = "a", .weight = 0}}), "");
 }

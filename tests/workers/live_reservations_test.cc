@@ -132,6 +132,34 @@ TEST_F(LiveReservations, OutliveGenerationsAndAreAsASyncSays) {
     EXPECT_EQ(period_of("b"), 4'000'000u);
 }
 
+// What is rolled back to is of before the sync: nobody may take it for what the sync said.
+TEST_F(LiveReservations, ARollbackBehindASyncAsksForAnother) {
+    PolicyStore& store = box_.store();
+    ASSERT_TRUE(reserve("a", 1000).ok());
+    box_.apply(configuration(), 60'000);
+    auto sync = fresh(store.live().serial() + 1);
+    sync.set_sync(true);
+    grant(sync, "b", 250);
+    ASSERT_TRUE(store.change(sync, Now::read(), 0).ok());
+    const uint64_t synced = store.live().serial();
+    EXPECT_EQ(period_of("b"), 4'000'000u);
+    ASSERT_TRUE(store.roll_back(Now::read()).ok());
+    EXPECT_EQ(period_of("b"), 0u);
+    EXPECT_NE(store.live().serial(), synced);
+    auto next = fresh(synced + 1);
+    grant(next, "a", 10, "lan");
+    EXPECT_FALSE(store.change(next, Now::read(), 0).ok()) << "it builds on what is not there";
+    sync.set_generation(store.current()->generation);
+    ASSERT_TRUE(store.change(sync, Now::read(), 0).ok());
+    EXPECT_EQ(period_of("a"), 0u);
+    EXPECT_EQ(period_of("b"), 4'000'000u);
+    EXPECT_EQ(store.live().serial(), synced);
+    // Without a sync in between the serial stands.
+    box_.apply(configuration(), 60'000);
+    ASSERT_TRUE(store.roll_back(Now::read()).ok());
+    EXPECT_EQ(store.live().serial(), synced);
+}
+
 TEST_F(LiveReservations, ChangeUnderTrafficWithoutALoss) {
     rte_mempool* pool = rte_pktmbuf_pool_create("traffic", 4095, 0, sizeof(PacketMeta),
                                                 RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
