@@ -97,6 +97,17 @@ class Account {
         usage_.add(sched::kCorePrincipal, sched::Use::kPackets, packets);
         usage_.add(sched::kCorePrincipal, sched::Use::kDrops, packets);
     }
+    /// A function ran for `id`: what it took is no part of what the turn is divided by.
+    void ran(PrincipalId id, uint64_t cycles) noexcept {
+        usage_.add(id, sched::Use::kCycles, cycles);
+        opened_ += cycles;
+        lap_ += cycles;
+    }
+    /// A received packet that ends behind the pipeline's back, dropped.
+    void end(const PacketMeta& meta) noexcept {
+        count(payer(meta), meta);
+        count_drop(meta);
+    }
     /// A packet that was counted before is dropped after all.
     void count_drop(const PacketMeta& meta) noexcept {
         if (!meta.has(PacketMeta::kLocalOrigin)) usage_.add(payer(meta), sched::Use::kDrops);
@@ -123,8 +134,9 @@ class Account {
         return nobody ? sched::kCorePrincipal : meta.principal;
     }
 
-  private:
     static uint64_t tsc() noexcept { return rte_rdtsc(); }
+
+  private:
     void calibrate() noexcept;
     void charge(uint64_t cycles, uint64_t own) noexcept;
     void charge_so_far() noexcept;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "dataplane/functions.h"
 #include "dataplane/paced_ports.h"
 #include "dataplane/stage.h"
 
@@ -151,6 +152,10 @@ Result<std::unique_ptr<PolicySnapshot>> build_policy(uint64_t generation,
         read_paced_ports(config, facts, *snapshot, previous != nullptr ? previous->paced : nullptr);
     if (!paced) return std::move(paced.error());
     snapshot->paced = std::move(*paced);
+    auto functions = read_functions(config, facts, *snapshot,
+                                    previous != nullptr ? previous->functions : nullptr);
+    if (!functions) return std::move(functions.error());
+    snapshot->functions = std::move(*functions);
     if (auto s = add_sets(*snapshot, config["sets"], previous); !s) return std::move(s.error());
     StageRegistry& registry = StageRegistry::get();
     const auto& pipeline = config["pipeline"].items();

@@ -10,6 +10,7 @@
 namespace ravelin {
 
 class PrincipalFlows;
+class InvocationKeeper;
 class LinkKeeper;
 
 /// What a policy cannot know by itself: the MAC each running port really has (index = PortId), and
@@ -20,6 +21,8 @@ struct PortFacts {
     PrincipalFlows* principal_flows = nullptr;
     /// Who keeps what sends at the rate of a port; null as above.
     LinkKeeper* links = nullptr;
+    /// Who keeps what waits for functions; null as above.
+    InvocationKeeper* invocations = nullptr;
 };
 
 /// Whether this entry of `ports` is a device, not something that stands on another port.

@@ -17,6 +17,7 @@
 
 namespace ravelin {
 
+struct Functions;
 struct PacedPorts;
 
 /// A stage's compiled configuration: tables, limits. Immutable, shared by all workers and, where
@@ -102,6 +103,8 @@ struct PolicySnapshot {
     std::shared_ptr<const Principals> principals;
     /// What sends at the rate of a port (dataplane/paced_ports.h); null: no port has one.
     std::shared_ptr<const PacedPorts> paced;
+    /// What the principals' packets are given to (dataplane/functions.h); null: none are declared.
+    std::shared_ptr<const Functions> functions;
     /// Live sets by name. Their elements are shared with every snapshot that declares them alike.
     std::vector<std::shared_ptr<LiveSet>> sets;
 

@@ -33,6 +33,7 @@ class Shortcut;
 struct ExpressBurst;
 struct LostFrames;
 class Account;
+class Invocations;
 class Version;
 
 /// A drop or counter a stage declares: its name within the stage, one help sentence.
@@ -64,6 +65,7 @@ struct WorkerContext {
     const Version* learned_version = nullptr;  ///< of `learned`
     Shortcut* shortcut = nullptr;              ///< null: nobody takes one
     Account* account = nullptr;                ///< null: no principals are declared, or a dry run
+    Invocations* invocations = nullptr;        ///< null: no functions are declared, or a dry run
     /// explain: decide as always, but change nothing: no flow, no counter, no reply, no hold.
     bool dry_run = false;
 

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <utility>
 
+#include "dataplane/functions.h"
 #include "dataplane/idle.h"
 #include "dataplane/kernel_path.h"
 
@@ -115,6 +116,9 @@ void Worker::turn() noexcept {
         open_account();
     if (charges) [[unlikely]]
         context_.account->caps().follow(*context_.policy->principals, context_.now.ns);
+    const Functions* const functions = context_.policy->functions.get();
+    if ((functions == nullptr ? 0 : functions->serial) != functions_) [[unlikely]]
+        functions_ = follow_functions(context_);
     run_command();
     lap(Account::kTurn, 0);
     unsigned moved = receive();
@@ -127,7 +131,9 @@ void Worker::turn() noexcept {
     lap(Account::kTurn, 0);
     transmitter_.flush(context_);
     finish(moved);
-    if (moved != 0)
+    if (context_.invocations != nullptr) [[unlikely]]
+        run_function(moved != 0);
+    if (last_turn_moved_)
         empty_turns_ = 0;
     else if (adaptive_ && ++empty_turns_ > kSpinTurns)
         rest();
@@ -246,6 +252,17 @@ void Worker::finish(unsigned moved) noexcept {
     last_turn_moved_ = moved != 0;
 }
 
+// Application work: one run, behind all core work of the turn and what that sends. Its packets
+// leave at once.
+void Worker::run_function(bool core) noexcept {
+    if (context_.invocations->run(pipeline_, context_, clock_, cycles_, core) == 0) return;
+    run_emitted();
+    context_.give_up(handoff_.flush());
+    transmitter_.flush(context_);
+    if (context_.account != nullptr) context_.account->close(true);
+    last_turn_moved_ = true;
+}
+
 // The policy has principals now, or none any more.
 void Worker::open_account() noexcept {
     context_.account = context_.account == nullptr ? account_.get() : nullptr;
@@ -259,7 +276,9 @@ void Worker::rest() noexcept {
     const long scaled = static_cast<long>(empty_turns_ - kSpinTurns) * kShortestSleepNs;
     // A frame that waits for its port's rate is not slept past, and one that is due soon is waited
     // for awake: no sleep is as short as that.
-    const uint64_t due = transmitter_.wake_at(context_.now.ns);
+    uint64_t due = transmitter_.wake_at(context_.now.ns);
+    if (context_.invocations != nullptr)
+        due = std::min(due, context_.invocations->wake_at(context_.now.ns));
     const uint64_t wait = due > context_.now.ns ? due - context_.now.ns : 0;
     if (wait < uint64_t{kShortestSleepNs}) return;
     const timespec longest{

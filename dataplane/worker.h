@@ -98,9 +98,11 @@ class Worker {
     [[nodiscard]] size_t flow_memory() const { return flows_->memory_bytes(); }
     [[nodiscard]] uint32_t flow_capacity() const { return flows_->capacity(); }
     [[nodiscard]] const Shortcut& shortcut() const { return shortcut_; }
+    /// For who turns it by hand, before a policy with principals: what cycles are counted by.
+    void count_cycles_by(Account::Clock clock) { cycles_ = clock; }
     /// Control thread, before a policy with principals is published.
     void keep_account() {
-        if (account_ == nullptr) account_ = std::make_unique<Account>();
+        if (account_ == nullptr) account_ = std::make_unique<Account>(cycles_);
     }
     /// Null: no policy had principals yet. Any thread may read it.
     [[nodiscard]] const Account* account() const { return account_.get(); }
@@ -125,6 +127,7 @@ class Worker {
     void run_emitted() noexcept;
     void run_command() noexcept;
     void open_account() noexcept;
+    void run_function(bool core) noexcept;
     void finish(unsigned moved) noexcept;
     void lap(unsigned place, unsigned packets) noexcept;
     void rest() noexcept;
@@ -146,6 +149,8 @@ class Worker {
     std::vector<RxQueue> queues_;
     const PolicySlot* policy_;
     Clock clock_;
+    Account::Clock cycles_ = &Account::tsc;
+    uint64_t functions_ = 0;  // Functions::serial that context_.invocations is of; 0: null
     uint64_t turn_started_ns_ = 0;
     unsigned empty_turns_ = 0;
     bool last_turn_moved_ = false;

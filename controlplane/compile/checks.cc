@@ -142,6 +142,18 @@ Status check_principals(const Node& tree, const Positions& positions) {
               "where there is one");
 }
 
+Status check_functions(const Node& tree, const Positions& positions) {
+    if (tree["functions"].items().empty()) return ok_status();
+    bool classified = false;
+    for (const Node& stage : tree["pipeline"].items()) {
+        const std::string& name = stage.members().front().first;
+        classified |= name == "classify";
+        if (name == "invoke" && classified) return ok_status();
+    }
+    return at(positions, "functions",
+              "found without the stage invoke behind classify, expected both in the pipeline");
+}
+
 Status check_management(const Node& tree, const Positions& positions) {
     std::map<std::string, size_t> seen;
     const auto& paths = tree["management"].items();
@@ -192,7 +204,7 @@ Result<Endpoint> parse_endpoint(const std::string& text) {
 
 Status check_configuration(const Node& tree, const Positions& positions) {
     for (const auto check : {check_ports, check_mode, check_pipeline, check_principals,
-                             check_management, check_control})
+                             check_functions, check_management, check_control})
         if (auto s = check(tree, positions); !s) return s;
     return ok_status();
 }

@@ -110,6 +110,7 @@ Appliance::~Appliance() {
     workers_.clear();
     // Whoever holds frames goes before the pools the frames came from.
     links_.release_all();
+    invocations_.release_all();
     neighbours_.reset();
     handoffs_.reset();
     kernel_.reset();

@@ -10,6 +10,7 @@
 
 #include "dataplane/config/node.h"
 #include "dataplane/counters.h"
+#include "dataplane/functions.h"
 #include "dataplane/handoff.h"
 #include "dataplane/kernel_path.h"
 #include "dataplane/neighbour_table.h"
@@ -111,7 +112,11 @@ class Appliance {
     [[nodiscard]] PrincipalUse counted(sched::PrincipalId id) const;
     PrincipalFlows principal_flows_;
     LinkKeeper links_;
-    PortFacts port_facts_{.macs = {}, .principal_flows = &principal_flows_, .links = &links_};
+    InvocationKeeper invocations_;
+    PortFacts port_facts_{.macs = {},
+                          .principal_flows = &principal_flows_,
+                          .links = &links_,
+                          .invocations = &invocations_};
     std::vector<PrincipalUse> before_;  // by id: of those who had it before
     std::vector<rte_mempool*> pools_;
     std::vector<std::unique_ptr<Port>> ports_;

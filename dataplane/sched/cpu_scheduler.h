@@ -73,12 +73,32 @@ class CpuScheduler {
 
     /// Grants, changes or (work 0) withdraws a reservation, cycles a packet.
     void reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept;
+    /// What `before` granted `id` goes on where it stood, in the place of what reserve() began.
+    void go_on(PrincipalId id, const CpuScheduler& before, uint64_t now) noexcept {
+        servers_.go_on(id, before.servers_, now);
+    }
+    /// Takes out the first that waits of `id` for good, given to `fn` before; false: nothing does.
+    /// It counts as neither run nor dropped.
+    template <typename Fn>
+    bool withdraw(PrincipalId id, Fn&& fn) noexcept {
+        Waiting* const head = queues_.head(id);
+        if (head == nullptr) return false;
+        fn(*head);
+        queues_.pop(id, head->invocation.function.slot);
+        if (!queues_.any(id)) {
+            servers_.disarm(id);
+            if (id != kCorePrincipal) shares_.deactivate(id);
+        }
+        return true;
+    }
     /// Ends a suspension and forgets the strikes.
     void pardon(PrincipalId id, unsigned function) noexcept;
     /// When there may be something to do: `now` if something waits already; UINT64_MAX: never,
     /// until a post.
     [[nodiscard]] uint64_t wake_at(uint64_t now) const noexcept;
 
+    /// Of a call of Release: the slot that the frames waited for.
+    [[nodiscard]] unsigned discarding() const { return discarding_; }
     [[nodiscard]] const InvocationQueues& queues() const { return queues_; }
     [[nodiscard]] const CoreEnvelope& envelope() const { return config_.envelope; }
 
@@ -111,7 +131,7 @@ class CpuScheduler {
     TimingWheel timer_wheel_;
     std::vector<Invocation> timers_;
     std::vector<uint32_t> free_timers_, timers_of_;  ///< by principal: no more than are free
-    unsigned drops_left_ = 0;
+    unsigned drops_left_ = 0, discarding_ = 0;
 };
 
 }  // namespace ravelin::sched

@@ -8,6 +8,7 @@
 #include "dataplane/limits.h"
 #include "dataplane/live_set.h"
 #include "dataplane/sched/principal.h"
+#include "pipelines/model/function_schema.h"
 #include "pipelines/model/port_schema.h"
 #include "pipelines/model/reservation_schema.h"
 
@@ -202,6 +203,10 @@ inline constexpr std::array kPrincipalFields{
           .type = Type::kPrefixSet,
           .help = "Addresses whose flows it pays for: those of the side that opened the flow, the "
                   "longest prefix of all principals counts."},
+    Field{.name = "function",
+          .type = Type::kName,
+          .help = "Function that its packets are given to, not those of one below it; default: "
+                  "none."},
     Field{.name = "weight",
           .type = Type::kInteger,
           .help = "Its share of a port with a rate, against those of the same level who want to "
@@ -248,6 +253,11 @@ inline constexpr std::array kConfigFields{
           .type = Type::kList,
           .help = "Whom packets are charged to; needs the stage classify.",
           .nested = &kPrincipalSchema},
+    Field{.name = "functions",
+          .type = Type::kList,
+          .help = "What is done to packets beside forwarding; needs the stage invoke, and "
+                  "principals that name them.",
+          .nested = &kFunctionSchema},
     Field{.name = "reservations",
           .type = Type::kList,
           .help = "Deadlines that are kept whatever others send; a configuration that asks for "

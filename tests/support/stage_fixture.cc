@@ -117,6 +117,7 @@ StageFixture::StageFixture(const std::string& yaml, uint32_t flows)
 }
 
 StageFixture::~StageFixture() {
+    if (context_.invocations != nullptr) context_.invocations->release_all();
     Burst emitted;
     while (transmitter_->has_emitted()) {
         emitted.count = 0;
@@ -132,6 +133,7 @@ void StageFixture::apply(const std::string& yaml) {
     PortFacts facts = facts_of(*tree);
     facts.principal_flows = principal_flows_.get();
     facts.links = &links_;
+    facts.invocations = &invocations_;
     auto built = build_policy(generations_.size() + 1, tree, facts, context_.policy);
     if (!built) fail(built.error().message + "\n" + yaml);
     live_rules_.forget();
@@ -195,6 +197,9 @@ void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
     context_.account = charges ? account_.get() : nullptr;
     if (charges) account_->open();
     if (charges) account_->caps().follow(*context_.policy->principals, context_.now.ns);
+    const Functions* functions = context_.policy->functions.get();
+    if ((functions == nullptr ? 0 : functions->serial) != functions_)
+        functions_ = follow_functions(context_);
 }
 
 void StageFixture::judge_anew() {
@@ -260,6 +265,7 @@ void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
         run(burst);
     }
     if (left == 0) run_emitted();
+    run_functions();
     if (context_.account != nullptr) context_.account->close(true);
 }
 
@@ -302,6 +308,17 @@ void StageFixture::advance(uint64_t ms) {
 void StageFixture::settle() {
     pipeline_->tick(context_);
     run_emitted();
+    run_functions();
+}
+
+// As Worker::run_function does, turn after turn.
+void StageFixture::run_functions() {
+    static uint64_t stopped_ns = 0;
+    stopped_ns = ns_;
+    const Clock clock = [] { return Now::from_ns(stopped_ns); };
+    while (run_functions_ && context_.invocations != nullptr &&
+           context_.invocations->run(*pipeline_, context_, clock, Account::tsc, false) != 0)
+        run_emitted();
 }
 
 std::vector<Sent> StageFixture::sent() {

@@ -13,6 +13,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/express.h"
 #include "dataplane/flow_table.h"
+#include "dataplane/functions.h"
 #include "dataplane/handoff.h"
 #include "dataplane/kernel_path.h"
 #include "dataplane/neighbour_table.h"
@@ -64,6 +65,8 @@ class StageFixture final : public TestBox {
     void allow_unproven(unsigned allowed) { allowed_ = allowed; }
     /// Packets that took one of them.
     [[nodiscard]] uint64_t shortened() const { return shortened_; }
+    /// Whether functions run as soon as there is something for them; else it waits.
+    void allow_functions(bool allow) { run_functions_ = allow; }
     /// Told each of them, as it came in.
     void on_shortened(std::function<void(const Bytes&)> tell) { tell_shortened_ = std::move(tell); }
 
@@ -78,6 +81,7 @@ class StageFixture final : public TestBox {
     void judge_anew();
     void put_in_force(std::unique_ptr<PolicySnapshot> next);
     void run_emitted();
+    void run_functions();
     struct Memory;
     std::unique_ptr<Memory> memory_;
     std::vector<CounterSpec> specs_;
@@ -88,6 +92,8 @@ class StageFixture final : public TestBox {
     std::unique_ptr<SourceCounts> counts_;
     std::unique_ptr<PrincipalFlows> principal_flows_;
     LinkKeeper links_;
+    InvocationKeeper invocations_;
+    uint64_t functions_ = 0;            // Functions::serial in force
     std::unique_ptr<Account> account_;  // once a policy has principals
     std::unique_ptr<KernelPath> kernel_;
     std::unique_ptr<FlowTable> flows_;
@@ -98,7 +104,7 @@ class StageFixture final : public TestBox {
     LiveRules live_rules_;
     Shortcut shortcut_;
     Express express_;
-    bool shortcuts_ = true;
+    bool shortcuts_ = true, run_functions_ = true;
     unsigned allowed_ = limits::kArrivals;
     uint64_t shortened_ = 0;
     std::function<void(const Bytes&)> tell_shortened_;

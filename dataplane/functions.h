@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The functions that a policy declares, whose packets they are given, and what waits for them on
+// each worker. Policies that say the same share them.
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/invocations.h"
+#include "dataplane/packet_function.h"
+#include "dataplane/port_policies.h"
+#include "dataplane/sched/name_service.h"
+
+namespace ravelin {
+
+struct Functions {
+    uint64_t serial = 0;                                ///< no two have the same; never 0
+    std::shared_ptr<const config::Node> config;         ///< what of it they are made of
+    std::shared_ptr<const Principals> principals;       ///< whom they are called by
+    std::vector<FunctionSpec> list;                     ///< as declared
+    std::vector<uint16_t> by_principal;                 ///< index into `list`; kNone: no function
+    std::vector<std::shared_ptr<Invocations>> workers;  ///< empty: a policy that is built for trial
+
+    static constexpr uint16_t kNone = UINT16_MAX;
+    /// What the principal's packets are given to; null: nothing.
+    [[nodiscard]] const FunctionSpec* of(sched::PrincipalId id) const noexcept {
+        const uint16_t at = index(id) < by_principal.size() ? by_principal[index(id)] : kNone;
+        return at == kNone ? nullptr : &list[at];
+    }
+};
+
+/// Keeps invocations until their worker has let them go, whatever became of the policies that made
+/// them; and names, so that a function that stays keeps its reference. Control thread.
+class InvocationKeeper {
+  public:
+    [[nodiscard]] uint64_t next_serial() { return ++serial_; }
+    std::shared_ptr<Invocations> make(InvocationPlan plan);
+    /// The workers are gone: frees all frames, before their pools go.
+    void release_all();
+    /// References for `list`: where the name meant the same before, the same.
+    Status name(std::vector<FunctionSpec>& list);
+
+  private:
+    struct Known {
+        config::Node declared;
+        sched::FunctionRef ref;
+    };
+    uint64_t serial_ = 0;
+    sched::NameService names_;
+    std::map<std::string, Known> known_;
+    std::vector<std::shared_ptr<Invocations>> kept_;
+};
+
+/// What `config` declares; null: none. Where nothing has changed that of `previous`, which may be
+/// null, is returned itself. Errors: "functions[1]: next: found ..., expected ...".
+Result<std::shared_ptr<const Functions>> read_functions(
+    const config::Node& config, const PortFacts& facts, const PolicySnapshot& snapshot,
+    const std::shared_ptr<const Functions>& previous);
+
+/// The worker's invocations are those of context.policy from here on, what waits goes over to them.
+/// Their serial; 0: none.
+uint64_t follow_functions(WorkerContext& context) noexcept;
+
+}  // namespace ravelin

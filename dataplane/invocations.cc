@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/invocations.h"
+
+#include <algorithm>
+
+#include "dataplane/engine_counters.h"
+#include "dataplane/pipeline.h"
+
+namespace ravelin {
+
+using sched::PrincipalId;
+using sched::Refusal;
+using sched::Slice;
+using sched::Use;
+
+void PacketRun::pass(rte_mbuf* frame) noexcept { owner_.pass(frame); }
+
+void PacketRun::drop(rte_mbuf* frame, DropCode why) noexcept { owner_.drop(frame, why, worker_); }
+
+bool PacketRun::mirror(rte_mbuf* frame, PortId port) noexcept {
+    rte_mbuf* copy = rte_pktmbuf_copy(frame, worker_.pool, 0, UINT32_MAX);
+    if (copy == nullptr) {
+        worker_.counters.add(kDropNoBuffer);
+        return false;
+    }
+    worker_.counters.add(kInvokeCopies);
+    worker_.transmit(copy, port, current().principal);
+    return true;
+}
+
+Invocations::Invocations(InvocationPlan plan)
+    : principals_(std::move(plan.principals)),
+      functions_(std::move(plan.functions)),
+      usage_(principals_->table.size()),
+      entitled_(principals_->table.size()),
+      held_(principals_->table.size()),
+      free_(plan.frames),
+      scheduler_(principals_->table, table_, usage_, plan.scheduler, {release, this}, 0) {
+    for (size_t i = 0; i < functions_.size(); ++i) {
+        instances_[functions_[i].ref.slot] = std::move(plan.instances[i]);
+        next_[functions_[i].ref.slot] = functions_[i].next;
+    }
+    load();
+    entitled_[index(sched::kCorePrincipal)] = true;
+    for (const auto& [principal, contract] : plan.promises) {
+        entitled_[index(principal)] = true;
+        scheduler_.reserve(principal, contract, 0);
+    }
+}
+
+void Invocations::load() noexcept {
+    for (const FunctionSpec& spec : functions_) {
+        table_.unload(spec.ref);
+        table_.load(spec.ref, instances_[spec.ref.slot].get(), spec.limits);
+    }
+}
+
+DropCode Invocations::reason(Refusal why) noexcept {
+    switch (why) {
+        case Refusal::kQueueFull:
+            return kDropInvokeQueueFull;
+        case Refusal::kPoolFull:
+            return kDropInvokePoolFull;
+        case Refusal::kStaleReference:
+            return kDropInvokeStaleReference;
+        case Refusal::kSuspended:
+            return kDropInvokeSuspended;
+        case Refusal::kStale:
+            return kDropInvokeLate;
+        default:
+            return kDropInvokeRefused;
+    }
+}
+
+// Who has reserved nothing may hold no more than are free, so that the greedy leave room.
+bool Invocations::has_room(PrincipalId id, size_t frames) const noexcept {
+    return frames <= free_ && (entitled_[index(id)] || held_[index(id)] + frames <= free_);
+}
+
+Refusal Invocations::post(const FunctionSpec& function, PrincipalId principal, uint32_t flow,
+                          std::span<rte_mbuf* const> frames, uint64_t now_ns) noexcept {
+    if (index(principal) >= held_.size()) return Refusal::kUnknownPrincipal;
+    if (!has_room(principal, frames.size())) return Refusal::kPoolFull;
+    const uint64_t deadline =
+        function.deadline_ns == 0 ? sched::kNoDeadline : now_ns + function.deadline_ns;
+    const Refusal refusal = scheduler_.post(
+        {.function = function.ref, .principal = principal, .flow = flow, .deadline_ns = deadline},
+        {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
+    if (refusal != Refusal::kNone) return refusal;
+    entered(function.ref.slot, principal, frames.size());
+    return refusal;
+}
+
+void Invocations::drop(rte_mbuf* frame, DropCode why, WorkerContext& context) noexcept {
+    context.counters.add(why);
+    if (context.account != nullptr) context.account->end(*travelling_meta(frame));
+    rte_pktmbuf_free(frame);
+}
+
+unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, Clock clock,
+                          Account::Clock cycles, bool core) noexcept {
+    context_ = &context;
+    const uint64_t began_ns = clock().ns, began = cycles();
+    if (core && core_until_ != 0) scheduler_.charge_core(began - core_until_, began_ns);
+    core_until_ = began;
+    const Slice slice = scheduler_.next(began_ns);
+    if (!slice) return 0;
+    const sched::Invocation ran = slice.work->invocation;
+    PacketRun run(scheduler_, ran, began_ns, cycles, *this, context);
+    const uint64_t from = cycles();
+    table_.function(ran.function.slot).run(ran, slice.frames(), run);
+    const uint64_t took = cycles() - from, now_ns = clock().ns;
+    if (context.account != nullptr) context.account->ran(slice.principal, took);
+    FunctionUse& use = uses_[ran.function.slot];
+    use.add(FunctionUse::kRuns, 1);
+    use.add(FunctionUse::kCycles, took);
+    use.set(FunctionUse::kLongest, std::max(use.get(FunctionUse::kLongest), took));
+    use.add(FunctionUse::kPackets, slice.count);
+    context.counters.add(kInvokeRuns);
+    left(ran.function.slot, slice.principal, slice.count);
+    scheduler_.done(slice, took, slice.count, now_ns);
+    send_on(ran, pipeline, context, now_ns);
+    core_until_ = cycles();
+    return std::max(slice.count, 1u);
+}
+
+// To the next function, under the same flow, principal and deadline, or back to the pipeline.
+void Invocations::send_on(const sched::Invocation& ran, Pipeline& pipeline, WorkerContext& context,
+                          uint64_t now_ns) noexcept {
+    const unsigned n = std::exchange(passed_count_, 0);
+    if (n == 0) return;
+    const sched::FunctionRef next = next_[ran.function.slot];
+    if (next == sched::FunctionRef{}) return pipeline.resume(passed_, n, context);
+    sched::Invocation onward = ran;
+    onward.function = next;
+    Refusal refusal = has_room(ran.principal, n) ? Refusal::kNone : Refusal::kPoolFull;
+    if (refusal == Refusal::kNone)
+        refusal = scheduler_.post(onward, {reinterpret_cast<void**>(passed_), n}, now_ns);
+    if (refusal == Refusal::kNone) return entered(next.slot, ran.principal, n);
+    uses_[next.slot].add(FunctionUse::kDrops, n);
+    for (unsigned i = 0; i < n; ++i) drop(passed_[i], reason(refusal), context);
+}
+
+// Called by the scheduler, of what it will not run.
+void Invocations::release(void* self, void* const* frames, unsigned n, PrincipalId principal,
+                          Refusal why) noexcept {
+    auto& own = *static_cast<Invocations*>(self);
+    const unsigned slot = own.scheduler_.discarding();
+    own.left(slot, principal, n);
+    own.uses_[slot].add(FunctionUse::kDrops, n);
+    for (unsigned i = 0; i < n; ++i)
+        own.drop(static_cast<rte_mbuf*>(frames[i]), reason(why), *own.context_);
+}
+
+}  // namespace ravelin

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Invocations: what waits for functions on one worker, and who of it runs when. The worker asks
+// once a turn, behind its core work, for one run: then the ports are looked at again, so nothing
+// keeps generic packets waiting longer than a function's max-run (S19, S30).
+#pragma once
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/packet_function.h"
+#include "dataplane/sched/cpu_scheduler.h"
+#include "dataplane/stage.h"
+
+namespace ravelin {
+
+class Pipeline;
+
+/// One instance of a function, as declared.
+struct FunctionSpec {
+    std::string name;
+    const FunctionType* type = nullptr;
+    std::shared_ptr<const config::Node> declared;  ///< its entry of `functions`
+    sched::FunctionRef ref;
+    sched::FunctionRef next;  ///< no slot: packets go back to the pipeline
+    sched::FunctionLimits limits;
+    uint64_t deadline_ns = 0;  ///< from when a packet came; 0: none
+};
+
+/// Who reserved cycles of each worker.
+struct CyclePromise {
+    sched::PrincipalId principal = sched::kNoPrincipal;
+    sched::Contract contract;
+    bool operator==(const CyclePromise&) const = default;
+};
+
+/// What one worker's are made of.
+struct InvocationPlan {
+    std::shared_ptr<const Principals> principals;
+    std::vector<FunctionSpec> functions;
+    std::vector<std::unique_ptr<PacketFunction>> instances;  ///< of `functions`, in their order
+    std::vector<CyclePromise> promises;
+    sched::CpuScheduler::Config scheduler;
+    uint32_t frames = 0;  ///< that may wait in all
+};
+
+/// What a function has done on one worker. One writer, any thread may read.
+struct FunctionUse {
+    enum What : unsigned { kPackets, kRuns, kCycles, kDrops, kWaiting, kLongest, kWhats };
+    std::array<std::atomic<uint64_t>, kWhats> of{};
+    void set(What what, uint64_t n) noexcept { of[what].store(n, std::memory_order_relaxed); }
+    void add(What what, uint64_t n) noexcept { set(what, get(what) + n); }
+    [[nodiscard]] uint64_t get(What what) const noexcept {
+        return of[what].load(std::memory_order_relaxed);
+    }
+};
+
+class Invocations {
+  public:
+    explicit Invocations(InvocationPlan plan);
+    Invocations(const Invocations&) = delete;
+    Invocations& operator=(const Invocations&) = delete;
+    ~Invocations() { release_all(); }
+
+    /// Frames of one flow and principal, at most a burst, whose metadata is in the mbufs. Takes
+    /// them only if it returns kNone.
+    sched::Refusal post(const FunctionSpec& function, sched::PrincipalId principal, uint32_t flow,
+                        std::span<rte_mbuf* const> frames, uint64_t now_ns) noexcept;
+    /// One run, if there is one to be made, and its packets go on behind the stage `invoke`. How
+    /// many packets; a run without any counts as one. `core`: the turn had core work.
+    unsigned run(Pipeline& pipeline, WorkerContext& context, Clock clock, Account::Clock cycles,
+                 bool core) noexcept;
+    /// When there may be something to run, ns; UINT64_MAX: never, until a post.
+    [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept {
+        return scheduler_.wake_at(now_ns);
+    }
+    /// Goes on where `before` stops: functions that both have keep their state and what waits for
+    /// them. The rest is dropped by name.
+    void take_over(Invocations& before, WorkerContext& context) noexcept;
+    /// No functions are declared any more: what waits is dropped by name.
+    void withdraw(WorkerContext& context) noexcept;
+    void attach() noexcept { attached_.store(true, std::memory_order_relaxed); }
+    void detach() noexcept { attached_.store(false, std::memory_order_release); }
+
+    /// Of a run (PacketRun).
+    void pass(rte_mbuf* frame) noexcept { passed_[passed_count_++] = frame; }
+    void drop(rte_mbuf* frame, DropCode why, WorkerContext& context) noexcept;
+
+    /// Any thread, as are all below.
+    [[nodiscard]] bool attached() const noexcept {
+        return attached_.load(std::memory_order_acquire);
+    }
+    /// Of the function of that slot.
+    [[nodiscard]] const FunctionUse& use(unsigned slot) const { return uses_[slot]; }
+    /// By principal: runs, misses, overruns, time in queues.
+    [[nodiscard]] const sched::Usage& usage() const { return usage_; }
+    /// Why a post was refused, as a drop's name.
+    static DropCode reason(sched::Refusal why) noexcept;
+    /// The worker is gone: frees what waits.
+    void release_all() noexcept;
+
+  private:
+    static void release(void* self, void* const* frames, unsigned n, sched::PrincipalId principal,
+                        sched::Refusal why) noexcept;
+    [[nodiscard]] bool has_room(sched::PrincipalId id, size_t frames) const noexcept;
+    void send_on(const sched::Invocation& ran, Pipeline& pipeline, WorkerContext& context,
+                 uint64_t now_ns) noexcept;
+    void entered(unsigned slot, sched::PrincipalId id, size_t frames) noexcept {
+        free_ -= static_cast<uint32_t>(frames);
+        held_[index(id)] += static_cast<uint32_t>(frames);
+        uses_[slot].add(FunctionUse::kWaiting, frames);
+    }
+    /// They wait no more, whatever became of them.
+    void left(unsigned slot, sched::PrincipalId id, size_t frames) noexcept {
+        free_ += static_cast<uint32_t>(frames);
+        held_[index(id)] -= static_cast<uint32_t>(frames);
+        uses_[slot].set(FunctionUse::kWaiting, uses_[slot].get(FunctionUse::kWaiting) - frames);
+    }
+    [[nodiscard]] sched::PrincipalId here(sched::PrincipalId id, const Invocations& of) const;
+    void keep_state(Invocations& before) noexcept;
+    void move(Invocations& before, sched::PrincipalId id, WorkerContext& context) noexcept;
+    template <typename Fn>
+    void take_all(Fn&& end) noexcept;
+    void load() noexcept;
+
+    std::shared_ptr<const Principals> principals_;
+    std::vector<FunctionSpec> functions_;
+    std::array<std::unique_ptr<PacketFunction>, sched::kMaxFunctions> instances_;
+    std::array<sched::FunctionRef, sched::kMaxFunctions> next_;
+    std::array<FunctionUse, sched::kMaxFunctions> uses_;
+    sched::FunctionTable table_;
+    sched::Usage usage_;
+    std::vector<bool> entitled_;  // by principal: has reserved cycles
+    std::vector<uint32_t> held_;  // by principal: frames that wait
+    uint32_t free_;               // frames that may wait beside those
+    sched::CpuScheduler scheduler_;
+    WorkerContext* context_ = nullptr;  // of what is being called, for release()
+    uint64_t core_until_ = 0;           // cycles: up to where core work is in the envelope
+    rte_mbuf* passed_[limits::kBurst];
+    unsigned passed_count_ = 0;
+    std::atomic<bool> attached_{false};
+};
+
+}  // namespace ravelin

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// invoke: gives the packets of principals that have a function to that function. They leave the
+// pipeline here, wait on this worker until its scheduler runs the function
+// (dataplane/invocations.h) and go on behind this stage. So it stands behind `classify`, and before
+// whatever works on what leaves.
+//
+// A burst's packets of one flow and principal are one invocation. Those of the box itself, for it,
+// ARP and what has no way out pass by. Config: none; `functions` and `principals` say all.
+// Drops: drop.invoke.*, the engine's. Cost: a table read for each packet where functions are
+// declared; else a compare a burst.
+#include "dataplane/engine_counters.h"
+#include "dataplane/express.h"
+#include "dataplane/functions.h"
+#include "dataplane/stage.h"
+#include "pipelines/stages/route.h"
+
+namespace ravelin {
+namespace {
+
+constexpr config::Schema kSchema{
+    "stage invoke", "Gives packets to their principals' functions.", {}};
+
+struct InvokePolicy final : StagePolicy {
+    std::shared_ptr<const Functions> functions;  // null: none
+    uint16_t self = 0;                           // resume here
+};
+
+class Invoke final : public Stage {
+  public:
+    void process(Burst& burst, const StagePolicy& policy,
+                 WorkerContext& context) noexcept override {
+        const auto& p = static_cast<const InvokePolicy&>(policy);
+        if (p.functions == nullptr || context.invocations == nullptr) return;
+        for (unsigned i = 0; i < burst.count; ++i)
+            if (const FunctionSpec* function = function_of(burst, i, *p.functions, context))
+                invoke(burst, i, *function, p, context);
+    }
+
+    // Packets of a principal with a function are the pipeline's.
+    void express(ExpressBurst& b, const StagePolicy& policy, WorkerContext&) noexcept override {
+        const auto& p = static_cast<const InvokePolicy&>(policy);
+        if (p.functions == nullptr) return;
+        for_each_bit(b.going, [&](unsigned i) {
+            if (p.functions->of(b.principal[i]) != nullptr) b.leave(i);
+        });
+    }
+
+  private:
+    static const FunctionSpec* function_of(const Burst& burst, unsigned i,
+                                           const Functions& functions,
+                                           const WorkerContext& context) noexcept {
+        const PacketMeta& meta = burst.meta[i];
+        const bool forwarded = meta.has(PacketMeta::kIpv4 | PacketMeta::kIpv6) &&
+                               !meta.has(PacketMeta::kLocalOrigin) &&
+                               meta.out_port < context.policy->ports.size();
+        return forwarded && burst.live(i) ? functions.of(meta.principal) : nullptr;
+    }
+
+    // With those behind it in the burst of the same flow and principal, so their order stays.
+    static void invoke(Burst& burst, unsigned first, const FunctionSpec& function,
+                       const InvokePolicy& policy, WorkerContext& context) noexcept {
+        const PacketMeta& like = burst.meta[first];
+        rte_mbuf* frames[Burst::kCapacity];
+        unsigned at[Burst::kCapacity], n = 0;
+        for (unsigned i = first; i < burst.count; ++i) {
+            const PacketMeta& meta = burst.meta[i];
+            if (meta.principal != like.principal || meta.hash != like.hash ||
+                function_of(burst, i, *policy.functions, context) == nullptr)
+                continue;
+            PacketMeta* const travelling = travelling_meta(burst.frames[i]);
+            *travelling = meta;
+            travelling->resume = policy.self;
+            // By the time it runs the routes may be others; rewrite looks it up again.
+            travelling->next_hop = RoutePolicy::kLookUpAgain;
+            at[n] = i;
+            frames[n++] = burst.frames[i];
+        }
+        const sched::Refusal refusal = context.invocations->post(
+            function, like.principal, like.hash, {frames, n}, context.now.ns);
+        for (unsigned k = 0; k < n; ++k) {
+            if (refusal == sched::Refusal::kNone)
+                burst.hand_on(at[k]);
+            else
+                burst.drop(at[k], Invocations::reason(refusal));
+        }
+        if (refusal == sched::Refusal::kNone) context.counters.add(kInvoked, n);
+    }
+};
+
+Result<std::shared_ptr<const StagePolicy>> compile(const config::Node&, CompileContext& context) {
+    auto policy = std::make_shared<InvokePolicy>();
+    policy->functions = context.snapshot.functions;
+    policy->self = static_cast<uint16_t>(StageRegistry::get().index("invoke"));
+    return std::shared_ptr<const StagePolicy>(std::move(policy));
+}
+
+constexpr StageDecl kStage{.name = "invoke",
+                           .help = "Gives packets to their principals' functions.",
+                           .schema = &kSchema,
+                           .drops = {},
+                           .counters = {},
+                           .compile = compile,
+                           .create = [](WorkerId, WorkerId) -> std::unique_ptr<Stage> {
+                               return std::make_unique<Invoke>();
+                           },
+                           // What comes back from a function teaches no way (Shortcut::learn).
+                           .repeats = [](const StagePolicy&) { return true; },
+                           .express = [](const StagePolicy&) { return true; }};
+REGISTER_STAGE(kStage);
+
+}  // namespace
+}  // namespace ravelin
