@@ -178,8 +178,11 @@ Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
     const Node& workers = config["workers"];
     const auto buffers = static_cast<uint32_t>(workers["buffers"].as_integer());
     plan.frames = std::min(buffers / kPartThatWaits, kMostWaiting);
+    uint32_t slots = 0;
+    for (const FunctionSpec& spec : functions.list)
+        slots = std::max(slots, spec.ref.slot + uint32_t{1});
     plan.scheduler = {
-        .functions = sched::kMaxFunctions,
+        .functions = slots,
         .invocations = plan.frames,
         .workers = static_cast<uint32_t>(workers["count"].as_integer()),
         .cycles_per_us = std::max(static_cast<uint32_t>(cycles_of(kMicrosecond)), 1u)};

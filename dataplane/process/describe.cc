@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/process/describe.h"
+#include "dataplane/functions.h"
 
 #include <fmt/format.h>
 
@@ -70,6 +71,12 @@ std::string Describer::principal(const PacketMeta& meta) const {
     return policy_.principals == nullptr ? "" : policy_.principals->name(index(meta.principal));
 }
 
+std::string Describer::function(const PacketMeta& meta) const {
+    const FunctionSpec* found =
+        policy_.functions == nullptr ? nullptr : policy_.functions->of(meta.principal);
+    return found == nullptr ? "-" : found->name;
+}
+
 std::string Describer::reason(DropCode code) const {
     if (code == 0 || code >= specs_.size()) return "";
     const std::string& name = specs_[code].name;
@@ -137,6 +144,7 @@ std::string Describer::detail(const std::string& stage, const PacketMeta& meta) 
                            state.empty() ? "-" : state);
     }
     if (stage == "classify") return "principal " + principal(meta);
+    if (stage == "invoke") return "function " + function(meta);
     const std::string out = port(meta.out_port);
     if (out.empty()) return "no way out";
     std::string text = "out " + out;

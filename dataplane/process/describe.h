@@ -34,6 +34,8 @@ class Describer {
     [[nodiscard]] std::string action(uint32_t slot) const;
     /// Whom the packet is charged to; empty where nobody is declared or none was found yet.
     [[nodiscard]] std::string principal(const PacketMeta& meta) const;
+    /// What its principal's packets are given to; "-": nothing.
+    [[nodiscard]] std::string function(const PacketMeta& meta) const;
     /// The gateway, "on link", or empty for what is not forwarded.
     [[nodiscard]] static std::string via(const NextHop& hop);
     /// The same of the next hop a packet was given; empty if it has none yet.

@@ -48,8 +48,13 @@ Status memory_suffices(const config::Node& config) {
     const auto workers = static_cast<uint64_t>(config["workers"]["count"].as_integer());
     const uint64_t accounts =
         config["principals"].items().empty() ? 0 : workers * Account::memory_bytes();
+    // Queues of each principal and function, and what waits in them.
+    const uint64_t functions = config["functions"].items().size(),
+                   frames = static_cast<uint64_t>(config["workers"]["buffers"].as_integer()) / 4,
+                   queues = config["principals"].items().size() * (functions * 64 + 512),
+                   invocations = functions == 0 ? 0 : workers * (queues + frames * 304);
     const uint64_t needed = 20 * blob_bytes(config) + set_bytes(config["sets"]) + accounts +
-                            (160u << 20),
+                            invocations + (160u << 20),
                    there = available_bytes();
     if (there == 0 || needed <= there) return ok_status();
     return Error{fmt::format("policy: needs up to {} MiB while it is built, {} MiB are available",

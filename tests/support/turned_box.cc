@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/support/turned_box.h"
+
+#include <gtest/gtest.h>
+#include <rte_bus_vdev.h>
+#include <rte_cycles.h>
+#include <rte_eth_ring.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "controlplane/config/yaml_loader.h"
+#include "dataplane/functions.h"
+#include "dataplane/stage.h"
+#include "pipelines/model/schema.h"
+
+namespace ravelin::test {
+namespace {
+
+constexpr std::array kPorts{"lan", "wan"};
+constexpr uint64_t kReading = 20;  // cycles that looking at the clock takes
+uint64_t spent = 0;                // cycles since the beginning
+
+uint64_t hz() { return rte_get_tsc_hz(); }
+uint64_t read_cycles() noexcept { return spent += kReading; }
+Now read_time() { return Now::from_ns(TurnedBox::now_ns()); }
+
+config::Node load(const std::string& yaml) {
+    std::vector<std::string_view> names;
+    for (const StageDecl* stage : StageRegistry::get().stages()) names.push_back(stage->name);
+    auto loaded =
+        config::load_text(yaml, "test", model::kConfigSchema, StageRegistry::schema_of, names);
+    if (!loaded) {
+        ADD_FAILURE() << loaded.error().message;
+        std::abort();
+    }
+    return std::move(loaded->tree);
+}
+
+rte_ring* make_ring(const std::string& name, unsigned size) {
+    rte_ring* ring = rte_ring_create(name.c_str(), size, SOCKET_ID_ANY,
+                                     RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+    if (ring == nullptr) std::abort();
+    return ring;
+}
+
+}  // namespace
+
+uint64_t TurnedBox::cycles() { return spent; }
+void TurnedBox::pass(uint64_t cycles) { spent += cycles; }
+uint64_t TurnedBox::now_ns() {
+    return static_cast<uint64_t>(sched::Wide{spent} * 1'000'000'000 / hz());
+}
+
+TurnedBox::TurnedBox(const std::string& yaml) {
+    test_eal();
+    spent = hz();
+    char scratch[] = "/tmp/ravelin-turned-XXXXXX";
+    run_dir_ = mkdtemp(scratch);
+    for (size_t p = 0; p < kPorts.size(); ++p) {
+        into_[p] = make_ring(std::string("into_") + kPorts[p], kRing);
+        out_[p] = make_ring(std::string("out_") + kPorts[p], kRing);
+        if (rte_eth_from_rings(kPorts[p], &into_[p], 1, &out_[p], 1, 0) < 0) std::abort();
+    }
+    auto booted = Appliance::boot(load(yaml), run_dir_, read_time);
+    if (!booted) {
+        ADD_FAILURE() << booted.error().message;
+        std::abort();
+    }
+    appliance_ = std::move(*booted);
+    worker().count_cycles_by(read_cycles);
+    apply(yaml);
+    turn(0);  // announces its addresses
+    for (rte_mbuf* frame : receive()) rte_pktmbuf_free(frame);
+}
+
+TurnedBox::~TurnedBox() {
+    for (rte_ring* ring : {into_[0], into_[1], out_[0], out_[1]}) {
+        void* frame = nullptr;
+        while (rte_ring_dequeue(ring, &frame) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));
+    }
+    appliance_.reset();
+    for (size_t p = 0; p < kPorts.size(); ++p) {
+        rte_vdev_uninit((std::string("net_ring_") + kPorts[p]).c_str());
+        rte_ring_free(into_[p]);
+        rte_ring_free(out_[p]);
+    }
+    std::filesystem::remove_all(run_dir_);
+}
+
+void TurnedBox::apply(const std::string& yaml) {
+    const PolicySnapshot* before = policies_.empty() ? nullptr : policies_.back().get();
+    auto built =
+        build_policy(policies_.size() + 1, std::make_shared<const config::Node>(load(yaml)),
+                     appliance_->port_facts(), before);
+    if (!built) {
+        ADD_FAILURE() << built.error().message;
+        std::abort();
+    }
+    policies_.push_back(std::move(*built));
+    if (const Principals* principals = policies_.back()->principals.get(); principals != nullptr)
+        appliance_->keep_accounts(*principals, nullptr);
+    appliance_->slot.store(policies_.back().get());
+}
+
+bool TurnedBox::send(const Bytes& frame) {
+    rte_mbuf* mbuf = exact_frame(frame);
+    if (rte_ring_enqueue(into_[0], mbuf) == 0) return true;
+    rte_pktmbuf_free(mbuf);
+    return false;
+}
+
+void TurnedBox::turn(uint64_t core) {
+    pass(core);
+    worker().turn();
+}
+
+std::vector<rte_mbuf*> TurnedBox::receive() {
+    std::vector<rte_mbuf*> out;
+    for (void* frame = nullptr; rte_ring_dequeue(out_[1], &frame) == 0;)
+        out.push_back(static_cast<rte_mbuf*>(frame));
+    return out;
+}
+
+sched::PrincipalId TurnedBox::id(const std::string& name) const {
+    return name == "core" ? sched::kCorePrincipal : policy().principals->table.find(name);
+}
+
+uint64_t TurnedBox::charged(const std::string& name, sched::Use use) {
+    return worker().account()->usage().get(id(name), use);
+}
+
+uint64_t TurnedBox::invoked(const std::string& name, sched::Use use) {
+    return policy().functions->workers[0]->usage().get(id(name), use);
+}
+
+uint64_t TurnedBox::counter(const std::string& name) {
+    const auto& specs = appliance_->specs();
+    const auto at = std::ranges::find(specs, name, &CounterSpec::name);
+    if (at == specs.end()) {
+        ADD_FAILURE() << "no counter " << name;
+        return 0;
+    }
+    return worker().context().counters.get(static_cast<CounterId>(at - specs.begin()));
+}
+
+}  // namespace ravelin::test
