@@ -13,6 +13,7 @@
 #include <sstream>
 #include <utility>
 
+#include "controlplane/compile/worker_cycles.h"
 #include "controlplane/loop/log.h"
 
 namespace ravelin::control {
@@ -58,6 +59,7 @@ Result<std::unique_ptr<Daemon>> Daemon::create(const DaemonOptions& options) {
     if (Status read = daemon->calibration_.open(options.state_dir, files); !read)
         log_warning(read.error().message + "; nothing is known of the machine");
     if (Status started = daemon->start(); !started) return std::move(started.error());
+    set_calibrated_cycles(daemon->calibration_.worker_cycles());
     return daemon;
 }
 

@@ -2,11 +2,15 @@
 #include "dataplane/functions.h"
 
 #include <fmt/format.h>
-#include <rte_cycles.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
+
+#include "dataplane/paced_ports.h"
+#include "dataplane/reservations.h"
+#include "dataplane/tsc.h"
 
 namespace ravelin {
 namespace {
@@ -20,7 +24,7 @@ constexpr uint64_t kSecond = 1'000'000'000, kMicrosecond = 1'000;
 constexpr uint32_t kPartThatWaits = 4, kMostWaiting = 65'536;
 
 uint64_t cycles_of(uint64_t ns) {
-    return static_cast<uint64_t>(sched::Wide{rte_get_tsc_hz()} * ns / kSecond);
+    return static_cast<uint64_t>(sched::Wide{tsc_hz()} * ns / kSecond);
 }
 
 Result<const FunctionType*> type_of(const Node& node) {
@@ -162,6 +166,13 @@ Status read_list(const Node& config, const PortFacts& facts, std::vector<Functio
     return ok_status();
 }
 
+/// What admission keeps for the core, in cycles of the machine as it is.
+sched::CoreEnvelope envelope_of(const Node& core) {
+    const auto part = static_cast<uint64_t>(core["cpu"].as_integer());
+    const auto burst = static_cast<uint64_t>(core["burst"].as_integer());
+    return {tsc_hz() / 100 * part, cycles_of(burst), core["enforce"].as_bool()};
+}
+
 Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
                                const PolicySnapshot& snapshot) {
     InvocationPlan plan;
@@ -175,26 +186,62 @@ Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
                 .within(fmt::format("functions[{}]: {}", i, spec.type->name));
         plan.instances.push_back(std::move(*instance));
     }
+    plan.promises = functions.promises;
     const Node& workers = config["workers"];
     const auto buffers = static_cast<uint32_t>(workers["buffers"].as_integer());
     plan.frames = std::min(buffers / kPartThatWaits, kMostWaiting);
     uint32_t slots = 0;
     for (const FunctionSpec& spec : functions.list)
         slots = std::max(slots, spec.ref.slot + uint32_t{1});
-    plan.scheduler = {
-        .functions = slots,
-        .invocations = plan.frames,
-        .workers = static_cast<uint32_t>(workers["count"].as_integer()),
-        .cycles_per_us = std::max(static_cast<uint32_t>(cycles_of(kMicrosecond)), 1u)};
+    plan.scheduler = {.functions = slots,
+                      .invocations = plan.frames,
+                      .workers = static_cast<uint32_t>(workers["count"].as_integer()),
+                      .cycles_per_us = std::max(static_cast<uint32_t>(cycles_of(kMicrosecond)), 1u),
+                      .envelope = envelope_of(workers["core"])};
     return plan;
 }
 
-/// What of a configuration functions are made of.
-Node function_part_of(const Node& config) {
-    Node out = Node::map();
-    for (const char* member : {"workers", "principals", "functions"})
-        if (config.has(member)) out.set(member, config[member]);
+std::vector<CyclePromise> promises_of(const std::vector<Reservation>& reservations,
+                                      const Principals& principals) {
+    std::vector<CyclePromise> out;
+    for (const Reservation& one : reservations)
+        if (one.cycles.work != 0) out.push_back({principals.table.find(one.principal), one.cycles});
+    std::ranges::sort(out, {}, &CyclePromise::principal);  // whichever came first
     return out;
+}
+
+bool alike(const Functions& a, const Functions& b) {
+    if (a.principals != b.principals || a.promises != b.promises) return false;
+    return std::ranges::all_of(std::array{"workers", "functions", "principals"}, [&](auto member) {
+        return (*a.config)[member] == (*b.config)[member];
+    });
+}
+
+/// Where nothing has changed but the reservations of ports, the workers' are those of `previous`.
+Result<std::shared_ptr<const Functions>> make(std::shared_ptr<Functions> out,
+                                              const PortFacts& facts,
+                                              const PolicySnapshot& snapshot,
+                                              const std::shared_ptr<const Functions>& previous) {
+    const Node& config = *out->config;
+    if (auto s = read_list(config, facts, out->list); !s) return std::move(s.error());
+    if (auto s = bind(config, *out); !s) return std::move(s.error());
+    if (out->list.empty()) return std::shared_ptr<const Functions>();
+    if (out->principals == nullptr)
+        return Error{"functions: found without principals, expected some whose packets they get"};
+    const auto reservations = read_reservations(config, out->live != nullptr ? *out->live : Node());
+    if (!reservations) return reservations.error();
+    out->promises = promises_of(*reservations, *out->principals);
+    const bool same = previous != nullptr && alike(*previous, *out);
+    const bool kept = facts.invocations != nullptr;
+    if (same) out->workers = previous->workers;
+    const int64_t workers = same ? 0 : kept ? config["workers"]["count"].as_integer() : 1;
+    for (int64_t i = 0; i < workers; ++i) {
+        auto plan = plan_of(config, *out, snapshot);
+        if (!plan) return std::move(plan.error());
+        if (kept) out->workers.push_back(facts.invocations->make(std::move(*plan)));
+    }
+    if (kept) out->serial = same ? previous->serial : facts.invocations->next_serial();
+    return std::shared_ptr<const Functions>(std::move(out));
 }
 
 }  // namespace
@@ -204,62 +251,29 @@ FunctionTypes& FunctionTypes::get() {
     return types;
 }
 
-std::shared_ptr<Invocations> InvocationKeeper::make(InvocationPlan plan) {
-    // Nobody but us knows those any more.
-    std::erase_if(kept_, [](const std::shared_ptr<Invocations>& one) {
-        return one.use_count() == 1 && !one->attached();
-    });
-    kept_.push_back(std::make_shared<Invocations>(std::move(plan)));
-    return kept_.back();
-}
-
-void InvocationKeeper::release_all() {
-    for (const auto& one : kept_) one->release_all();
-}
-
-Status InvocationKeeper::name(std::vector<FunctionSpec>& list) {
-    for (auto at = known_.begin(); at != known_.end();) {
-        const size_t there = find(list, at->first);
-        const bool stays = there != list.size() && *list[there].declared == at->second.declared;
-        if (!stays) (void)names_.unload(at->second.ref);
-        at = stays ? std::next(at) : known_.erase(at);
-    }
-    for (FunctionSpec& spec : list) {
-        if (!known_.contains(spec.name)) {
-            auto ref = names_.load(spec.name);
-            if (!ref) return std::move(ref.error());
-            known_.emplace(spec.name, Known{*spec.declared, *ref});
-        }
-        spec.ref = known_.at(spec.name).ref;
-    }
-    return ok_status();
-}
-
 Result<std::shared_ptr<const Functions>> read_functions(
     const Node& config, const PortFacts& facts, const PolicySnapshot& snapshot,
     const std::shared_ptr<const Functions>& previous) {
     auto out = std::make_shared<Functions>();
-    out->config = std::make_shared<const Node>(function_part_of(config));
+    out->config = std::make_shared<const Node>(link_part_of(config));
+    if (previous != nullptr) out->live = previous->live;
     out->principals = snapshot.principals;
-    const bool none = config["functions"].items().empty();
-    if (!none && previous != nullptr && previous->principals == out->principals &&
-        *previous->config == *out->config)
-        return previous;
-    if (auto s = read_list(config, facts, out->list); !s) return std::move(s.error());
-    if (auto s = bind(config, *out); !s) return std::move(s.error());
-    if (none) return std::shared_ptr<const Functions>();
-    if (out->principals == nullptr)
-        return Error{"functions: found without principals, expected some whose packets they get"};
-    const int64_t workers =
-        facts.invocations == nullptr ? 1 : config["workers"]["count"].as_integer();
-    for (int64_t i = 0; i < workers; ++i) {
-        auto plan = plan_of(config, *out, snapshot);
-        if (!plan) return std::move(plan.error());
-        if (facts.invocations != nullptr)
-            out->workers.push_back(facts.invocations->make(std::move(*plan)));
+    return make(std::move(out), facts, snapshot, previous);
+}
+
+Result<std::shared_ptr<const Functions>> functions_with_live(const PolicySnapshot& policy,
+                                                             const PortFacts& facts,
+                                                             const Node& live) {
+    if (policy.functions == nullptr) {
+        if (std::ranges::none_of(live.items(), [](const Node& one) { return one.has("cpu"); }))
+            return policy.functions;
+        return Error{"no functions are declared, so no cycles can be reserved"};
     }
-    if (facts.invocations != nullptr) out->serial = facts.invocations->next_serial();
-    return std::shared_ptr<const Functions>(std::move(out));
+    auto out = std::make_shared<Functions>();
+    out->config = policy.functions->config;
+    if (!live.items().empty()) out->live = std::make_shared<const Node>(live);
+    out->principals = policy.functions->principals;
+    return make(std::move(out), facts, policy, policy.functions);
 }
 
 }  // namespace ravelin

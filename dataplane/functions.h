@@ -17,6 +17,8 @@ namespace ravelin {
 struct Functions {
     uint64_t serial = 0;                                ///< no two have the same; never 0
     std::shared_ptr<const config::Node> config;         ///< what of it they are made of
+    std::shared_ptr<const config::Node> live;           ///< reservations made since; null: none
+    std::vector<CyclePromise> promises;                 ///< all of them, by principal
     std::shared_ptr<const Principals> principals;       ///< whom they are called by
     std::vector<FunctionSpec> list;                     ///< as declared
     std::vector<uint16_t> by_principal;                 ///< index into `list`; kNone: no function
@@ -57,6 +59,11 @@ class InvocationKeeper {
 Result<std::shared_ptr<const Functions>> read_functions(
     const config::Node& config, const PortFacts& facts, const PolicySnapshot& snapshot,
     const std::shared_ptr<const Functions>& previous);
+
+/// As `policy` has it, but for its live reservations, which are those of `live`, a list.
+Result<std::shared_ptr<const Functions>> functions_with_live(const PolicySnapshot& policy,
+                                                             const PortFacts& facts,
+                                                             const config::Node& live);
 
 /// The worker's invocations are those of context.policy from here on, what waits goes over to them.
 /// Their serial; 0: none.

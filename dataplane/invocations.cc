@@ -98,11 +98,13 @@ void Invocations::drop(rte_mbuf* frame, DropCode why, WorkerContext& context) no
 }
 
 unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, Clock clock,
-                          Account::Clock cycles, bool core) noexcept {
+                          Account::Clock cycles, Core core) noexcept {
     context_ = &context;
     const uint64_t began_ns = clock().ns, began = cycles();
-    if (core && core_until_ != 0) scheduler_.charge_core(began - core_until_, began_ns);
+    if (core != Core::kNone && core_until_ != 0)
+        scheduler_.charge_core(began - core_until_, began_ns);
     core_until_ = began;
+    if (core == Core::kWaits && !scheduler_.envelope().sheds_generic(began_ns)) return 0;
     const Slice slice = scheduler_.next(began_ns);
     if (!slice) return 0;
     const sched::Invocation ran = slice.work->invocation;

@@ -67,10 +67,16 @@ class Invocations {
     /// them only if it returns kNone.
     sched::Refusal post(const FunctionSpec& function, sched::PrincipalId principal, uint32_t flow,
                         std::span<rte_mbuf* const> frames, uint64_t now_ns) noexcept;
+    /// What the turn had of core work, which goes first.
+    enum class Core : uint8_t {
+        kNone,
+        kDone,
+        kWaits,  ///< more is there: nothing runs, unless the core is held to its envelope
+    };
     /// One run, if there is one to be made, and its packets go on behind the stage `invoke`. How
-    /// many packets; a run without any counts as one. `core`: the turn had core work.
+    /// many packets; a run without any counts as one.
     unsigned run(Pipeline& pipeline, WorkerContext& context, Clock clock, Account::Clock cycles,
-                 bool core) noexcept;
+                 Core core) noexcept;
     /// When there may be something to run, ns; UINT64_MAX: never, until a post.
     [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept {
         return scheduler_.wake_at(now_ns);

@@ -62,7 +62,8 @@ LinkPlan plan_of(const Node& config, size_t port) {
 
 Node link_part_of(const Node& config) {
     Node out = Node::map();
-    for (const char* member : {"mode", "workers", "ports", "principals", "reservations"})
+    for (const char* member :
+         {"mode", "workers", "ports", "principals", "functions", "reservations"})
         if (config.has(member)) out.set(member, config[member]);
     return out;
 }
@@ -175,7 +176,8 @@ Result<std::shared_ptr<const PacedPorts>> read_paced_ports(
 Result<std::shared_ptr<const PacedPorts>> with_live(const PolicySnapshot& policy,
                                                     const PortFacts& facts, Node live) {
     if (policy.paced == nullptr) {
-        if (live.items().empty()) return policy.paced;
+        if (std::ranges::none_of(live.items(), [](const Node& one) { return one.has("out"); }))
+            return policy.paced;
         return Error{"no port has a rate, so none can be reserved of"};
     }
     auto list = live.items().empty() ? nullptr : std::make_shared<const Node>(std::move(live));

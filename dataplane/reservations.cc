@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <string_view>
 
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
@@ -54,44 +56,126 @@ Result<size_t> scheduler_of(const Node& ports, const std::string& out) {
     return carrier;
 }
 
-Result<Reservation> reservation_of(const Node& node, const Node& config) {
-    if (node.has("cpu"))
-        return Error{fmt::format(
-            "cpu: found '{}', expected none: workers run no functions yet whose cycles could be "
-            "kept for anybody",
-            node["cpu"].as_text())};
-    Reservation out;
-    out.name = node["name"].as_text();
-    out.principal = node["principal"].as_text();
-    if (auto wrong = undeclared(out.principal, config["principals"])) return std::move(*wrong);
+/// The function of `principal` and those that follow it take no more than `cycles`, and none of any
+/// other principal longer than can be reckoned with.
+Status check_work(const Node& config, const std::string& principal, uint64_t cycles) {
+    const auto& functions = config["functions"].items();
+    const auto& principals = config["principals"].items();
+    for (const Node& function : functions)
+        if (!function.has("work"))
+            return Error{fmt::format(
+                "cpu: function '{}' does not say its work, expected that of each while cycles are "
+                "reserved",
+                function["name"].as_text())};
+    const auto named = [](const auto& list, const std::string& name) {
+        return std::ranges::find(list, name, [](const Node& n) { return n["name"].as_text(); });
+    };
+    const auto who = named(principals, principal);
+    if (who == principals.end() || !who->has("function"))
+        return Error{fmt::format("cpu: found for '{}', which has no function, expected one with",
+                                 principal)};
+    uint64_t work = 0;
+    size_t hops = 0;
+    for (auto at = named(functions, (*who)["function"].as_text());
+         at != functions.end() && hops++ < functions.size();
+         at = named(functions, (*at)["next"].as_text()))
+        work += static_cast<uint64_t>((*at)["work"].as_integer());
+    if (work > cycles)
+        return Error{
+            fmt::format("cpu: found {} cycles, expected at least the {} that its "
+                        "functions say a packet takes",
+                        cycles, work)};
+    return ok_status();
+}
+
+Status read_cycles(const Node& node, const Node& config, Reservation& out) {
+    const auto cycles = cycles_of(node["cpu"].as_text());
+    if (!cycles) return cycles.error();
+    out.cycles.work = *cycles;
+    return check_work(config, out.principal, *cycles);
+}
+
+Status read_link(const Node& node, const Node& config, Reservation& out) {
     const std::string& port = node["out"].as_text();
     const auto carrier = scheduler_of(config["ports"], port);
     if (!carrier) return carrier.error();
+    if (!node.has("bytes"))
+        return Error{"bytes: is missing, expected those of the longest IP packet"};
     out.port = static_cast<PortId>(*carrier);
     out.bytes = static_cast<uint64_t>(node["bytes"].as_integer());
     out.frame_bytes =
         out.bytes + sizeof(net::Ethernet) + most_tags_of(config, *carrier) * sizeof(net::VlanTag);
     out.contract.work = kEthernet.on_wire(out.frame_bytes);
-    out.contract.period_ns = kSecond / static_cast<uint64_t>(node["rate"].as_integer());
-    out.contract.deadline_ns = node.has("deadline")
-                                   ? static_cast<uint64_t>(node["deadline"].as_integer())
-                                   : out.contract.period_ns;
+    return ok_status();
+}
+
+// Until admission has found the split both have all of it.
+void read_times(const Node& node, Reservation& out) {
+    const uint64_t period = kSecond / static_cast<uint64_t>(node["rate"].as_integer());
+    out.deadline_ns =
+        node.has("deadline") ? static_cast<uint64_t>(node["deadline"].as_integer()) : period;
+    out.contract.period_ns = out.cycles.period_ns = period;
+    out.contract.deadline_ns = out.cycles.deadline_ns = out.deadline_ns;
+    if (out.cycles.work == 0 || out.contract.work == 0 || !node.has("cpu-deadline")) return;
+    out.cycles.deadline_ns =
+        std::min(static_cast<uint64_t>(node["cpu-deadline"].as_integer()), out.deadline_ns - 1);
+    out.contract.deadline_ns = out.deadline_ns - out.cycles.deadline_ns;
+}
+
+Result<Reservation> reservation_of(const Node& node, const Node& config) {
+    Reservation out;
+    out.name = node["name"].as_text();
+    out.principal = node["principal"].as_text();
+    if (auto wrong = undeclared(out.principal, config["principals"])) return std::move(*wrong);
+    if (!node.has("cpu") && !node.has("out"))
+        return Error{"out: is missing, expected a port, cycles of cpu, or both"};
+    if (!node.has("out") && node.has("bytes"))
+        return Error{"bytes: found without out, expected a port that they leave by"};
+    if (node.has("cpu"))
+        if (auto s = read_cycles(node, config, out); !s) return std::move(s.error());
+    if (node.has("out"))
+        if (auto s = read_link(node, config, out); !s) return std::move(s.error());
+    read_times(node, out);
     return out;
 }
 
 }  // namespace
 
+Result<uint64_t> cycles_of(const std::string& text) {
+    constexpr std::string_view kUnit = "cyc/pkt";
+    constexpr uint64_t kMost = 1'000'000'000;
+    uint64_t cycles = 0;
+    const char* const end = text.data() + text.size();
+    const auto [unit, wrong] = std::from_chars(text.data(), end, cycles);
+    if (wrong != std::errc{} || std::string_view(unit, end) != kUnit || cycles == 0 ||
+        cycles > kMost)
+        return Error{fmt::format(
+            "cpu: found '{}', expected cycles a packet like 600cyc/pkt, at most {}", text, kMost)};
+    return cycles;
+}
+
 std::string place_of_live(const Node& node) { return "live reservation " + node["name"].as_text(); }
+
+// The processor is a place like a port.
+std::vector<PortId> ReservationReader::places_of(const Reservation& one) {
+    std::vector<PortId> out;
+    if (one.port != kNoPort) out.push_back(one.port);
+    if (one.cycles.work != 0) out.push_back(kNoPort);
+    return out;
+}
 
 Status ReservationReader::take(const Reservation& one) {
     if (names_.contains(one.name))
         return Error{
             fmt::format("name: '{}' is another's too, expected a different one", one.name)};
-    const auto [other, fresh] = taken_.emplace(std::pair(one.principal, one.port), one.name);
-    if (!fresh)
-        return Error{fmt::format(
-            "principal: '{}' has '{}' at that port already, expected one a principal and port",
-            one.principal, other->second)};
+    for (const PortId place : places_of(one))
+        if (const auto other = taken_.find({one.principal, place}); other != taken_.end())
+            return Error{fmt::format(
+                "principal: '{}' has '{}' {} already, expected one a principal and port{}",
+                one.principal, other->second, place == kNoPort ? "of cycles" : "at that port",
+                place == kNoPort ? ", and of cycles" : "")};
+    for (const PortId place : places_of(one))
+        taken_.emplace(std::pair(one.principal, place), one.name);
     names_.insert(one.name);
     return ok_status();
 }
@@ -106,7 +190,7 @@ Result<Reservation> ReservationReader::read(const Node& node, const std::string&
 
 void ReservationReader::forget(const Reservation& reservation) {
     names_.erase(reservation.name);
-    taken_.erase({reservation.principal, reservation.port});
+    for (const PortId place : places_of(reservation)) taken_.erase({reservation.principal, place});
 }
 
 Result<std::vector<Reservation>> read_reservations(const Node& config, const Node& live) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reservations of a configuration, and those made while it runs: which principal's packets
-// leave which port by when. Whether all can be kept is decided by controlplane/compile/promises.h;
-// a PacedLink keeps them.
+// The reservations of a configuration, and those made while it runs: which principal's packets have
+// had what cycles, and leave which port, by when. Whether all can be kept is decided by
+// controlplane/compile/promises.h; a PacedLink and each worker's Invocations keep them.
 #pragma once
 #include <map>
 #include <set>
@@ -18,17 +18,27 @@ namespace ravelin {
 
 struct Reservation {
     std::string name, principal;
-    PortId port = kNoPort;     ///< with the rate: the one named, or what it stands on
-    sched::Contract contract;  ///< wire bytes a packet
+    PortId port = kNoPort;  ///< with the rate: the one named, or what it stands on; kNoPort: none
+    sched::Contract contract;  ///< wire bytes a packet; no work without a port
+    sched::Contract cycles;    ///< of each worker, its flows may be anybody's; no work: none
+    uint64_t deadline_ns = 0;  ///< of both together
     uint64_t bytes = 0;        ///< of a packet's IP
     uint64_t frame_bytes = 0;  ///< of a packet, as queues count them
     std::string place;         ///< as errors call it: "reservations[2]", "live reservation calls"
 };
 
+/// What each run costs a worker beside the function's own cycles: its turn, two readings of the
+/// clock, and the way of a packet through the rest of the pipeline. perf/run runs tells.
+inline constexpr uint64_t kAroundRun = 3'000;
+
+/// Cycles a packet of `cpu: 600cyc/pkt`. Error: "cpu: found ..., expected ...".
+Result<uint64_t> cycles_of(const std::string& text);
+
 /// How errors call one that was made while it runs: "live reservation NAME".
 std::string place_of_live(const config::Node& node);
 
-/// Reads them one by one. No two may have the same name, nor the same principal at a port.
+/// Reads them one by one. No two may have the same name, nor the same principal at a port or of
+/// cycles.
 class ReservationReader {
   public:
     /// `config` outlives it.
@@ -39,6 +49,7 @@ class ReservationReader {
     void forget(const Reservation& reservation);
 
   private:
+    static std::vector<PortId> places_of(const Reservation& one);
     Status take(const Reservation& one);
     const config::Node* config_;
     std::set<std::string> names_;

@@ -141,6 +141,7 @@ void Worker::turn() noexcept {
 
 unsigned Worker::receive() noexcept {
     unsigned moved = 0;
+    pressed_ = false;
     for (RxQueue& q : queues_) {
         rte_mbuf* frames[limits::kArrivals];
         const unsigned n = rte_eth_rx_burst(q.device, q.queue, frames, limits::kArrivals);
@@ -148,6 +149,7 @@ unsigned Worker::receive() noexcept {
             lap(Account::kTurn, 0);
             continue;
         }
+        pressed_ |= n == limits::kArrivals;
         uint64_t bytes = 0;
         for (unsigned i = 0; i < n; ++i) {
             rte_prefetch0(rte_pktmbuf_mtod(frames[i], void*));
@@ -252,10 +254,13 @@ void Worker::finish(unsigned moved) noexcept {
     last_turn_moved_ = moved != 0;
 }
 
-// Application work: one run, behind all core work of the turn and what that sends. Its packets
-// leave at once.
+// Application work: one run, where no core work is left (a full receive call may have left some),
+// and behind what that sends. Its packets leave at once.
 void Worker::run_function(bool core) noexcept {
-    if (context_.invocations->run(pipeline_, context_, clock_, cycles_, core) == 0) return;
+    const Invocations::Core before = !core      ? Invocations::Core::kNone
+                                     : pressed_ ? Invocations::Core::kWaits
+                                                : Invocations::Core::kDone;
+    if (context_.invocations->run(pipeline_, context_, clock_, cycles_, before) == 0) return;
     run_emitted();
     context_.give_up(handoff_.flush());
     transmitter_.flush(context_);

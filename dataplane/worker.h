@@ -154,6 +154,7 @@ class Worker {
     uint64_t turn_started_ns_ = 0;
     unsigned empty_turns_ = 0;
     bool last_turn_moved_ = false;
+    bool pressed_ = false;  ///< a receive call of this turn came back full: more may be there
     bool adaptive_;
     int cpu_, wakeup_;
     uint64_t given_up_at_ = UINT64_MAX;  // turns it had ended then; of the control thread

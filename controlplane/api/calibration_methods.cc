@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // calibrated, calibration: what the machine was found to be able to do.
 #include "controlplane/api/services.h"
+#include "controlplane/compile/worker_cycles.h"
 
 namespace ravelin::control {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 void calibrated(Services& s, const CallPtr& call) {
     if (Status kept = s.calibration.keep(call->value("calibration")); !kept)
         return call->fail(FailureKind::kInvalid, "calibration: " + kept.error().message);
+    set_calibrated_cycles(s.calibration.worker_cycles());
     call->result(Json::object());
 }
 

@@ -5,6 +5,7 @@
 
 #include "controlplane/api/services.h"
 #include "controlplane/compile/promises.h"
+#include "controlplane/compile/worker_cycles.h"
 #include "controlplane/config/yaml_loader.h"
 #include "dataplane/reservations.h"
 #include "pipelines/model/reservation_schema.h"
@@ -38,11 +39,17 @@ Json json_of(const config::Node& node, const std::string& place, const Promises&
 }
 
 /// What the link makes of it, and what came of that.
-void add_link(Json& out, const Reservation& reservation, const std::string& port,
+void add_link(Json& out, const Reservation& reservation, const config::Node& tree,
               const Result<model::DataplaneStatus>& status) {
+    out["deadline_ns"] = reservation.deadline_ns;
+    if (reservation.cycles.work != 0) {
+        out["cycles"] = reservation.cycles.work;
+        out["cpu_deadline_ns"] = reservation.cycles.deadline_ns;
+    }
+    if (reservation.port == kNoPort) return;
+    const std::string port = tree["ports"].items()[reservation.port]["name"].as_text();
     out["port"] = port;
     out["wire_bytes"] = reservation.contract.work;
-    out["deadline_ns"] = reservation.contract.deadline_ns;
     if (const model::LinkShare* share = share_of(reservation, port, status)) {
         out["sent"] = share->packets();
         out["used"] = share->reserved();
@@ -59,8 +66,7 @@ Json all_reservations(Services& s, const Result<model::DataplaneStatus>& status)
     const auto add = [&](const config::Node& node, const std::string& place, bool live) {
         Json one = json_of(node, place, s.live.promises());
         one["live"] = live;
-        if (const auto read = reader.read(node, place))
-            add_link(one, *read, tree["ports"].items()[read->port]["name"].as_text(), status);
+        if (const auto read = reader.read(node, place)) add_link(one, *read, tree, status);
         all.push_back(std::move(one));
     };
     const auto& configured = tree["reservations"].items();
@@ -78,9 +84,13 @@ void reservations(Services& s, const CallPtr& call, const Result<model::Dataplan
                          {"rate", use.capacity * kBitsPerByte},
                          {"reserved", use.reserved * kBitsPerByte},
                          {"box", use.box * kBitsPerByte}});
-    Json out{{"generation", s.store.in_force().generation},
-             {"reservations", all_reservations(s, status)},
-             {"ports", std::move(ports)}};
+    const CycleUse cycles = cycle_use(s.store.in_force().tree, s.live.promises().live());
+    Json out{
+        {"generation", s.store.in_force().generation},
+        {"cycles",
+         {{"per_second", cycles.capacity}, {"reserved", cycles.reserved}, {"core", cycles.core}}},
+        {"reservations", all_reservations(s, status)},
+        {"ports", std::move(ports)}};
     if (!status) out["problem"] = status.error().message;
     call->result(std::move(out));
 }
@@ -90,9 +100,10 @@ std::optional<Failure> read(Services& s, const std::string& text, config::Node& 
     auto node = config::load_map(text, "reservation", model::kReservationSchema, config::Node());
     if (!node) return Failure{FailureKind::kInvalid, node.error().message};
     out = std::move(*node);
-    const Status fits = s.live.promises().fits(out);
-    if (fits) return std::nullopt;
-    return Failure{FailureKind::kRefused, fits.error().message};
+    auto granted = s.live.promises().granted(out);
+    if (!granted) return Failure{FailureKind::kRefused, granted.error().message};
+    out = std::move(*granted);
+    return std::nullopt;
 }
 
 void reserve(Services& s, const CallPtr& call) {

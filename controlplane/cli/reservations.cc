@@ -12,7 +12,7 @@ namespace ravelin::cli {
 namespace {
 
 struct Wish {
-    std::string name, principal, bytes, rate, deadline, out;
+    std::string name, principal, cpu, bytes, rate, deadline, out;
     bool dry_run = false;
 };
 
@@ -35,6 +35,7 @@ ExitCode show(const Context& context) {
     if (context.printed_json(answer)) return kOk;
     Table table({{"RESERVATION"},
                  {"PRINCIPAL"},
+                 {"CYCLES", Align::kRight},
                  {"OUT"},
                  {"BYTES", Align::kRight},
                  {"RATE", Align::kRight},
@@ -45,8 +46,9 @@ ExitCode show(const Context& context) {
                  {"DROPPED", Align::kRight},
                  {"BY"}});
     for (const Json& r : list(answer, "reservations"))
-        table.add({text(r, "name"), text(r, "principal"), text(r, "out"),
-                   fmt::format("{} B", number(r, "bytes")),
+        table.add({text(r, "name"), text(r, "principal"), count_text(r, "cycles"),
+                   text(r, "out").empty() ? "-" : text(r, "out"),
+                   text(r, "out").empty() ? "-" : fmt::format("{} B", number(r, "bytes")),
                    scaled(static_cast<double>(number(r, "rate_pps")), "pps"), deadline_text(r),
                    count_text(r, "sent"), count_text(r, "used"), count_text(r, "late"),
                    count_text(r, "dropped"), flag(r, "live") ? "reserve" : "apply"});
@@ -58,6 +60,11 @@ ExitCode show(const Context& context) {
         context.print(fmt::format("port {}: {} of {} reserved, {} for the box itself\n",
                                   text(p, "port"), rate_text(number(p, "reserved")),
                                   rate_text(number(p, "rate")), rate_text(number(p, "box"))));
+    if (const Json cycles = answer.value("cycles", Json::object()); number(cycles, "reserved") != 0)
+        context.print(fmt::format("each worker: {} of {} cycles/s reserved, {} kept for the core\n",
+                                  grouped(number(cycles, "reserved")),
+                                  grouped(number(cycles, "per_second")),
+                                  grouped(number(cycles, "core"))));
     if (const std::string problem = text(answer, "problem"); !problem.empty())
         context.print("the data plane did not say what came of them: " + printable(problem) + "\n");
     return kOk;
@@ -70,6 +77,7 @@ std::string yaml_of(const Wish& wish) {
     std::string out;
     for (const auto& [member, value] : {std::pair("name", wish.name),
                                         {"principal", wish.principal},
+                                        {"cpu", wish.cpu},
                                         {"out", wish.out},
                                         {"bytes", wish.bytes + (bare ? "B" : "")},
                                         {"rate", wish.rate},
@@ -106,7 +114,9 @@ void add_reservations_commands(CLI::App& root, Context& context) {
     auto wish = std::make_shared<Wish>();
     CLI::App& reserve_command = add_command(
         root, "reserve",
-        "Reserve a deadline for a principal's packets at a port with a rate, until it is released",
+        "Reserve a deadline for a principal's packets, of cycles, a port with a rate, or both, "
+        "until "
+        "it is released",
         "ravelin reserve calls --principal org/voice --bytes 200 --rate 1kpps --deadline 5ms "
         "--out wan",
         context, [&context, wish] { return reserve(context, *wish); });
@@ -116,12 +126,15 @@ void add_reservations_commands(CLI::App& root, Context& context) {
     reserve_command.add_option("NAME", wish->name, "What it is called; no two have the same")
         ->required();
     text_option("--principal", wish->principal, "Whose packets it is for")->required();
-    text_option("--out", wish->out, "Port they leave by: one with a rate")->required();
-    text_option("--bytes", wish->bytes, "Of the longest IP packet")->required();
+    text_option("--cpu", wish->cpu,
+                "Cycles that its functions take for a packet, such as 600cyc/pkt");
+    CLI::Option* out = text_option("--out", wish->out, "Port they leave by: one with a rate");
+    text_option("--bytes", wish->bytes, "Of the longest IP packet, with --out")->needs(out);
     text_option("--rate", wish->rate, "Packets a second, such as 10kpps")->required();
-    text_option("--deadline", wish->deadline,
-                "From when the port's queue takes a packet to its last bit, such as 2ms; default: "
-                "one over the rate");
+    text_option(
+        "--deadline", wish->deadline,
+        "From when a packet comes to its function, or to the port's queue, until it has left, "
+        "such as 2ms; default: one over the rate");
     reserve_command.add_flag("--dry-run", wish->dry_run,
                              "Say whether it fits, and reserve nothing");
     auto gone = std::make_shared<Wish>();

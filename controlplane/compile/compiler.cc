@@ -157,9 +157,10 @@ Status Compiler::set_slots(Node& tree, const SlotMap& slots) const {
     return ok_status();
 }
 
-Status Compiler::promises(const Node& tree) const {
+Status Compiler::promises(Node& tree) const {
     auto promised = Promises::of(tree);
     if (!promised) return std::move(promised.error());
+    promised->write_splits(tree);
     if (reserved_) promised->restore(reserved_());
     const auto& uncovered = promised->uncovered();
     return uncovered.empty() ? ok_status() : Status(Error{uncovered.begin()->second});

@@ -75,7 +75,7 @@ class Compiler {
     Result<Compiled> finish(config::Node tree, const SlotMap& slots,
                             const config::Positions& positions);
 
-    [[nodiscard]] Status promises(const config::Node& tree) const;
+    [[nodiscard]] Status promises(config::Node& tree) const;
 
     Gate gate_;
     Reserved reserved_;

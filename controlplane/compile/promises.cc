@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "controlplane/admission/wording.h"
+#include "controlplane/compile/worker_cycles.h"
 #include "dataplane/idle.h"
 
 namespace ravelin::control {
@@ -34,15 +36,9 @@ admission::Resource resource_of(const Node& tree, size_t port, const LinkPlan& p
             .wake = sleeps ? kLongestSleepNs + kLateToWakeNs : 0};
 }
 
-admission::Request request_of(const Reservation& wanted, admission::ResourceId link) {
-    return {.principal = wanted.name,
-            .period = static_cast<admission::Nanoseconds>(wanted.contract.period_ns),
-            .deadline = static_cast<admission::Nanoseconds>(wanted.contract.deadline_ns),
-            .claims = {{.resource = link, .work = wanted.contract.work}}};
-}
-
-/// The nearest contracts that would fit, as a reservation says them.
-std::string nearest_text(const admission::Nearest& nearest, const Reservation& wanted) {
+/// The nearest contracts that would fit, as a reservation says them; `cycles`: those bind.
+std::string nearest_text(const admission::Nearest& nearest, const Reservation& wanted,
+                         bool cycles) {
     std::string out;
     if (nearest.time)
         out += fmt::format("; with a deadline of {} it would fit{}",
@@ -53,14 +49,17 @@ std::string nearest_text(const admission::Nearest& nearest, const Reservation& w
             fmt::format("; at a rate of {}pps it would fit{}", admission::kSecond / *nearest.period,
                         nearest.perhaps_faster ? ", perhaps at a higher one" : "");
     const uint64_t heads = wanted.frame_bytes - wanted.bytes;
-    if (nearest.work && *nearest.work >= kEthernet.on_wire(heads + 1))
+    if (cycles && nearest.work && *nearest.work > kAroundRun)
+        out += fmt::format("; with {} cycles it would fit{}", *nearest.work - kAroundRun,
+                           nearest.perhaps_more ? ", perhaps with more" : "");
+    if (!cycles && nearest.work && *nearest.work >= kEthernet.on_wire(heads + 1))
         out += fmt::format("; with {} bytes it would fit{}",
                            *nearest.work - kEthernet.overhead - heads,
                            nearest.perhaps_more ? ", perhaps with more" : "");
     if (!out.empty()) return out;
-    return nearest.cut_short()
-               ? "; what would fit could not be found out in time"
-               : "; neither a longer deadline, nor a lower rate, nor fewer bytes would fit";
+    if (nearest.cut_short()) return "; what would fit could not be found out in time";
+    return fmt::format("; neither a longer deadline, nor a lower rate, nor fewer {} would fit",
+                       cycles ? "cycles" : "bytes");
 }
 
 }  // namespace
@@ -91,17 +90,22 @@ void Promises::restore(const Node& list, bool live) {
         if (std::string why = restore(nodes[i], place, live, refused); !why.empty())
             uncovered_.emplace(place, std::move(why));
     }
-    std::map<PortId, bool> keeps;
+    std::map<admission::ResourceId, bool> keeps;
     for (const auto& [one, why] : refused) {
-        const admission::Request request = request_of(one, link_of(one.port).resource);
-        if (Status s = admission_.enter_granted(request, {request.deadline}); !s)
+        const admission::Request request = request_of(one);
+        std::vector<admission::Nanoseconds> times;
+        for (const sched::Contract* part : {&one.cycles, &one.contract})
+            if (part->work != 0)
+                times.push_back(static_cast<admission::Nanoseconds>(part->deadline_ns));
+        if (Status s = admission_.enter_granted(request, times); !s)
             uncovered_.emplace(one.place, s.error().message);
-        keeps[one.port] = false;
+        for (const admission::ResourceId resource : resources_of(one)) keeps[resource] = false;
     }
     // All together they may fit though one by one, in this order, they would not be granted.
-    for (auto& [port, kept] : keeps) kept = admission_.keeps(link_of(port).resource);
+    for (auto& [resource, kept] : keeps) kept = admission_.keeps(resource);
     for (const auto& [one, why] : refused)
-        if (!keeps[one.port]) uncovered_.emplace(one.place, why);
+        for (const admission::ResourceId resource : resources_of(one))
+            if (!keeps[resource]) uncovered_.emplace(one.place, why);
 }
 
 /// Why no link could take it; what is taken and not granted again is added to `refused`.
@@ -109,13 +113,21 @@ std::string Promises::restore(const Node& node, const std::string& place, bool l
                               std::vector<std::pair<Reservation, std::string>>& refused) {
     auto one = reader_.read(node, place);
     if (!one) return one.error().message;
-    Link& link = link_of(one->port);
-    if (Status s = set_aside(*part_, link.plan, *one, link.aside); !s) {
-        reader_.forget(*one);
-        return std::move(s.error()).within(place).message;
+    if (one->port != kNoPort) {
+        Link& link = link_of(one->port);
+        if (Status s = set_aside(*part_, link.plan, *one, link.aside); !s) {
+            reader_.forget(*one);
+            return std::move(s.error()).within(place).message;
+        }
     }
     if (live) live_.insert_or_assign(one->name, Live{node, *one});
-    const admission::Decision decision = admission_.reserve(request_of(*one, link.resource));
+    // Of two resources only the split that it was granted with is in force.
+    if (node.has("cpu-deadline")) {
+        refused.emplace_back(
+            *one, Error{"its part of the deadline cannot be kept"}.within(place).message);
+        return {};
+    }
+    const admission::Decision decision = admission_.reserve(request_of(*one));
     if (const auto* refusal = std::get_if<admission::Refusal>(&decision))
         refused.emplace_back(*one, Error{refusal->text}.within(place).message);
     return {};
@@ -131,22 +143,70 @@ Promises::Link& Promises::link_of(PortId port) {
     return link;
 }
 
-Status Promises::admit(const Reservation& wanted) {
-    Link& link = link_of(wanted.port);
-    uint64_t aside = link.aside;
-    if (auto s = set_aside(*part_, link.plan, wanted, aside); !s) return s;
-    const auto request = request_of(wanted, link.resource);
-    const admission::Decision decision = admission_.reserve(request);
-    if (const auto* refusal = std::get_if<admission::Refusal>(&decision)) {
-        admission::Nearest nearest = admission_.nearest(request, *refusal);
-        Reservation longer = wanted;  // of which more may wait
+admission::ResourceId Promises::workers() {
+    if (!workers_) workers_ = admission_.add_resource(workers_of(*part_));
+    return *workers_;
+}
+
+std::vector<admission::ResourceId> Promises::resources_of(const Reservation& one) {
+    std::vector<admission::ResourceId> out;
+    if (one.cycles.work != 0) out.push_back(workers());
+    if (one.port != kNoPort) out.push_back(link_of(one.port).resource);
+    return out;
+}
+
+/// First the functions, then the link; each run costs its surroundings too.
+admission::Request Promises::request_of(const Reservation& wanted) {
+    admission::Request out{.principal = wanted.name,
+                           .period = static_cast<admission::Nanoseconds>(wanted.contract.period_ns),
+                           .deadline = static_cast<admission::Nanoseconds>(wanted.deadline_ns)};
+    if (wanted.cycles.work != 0)
+        out.claims.push_back({.resource = workers(), .work = wanted.cycles.work + kAroundRun});
+    if (wanted.port != kNoPort)
+        out.claims.push_back(
+            {.resource = link_of(wanted.port).resource, .work = wanted.contract.work});
+    return out;
+}
+
+std::string Promises::advice(const Reservation& wanted, const admission::Request& request,
+                             const admission::Refusal& refusal) {
+    admission::Nearest nearest = admission_.nearest(request, refusal);
+    const bool cycles = wanted.cycles.work != 0 && refusal.binding == 0;
+    if (wanted.port != kNoPort) {  // of a longer deadline more may wait
+        Reservation longer = wanted;
         longer.contract.deadline_ns = static_cast<uint64_t>(nearest.time.value_or(0));
-        aside = link.aside;
-        if (!set_aside(*part_, link.plan, longer, aside)) nearest.time.reset();
-        return Error{refusal->text + nearest_text(nearest, wanted)};
+        uint64_t aside = link_of(wanted.port).aside;
+        if (!set_aside(*part_, link_of(wanted.port).plan, longer, aside)) nearest.time.reset();
     }
-    link.aside = aside;
+    return nearest_text(nearest, wanted, cycles);
+}
+
+// The most that may wait at the link is what its whole deadline lets.
+Status Promises::admit(const Reservation& wanted) {
+    uint64_t aside = 0;
+    if (wanted.port != kNoPort) {
+        aside = link_of(wanted.port).aside;
+        if (auto s = set_aside(*part_, link_of(wanted.port).plan, wanted, aside); !s) return s;
+    }
+    const auto request = request_of(wanted);
+    const admission::Decision decision = admission_.reserve(request);
+    if (const auto* refusal = std::get_if<admission::Refusal>(&decision))
+        return Error{refusal->text + advice(wanted, request, *refusal)};
+    if (wanted.port != kNoPort) link_of(wanted.port).aside = aside;
     return ok_status();
+}
+
+// Of one of both cycles and a port: what admission has found.
+void Promises::set_split(const std::string& name, Node& node) const {
+    const admission::Reservation* granted = admission_.find(name);
+    if (granted != nullptr && granted->holds.size() > 1)
+        node.set("cpu-deadline", Node::integer(granted->holds.front().time));
+}
+
+void Promises::write_splits(Node& tree) const {
+    for (auto& [member, list] : tree.members())
+        for (Node& node : list.items())
+            if (member == "reservations") set_split(node["name"].as_text(), node);
 }
 
 Result<Reservation> Promises::enter(const Node& node, const std::string& place) {
@@ -162,7 +222,9 @@ Status Promises::add(const Node& live) {
     auto one = enter(live, place_of_live(live));
     if (!one) return std::move(one.error());
     const std::string name = one->name;
-    live_.insert_or_assign(name, Live{live, std::move(*one)});
+    Node node = live;
+    set_split(name, node);
+    live_.insert_or_assign(name, Live{std::move(node), std::move(*one)});
     return ok_status();
 }
 
@@ -171,16 +233,23 @@ bool Promises::remove(const std::string& name) {
     if (at == live_.end()) return false;
     const Reservation& gone = at->second.reservation;
     if (!admission_.release(name).ok()) return false;
-    link_of(gone.port).aside -= sched::packets_waiting(gone.contract);
+    if (gone.port != kNoPort) link_of(gone.port).aside -= sched::packets_waiting(gone.contract);
     reader_.forget(gone);
     live_.erase(at);
     return true;
 }
 
 Status Promises::fits(const Node& live) {
-    Status added = add(live);
-    if (added) remove(live["name"].as_text());
-    return added;
+    auto as = granted(live);
+    return as ? ok_status() : Status(std::move(as.error()));
+}
+
+Result<Node> Promises::granted(const Node& live) {
+    if (Status added = add(live); !added) return std::move(added.error());
+    const std::string name = live["name"].as_text();
+    Node out = live_.at(name).node;
+    remove(name);
+    return out;
 }
 
 Node Promises::live() const {

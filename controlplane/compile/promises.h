@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a configuration promises of its ports with a rate, and live reservations beside it: asks
-// controlplane/admission, with these ports as resources.
+// What a configuration promises of its ports with a rate and of its workers' cycles, and live
+// reservations beside it: asks controlplane/admission, with these as resources.
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,6 +34,8 @@ class Promises {
     /// Whether a link has the live one.
     [[nodiscard]] bool holds(const std::string& name) const { return live_.contains(name); }
 
+    /// Writes into `tree`, that of of(), how deadlines of cycles and a port were split.
+    void write_splits(config::Node& tree) const;
     /// One more, a node as in `reservations`; what is kept costs what it adds. Error: as above, of
     /// "live reservation NAME"; nothing changed.
     Status add(const config::Node& live);
@@ -40,6 +43,8 @@ class Promises {
     bool remove(const std::string& name);
     /// Whether add() would.
     Status fits(const config::Node& live);
+    /// The same; what it would be granted as, with its parts of the deadline.
+    Result<config::Node> granted(const config::Node& live);
     /// All that the links have, as a list.
     [[nodiscard]] config::Node live() const;
 
@@ -56,6 +61,12 @@ class Promises {
     explicit Promises(const config::Node& tree)
         : part_(std::make_shared<const config::Node>(link_part_of(tree))), reader_(*part_) {}
     Link& link_of(PortId port);
+    admission::ResourceId workers();
+    [[nodiscard]] admission::Request request_of(const Reservation& wanted);
+    [[nodiscard]] std::vector<admission::ResourceId> resources_of(const Reservation& one);
+    [[nodiscard]] std::string advice(const Reservation& wanted, const admission::Request& request,
+                                     const admission::Refusal& refusal);
+    void set_split(const std::string& name, config::Node& node) const;
     Result<Reservation> enter(const config::Node& node, const std::string& place);
     Status admit(const Reservation& wanted);
     void restore(const config::Node& list, bool live);
@@ -66,6 +77,7 @@ class Promises {
     ReservationReader reader_;
     admission::Admission admission_;
     std::map<PortId, Link> links_;
+    std::optional<admission::ResourceId> workers_;  // any of them: each keeps all
     std::map<std::string, Live> live_;
     std::map<std::string, std::string> uncovered_;
 };

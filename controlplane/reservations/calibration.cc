@@ -72,4 +72,14 @@ Status Calibration::keep(const Json& measured) {
     return take(measured);
 }
 
+uint64_t Calibration::worker_cycles() const {
+    uint64_t least = 0;
+    if (told_.is_null()) return least;
+    for (const Json& worker : told_["workers"]) {
+        const auto cycles = worker["cycles_per_second"].get<uint64_t>();
+        least = least == 0 ? cycles : std::min(least, cycles);
+    }
+    return least;
+}
+
 }  // namespace ravelin::control

@@ -20,6 +20,8 @@ class Calibration {
     ///    "cycles_per_second": tsc cycles, ...}], "ports": [{"port": name, "bits_per_second": n}]}
     Status keep(const nlohmann::json& measured);
 
+    /// Of the slowest worker, cycles of the time-stamp counter a second; 0: nothing is known.
+    [[nodiscard]] uint64_t worker_cycles() const;
     /// As it was kept; null: nothing.
     [[nodiscard]] const nlohmann::json& told() const { return told_; }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/functions.h"
 #include "dataplane/paced_ports.h"
 #include "dataplane/process/policy_store.h"
 #include "dataplane/process/set_check.h"
@@ -163,25 +164,32 @@ Result<std::unique_ptr<PolicySnapshot>> PolicyStore::promised(
     const model::LiveChange& change) const {
     if (auto s = final(); !s) return std::move(s.error());
     auto next = std::make_unique<PolicySnapshot>(*current_);
-    const bool any = current_->paced != nullptr && current_->paced->live != nullptr;
     config::Node list = config::Node::list();
-    if (any) list = *current_->paced->live;
+    if (current_->paced != nullptr && current_->paced->live != nullptr)
+        list = *current_->paced->live;
+    else if (current_->functions != nullptr && current_->functions->live != nullptr)
+        list = *current_->functions->live;
     for (const model::ReservationChange& one : change.reservations())
         if (auto s = alter_promises(list, one); !s) return std::move(s.error());
-    auto paced = with_live(*next, appliance_->port_facts(), std::move(list));
-    if (!paced) return std::move(paced.error());
-    next->paced = std::move(*paced);
+    if (auto s = promise(*next, std::move(list)); !s) return std::move(s.error());
     return next;
+}
+
+Status PolicyStore::promise(PolicySnapshot& next, config::Node list) const {
+    auto functions = functions_with_live(next, appliance_->port_facts(), list);
+    if (!functions) return std::move(functions.error());
+    auto paced = with_live(next, appliance_->port_facts(), std::move(list));
+    if (!paced) return std::move(paced.error());
+    next.functions = std::move(*functions);
+    next.paced = std::move(*paced);
+    return ok_status();
 }
 
 Status PolicyStore::sync_promises(PolicySnapshot& next, const model::LiveChange& sync) const {
     config::Node list = config::Node::list();
     for (const model::ReservationChange& one : sync.reservations())
         if (auto s = alter_promises(list, one); !s) return s;
-    auto paced = with_live(next, appliance_->port_facts(), std::move(list));
-    if (!paced) return std::move(paced.error());
-    next.paced = std::move(*paced);
-    return ok_status();
+    return promise(next, std::move(list));
 }
 
 Result<std::unique_ptr<PolicySnapshot>> PolicyStore::edited(const model::LiveChange& change,

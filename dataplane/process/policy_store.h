@@ -84,6 +84,8 @@ class PolicyStore {
     Result<std::unique_ptr<PolicySnapshot>> promised(const model::LiveChange& change) const;
     /// `next` with the reservations of a sync and no others.
     Status sync_promises(PolicySnapshot& next, const model::LiveChange& sync) const;
+    /// The live reservations of `next` are those of `list`.
+    Status promise(PolicySnapshot& next, config::Node list) const;
     [[nodiscard]] Status final() const;
     Status sync(const model::LiveChange& change, const Now& now);
     [[nodiscard]] Status follows(const model::LiveChange& change) const;

@@ -22,12 +22,11 @@ inline constexpr std::array kReservationFields{
           .required = true},
     Field{.name = "out",
           .type = Type::kName,
-          .help = "Port they leave by: one with a rate, or a sub-interface of such a one.",
-          .required = true},
+          .help = "Port they leave by: one with a rate, or a sub-interface of such a one; default: "
+                  "cycles alone are reserved."},
     Field{.name = "bytes",
           .type = Type::kSize,
-          .help = "Of its longest IP packet; what the wire takes beside is added.",
-          .required = true,
+          .help = "Of its longest IP packet, with `out`; what the wire takes beside is added.",
           .minimum = 1,
           .maximum = 9600},
     Field{.name = "rate",
@@ -38,17 +37,27 @@ inline constexpr std::array kReservationFields{
           .maximum = 1'000'000'000},
     Field{.name = "deadline",
           .type = Type::kDuration,
-          .help = "Longest time from when the port's queue takes a packet to its last bit on the "
-                  "wire; default: one over the rate. A packet that comes before its rate allows "
-                  "counts from when that allows it.",
+          .help = "Longest time until its last bit is on the wire, or with cycles alone until its "
+                  "functions are done, from when the worker gives a packet to the first function, "
+                  "or without `cpu` from when the port's queue takes it; default: one over the "
+                  "rate. A packet that comes before its rate allows counts from when that allows "
+                  "it.",
           .minimum = 1'000,
           .maximum = 3'600'000'000'000},
     Field{.name = "cpu",
           .type = Type::kText,
-          .help = "Cycles that functions take for a packet: refused while workers run none."},
+          .help = "Cycles of the time-stamp counter that the principal's functions take for a "
+                  "packet, like 600cyc/pkt; each function must say its work."},
+    Field{.name = "cpu-deadline",
+          .type = Type::kDuration,
+          .help = "The functions' part of the deadline; set by the control plane as admission "
+                  "finds it.",
+          .minimum = 1,
+          .maximum = 3'600'000'000'000},
 };
 inline constexpr Schema kReservationSchema{
-    "reservation", "A deadline for a principal's packets at a port with a rate.",
+    "reservation",
+    "A deadline for a principal's packets: of cycles, at a port with a rate, or of both.",
     kReservationFields};
 
 }  // namespace ravelin::model

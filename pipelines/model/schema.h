@@ -11,6 +11,7 @@
 #include "pipelines/model/function_schema.h"
 #include "pipelines/model/port_schema.h"
 #include "pipelines/model/reservation_schema.h"
+#include "pipelines/model/worker_schema.h"
 
 namespace ravelin::model {
 
@@ -19,46 +20,6 @@ using config::Schema;
 using config::Type;
 
 inline constexpr std::array<std::string_view, 2> kModes{"router", "wire"};
-inline constexpr std::array<std::string_view, 2> kPolls{"busy", "adaptive"};
-inline constexpr std::array<std::string_view, 3> kHugepages{"auto", "on", "off"};
-
-inline constexpr std::array kWorkerFields{
-    Field{.name = "count",
-          .type = Type::kInteger,
-          .help = "Workers; each is one thread with its own queues and flow table.",
-          .fallback = "1",
-          .minimum = 1,
-          .maximum = limits::kMaxWorkers},
-    Field{.name = "poll",
-          .type = Type::kEnum,
-          .help = "busy polls without pause for line rate on a dedicated core; adaptive sleeps "
-                  "when idle.",
-          .fallback = "adaptive",
-          .words = kPolls},
-    Field{.name = "cpus",
-          .type = Type::kNameSet,
-          .help = "CPU numbers to pin the workers to, in order and repeated if fewer than workers; "
-                  "default: all allowed ones."},
-    Field{.name = "flows",
-          .type = Type::kInteger,
-          .help = "Flow table entries of each worker; 200 bytes each.",
-          .fallback = "65536",
-          .minimum = 1024,
-          .maximum = 1 << 26},
-    Field{.name = "buffers",
-          .type = Type::kInteger,
-          .help = "Packet buffers of each worker.",
-          .fallback = "8192",
-          .minimum = 1024,
-          .maximum = 1 << 20},
-    Field{.name = "hugepages",
-          .type = Type::kEnum,
-          .help = "auto keeps packet buffers in 2 MiB pages if enough are free; on refuses to "
-                  "start without; off never does. Flow tables take free ones by themselves.",
-          .fallback = "auto",
-          .words = kHugepages},
-};
-inline constexpr Schema kWorkersSchema{"workers", "The threads that move packets.", kWorkerFields};
 
 inline constexpr std::array kControlFields{
     Field{.name = "metrics",

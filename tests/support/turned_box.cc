@@ -5,10 +5,12 @@
 #include <rte_bus_vdev.h>
 #include <rte_cycles.h>
 #include <rte_eth_ring.h>
+#include <rte_malloc.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "controlplane/config/yaml_loader.h"
 #include "dataplane/functions.h"
@@ -70,12 +72,21 @@ TurnedBox::TurnedBox(const std::string& yaml) {
     }
     appliance_ = std::move(*booted);
     worker().count_cycles_by(read_cycles);
+    callback_ = rte_eth_add_tx_callback(appliance_->ports()[1]->device(), 0, leaves, this);
     apply(yaml);
     turn(0);  // announces its addresses
-    for (rte_mbuf* frame : receive()) rte_pktmbuf_free(frame);
+    for (const Departure& one : receive()) rte_pktmbuf_free(one.frame);
+}
+
+uint16_t TurnedBox::leaves(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, void* box) {
+    for (uint16_t i = 0; i < n; ++i)
+        static_cast<TurnedBox*>(box)->left_.push_back({frames[i], now_ns()});
+    return n;
 }
 
 TurnedBox::~TurnedBox() {
+    rte_eth_remove_tx_callback(appliance_->ports()[1]->device(), 0, callback_);
+    rte_free(const_cast<rte_eth_rxtx_callback*>(callback_));
     for (rte_ring* ring : {into_[0], into_[1], out_[0], out_[1]}) {
         void* frame = nullptr;
         while (rte_ring_dequeue(ring, &frame) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));
@@ -116,11 +127,10 @@ void TurnedBox::turn(uint64_t core) {
     worker().turn();
 }
 
-std::vector<rte_mbuf*> TurnedBox::receive() {
-    std::vector<rte_mbuf*> out;
-    for (void* frame = nullptr; rte_ring_dequeue(out_[1], &frame) == 0;)
-        out.push_back(static_cast<rte_mbuf*>(frame));
-    return out;
+std::vector<TurnedBox::Departure> TurnedBox::receive() {
+    for (void* frame = nullptr; rte_ring_dequeue(out_[1], &frame) == 0;) {
+    }
+    return std::exchange(left_, {});
 }
 
 sched::PrincipalId TurnedBox::id(const std::string& name) const {

@@ -2,6 +2,7 @@
 // TurnedBox: the data plane with one worker that the test turns by hand, in virtual time: what
 // costs time says so, nothing else does. One may live at a time.
 #pragma once
+#include <rte_ethdev.h>
 #include <rte_ring.h>
 
 #include <array>
@@ -28,8 +29,12 @@ class TurnedBox {
     bool send(const Bytes& frame);
     /// One turn, of which `core` cycles pass before anything is received.
     void turn(uint64_t core);
+    struct Departure {
+        rte_mbuf* frame = nullptr;
+        uint64_t ns = 0;  ///< when the worker gave it to the port
+    };
     /// What has left by wan. The caller frees it.
-    std::vector<rte_mbuf*> receive();
+    std::vector<Departure> receive();
 
     [[nodiscard]] static uint64_t cycles();
     [[nodiscard]] static uint64_t now_ns();
@@ -44,7 +49,10 @@ class TurnedBox {
 
   private:
     static constexpr unsigned kRing = 4096;
+    static uint16_t leaves(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, void* box);
     std::string run_dir_;
+    std::vector<Departure> left_;
+    const rte_eth_rxtx_callback* callback_ = nullptr;
     std::array<rte_ring*, 2> into_{}, out_{};
     std::unique_ptr<Appliance> appliance_;
     std::vector<std::unique_ptr<PolicySnapshot>> policies_;

@@ -130,8 +130,7 @@ TEST(Promises, WhatNobodyWouldKeepIsRefused) {
     EXPECT_THAT(refused(line("web", "1kpps", "", "vx")), HasSubstr("an end of tunnels"));
     EXPECT_THAT(refused(line("web", "1kpps", "", "dmz")), HasSubstr("found 'dmz'"));
     EXPECT_THAT(refused(line("web", "1kpps", "cpu: 600cyc/pkt")),
-                HasSubstr("reservations[0].cpu: found '600cyc/pkt', expected none: workers run no "
-                          "functions yet"));
+                HasSubstr("reservations[0].cpu: found for 'org/web', which has no function"));
     EXPECT_THAT(refused(line("mail", "1kpps")), HasSubstr("found 'org/mail'"));
     EXPECT_THAT(refused(line("web", "1kpps") + line("web", "1kpps")),
                 AllOf(StartsWith("edge.yaml:3:"), HasSubstr("is another's too")));

@@ -65,9 +65,9 @@ class WorkerInvocationsTest : public ::testing::TestWithParam<const char*> {
             const unsigned number =
                 unsigned{f[42]} << 24 | unsigned{f[43]} << 16 | unsigned{f[44]} << 8 | f[45];
             const std::string source(f + 26, f + 30);
-            if (const auto last = last_.find(source); last != last_.end())
-                EXPECT_LT(last->second, number);
-            last_[source] = number;
+            const auto [last, first] = last_.try_emplace(source, number);
+            EXPECT_TRUE(first || last->second < number);
+            last->second = number;
             ++left_;
             rte_pktmbuf_free(frame);
         }
@@ -91,20 +91,20 @@ TEST_P(WorkerInvocationsTest, CyclesOfAFunctionAreItsPrincipals) {
         ASSERT_TRUE(box_.turn());
         take();
     }
-    uint64_t of_org = 0, of_guests = 0, packets = 0;
+    uint64_t of_org = 0, packets = 0;
     for (size_t w = 0; w < 2; ++w) {
         ASSERT_TRUE(worker(w).execute(after[w]));
         EXPECT_EQ(after[w].cycles - before[w].cycles, after[w].tsc - before[w].tsc);
         of_org += after[w].of[index(id("org"))];
-        of_guests += after[w].of[index(id("guests"))];
         packets += after[w].packets - before[w].packets;
     }
     EXPECT_EQ(packets, 2u * kPackets);
     EXPECT_EQ(left_ + box_.dropped(), 2u * kPackets) << box_.drops();
-    EXPECT_EQ(box_.counter("invoke.packets") + box_.dropped(), kPackets) << box_.drops();
+    EXPECT_EQ(box_.counter("invoke.packets") + box_.counter("drop.invoke.queue_full") +
+                  box_.counter("drop.invoke.pool_full"),
+              kPackets)
+        << box_.drops();
     EXPECT_GE(of_org, box_.counter("invoke.packets") * kBurn);
-    EXPECT_LT(of_guests, kPackets * kBurn);
-    EXPECT_EQ(box_.counter("invoke.packets"), left_ - kPackets);
 }
 
 // Functions stay, change, come and go under traffic. Every packet leaves or has a drop with a name.

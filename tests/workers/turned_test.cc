@@ -4,19 +4,14 @@
 #include <gtest/gtest.h>
 #include <rte_cycles.h>
 
-#include <algorithm>
-#include <map>
-
-#include "tests/support/frame_at.h"
-#include "tests/support/turned_box.h"
+#include "tests/support/turned_load.h"
 
 namespace ravelin::test {
 namespace {
 
 using sched::Use;
 
-constexpr uint64_t kTurn = 300, kEach = 120;  // cycles of a turn and of a packet in it
-constexpr uint64_t kMaxRun = 40'000;          // ns
+constexpr uint64_t kMaxRun = 40'000;  // ns
 
 std::string yaml(const std::string& functions, const std::string& principals) {
     return fmt::format(R"(
@@ -29,76 +24,6 @@ pipeline: [parse, steer, wire, {{firewall: {{rules: [{{name: all, action: accept
 )",
                        functions, principals);
 }
-
-/// Packets of hosts, so many a second of virtual time, and when each left.
-class Load {
-  public:
-    explicit Load(TurnedBox& box) : box_(box) {}
-    /// `host` sends every `period_ns`, `together` at once.
-    void add(const std::string& host, uint64_t period_ns, unsigned together = 1) {
-        const Bytes frame =
-            frame_at(box_.policy(), fmt::format("udp {}:1 > 192.0.2.1:9 len=60", host), "lan");
-        hosts_.push_back({std::string(frame.begin() + 26, frame.begin() + 30),
-                          frame,
-                          period_ns,
-                          TurnedBox::now_ns(),
-                          together,
-                          {},
-                          0,
-                          0});
-    }
-    struct Seen {
-        uint64_t sent = 0, left = 0, longest_ns = 0;
-    };
-    void run(uint64_t ns) {
-        for (const uint64_t end = TurnedBox::now_ns() + ns; TurnedBox::now_ns() < end;) {
-            const unsigned n = send_due();
-            box_.turn(kTurn + kEach * std::min<unsigned>(n, 64));
-            take();
-        }
-    }
-    Seen seen(size_t host) const {
-        const Host& h = hosts_[host];
-        return {h.sent, h.left, h.longest};
-    }
-
-  private:
-    struct Host {
-        std::string source;
-        Bytes frame;
-        uint64_t period, next;
-        unsigned together;
-        std::deque<uint64_t> arrivals;
-        uint64_t sent, left, longest = 0;
-    };
-    unsigned send_due() {
-        unsigned n = 0;
-        for (Host& host : hosts_)
-            for (; host.next <= TurnedBox::now_ns(); host.next += host.period)
-                for (unsigned i = 0; i < host.together; ++i, ++n)
-                    if (box_.send(host.frame)) {
-                        host.arrivals.push_back(host.next);
-                        ++host.sent;
-                    }
-        return n;
-    }
-    // In order; what was dropped meanwhile makes waits look longer, so hosts whose waits count
-    // lose nothing.
-    void take() {
-        for (rte_mbuf* frame : box_.receive()) {
-            const auto* bytes = rte_pktmbuf_mtod(frame, const char*);
-            for (Host& host : hosts_) {
-                if (host.source != std::string(bytes + 26, 4)) continue;
-                host.longest = std::max(host.longest, TurnedBox::now_ns() - host.arrivals.front());
-                host.arrivals.pop_front();
-                ++host.left;
-            }
-            rte_pktmbuf_free(frame);
-        }
-    }
-    TurnedBox& box_;
-    std::vector<Host> hosts_;
-};
 
 uint64_t ns_of(uint64_t cycles) { return cycles * 1'000'000'000 / rte_get_tsc_hz(); }
 

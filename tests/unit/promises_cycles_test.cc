@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reservations of cycles, alone and before a port: what is granted, how the deadline is split, what
+// is refused and why.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controlplane/compile/compiler.h"
+#include "controlplane/compile/promises.h"
+#include "controlplane/compile/worker_cycles.h"
+#include "dataplane/reservations.h"
+
+namespace ravelin::control {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+/// 1,000 cycles a microsecond, of which the core keeps half, and 100 us at once; wan has 1 Gbit/s.
+std::string config(const std::string& reservations,
+                   const std::string& functions =
+                       "{name: f, thin: {}, work: 400, next: g}, {name: g, thin: {}, work: 200}") {
+    return "reservations:\n" + reservations + "functions: [" + functions + R"(]
+workers: {poll: busy, cycles: 1000000000, core: {cpu: 50, burst: 100us}}
+principals: [{name: a, function: f}, {name: b, function: f}, {name: c}]
+ports: [{name: lan, device: 'null'}, {name: wan, device: 'null', rate: 1Gbit}]
+pipeline: [parse, route, classify, invoke]
+)";
+}
+std::string cpu(const std::string& name, const std::string& cycles, const std::string& more) {
+    return "- {name: of-" + name + ", principal: " + name + ", cpu: " + cycles + ", " + more +
+           "}\n";
+}
+const std::string kBoth = ", out: wan, bytes: 1500B";
+
+Result<Compiled> compiled(const std::string& yaml) {
+    Compiler compiler;
+    return compiler.compile(yaml, "edge.yaml", SlotMap());
+}
+std::string told(const std::string& yaml) {
+    const auto done = compiled(yaml);
+    return done ? "granted" : done.error().message;
+}
+
+// Each packet costs its cycles and 3,000 beside, of the half that is not the core's.
+TEST(PromisesOfCycles, AreGrantedWhileAWorkerCanKeepThem) {
+    EXPECT_EQ(told(config(cpu("a", "2000cyc/pkt", "rate: 99kpps, deadline: 50ms"))), "granted");
+    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 101kpps, deadline: 50ms"))),
+                AllOf(HasSubstr("reservations[0]: each worker has not 5000 cycles every 9.9"),
+                      HasSubstr("; with 19"), HasSubstr(" cycles it would fit")));
+    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 60kpps, deadline: 50ms") +
+                            cpu("b", "2000cyc/pkt", "rate: 60kpps, deadline: 50ms"))),
+                HasSubstr("reservations[1]: each worker has not"));
+}
+
+// 100 us of the core, 40 us and 3,000 cycles of a run in progress, and its own.
+TEST(PromisesOfCycles, CountWithCoreAndRuns) {
+    unsigned us = 100;
+    while (us < 2000 &&
+           told(config(cpu("a", "2000cyc/pkt",
+                           "rate: 100pps, deadline: " + std::to_string(us) + "us"))) != "granted")
+        us += 10;
+    EXPECT_EQ(us, 300u) << "(100 + 43 + 5) us at half the cycles";
+}
+
+TEST(PromisesOfCycles, ADeadlineOfBothIsSplit) {
+    const auto done =
+        compiled(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 2ms" + kBoth)));
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    const auto read = read_reservations(done->tree);
+    ASSERT_TRUE(read.ok());
+    const Reservation& one = read->front();
+    EXPECT_EQ(one.cycles.work, 600u);
+    EXPECT_EQ(one.contract.work, 1538u);
+    EXPECT_EQ(one.cycles.deadline_ns + one.contract.deadline_ns, 2'000'000u);
+    EXPECT_GE(one.cycles.deadline_ns, 280'000u);
+    EXPECT_GE(one.contract.deadline_ns, 120'000u);
+    // Neither alone would say no, both do.
+    EXPECT_EQ(told(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us"))), "granted");
+    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us" + kBoth))),
+                AllOf(HasSubstr("binds: each worker needs "), HasSubstr("port wan needs ")));
+}
+
+TEST(PromisesOfCycles, WhatIsReleasedIsFreeAndWhatWasGrantedKeepsItsSplit) {
+    const auto done = compiled(config("  []\n"));
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    auto promises = Promises::of(done->tree);
+    ASSERT_TRUE(promises.ok());
+    const auto wish = [&](const char* name, int64_t rate) {
+        config::Node node = config::Node::map();
+        for (const auto& [member, text] : {std::pair("name", std::string("of-") + name),
+                                           {"principal", name},
+                                           {"cpu", "2000cyc/pkt"},
+                                           {"out", "wan"}})
+            node.set(member, config::Node::text(text));
+        node.set("bytes", config::Node::integer(1500));
+        node.set("rate", config::Node::integer(rate));
+        node.set("deadline", config::Node::integer(5'000'000));
+        return node;
+    };
+    config::Node first = wish("a", 30'000), second = wish("b", 20'000), third = wish("b", 70'000);
+    const auto granted = promises->granted(first);
+    ASSERT_TRUE(granted.ok()) << granted.error().message;
+    EXPECT_TRUE(granted->has("cpu-deadline"));
+    ASSERT_TRUE(promises->add(first).ok());
+    EXPECT_FALSE(promises->fits(third).ok());
+    ASSERT_TRUE(promises->add(second).ok());
+    const config::Node live = promises->live();
+    EXPECT_EQ(cycle_use(done->tree, live).reserved, 5'000u * 50'000);
+    auto again = Promises::in_force(done->tree, live);
+    EXPECT_TRUE(again.uncovered().empty()) << again.uncovered().begin()->second;
+    EXPECT_EQ(again.live(), live);
+    EXPECT_TRUE(promises->remove("of-a"));
+    EXPECT_TRUE(promises->remove("of-b"));
+    EXPECT_TRUE(promises->fits(third).ok());
+    EXPECT_EQ(cycle_use(done->tree, promises->live()).reserved, 0u);
+}
+
+TEST(PromisesOfCycles, WhatNobodyWouldKeepIsRefused) {
+    const std::string rest = "rate: 1kpps, deadline: 5ms";
+    EXPECT_THAT(told(config(cpu("a", "600", rest))),
+                HasSubstr("reservations[0].cpu: found '600', expected cycles a packet like "
+                          "600cyc/pkt"));
+    EXPECT_THAT(told(config(cpu("a", "0cyc/pkt", rest))), HasSubstr("found '0cyc/pkt'"));
+    EXPECT_THAT(told(config(cpu("a", "500cyc/pkt", rest))),
+                HasSubstr("found 500 cycles, expected at least the 600 that its functions say"));
+    EXPECT_THAT(told(config(cpu("c", "600cyc/pkt", rest))),
+                HasSubstr("found for 'c', which has no function"));
+    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest), "{name: f, thin: {}}")),
+                HasSubstr("function 'f' does not say its work"));
+    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest) + cpu("a", "600cyc/pkt", rest))),
+                HasSubstr("is another's too"));
+    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest) +
+                            "- {name: again, principal: a, cpu: 600cyc/pkt, " + rest + "}\n")),
+                HasSubstr("has 'of-a' of cycles already"));
+    EXPECT_THAT(told(config("- {name: x, principal: a, " + rest + "}\n")),
+                HasSubstr("out: is missing, expected a port, cycles of cpu, or both"));
+    EXPECT_THAT(told(config("- {name: x, principal: a, out: wan, " + rest + "}\n")),
+                HasSubstr("bytes: is missing"));
+    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest + ", bytes: 100B"))),
+                HasSubstr("bytes: found without out"));
+}
+
+}  // namespace
+}  // namespace ravelin::control
