@@ -97,7 +97,7 @@ TEST(PromisesOfCycles, WhatIsReleasedIsFreeAndWhatWasGrantedKeepsItsSplit) {
         node.set("deadline", config::Node::integer(5'000'000));
         return node;
     };
-    config::Node first = wish("a", 30'000), second = wish("b", 20'000), third = wish("b", 70'000);
+    config::Node first = wish("a", 40'000), second = wish("b", 20'000), third = wish("b", 70'000);
     const auto granted = promises->granted(first);
     ASSERT_TRUE(granted.ok()) << granted.error().message;
     EXPECT_TRUE(granted->has("cpu-deadline"));
@@ -105,7 +105,7 @@ TEST(PromisesOfCycles, WhatIsReleasedIsFreeAndWhatWasGrantedKeepsItsSplit) {
     EXPECT_FALSE(promises->fits(third).ok());
     ASSERT_TRUE(promises->add(second).ok());
     const config::Node live = promises->live();
-    EXPECT_EQ(cycle_use(done->tree, live).reserved, 5'000u * 50'000);
+    EXPECT_EQ(cycle_use(done->tree, live).reserved, 5'000u * 60'000);
     auto again = Promises::in_force(done->tree, live);
     EXPECT_TRUE(again.uncovered().empty()) << again.uncovered().begin()->second;
     EXPECT_EQ(again.live(), live);
