@@ -141,12 +141,13 @@ TEST_F(Cli, ReservationsAreListedWithWhatPortsHaveLeft) {
         {"name":"bulk","principal":"org/bulk","out":"wan","bytes":1500,"rate_pps":100,
          "deadline_ns":10000000}],
         "ports":[{"port":"wan","rate":95000000,"reserved":3134400,"box":4750000}]})"));
-    EXPECT_THAT(run("reservations").out,
-                AllOf(HasSubstr("calls        org/voice  wan   200 B  1.00 kpps    2.5 ms  4,000  "
-                                "3,000     2        1"),
-                      HasSubstr("100 pps     10 ms      -      -     -        -"),
-                      HasSubstr("port wan: 3.13 Mbit/s of 95.0 Mbit/s reserved, 4.75 Mbit/s for "
-                                "the box itself")));
+    EXPECT_THAT(
+        run("reservations").out,
+        AllOf(HasSubstr("calls        org/voice       -  wan   200 B  1.00 kpps    2.5 ms  4,000  "
+                        "3,000     2        1"),
+              HasSubstr("100 pps     10 ms      -      -     -        -"),
+              HasSubstr("port wan: 3.13 Mbit/s of 95.0 Mbit/s reserved, 4.75 Mbit/s for "
+                        "the box itself")));
     EXPECT_EQ(Json::parse(run("--json reservations").out)["reservations"].size(), 2u);
 }
 
