@@ -10,6 +10,7 @@
 
 #include "dataplane/paced_ports.h"
 #include "dataplane/reservations.h"
+#include "dataplane/sched/name_service.h"
 #include "dataplane/tsc.h"
 
 namespace ravelin {
@@ -104,11 +105,6 @@ Status check_chains(const std::vector<FunctionSpec>& list) {
     return ok_status();
 }
 
-Status number_anew(std::vector<FunctionSpec>& list) {
-    for (size_t i = 0; i < list.size(); ++i) list[i].ref = {static_cast<uint16_t>(i), 1};
-    return ok_status();
-}
-
 /// Whether `principal` may call its function and all that follow it.
 Status check_calls(const std::vector<FunctionSpec>& list, const NameService& names,
                    const std::string& principal, const std::string& function) {
@@ -142,7 +138,8 @@ Status bind(const Node& config, Functions& to) {
     return ok_status();
 }
 
-Status read_list(const Node& config, const PortFacts& facts, std::vector<FunctionSpec>& out) {
+Status read_list(const Node& config, const PortFacts& facts, const Functions* previous,
+                 std::vector<FunctionSpec>& out) {
     const auto& nodes = config["functions"].items();
     std::set<std::string> names;
     for (size_t i = 0; i < nodes.size(); ++i) {
@@ -158,8 +155,8 @@ Status read_list(const Node& config, const PortFacts& facts, std::vector<Functio
         return Error{fmt::format("functions: found {}, expected at most {}", nodes.size(),
                                  sched::kMaxFunctions)};
     if (auto s = check_chains(out); !s) return s;
-    if (auto s = facts.invocations == nullptr ? number_anew(out) : facts.invocations->name(out); !s)
-        return s;
+    InvocationKeeper trial;
+    (facts.invocations != nullptr ? *facts.invocations : trial).name(out, previous);
     for (FunctionSpec& spec : out)
         if (spec.declared->has("next"))
             spec.next = out[find(out, (*spec.declared)["next"].as_text())].ref;
@@ -223,7 +220,8 @@ Result<std::shared_ptr<const Functions>> make(std::shared_ptr<Functions> out,
                                               const PolicySnapshot& snapshot,
                                               const std::shared_ptr<const Functions>& previous) {
     const Node& config = *out->config;
-    if (auto s = read_list(config, facts, out->list); !s) return std::move(s.error());
+    if (auto s = read_list(config, facts, previous.get(), out->list); !s)
+        return std::move(s.error());
     if (auto s = bind(config, *out); !s) return std::move(s.error());
     if (out->list.empty()) return std::shared_ptr<const Functions>();
     if (out->principals == nullptr)

@@ -2,7 +2,6 @@
 // The functions that a policy declares, whose packets they are given, and what waits for them on
 // each worker. Policies that say the same share them.
 #pragma once
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,7 +9,6 @@
 #include "dataplane/invocations.h"
 #include "dataplane/packet_function.h"
 #include "dataplane/port_policies.h"
-#include "dataplane/sched/name_service.h"
 
 namespace ravelin {
 
@@ -33,24 +31,20 @@ struct Functions {
 };
 
 /// Keeps invocations until their worker has let them go, whatever became of the policies that made
-/// them; and names, so that a function that stays keeps its reference. Control thread.
+/// them; and gives references. Control thread.
 class InvocationKeeper {
   public:
     [[nodiscard]] uint64_t next_serial() { return ++serial_; }
     std::shared_ptr<Invocations> make(InvocationPlan plan);
     /// The workers are gone: frees all frames, before their pools go.
     void release_all();
-    /// References for `list`: where the name meant the same before, the same.
-    Status name(std::vector<FunctionSpec>& list);
+    /// References for `list`: of a function that `previous` (null: nothing) declares alike, the
+    /// same; else one that nothing ever had.
+    void name(std::vector<FunctionSpec>& list, const Functions* previous);
 
   private:
-    struct Known {
-        config::Node declared;
-        sched::FunctionRef ref;
-    };
     uint64_t serial_ = 0;
-    sched::NameService names_;
-    std::map<std::string, Known> known_;
+    uint32_t generation_ = 0;
     std::vector<std::shared_ptr<Invocations>> kept_;
 };
 

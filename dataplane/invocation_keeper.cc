@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What of functions outlives policies: their names, and what waits until its worker has let it go.
+// What of functions outlives policies: references, and what waits until its worker has let it go.
 #include <algorithm>
+#include <bit>
 
 #include "dataplane/functions.h"
 
@@ -19,22 +20,25 @@ void InvocationKeeper::release_all() {
     for (const auto& one : kept_) one->release_all();
 }
 
-Status InvocationKeeper::name(std::vector<FunctionSpec>& list) {
-    for (auto at = known_.begin(); at != known_.end();) {
-        const auto there = std::ranges::find(list, at->first, &FunctionSpec::name);
-        const bool stays = there != list.end() && *there->declared == at->second.declared;
-        if (!stays) (void)names_.unload(at->second.ref);
-        at = stays ? std::next(at) : known_.erase(at);
+// A policy that is refused changes nothing for the one in force: what is new takes slots that
+// neither has, as far as there are any.
+void InvocationKeeper::name(std::vector<FunctionSpec>& list, const Functions* previous) {
+    uint64_t taken = 0, before = 0;
+    for (FunctionSpec& spec : list) spec.ref = {};
+    for (const FunctionSpec& was : previous != nullptr ? previous->list : list) {
+        if (previous == nullptr) break;
+        before |= uint64_t{1} << was.ref.slot;
+        const auto stays = std::ranges::find(list, was.name, &FunctionSpec::name);
+        if (stays == list.end() || *stays->declared != *was.declared) continue;
+        stays->ref = was.ref;
+        taken |= uint64_t{1} << was.ref.slot;
     }
     for (FunctionSpec& spec : list) {
-        if (!known_.contains(spec.name)) {
-            auto ref = names_.load(spec.name);
-            if (!ref) return std::move(ref.error());
-            known_.emplace(spec.name, Known{*spec.declared, *ref});
-        }
-        spec.ref = known_.at(spec.name).ref;
+        if (spec.ref != sched::FunctionRef{}) continue;
+        const uint64_t used = ~(taken | before) != 0 ? taken | before : taken;
+        spec.ref = {static_cast<uint16_t>(std::countr_one(used)), ++generation_};
+        taken |= uint64_t{1} << spec.ref.slot;
     }
-    return ok_status();
 }
 
 }  // namespace ravelin

@@ -80,14 +80,19 @@ bool Invocations::has_room(PrincipalId id, size_t frames) const noexcept {
 Refusal Invocations::post(const FunctionSpec& function, PrincipalId principal, uint32_t flow,
                           std::span<rte_mbuf* const> frames, uint64_t now_ns) noexcept {
     if (index(principal) >= held_.size()) return Refusal::kUnknownPrincipal;
-    if (!has_room(principal, frames.size())) return Refusal::kPoolFull;
-    const uint64_t deadline =
-        function.deadline_ns == 0 ? sched::kNoDeadline : now_ns + function.deadline_ns;
-    const Refusal refusal = scheduler_.post(
-        {.function = function.ref, .principal = principal, .flow = flow, .deadline_ns = deadline},
-        {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
-    if (refusal != Refusal::kNone) return refusal;
-    entered(function.ref.slot, principal, frames.size());
+    Refusal refusal = Refusal::kPoolFull;
+    if (has_room(principal, frames.size()))
+        refusal = scheduler_.post(
+            {.function = function.ref,
+             .principal = principal,
+             .flow = flow,
+             .deadline_ns =
+                 function.deadline_ns == 0 ? sched::kNoDeadline : now_ns + function.deadline_ns},
+            {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
+    if (refusal == Refusal::kNone)
+        entered(function.ref.slot, principal, frames.size());
+    else
+        uses_[function.ref.slot].add(FunctionUse::kNotRun, frames.size());
     return refusal;
 }
 
@@ -139,7 +144,7 @@ void Invocations::send_on(const sched::Invocation& ran, Pipeline& pipeline, Work
     if (refusal == Refusal::kNone)
         refusal = scheduler_.post(onward, {reinterpret_cast<void**>(passed_), n}, now_ns);
     if (refusal == Refusal::kNone) return entered(next.slot, ran.principal, n);
-    uses_[next.slot].add(FunctionUse::kDrops, n);
+    uses_[next.slot].add(FunctionUse::kNotRun, n);
     for (unsigned i = 0; i < n; ++i) drop(passed_[i], reason(refusal), context);
 }
 
@@ -149,7 +154,7 @@ void Invocations::release(void* self, void* const* frames, unsigned n, Principal
     auto& own = *static_cast<Invocations*>(self);
     const unsigned slot = own.scheduler_.discarding();
     own.left(slot, principal, n);
-    own.uses_[slot].add(FunctionUse::kDrops, n);
+    own.uses_[slot].add(FunctionUse::kNotRun, n);
     for (unsigned i = 0; i < n; ++i)
         own.drop(static_cast<rte_mbuf*>(frames[i]), reason(why), *own.context_);
 }

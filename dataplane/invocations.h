@@ -47,7 +47,7 @@ struct InvocationPlan {
 
 /// What a function has done on one worker. One writer, any thread may read.
 struct FunctionUse {
-    enum What : unsigned { kPackets, kRuns, kCycles, kDrops, kWaiting, kLongest, kWhats };
+    enum What : unsigned { kPackets, kRuns, kCycles, kNotRun, kWaiting, kLongest, kWhats };
     std::array<std::atomic<uint64_t>, kWhats> of{};
     void set(What what, uint64_t n) noexcept { of[what].store(n, std::memory_order_relaxed); }
     void add(What what, uint64_t n) noexcept { set(what, get(what) + n); }

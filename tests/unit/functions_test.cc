@@ -211,6 +211,21 @@ TEST_F(FunctionsTest, AFunctionThatStaysKeepsItsStateAndWhatWaits) {
     EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"invoke.thinned", 1}}));
 }
 
+// One that was refused in between is none of its business.
+TEST_F(FunctionsTest, ARefusedPolicyChangesNothing) {
+    start(router(kHalf, kMedia));
+    in("lan", numbered("10.1.0.1", 0, 1));
+    EXPECT_EQ(numbers(), (std::vector<unsigned>{0}));
+    box_->allow_functions(false);
+    in("lan", numbered("10.1.0.1", 1, 2));
+    EXPECT_ANY_THROW(box_->apply(router("{name: other, thin: {}}", kMedia)));
+    box_->apply(router(kHalf, std::string(kMedia) + ", " + kPlain));
+    box_->allow_functions(true);
+    box_->settle();
+    EXPECT_EQ(numbers(), (std::vector<unsigned>{2}));
+    EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"invoke.thinned", 1}}));
+}
+
 TEST_F(FunctionsTest, AFunctionThatIsConfiguredOtherwiseIsAnother) {
     start(router(kHalf, kMedia));
     box_->allow_functions(false);
