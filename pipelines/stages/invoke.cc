@@ -30,7 +30,8 @@ class Invoke final : public Stage {
     void process(Burst& burst, const StagePolicy& policy,
                  WorkerContext& context) noexcept override {
         const auto& p = static_cast<const InvokePolicy&>(policy);
-        if (p.functions == nullptr || context.invocations == nullptr) return;
+        // A dry run's frame is whoever asked's, and may come with a worker's own context.
+        if (p.functions == nullptr || context.invocations == nullptr || context.dry_run) return;
         for (unsigned i = 0; i < burst.count; ++i)
             if (const FunctionSpec* function = function_of(burst, i, *p.functions, context))
                 invoke(burst, i, *function, p, context);

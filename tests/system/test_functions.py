@@ -123,14 +123,14 @@ def test_a_function_that_somebody_may_not_call_is_refused(net):
 
 
 def test_cycles_are_reserved_while_it_runs(net):
-    wish = "reserve video --principal guests/video --cpu 700cyc/pkt --rate 2kpps --deadline 20ms"
+    wish = "reserve video --principal guests/video --cpu 8000cyc/pkt --rate 2kpps --deadline 20ms"
     net.ravelin(wish)
     one = next(r for r in net.cli("reservations")["reservations"] if r["name"] == "video")
-    assert one["cycles"] == 700 and one["deadline_ns"] == 20_000_000 and one["live"] and one["kept"]
+    assert one["cycles"] == 8000 and one["deadline_ns"] == 20_000_000 and one["live"] and one["kept"]
     before = drops(net)
     numbers = stream(net, 600, 5004)
     gone = {name: n - before.get(name, 0) for name, n in drops(net).items() if n != before.get(name, 0)}
-    assert len(numbers) == 400 and gone == {"invoke.thinned": 200}
+    assert len(numbers) == 400 and gone == {"invoke.thinned": 200}, gone
     refused = net.ravelin("reserve more --principal org/server --cpu 9000000cyc/pkt --rate 2kpps", check=False)
     assert refused.returncode != 0 and "each worker" in refused.stderr
     refused = net.ravelin("reserve more --principal org --cpu 2000cyc/pkt --rate 2kpps", check=False)
