@@ -23,6 +23,9 @@ constexpr uint64_t kNsPerSecond = 1'000'000'000;
 // backlog loses nothing by it however often it does.
 constexpr uint64_t kFramesAhead = 4, kTurnsAhead = kNsPerSecond / kLateToWakeNs;
 constexpr uint64_t kMarkedPart = 4, kCapQueueNs = 40'000'000, kCapQueueFrames = 32;
+// Who is parked leaves with a burst each time the worker comes by, so a cap is reached only if that
+// is what it carries between two turns.
+constexpr uint64_t kCapFramesAtOnce = 16, kCapBurstNs = 2 * kLateToWakeNs;
 // Of the rate, what the box's own frames may have before everybody else; they are small, and so
 // many may wait.
 constexpr uint64_t kBoxPart = 20, kBoxWork = 256, kBoxPeriods = 30;
@@ -49,6 +52,8 @@ LinkScheduler::Config config_of(const LinkPlan& plan) {
     out.packets = out.queue_packets = plan.frames;
     out.queue_bytes = plan.queue_bytes;
     out.mark_bytes = plan.queue_bytes / kMarkedPart;
+    out.cap_burst = kCapFramesAtOnce * longest;
+    out.cap_burst_ns = kCapBurstNs;
     // As a port of that rate has if it says nothing.
     out.cap_queue_ns = kCapQueueNs;
     out.cap_queue_least = kCapQueueFrames * plan.most_frame;

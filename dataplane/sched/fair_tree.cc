@@ -24,6 +24,10 @@ uint32_t groups_of(const PrincipalTable& principals) {
         groups += principals[PrincipalId{i}].has_children ? 1 : 0;
     return groups;
 }
+Pace cap_of(uint64_t rate, const FairTree::Shape& shape) {
+    const Wide in_time = Wide{rate} * shape.cap_burst_ns / 1'000'000'000;
+    return Pace(rate, std::max(shape.cap_burst, static_cast<uint64_t>(in_time)));
+}
 
 }  // namespace
 
@@ -59,8 +63,7 @@ void FairTree::build(const PrincipalTable& principals, const Shape& shape) {
             nodes_[i].inverse_weight = inverse(std::max(entry.weight, 1u));
         }
         const uint64_t cap = shape.cap == nullptr ? 0 : entry.caps.*shape.cap;
-        if (cap != 0)
-            top.cap = Pace(std::max<uint64_t>(cap / shape.cap_divisor, 1), shape.cap_burst);
+        if (cap != 0) top.cap = cap_of(std::max<uint64_t>(cap / shape.cap_divisor, 1), shape);
     }
 }
 
@@ -173,10 +176,11 @@ size_t FairTree::memory_bytes() const noexcept {
     return bytes + wheel_.memory_bytes();
 }
 
+// Nothing holds a reservation to a cap: what it takes for hours may not be owed for hours.
 void FairTree::charge_caps(PrincipalId id, uint64_t cost, uint64_t now) noexcept {
     for (uint32_t node = top_node(id); node != members_node(0);
          node = members_node(nodes_[node].group))
-        if (nodes_[node].cap.limited()) nodes_[node].cap.take(now, cost);
+        if (nodes_[node].cap.limited()) nodes_[node].cap.take_by_right(now, cost);
 }
 
 void FairTree::go_on(PrincipalId id, const FairTree& before) noexcept {

@@ -22,9 +22,10 @@ namespace ravelin::sched {
 class FairTree {
   public:
     struct Shape {
-        uint64_t most_cost = 0;    ///< the largest cost of one service, units
-        uint64_t cap_burst = 0;    ///< units that a cap lets through at once after a pause
-        uint32_t cap_divisor = 1;  ///< among how many trees a cap is divided, evenly
+        uint64_t most_cost = 0;  ///< the largest cost of one service, units
+        uint64_t cap_burst = 0;  ///< units that a cap lets through at once after a pause, or what
+        uint64_t cap_burst_ns = 0;  ///< its rate comes to in that time, if that is more
+        uint32_t cap_divisor = 1;   ///< among how many trees a cap is divided, evenly
         uint64_t PrincipalCaps::*cap = nullptr;  ///< the cap that counts here, units/s
     };
     FairTree(const PrincipalTable& principals, const Shape& shape, uint64_t now_ns);
@@ -38,7 +39,8 @@ class FairTree {
     [[nodiscard]] PrincipalId pick(uint64_t now) noexcept;
     /// What the pick cost, in units; 0 if nothing was done after all.
     void charge(uint64_t cost, uint64_t now) noexcept;
-    /// What a principal had by other right (its reservation): counts against caps only.
+    /// What a principal had by other right (its reservation): counts against caps only,
+    /// which owe a burst for it at the most.
     void charge_caps(PrincipalId id, uint64_t cost, uint64_t now) noexcept;
     /// In the place of `before`, where `id` is the same principal: a cap that is the same goes on
     /// where it stood, so that who puts one tree in the place of another gives nobody a burst.

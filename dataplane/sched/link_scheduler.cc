@@ -21,6 +21,7 @@ LinkScheduler::LinkScheduler(const PrincipalTable& principals, Usage& usage, con
       shares_(principals,
               {.most_cost = config.most_frame + config.overhead,
                .cap_burst = config.cap_burst,
+               .cap_burst_ns = config.cap_burst_ns,
                .cap_divisor = config.ports,
                .cap = &PrincipalCaps::bytes_per_s},
               now_ns),

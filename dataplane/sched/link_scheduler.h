@@ -40,7 +40,8 @@ class LinkScheduler {
         uint32_t queue_packets = 256;  ///< that wait for one principal
         uint64_t queue_bytes = 256 * 1518;  ///< the same in bytes
         uint64_t mark_bytes = 0;  ///< a queue longer than this has what comes marked; 0: none
-        uint64_t cap_burst = 16 * 1518;
+        uint64_t cap_burst = 16 * 1518;  ///< wire bytes, or what the cap carries in
+        uint64_t cap_burst_ns = 0;       ///< that time: no less than may be between two turns
         // Who has a cap, of its own or from above, has so much of its queue: what the cap carries
         // in that time, but for reservations.
         uint64_t cap_queue_ns = 0;     ///< 0: all of it

@@ -2,6 +2,7 @@
 // Pace: units (bytes, cycles) against time, exact in the long run: the virtual scheduling form of
 // the generic cell rate algorithm (ITU-T I.371 annex A), with 2^-32 ns of fraction kept.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 namespace ravelin::sched {
@@ -45,6 +46,11 @@ class Pace {
         const Wide cost = Wide{units} * ns_per_unit_ + fraction_;
         busy_until_ += static_cast<uint64_t>(cost >> 32);
         fraction_ = static_cast<uint32_t>(cost);
+    }
+    /// As take(), but who takes what is not ready owes a burst at the most, beyond `units`.
+    void take_by_right(uint64_t now, uint64_t units) noexcept {
+        take(now, units);
+        busy_until_ = std::min(busy_until_, now + 2 * burst_ns_ + cost_ns(units));
     }
 
   private:

@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 
+#include "tests/support/sched_table.h"
 #include "tests/unit/paced_link_support.h"
 
 namespace ravelin::test {
@@ -15,7 +17,7 @@ namespace {
 
 // 8 Mbit/s are a byte a microsecond, so ten frames of 100 wire bytes a millisecond; a cap of 800
 // Kbit/s lets one of them through, and after a pause 16 of the longest at once.
-constexpr unsigned kFrame = 100 - kOverhead, kAtOnce = 16 * 1518 / 100;
+constexpr unsigned kFrame = 100 - kOverhead, kAtOnce = 16 * (1522 + kOverhead) / 100;
 constexpr const char* kPrincipals =
     "{name: capped, prefixes: 10.0.0.0/24, caps: {bandwidth: 800Kbit}}, "
     "{name: free, prefixes: 10.0.1.0/24}, "
@@ -91,6 +93,24 @@ TEST_F(PacedCapsTest, AChangeOfOthersGivesNoBurst) {
     run(500, 600, {{0, 2}, {2, 3}});
     EXPECT_NEAR(static_cast<double>(left(0, 500, 600)), 100, 3);
     EXPECT_NEAR(static_cast<double>(left(2, 500, 600)), 200, 5);
+}
+
+// A worker that comes by each 100 us sends in one turn what the cap carries in that time.
+TEST(PacedCaps, AreReachedAtHighRatesToo) {
+    const LinkPlan plan{
+        .rate = 10'000'000'000, .queue_bytes = 50'000'000, .most_frame = 1'522, .frames = 4'096};
+    const sched::PrincipalTable table =
+        sched::table_of({{.name = "a", .caps = {.bytes_per_s = 1'000'000'000}}});
+    sched::Usage usage(table.size());
+    sched::LinkScheduler link(table, usage, config_of(plan), {}, {}, 0);
+    uint64_t sent = 0;
+    for (uint64_t now = 0; now < 100 * kMs; now += 100 * kUs) {
+        while (link.depth(sched::id(0)) < 300)
+            ASSERT_EQ(link.enqueue(sched::id(0), &link, 1'514, now), sched::Refusal::kNone);
+        std::array<void*, 32> out;
+        while (const unsigned n = link.dequeue(now, out)) sent += n * (1'514u + kOverhead);
+    }
+    EXPECT_NEAR(static_cast<double>(sent), 100e6, 500e3) << "8 Gbit/s for 100 ms, and a burst";
 }
 
 TEST_F(PacedCapsTest, APortWithoutARateDropsAsBefore) {

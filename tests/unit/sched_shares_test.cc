@@ -128,6 +128,32 @@ TEST(SchedShares, ACapShapesThePrincipalAndAllBelowIt) {
     EXPECT_EQ(capped + got["free"], 200'000'000u);  // nothing was left unused
 }
 
+// Nothing holds a reservation to a cap above it. Within it the cap holds for both together, also
+// where it is used by two at once; beyond it the others wait, but no longer than a burst.
+TEST(SchedShares, ACapOwesABurstAtTheMostForWhatIsHadByRight) {
+    const PrincipalTable table = table_of({{.name = "org", .caps = {.bytes_per_s = 1'000'000}},
+                                           {.name = "org/voice"},
+                                           {.name = "org/data"}});
+    FairTree tree(table, shape(), 0);
+    const PrincipalId voice = table.find("org/voice"), data = table.find("org/data");
+    tree.activate(data, 0);
+    uint64_t now = 0;
+    // What data has until `end`, ns, while voice has two services of 1000 `every` so many ns.
+    const auto run = [&](uint64_t end, uint64_t every) {
+        uint64_t got = 0;
+        for (; now < end; now += 500'000) {
+            for (unsigned i = 0; every != 0 && now % every == 0 && i < 2; ++i)
+                tree.charge_caps(voice, 1000, now);
+            for (; tree.pick(now) == data; got += 500) tree.charge(500, now);
+        }
+        return static_cast<double>(got);
+    };
+    EXPECT_NEAR(run(2'000'000'000, 4'000'000), 1e6, 5000.0);
+    EXPECT_LE(run(4'000'000'000, 1'000'000), 1000.0) << "twice the cap is reserved";
+    EXPECT_GE(run(4'010'000'000, 0), 4000.0) << "a burst's 3 ms later";
+    EXPECT_NEAR(run(6'000'000'000, 0), 1.99e6, 1000.0);
+}
+
 TEST(SchedShares, WithoutAWeightThereIsNoShare) {
     const PrincipalTable table = table_of({{.name = "a", .weight = 0}});
     FairTree tree(table, shape(), 0);
