@@ -62,8 +62,19 @@ std::optional<T> least_that_fits(T refused, T most, Search& search, const F& cha
     return yes;
 }
 
-/// What each part needs, found by one walk each; of who cannot be found out about, what the outline
-/// says. Empty: one has not the rate, or no time is enough.
+/// What each part needs by the outline, which a decision asks of all parts first: what their sum
+/// allows it finds whatever the effort. Empty: no time is enough for one.
+std::vector<Nanoseconds> outline_times(std::span<const Part> parts) {
+    std::vector<Nanoseconds> least;
+    for (const auto& [book, demand] : parts) {
+        least.push_back(book->outline_least(demand, kLongestTime));
+        if (least.back() > kLongestTime) return {};
+    }
+    return least;
+}
+
+/// What each part needs, found by one walk each; where one cannot be found out about, what the
+/// outline says of all. Empty: one has not the rate, or no time is enough.
 std::vector<Nanoseconds> least_times(Search& search, Effort& effort) {
     std::vector<Nanoseconds> least;
     for (const auto& [book, demand] : search.parts) {
@@ -71,27 +82,32 @@ std::vector<Nanoseconds> least_times(Search& search, Effort& effort) {
             least.push_back(book->paper_least(demand, kLongestTime));
         } else {
             const auto walked = book->exact_least(demand, kLongestTime, effort);
-            const bool known = walked.answer != DemandBound::Answer::kUndecided;
-            search.cut_short |= !known;
             if (walked.answer == DemandBound::Answer::kNever) return {};
-            least.push_back(known ? walked.deadline : book->outline_least(demand, kLongestTime));
+            search.cut_short |= walked.answer == DemandBound::Answer::kUndecided;
+            least.push_back(walked.deadline);
         }
-        if (least.back() > kLongestTime) return {};
+        if (!search.cut_short && least.back() > kLongestTime) return {};
     }
-    return least;
+    return search.cut_short ? outline_times(search.parts) : least;
 }
 
 /// Least times do not depend on the deadline, so it is their sum or, where the criterion has no
 /// such split, the least for which it has one.
 std::optional<Nanoseconds> nearest_time(Search& search) {
-    const std::vector<Nanoseconds> least =
+    std::vector<Nanoseconds> least =
         search.within_one([&](Effort& one) { return least_times(search, one); });
-    if (least.empty()) return {};
     const auto splits = [&](Nanoseconds time) {
         return !relaxed(search.parts, least, time, search.rules).empty();
     };
-    Nanoseconds no = search.time, yes = std::accumulate(least.begin(), least.end(), Nanoseconds{0});
-    if (yes <= no || yes > kLongestTime) return {};
+    if (!least.empty() && splits(search.time)) {  // what the decision had too little effort to see
+        search.cut_short = true;
+        least = outline_times(search.parts);
+    }
+    if (least.empty()) return {};
+    // What was refused may be more than the sum, where the criterion had no split of it.
+    Nanoseconds no = search.time;
+    Nanoseconds yes = std::max(std::accumulate(least.begin(), least.end(), Nanoseconds{0}), no + 1);
+    if (yes > kLongestTime) return {};
     if (splits(yes)) return yes;
     no = yes;
     yes = kLongestTime;
