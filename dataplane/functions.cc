@@ -8,25 +8,16 @@
 #include <map>
 #include <set>
 
+#include "dataplane/function_plan.h"
 #include "dataplane/paced_ports.h"
 #include "dataplane/reservations.h"
 #include "dataplane/sched/name_service.h"
-#include "dataplane/tsc.h"
 
 namespace ravelin {
 namespace {
 
 using config::Node;
 using sched::NameService;
-
-constexpr uint64_t kSecond = 1'000'000'000, kMicrosecond = 1'000;
-// Of one worker's buffers, frames that wait for functions; invocations are as many, since each may
-// hold a single frame.
-constexpr uint32_t kPartThatWaits = 4, kMostWaiting = 65'536;
-
-uint64_t cycles_of(uint64_t ns) {
-    return static_cast<uint64_t>(sched::Wide{tsc_hz()} * ns / kSecond);
-}
 
 Result<const FunctionType*> type_of(const Node& node) {
     const FunctionType* found = nullptr;
@@ -54,7 +45,7 @@ Result<FunctionSpec> spec_of(const std::shared_ptr<const Node>& node) {
     out.type = *type;
     out.declared = node;
     out.limits = {.work = number("work"),
-                  .max_run = cycles_of(number("max-run")),
+                  .max_run = cycles_in(number("max-run")),
                   .queue = static_cast<uint32_t>(number("queue")),
                   .drop_stale = (*node)["drop-late"].as_bool()};
     out.deadline_ns = number("deadline");
@@ -161,41 +152,6 @@ Status read_list(const Node& config, const PortFacts& facts, const Functions* pr
         if (spec.declared->has("next"))
             spec.next = out[find(out, (*spec.declared)["next"].as_text())].ref;
     return ok_status();
-}
-
-/// What admission keeps for the core, in cycles of the machine as it is.
-sched::CoreEnvelope envelope_of(const Node& core) {
-    const auto part = static_cast<uint64_t>(core["cpu"].as_integer());
-    const auto burst = static_cast<uint64_t>(core["burst"].as_integer());
-    return {tsc_hz() / 100 * part, cycles_of(burst), core["enforce"].as_bool()};
-}
-
-Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
-                               const PolicySnapshot& snapshot) {
-    InvocationPlan plan;
-    plan.principals = functions.principals;
-    plan.functions = functions.list;
-    for (size_t i = 0; i < functions.list.size(); ++i) {
-        const FunctionSpec& spec = functions.list[i];
-        auto instance = spec.type->create((*spec.declared)[spec.type->name], snapshot);
-        if (!instance)
-            return std::move(instance.error())
-                .within(fmt::format("functions[{}]: {}", i, spec.type->name));
-        plan.instances.push_back(std::move(*instance));
-    }
-    plan.promises = functions.promises;
-    const Node& workers = config["workers"];
-    const auto buffers = static_cast<uint32_t>(workers["buffers"].as_integer());
-    plan.frames = std::min(buffers / kPartThatWaits, kMostWaiting);
-    uint32_t slots = 0;
-    for (const FunctionSpec& spec : functions.list)
-        slots = std::max(slots, spec.ref.slot + uint32_t{1});
-    plan.scheduler = {.functions = slots,
-                      .invocations = plan.frames,
-                      .workers = static_cast<uint32_t>(workers["count"].as_integer()),
-                      .cycles_per_us = std::max(static_cast<uint32_t>(cycles_of(kMicrosecond)), 1u),
-                      .envelope = envelope_of(workers["core"])};
-    return plan;
 }
 
 std::vector<CyclePromise> promises_of(const std::vector<Reservation>& reservations,

@@ -10,5 +10,7 @@ inline constexpr long kShortestSleepNs = 20'000, kLongestSleepNs = 250'000;
 // (PR_SET_TIMERSLACK), and this is for the scheduler. On a busy or virtual machine nothing bounds
 // it.
 inline constexpr long kLateToWakeNs = 100'000;
+/// An adaptive worker spins this many empty turns before it sleeps, then sleeps longer and longer.
+inline constexpr unsigned kSpinTurns = 200;
 
 }  // namespace ravelin

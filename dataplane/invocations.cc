@@ -34,6 +34,7 @@ Invocations::Invocations(InvocationPlan plan)
       usage_(principals_->table.size()),
       entitled_(principals_->table.size()),
       held_(principals_->table.size()),
+      aside_(plan.aside),
       free_(plan.frames),
       scheduler_(principals_->table, table_, usage_, plan.scheduler, {release, this}, 0) {
     for (size_t i = 0; i < functions_.size(); ++i) {
@@ -74,7 +75,7 @@ DropCode Invocations::reason(Refusal why) noexcept {
 
 // Who has reserved nothing may hold no more than are free, so that the greedy leave room.
 bool Invocations::has_room(PrincipalId id, size_t frames) const noexcept {
-    return frames <= free_ && (entitled_[index(id)] || held_[index(id)] + frames <= free_);
+    return frames <= free_ && (entitled_[index(id)] || held_[index(id)] + frames + aside_ <= free_);
 }
 
 Refusal Invocations::post(const FunctionSpec& function, PrincipalId principal, uint32_t flow,

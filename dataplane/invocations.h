@@ -43,6 +43,7 @@ struct InvocationPlan {
     std::vector<CyclePromise> promises;
     sched::CpuScheduler::Config scheduler;
     uint32_t frames = 0;  ///< that may wait in all
+    uint32_t aside = 0;   ///< of these for who has reserved cycles
 };
 
 /// What a function has done on one worker. One writer, any thread may read.
@@ -77,6 +78,8 @@ class Invocations {
     /// many packets; a run without any counts as one.
     unsigned run(Pipeline& pipeline, WorkerContext& context, Clock clock, Account::Clock cycles,
                  Core core) noexcept;
+    /// The worker slept, or went by another policy: what passed was no core work.
+    void paused() noexcept { core_until_ = 0; }
     /// When there may be something to run, ns; UINT64_MAX: never, until a post.
     [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept {
         return scheduler_.wake_at(now_ns);
@@ -139,6 +142,7 @@ class Invocations {
     sched::Usage usage_;
     std::vector<bool> entitled_;  // by principal: has reserved cycles
     std::vector<uint32_t> held_;  // by principal: frames that wait
+    uint32_t aside_;              // frames that who has reserved nothing leaves
     uint32_t free_;               // frames that may wait beside those
     sched::CpuScheduler scheduler_;
     WorkerContext* context_ = nullptr;  // of what is being called, for release()

@@ -28,6 +28,7 @@ void Invocations::keep_state(Invocations& before) noexcept {
 
 void Invocations::take_over(Invocations& before, WorkerContext& context) noexcept {
     keep_state(before);
+    paused();
     for (uint32_t i = 0; i < std::min(held_.size(), before.held_.size()); ++i)
         if (here(PrincipalId{i}, before) == PrincipalId{i})
             scheduler_.go_on(PrincipalId{i}, before.scheduler_, context.now.ns);

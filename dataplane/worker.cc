@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataplane/worker.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <rte_ethdev.h>
 #include <rte_lcore.h>
@@ -19,12 +18,6 @@
 #include "dataplane/kernel_path.h"
 
 namespace ravelin {
-namespace {
-
-// An adaptive worker spins this many empty turns before it sleeps, then sleeps longer and longer.
-constexpr unsigned kSpinTurns = 200;
-
-}  // namespace
 
 Worker::Worker(WorkerSetup setup)
     : pipeline_(StageRegistry::get().instantiate(setup.id, setup.handoffs->workers())),
@@ -73,15 +66,6 @@ void Worker::stop() {
 bool Worker::has_left_all_but(const PolicySnapshot* policy) const noexcept {
     const uintptr_t now = using_.load(std::memory_order_seq_cst);
     return now == reinterpret_cast<uintptr_t>(policy) || now == kAsleep;
-}
-
-void Worker::wake() noexcept {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t n = write(wakeup_, &one, sizeof one);
-}
-
-void Worker::wake_if_asleep() noexcept {
-    if (using_.load(std::memory_order_seq_cst) == kAsleep) wake();
 }
 
 // The page to read first: what a worker does, turn after turn.
@@ -272,33 +256,6 @@ void Worker::run_function(bool core) noexcept {
 void Worker::open_account() noexcept {
     context_.account = context_.account == nullptr ? account_.get() : nullptr;
     if (context_.account != nullptr) context_.account->open();
-}
-
-void Worker::rest() noexcept {
-    if (handoff_.anything_waits() || command_.load(std::memory_order_relaxed) != nullptr) return;
-    if (context_.kernel != nullptr && context_.worker == 0 && context_.kernel->anything_waits())
-        return;
-    const long scaled = static_cast<long>(empty_turns_ - kSpinTurns) * kShortestSleepNs;
-    // A frame that waits for its port's rate is not slept past, and one that is due soon is waited
-    // for awake: no sleep is as short as that.
-    uint64_t due = transmitter_.wake_at(context_.now.ns);
-    if (context_.invocations != nullptr)
-        due = std::min(due, context_.invocations->wake_at(context_.now.ns));
-    const uint64_t wait = due > context_.now.ns ? due - context_.now.ns : 0;
-    if (wait < uint64_t{kShortestSleepNs}) return;
-    const timespec longest{
-        0, static_cast<long>(std::min<uint64_t>(wait, std::min(scaled, kLongestSleepNs)))};
-    using_.store(kAsleep, std::memory_order_seq_cst);
-    pollfd wakeup{wakeup_, POLLIN, 0};
-    if (ppoll(&wakeup, 1, &longest, nullptr) > 0) {
-        uint64_t drained = 0;
-        [[maybe_unused]] const ssize_t n = read(wakeup_, &drained, sizeof drained);
-    }
-    // Awake is announced before the policy is loaded again: whoever saw us asleep after publishing
-    // a policy knows that we will load that one.
-    using_.store(kAwake, std::memory_order_seq_cst);
-    context_.counters.add(kSleeps);
-    if (context_.account != nullptr) context_.account->slept();
 }
 
 }  // namespace ravelin

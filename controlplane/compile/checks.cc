@@ -7,6 +7,7 @@
 #include <charconv>
 #include <functional>
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "dataplane/address.h"
@@ -144,11 +145,24 @@ Status check_principals(const Node& tree, const Positions& positions) {
 
 Status check_functions(const Node& tree, const Positions& positions) {
     if (tree["functions"].items().empty()) return ok_status();
-    bool classified = false;
+    // What decides about a packet comes before its function, what makes it ready to leave behind:
+    // ways that are learned of packets would pass the function by.
+    std::set<std::string> before;
     for (const Node& stage : tree["pipeline"].items()) {
         const std::string& name = stage.members().front().first;
-        classified |= name == "classify";
-        if (name == "invoke" && classified) return ok_status();
+        if (name != "invoke") {
+            before.insert(name);
+            continue;
+        }
+        for (const char* first : {"steer", "classify"})
+            if (!before.contains(first))
+                return at(positions, "pipeline.invoke",
+                          fmt::format("found before {}, expected it behind", first));
+        for (const char* later : {"clamp", "rewrite"})
+            if (before.contains(later))
+                return at(positions, "pipeline.invoke",
+                          fmt::format("found behind {}, expected it before", later));
+        return ok_status();
     }
     return at(positions, "functions",
               "found without the stage invoke behind classify, expected both in the pipeline");

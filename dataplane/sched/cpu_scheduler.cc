@@ -185,15 +185,16 @@ Slice CpuScheduler::slice_of(Slice::By by, Waiting& work, uint64_t now) noexcept
     const unsigned slot = work.invocation.function.slot;
     const Discipline& discipline = queues_.queue(id, slot).discipline;
     const uint64_t limit = run_limit(work), left = work.left();
-    const uint64_t fit = limit / discipline.expected(functions_.limits(slot).work);
+    const uint64_t stated = functions_.limits(slot).work, fit = limit / discipline.expected(stated);
+    // The core is measured, not disciplined.
+    const bool single = id != kCorePrincipal && discipline.single(stated);
     Slice slice{.by = by,
                 .work = &work,
                 .principal = id,
                 .first = work.done,
                 .limit = limit,
                 .started_ns = now};
-    slice.count =
-        discipline.single() ? 1 : static_cast<unsigned>(std::clamp<uint64_t>(fit, 1, left));
+    slice.count = single ? 1 : static_cast<unsigned>(std::clamp<uint64_t>(fit, 1, left));
     return slice;
 }
 

@@ -20,7 +20,8 @@ class Discipline {
     bool judge(uint64_t stated, uint64_t cycles, unsigned packets, bool interrupted,
                const DisciplineLimits& limits) noexcept {
         const uint64_t each = std::min<uint64_t>(cycles / std::max(packets, 1u), UINT32_MAX);
-        estimate_ = static_cast<uint32_t>((uint64_t{estimate_} * 7 + each) / 8);
+        estimate_ = static_cast<uint32_t>(estimate_ == 0 ? std::max<uint64_t>(each, 1)
+                                                         : (uint64_t{estimate_} * 7 + each) / 8);
         const uint64_t allowed = stated * std::max(packets, 1u);
         const bool overran =
             stated != 0 &&
@@ -45,7 +46,10 @@ class Discipline {
     [[nodiscard]] uint64_t owed(uint64_t stated) const {
         return std::max(stated, uint64_t{believed_});
     }
-    [[nodiscard]] bool single() const { return single_; }
+    /// Packet by packet; so is the first of a function that says nothing of what it takes.
+    [[nodiscard]] bool single(uint64_t stated) const {
+        return single_ || (stated == 0 && estimate_ == 0 && believed_ == 0);
+    }
     [[nodiscard]] bool suspended() const { return suspended_; }
 
   private:

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // burn: spends a number of cycles on each packet and lets it pass. It is of no use but to try what
 // reservations keep: by tests, perf/ and operators.
+#include <fmt/format.h>
+
 #include "dataplane/packet_function.h"
+#include "dataplane/tsc.h"
 
 namespace ravelin {
 namespace {
@@ -24,6 +27,10 @@ class Burn final : public PacketFunction {
 
 Result<std::unique_ptr<PacketFunction>> create(const config::Node& config, const PolicySnapshot&) {
     const auto cycles = static_cast<uint64_t>(config["cycles"].as_integer());
+    const uint64_t most = tsc_hz() / 100;  // 10 ms, as max-run
+    if (cycles > most)
+        return Error{
+            fmt::format("cycles: found {}, expected at most {}, which are 10 ms", cycles, most)};
     return std::unique_ptr<PacketFunction>(std::make_unique<Burn>(cycles));
 }
 

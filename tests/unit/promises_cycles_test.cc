@@ -18,12 +18,12 @@ using ::testing::HasSubstr;
 /// 1,000 cycles a microsecond, of which the core keeps half, and 100 us at once; wan has 1 Gbit/s.
 std::string config(const std::string& reservations,
                    const std::string& functions =
-                       "{name: f, thin: {}, work: 400, next: g}, {name: g, thin: {}, work: 200}") {
+                       "{name: f, thin: {}, work: 600}, {name: g, thin: {}, work: 1, next: f}") {
     return "reservations:\n" + reservations + "functions: [" + functions + R"(]
 workers: {poll: busy, cycles: 1000000000, core: {cpu: 50, burst: 100us}}
-principals: [{name: a, function: f}, {name: b, function: f}, {name: c}]
+principals: [{name: a, function: f}, {name: b, function: f}, {name: c}, {name: d, function: g}]
 ports: [{name: lan, device: 'null'}, {name: wan, device: 'null', rate: 1Gbit}]
-pipeline: [parse, route, classify, invoke]
+pipeline: [parse, steer, route, classify, invoke]
 )";
 }
 std::string cpu(const std::string& name, const std::string& cycles, const std::string& more) {
@@ -43,12 +43,12 @@ std::string told(const std::string& yaml) {
 
 // Each packet costs its cycles and 3,000 beside, of the half that is not the core's.
 TEST(PromisesOfCycles, AreGrantedWhileAWorkerCanKeepThem) {
-    EXPECT_EQ(told(config(cpu("a", "2000cyc/pkt", "rate: 99kpps, deadline: 50ms"))), "granted");
-    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 101kpps, deadline: 50ms"))),
+    EXPECT_EQ(told(config(cpu("a", "2000cyc/pkt", "rate: 99kpps, deadline: 5ms"))), "granted");
+    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 101kpps, deadline: 5ms"))),
                 AllOf(HasSubstr("reservations[0]: each worker has not 5000 cycles every 9.9"),
                       HasSubstr("; with 19"), HasSubstr(" cycles it would fit")));
-    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 60kpps, deadline: 50ms") +
-                            cpu("b", "2000cyc/pkt", "rate: 60kpps, deadline: 50ms"))),
+    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 60kpps, deadline: 5ms") +
+                            cpu("b", "2000cyc/pkt", "rate: 60kpps, deadline: 5ms"))),
                 HasSubstr("reservations[1]: each worker has not"));
 }
 
@@ -122,7 +122,10 @@ TEST(PromisesOfCycles, WhatNobodyWouldKeepIsRefused) {
                           "600cyc/pkt"));
     EXPECT_THAT(told(config(cpu("a", "0cyc/pkt", rest))), HasSubstr("found '0cyc/pkt'"));
     EXPECT_THAT(told(config(cpu("a", "500cyc/pkt", rest))),
-                HasSubstr("found 500 cycles, expected at least the 600 that its functions say"));
+                HasSubstr("found 500 cycles, expected at least the 600 that its function says"));
+    EXPECT_THAT(told(config(cpu("d", "600cyc/pkt", rest))),
+                HasSubstr("whose function 'g' passes packets on to 'f', expected one that does "
+                          "not"));
     EXPECT_THAT(told(config(cpu("c", "600cyc/pkt", rest))),
                 HasSubstr("found for 'c', which has no function"));
     EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest), "{name: f, thin: {}}")),

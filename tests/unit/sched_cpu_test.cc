@@ -148,10 +148,10 @@ TEST(SchedCpu, APardonedOverrunnerThatKeepsItsWordGetsItsBurstsBack) {
     Discipline discipline;
     const DisciplineLimits limits{.strikes_to_single = 3, .strikes_to_suspend = 0};
     for (int i = 0; i < 5; ++i) EXPECT_TRUE(discipline.judge(100, 5'000, 10, false, limits));
-    EXPECT_TRUE(discipline.single());
+    EXPECT_TRUE(discipline.single(100));
     EXPECT_EQ(discipline.expected(100), 500u);
     for (int i = 0; i < 5; ++i) EXPECT_FALSE(discipline.judge(100, 110, 1, false, limits));
-    EXPECT_FALSE(discipline.single());
+    EXPECT_FALSE(discipline.single(100));
     for (int i = 0; i < 200; ++i) discipline.judge(100, 100, 1, false, limits);
     EXPECT_EQ(discipline.expected(100), 100u);
     EXPECT_FALSE(discipline.suspended());

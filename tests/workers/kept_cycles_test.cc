@@ -141,7 +141,7 @@ TEST(KeptCycles, WhoOverrunsHasWhatItReservedAndItsShare) {
 // The refusal says what binds, and its nearest contracts are granted.
 TEST(KeptCycles, ARefusalNamesTheWorker) {
     std::string why;
-    EXPECT_FALSE(granted({{2'000, 1'000'000, 5'000}}, &why));
+    EXPECT_FALSE(granted({{2'000, 1'000'000, 1'000}}, &why));
     EXPECT_NE(why.find("each worker has not 5000 cycles every 1 us to spare"), why.npos) << why;
     EXPECT_FALSE(granted({{2'000, 1'000, 100}}, &why));
     EXPECT_NE(why.find("each worker binds"), why.npos) << why;
