@@ -28,7 +28,7 @@ struct Reservation {
 };
 
 /// What each run costs a worker beside the function's own cycles: its turn, two readings of the
-/// clock, and the way of a packet through the rest of the pipeline. perf/run runs tells.
+/// clock, and the way of a packet through the rest of the pipeline. An estimate, not measured.
 inline constexpr uint64_t kAroundRun = 3'000;
 
 /// Cycles a packet of `cpu: 600cyc/pkt`. Error: "cpu: found ..., expected ...".
