@@ -127,7 +127,6 @@ class Account {
     /// TSC up to which every cycle is charged. Of the worker.
     [[nodiscard]] uint64_t charged_until() const noexcept { return opened_; }
     [[nodiscard]] const sched::Usage& usage() const noexcept { return usage_; }
-    [[nodiscard]] sched::Usage& usage() noexcept { return usage_; }
     /// Who pays for what is done for a packet: the box's own frames, and nobody's, are core's.
     static PrincipalId payer(const PacketMeta& meta) noexcept {
         const bool nobody = meta.principal == sched::kNoPrincipal || meta.principal == kBoxFrames;

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Express: plain packets whose fate follows from their own headers, routes and stateless rules. All
-// those of a receive call are read once into columns, each stage decides a column at a time
-// (Stage::express), and nothing is written into a frame before all have agreed. Whatever a stage is
-// not sure of, and every packet behind such a one between the same addresses, goes through the
-// pipeline, which stays the truth: frames and counters are those it would make. Tested by doing
-// both (tests/unit/express_test.cc).
-//
-// Plain: untagged IPv4 to the port's own MAC, no options, no fragment, TCP or UDP with sound
-// lengths and a whole checksum, hop limit above 1. For flows there is the shortcut
-// (dataplane/shortcut.h).
+// Express: plain packets (dataplane/arrivals.h) whose fate follows from their own headers, routes
+// and stateless rules. Each stage decides a column at a time (Stage::express), and nothing is
+// written into a frame before all have agreed. Whatever a stage is not sure of, and every packet
+// behind such a one between the same addresses, goes through the pipeline, which stays the truth:
+// frames and counters are those it would make. Tested by doing both (tests/unit/express_test.cc).
+// For flows there is the shortcut (dataplane/shortcut.h).
 #pragma once
 #include <array>
 #include <cstdint>

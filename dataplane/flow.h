@@ -71,11 +71,13 @@ struct FlowKey {
         key.set(4, ports | uint64_t{protocol} << 32 | uint64_t{zone} << 48);
     }
 
-    /// Of IPv4 endpoints that are in order already (come_after()), as they stand on the wire;
+    /// The word of an IPv4 address beside its zeros, as loaded, but for the address: RFC 4291
+    /// section 2.5.5.2.
+    static constexpr uint64_t kMapped = 0xffff0000;
+    /// Of IPv4 endpoints that are in order already (make()), as they stand on the wire;
     /// `ports`: the second's << 16 | the first's, host order.
     void set_v4(uint32_t first_raw, uint32_t second_raw, uint32_t ports,
                 uint8_t of_protocol) noexcept {
-        constexpr uint64_t kMapped = 0xffff0000;  // as loaded: RFC 4291 section 2.5.5.2
         set(0, 0);
         set(1, uint64_t{first_raw} << 32 | kMapped);
         set(2, 0);

@@ -90,10 +90,7 @@ Refusal Invocations::post(const FunctionSpec& function, PrincipalId principal, u
              .deadline_ns =
                  function.deadline_ns == 0 ? sched::kNoDeadline : now_ns + function.deadline_ns},
             {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
-    if (refusal == Refusal::kNone)
-        entered(function.ref.slot, principal, frames.size());
-    else
-        uses_[function.ref.slot].add(FunctionUse::kNotRun, frames.size());
+    if (refusal == Refusal::kNone) entered(principal, frames.size());
     return refusal;
 }
 
@@ -119,13 +116,8 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, Clock cloc
     table_.function(ran.function.slot).run(ran, slice.frames(), run);
     const uint64_t took = cycles() - from, now_ns = clock().ns;
     if (context.account != nullptr) context.account->ran(slice.principal, took);
-    FunctionUse& use = uses_[ran.function.slot];
-    use.add(FunctionUse::kRuns, 1);
-    use.add(FunctionUse::kCycles, took);
-    use.set(FunctionUse::kLongest, std::max(use.get(FunctionUse::kLongest), took));
-    use.add(FunctionUse::kPackets, slice.count);
     context.counters.add(kInvokeRuns);
-    left(ran.function.slot, slice.principal, slice.count);
+    left(slice.principal, slice.count);
     scheduler_.done(slice, took, slice.count, now_ns);
     send_on(ran, pipeline, context, now_ns);
     core_until_ = cycles();
@@ -144,8 +136,7 @@ void Invocations::send_on(const sched::Invocation& ran, Pipeline& pipeline, Work
     Refusal refusal = has_room(ran.principal, n) ? Refusal::kNone : Refusal::kPoolFull;
     if (refusal == Refusal::kNone)
         refusal = scheduler_.post(onward, {reinterpret_cast<void**>(passed_), n}, now_ns);
-    if (refusal == Refusal::kNone) return entered(next.slot, ran.principal, n);
-    uses_[next.slot].add(FunctionUse::kNotRun, n);
+    if (refusal == Refusal::kNone) return entered(ran.principal, n);
     for (unsigned i = 0; i < n; ++i) drop(passed_[i], reason(refusal), context);
 }
 
@@ -153,9 +144,7 @@ void Invocations::send_on(const sched::Invocation& ran, Pipeline& pipeline, Work
 void Invocations::release(void* self, void* const* frames, unsigned n, PrincipalId principal,
                           Refusal why) noexcept {
     auto& own = *static_cast<Invocations*>(self);
-    const unsigned slot = own.scheduler_.discarding();
-    own.left(slot, principal, n);
-    own.uses_[slot].add(FunctionUse::kNotRun, n);
+    own.left(principal, n);
     for (unsigned i = 0; i < n; ++i)
         own.drop(static_cast<rte_mbuf*>(frames[i]), reason(why), *own.context_);
 }

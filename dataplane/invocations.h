@@ -46,17 +46,6 @@ struct InvocationPlan {
     uint32_t aside = 0;   ///< of these for who has reserved cycles
 };
 
-/// What a function has done on one worker. One writer, any thread may read.
-struct FunctionUse {
-    enum What : unsigned { kPackets, kRuns, kCycles, kNotRun, kWaiting, kLongest, kWhats };
-    std::array<std::atomic<uint64_t>, kWhats> of{};
-    void set(What what, uint64_t n) noexcept { of[what].store(n, std::memory_order_relaxed); }
-    void add(What what, uint64_t n) noexcept { set(what, get(what) + n); }
-    [[nodiscard]] uint64_t get(What what) const noexcept {
-        return of[what].load(std::memory_order_relaxed);
-    }
-};
-
 class Invocations {
   public:
     explicit Invocations(InvocationPlan plan);
@@ -100,8 +89,6 @@ class Invocations {
     [[nodiscard]] bool attached() const noexcept {
         return attached_.load(std::memory_order_acquire);
     }
-    /// Of the function of that slot.
-    [[nodiscard]] const FunctionUse& use(unsigned slot) const { return uses_[slot]; }
     /// By principal: runs, misses, overruns, time in queues.
     [[nodiscard]] const sched::Usage& usage() const { return usage_; }
     /// Why a post was refused, as a drop's name.
@@ -115,16 +102,14 @@ class Invocations {
     [[nodiscard]] bool has_room(sched::PrincipalId id, size_t frames) const noexcept;
     void send_on(const sched::Invocation& ran, Pipeline& pipeline, WorkerContext& context,
                  uint64_t now_ns) noexcept;
-    void entered(unsigned slot, sched::PrincipalId id, size_t frames) noexcept {
+    void entered(sched::PrincipalId id, size_t frames) noexcept {
         free_ -= static_cast<uint32_t>(frames);
         held_[index(id)] += static_cast<uint32_t>(frames);
-        uses_[slot].add(FunctionUse::kWaiting, frames);
     }
     /// They wait no more, whatever became of them.
-    void left(unsigned slot, sched::PrincipalId id, size_t frames) noexcept {
+    void left(sched::PrincipalId id, size_t frames) noexcept {
         free_ += static_cast<uint32_t>(frames);
         held_[index(id)] -= static_cast<uint32_t>(frames);
-        uses_[slot].set(FunctionUse::kWaiting, uses_[slot].get(FunctionUse::kWaiting) - frames);
     }
     [[nodiscard]] sched::PrincipalId here(sched::PrincipalId id, const Invocations& of) const;
     void keep_state(Invocations& before) noexcept;
@@ -137,7 +122,6 @@ class Invocations {
     std::vector<FunctionSpec> functions_;
     std::array<std::unique_ptr<PacketFunction>, sched::kMaxFunctions> instances_;
     std::array<sched::FunctionRef, sched::kMaxFunctions> next_;
-    std::array<FunctionUse, sched::kMaxFunctions> uses_;
     sched::FunctionTable table_;
     sched::Usage usage_;
     std::vector<bool> entitled_;  // by principal: has reserved cycles

@@ -39,14 +39,14 @@ void Invocations::move(Invocations& before, PrincipalId id, WorkerContext& conte
     const PrincipalId to = here(id, before);
     const auto take = [&](sched::Waiting& waiting) {
         void** const frames = waiting.frames + waiting.done;
-        const unsigned n = waiting.left(), slot = waiting.invocation.function.slot;
+        const unsigned n = waiting.left();
         if (waiting.count == 0) return;  // a message: it is lost as a timer is
-        before.left(slot, id, n);
+        before.left(id, n);
         Refusal why = to == sched::kNoPrincipal ? Refusal::kUnknownPrincipal : Refusal::kNone;
         if (why == Refusal::kNone && !has_room(to, n)) why = Refusal::kPoolFull;
         if (why == Refusal::kNone)
             why = scheduler_.post(waiting.invocation, {frames, n}, context.now.ns);
-        if (why == Refusal::kNone) return entered(slot, to, n);
+        if (why == Refusal::kNone) return entered(to, n);
         for (unsigned i = 0; i < n; ++i)
             drop(static_cast<rte_mbuf*>(frames[i]),
                  why == Refusal::kUnknownPrincipal ? DropCode{kDropInvokeWithdrawn} : reason(why),
@@ -63,7 +63,7 @@ void Invocations::take_all(Fn&& end) noexcept {
         const PrincipalId id{i};
         const auto take = [&](sched::Waiting& waiting) {
             const unsigned n = waiting.count == 0 ? 0 : waiting.left();
-            left(waiting.invocation.function.slot, id, n);
+            left(id, n);
             for (unsigned k = 0; k < n; ++k)
                 end(static_cast<rte_mbuf*>(waiting.frames[waiting.done + k]));
         };

@@ -3,8 +3,8 @@
 // it on a worker, which keeps state and is given bursts. It never blocks: each return is a control
 // point of the worker, and between two packets nothing else runs.
 //
-//   class Thin final : public PacketFunction { void run(frames, PacketRun& run) noexcept override;
-//   }; constexpr FunctionType kType{.name = "thin", .create = create}; REGISTER_FUNCTION(kType);
+// A type is a class with `run(frames, PacketRun&)`, a FunctionType that names and creates it, and
+// REGISTER_FUNCTION of that, in one file of pipelines/functions/.
 #pragma once
 #include <rte_mbuf.h>
 

@@ -152,7 +152,7 @@ void Shortcut::take(Arrivals& in, unsigned allowed, WorkerContext& context) noex
     if (head.l4 == shortcut::kV4Offset)
         in.make_ready(i, way->macs);
     else
-        shortcut::make_ready<net::Ipv6>(*frame, way->macs, head.length);
+        shortcut::make_ready_v6(*frame, way->macs, head.length);
     passing.leave(frame, way->out_port);
     return true;
 }

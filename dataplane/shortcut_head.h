@@ -125,8 +125,8 @@ inline bool read_transport(const uint8_t* at, uint8_t protocol, uint64_t address
 
 // IpAddress::v4() of what stands on the wire, without turning it around twice.
 inline IpAddress mapped(be32 v4) noexcept {
-    constexpr uint64_t kMapped = 0xffff0000;  // as loaded: RFC 4291 section 2.5.5.2
-    return std::bit_cast<IpAddress>(std::array{uint64_t{0}, uint64_t{v4.raw()} << 32 | kMapped});
+    return std::bit_cast<IpAddress>(
+        std::array{uint64_t{0}, uint64_t{v4.raw()} << 32 | FlowKey::kMapped});
 }
 
 /// A header without options that is sound, of a packet that is whole in a frame of `length` bytes,
@@ -169,14 +169,14 @@ inline bool read_v6(const uint8_t* frame, uint32_t length, Head& head) noexcept 
     return true;
 }
 
-/// A frame as it leaves by a way: what `rewrite` does, and `parse` with Ethernet's padding. `macs`
-/// as they stand in a frame, `length` in bytes of L3.
-template <typename Ip>
-[[gnu::always_inline]] inline void make_ready(rte_mbuf& frame, const std::array<uint8_t, 12>& macs,
-                                              uint32_t length) noexcept {
+/// A frame of IPv6 as it leaves by a way: what `rewrite` does, and `parse` with Ethernet's padding.
+/// `macs` as they stand in a frame, `length` in bytes of L3. Of IPv4: Arrivals::make_ready().
+[[gnu::always_inline]] inline void make_ready_v6(rte_mbuf& frame,
+                                                 const std::array<uint8_t, 12>& macs,
+                                                 uint32_t length) noexcept {
     auto* at = rte_pktmbuf_mtod(&frame, uint8_t*);
     std::memcpy(at, macs.data(), macs.size());
-    net::count_hop(*reinterpret_cast<Ip*>(at + sizeof(net::Ethernet)));
+    net::count_hop(*reinterpret_cast<net::Ipv6*>(at + sizeof(net::Ethernet)));
     frame.pkt_len = static_cast<uint32_t>(sizeof(net::Ethernet)) + length;
     frame.data_len = static_cast<uint16_t>(frame.pkt_len);
 }

@@ -115,8 +115,7 @@ void add_reservations_commands(CLI::App& root, Context& context) {
     CLI::App& reserve_command = add_command(
         root, "reserve",
         "Reserve a deadline for a principal's packets, of cycles, a port with a rate, or both, "
-        "until "
-        "it is released",
+        "until it is released",
         "ravelin reserve calls --principal org/voice --bytes 200 --rate 1kpps --deadline 5ms "
         "--out wan",
         context, [&context, wish] { return reserve(context, *wish); });

@@ -97,8 +97,6 @@ class CpuScheduler {
     /// until a post.
     [[nodiscard]] uint64_t wake_at(uint64_t now) const noexcept;
 
-    /// Of a call of Release: the slot that the frames waited for.
-    [[nodiscard]] unsigned discarding() const { return discarding_; }
     [[nodiscard]] const InvocationQueues& queues() const { return queues_; }
     [[nodiscard]] const CoreEnvelope& envelope() const { return config_.envelope; }
 
@@ -131,7 +129,7 @@ class CpuScheduler {
     TimingWheel timer_wheel_;
     std::vector<Invocation> timers_;
     std::vector<uint32_t> free_timers_, timers_of_;  ///< by principal: no more than are free
-    unsigned drops_left_ = 0, discarding_ = 0;
+    unsigned drops_left_ = 0;
 };
 
 }  // namespace ravelin::sched
