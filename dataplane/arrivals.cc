@@ -16,22 +16,24 @@ using shortcut::Opening;
 constexpr unsigned kIp = sizeof(net::Ethernet), kUpper = shortcut::kV4Offset;
 
 // What of a flow's key follows from either end's place.
-void read_ends(const net::Ipv4& ip, Arrivals& b, unsigned i) noexcept {
+void find_flow(Arrivals& b, unsigned i) noexcept {
     FlowKey key;
     bool swapped = false;
     FlowKey::make(key, IpAddress::v4(b.source[i]), IpAddress::v4(b.destination[i]),
                   static_cast<uint16_t>(b.ports[i] >> 16), static_cast<uint16_t>(b.ports[i]),
-                  ip.protocol, 0, swapped);
-    b.first[i] = swapped ? ip.destination.raw() : ip.source.raw();
-    b.second[i] = swapped ? ip.source.raw() : ip.destination.raw();
-    b.ends[i] = uint32_t{key.second_port} << 16 | key.first_port;
+                  b.protocol[i], 0, swapped);
+    const uint32_t from = be32(b.source[i]).raw(), to = be32(b.destination[i]).raw();
+    b.ends[i] = {swapped ? to : from, swapped ? from : to,
+                 uint32_t{key.second_port} << 16 | key.first_port, b.protocol[i]};
+    b.hash[i] = key.hash();
     b.swapped |= uint64_t{swapped} << i;
 }
 
 void read_tcp(const net::Tcp& tcp, Arrivals& b, unsigned i) noexcept {
-    b.sequence[i] = tcp.sequence.host();
     b.acknowledgement[i] = tcp.acknowledgement.host();
-    b.offset_window[i] = uint32_t{tcp.header_length()} << 16 | tcp.window.host();
+    b.segment_end[i] = tcp.sequence.host() + b.length[i] -
+                       static_cast<uint32_t>(sizeof(net::Ipv4)) - tcp.header_length();
+    b.window[i] = tcp.window.host();
 }
 
 // False: not plain, and of the columns only the addresses are good.
@@ -58,7 +60,6 @@ void read_tcp(const net::Tcp& tcp, Arrivals& b, unsigned i) noexcept {
     b.opening |= uint64_t{(upper.flags & net::kSyn) != 0} << i;
     b.steady |= uint64_t{ip.protocol == net::kUdp || shortcut::is_steady(upper.flags)} << i;
     if (ip.protocol == net::kTcp) read_tcp(*reinterpret_cast<const net::Tcp*>(at + kUpper), b, i);
-    read_ends(ip, b, i);
     net::Ipv4 further = ip;
     net::count_hop(further);
     std::memcpy(&b.hop[i], &further.ttl, sizeof b.hop[i]);
@@ -95,13 +96,18 @@ bool Arrivals::read_odd(unsigned i) noexcept {
 
 void Arrivals::read_one_by_one(const MacAddress& own) noexcept {
     const Opening ours(own);
-    plain = opening = steady = padded = swapped = 0;
+    plain = opening = steady = padded = 0;
     for (unsigned i = 0; i < count; ++i) {
         if (read_plain(*frames[i], ours, *this, i)) [[likely]]
             plain |= uint64_t{1} << i;
         else if (!read_odd(i))
             break;
     }
+}
+
+void Arrivals::find_flows_one_by_one() noexcept {
+    swapped = 0;
+    for_each_bit(plain, [&](unsigned i) { find_flow(*this, i); });
 }
 
 void Arrivals::trim() noexcept {

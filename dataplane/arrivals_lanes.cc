@@ -28,6 +28,70 @@ Lanes one_hop_further(Lanes word) noexcept {
     return _mm512_or_si512(left(carried, 16), subtract(mask(word, 0xffff), all(1)));
 }
 
+Lanes turn_bytes(Lanes a) noexcept {
+    return _mm512_shuffle_epi8(a,
+                               _mm512_set4_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203));
+}
+
+// Of every other lane, 64 bits each.
+Lanes products(Lanes a, Lanes b) noexcept { return _mm512_mul_epu32(a, b); }
+Lanes odd(Lanes a) noexcept { return _mm512_srli_epi64(a, 32); }
+
+/// FlowKey::hash() of sixteen IPv4 keys.
+struct Hash {
+    uint64_t same;  // of the words that are the same in all of them
+    uint32_t first, second, ports, protocol;
+    uint64_t spread;
+    Hash() noexcept {
+        const auto& k = flow_hash_secret;
+        const auto low = [&](unsigned i, uint64_t word) {
+            return static_cast<uint32_t>(word + k[i]);
+        };
+        const auto high = [&](unsigned i) { return static_cast<uint32_t>(k[i] >> 32); };
+        same = uint64_t{low(0, 0)} * low(2, 0) + uint64_t{high(0)} * high(2) +
+               uint64_t{low(1, FlowKey::kMapped)} * low(3, FlowKey::kMapped);
+        first = high(1);
+        second = high(3);
+        ports = low(4, 0);
+        protocol = high(4);
+        spread = k[5] | 1;
+    }
+    [[nodiscard]] Lanes half(Lanes of_ends, Lanes of_rest) const noexcept {
+        const Lanes sum = _mm512_add_epi64(_mm512_add_epi64(of_ends, of_rest),
+                                           _mm512_set1_epi64(static_cast<int64_t>(same)));
+        return _mm512_mullo_epi64(_mm512_xor_si512(sum, odd(sum)),
+                                  _mm512_set1_epi64(static_cast<int64_t>(spread)));
+    }
+    [[nodiscard]] Lanes of(Lanes a, Lanes b, Lanes c, Lanes d) const noexcept {
+        a = add(a, all(first)), b = add(b, all(second));
+        c = add(c, all(ports)), d = add(d, all(protocol));
+        const Lanes even = half(products(a, b), products(c, d)),
+                    rest = half(products(odd(a), odd(b)), products(odd(c), odd(d)));
+        return choose(0xaaaa, odd(even), rest);
+    }
+};
+
+// Four columns become sixteen rows.
+[[gnu::always_inline]] inline void store_rows(Arrivals::Ends* at, Lanes a, Lanes b, Lanes c,
+                                              Lanes d) noexcept {
+    const Lanes ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b),
+                cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
+    // In each quarter: row k, k + 4, k + 8, k + 12.
+    const Lanes row[] = {
+        _mm512_unpacklo_epi64(ab_low, cd_low), _mm512_unpackhi_epi64(ab_low, cd_low),
+        _mm512_unpacklo_epi64(ab_high, cd_high), _mm512_unpackhi_epi64(ab_high, cd_high)};
+    const auto put = [&](unsigned i, __m128i ends) {
+        _mm_store_si128(reinterpret_cast<__m128i*>(at + i), ends);
+    };
+#pragma GCC unroll 4
+    for (unsigned k = 0; k < 4; ++k) {
+        put(k, _mm512_castsi512_si128(row[k]));
+        put(k + 4, _mm512_extracti32x4_epi32(row[k], 1));
+        put(k + 8, _mm512_extracti32x4_epi32(row[k], 2));
+        put(k + 12, _mm512_extracti32x4_epi32(row[k], 3));
+    }
+}
+
 /// What is looked at of a frame, put together from its first 64 bytes.
 struct alignas(64) Record {
     enum Word : unsigned {
@@ -62,7 +126,7 @@ alignas(64) constexpr int8_t kRecordBytes[64] = {
     46, 47, 50, 51,                                  // TCP: offset, flags, checksum
     39, 38, 40, 41,                                  // UDP: length, host order; checksum
     41, 40, 39, 38, 45, 44, 43, 42,                  // TCP: numbers, host order
-    49, 48, 46, kNo,                                 // window, host order; offset
+    49, 48, kNo, kNo,                                // window, host order
     kNo, kNo, kNo, kNo};
 
 // Words of sixteen records become columns of sixteen lanes.
@@ -144,22 +208,12 @@ struct Own {
     const Lanes pseudo = add(addresses, add(left(protocol, 8), wire));
     good &= differ(fold(pseudo), checksum);
 
-    // As FlowKey::make() has the ends.
-    const Lanes ports = w[Record::kPorts], crossed = _mm512_rol_epi32(ports, 16);
-    const Lanes from = w[Record::kSource], to = w[Record::kDestination];
-    const Which after = more(from, to) | (equal(from, to) & more(ports, crossed));
-    store(&b.first[first], choose(after, from, to));
-    store(&b.second[first], choose(after, to, from));
-    store(&b.ends[first], choose(after, crossed, ports));
-    b.swapped |= uint64_t{after} << first;
-    store(&b.sequence[first], w[Record::kSequence]);
     store(&b.acknowledgement[first], w[Record::kAcknowledgement]);
-    const Lanes offset = left(right(mask(w[Record::kWindow], 0xf00000), 20), 18);
-    store(&b.offset_window[first], _mm512_or_si512(offset, mask(w[Record::kWindow], 0xffff)));
+    store(&b.segment_end[first], add(w[Record::kSequence], subtract(rest, stated)));
+    store(&b.window[first], w[Record::kWindow]);
 
-    const Lanes turned = _mm512_set4_epi32(0x0c0d0e0f, 0x08090a0b, 0x04050607, 0x00010203);
-    store(&b.source[first], _mm512_shuffle_epi8(w[Record::kSource], turned));
-    store(&b.destination[first], _mm512_shuffle_epi8(w[Record::kDestination], turned));
+    store(&b.source[first], turn_bytes(w[Record::kSource]));
+    store(&b.destination[first], turn_bytes(w[Record::kDestination]));
     store(&b.ports[first], w[Record::kPorts]);
     store(&b.length[first], total);
     _mm512_mask_cvtepi32_storeu_epi8(&b.protocol[first], 0xffff, protocol);
@@ -176,19 +230,20 @@ struct Own {
 }  // namespace
 
 void Arrivals::read_at_once(const MacAddress& mac) noexcept {
-    Record records[kCapacity];
-    alignas(64) uint32_t lengths[kCapacity];
-    for (unsigned i = 0; i < count; ++i) lengths[i] = look(*frames[i], records[i]);
-    // Lanes without a frame have a length of 0, and so nothing in them is plain.
-    const unsigned end = (count + kLanes - 1) / kLanes * kLanes;
-    for (unsigned i = count; i < end; ++i) {
-        lengths[i] = 0;
-        _mm512_store_si512(&records[i], _mm512_setzero_si512());
-    }
     const Own own(mac);
-    plain = opening = steady = padded = swapped = 0;
-    for (unsigned i = 0; i < end; i += kLanes)
-        plain |= uint64_t{read_lanes(*this, i, own, &records[i], &lengths[i])} << i;
+    plain = opening = steady = padded = 0;
+    for (unsigned first = 0; first < count; first += kLanes) {
+        Record records[kLanes];
+        alignas(64) uint32_t lengths[kLanes];
+        const unsigned n = std::min(count - first, kLanes);
+        for (unsigned i = 0; i < n; ++i) lengths[i] = look(*frames[first + i], records[i]);
+        // Lanes without a frame have a length of 0, and so nothing in them is plain.
+        for (unsigned i = n; i < kLanes; ++i) {
+            lengths[i] = 0;
+            _mm512_store_si512(&records[i], _mm512_setzero_si512());
+        }
+        plain |= uint64_t{read_lanes(*this, first, own, records, lengths)} << first;
+    }
     for (uint64_t odd = all() & ~plain; odd != 0; odd &= odd - 1) {
         const auto i = static_cast<unsigned>(__builtin_ctzll(odd));
         if (read_odd(i)) [[likely]]
@@ -199,9 +254,28 @@ void Arrivals::read_at_once(const MacAddress& mac) noexcept {
     opening &= plain;
     steady &= plain;
     padded &= plain;
+}
+
+// As FlowKey::make() has the ends.
+void Arrivals::find_flows_at_once() noexcept {
+    const Hash hashing;
+    swapped = 0;
+    for (unsigned i = 0; i < count; i += kLanes) {
+        const Lanes from = turn_bytes(load(&source[i])), to = turn_bytes(load(&destination[i]));
+        const Lanes forth = load(&ports[i]), back = _mm512_rol_epi32(forth, 16);
+        const Lanes upper =
+            _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(&protocol[i])));
+        const Which after = more(from, to) | (equal(from, to) & more(forth, back));
+        const Lanes first = choose(after, from, to), second = choose(after, to, from),
+                    between = choose(after, back, forth);
+        store_rows(&ends[i], first, second, between, upper);
+        store(&hash[i], hashing.of(first, second, between, upper));
+        swapped |= uint64_t{after} << i;
+    }
     swapped &= plain;
 }
 #else
+void Arrivals::find_flows_at_once() noexcept { find_flows_one_by_one(); }
 void Arrivals::read_at_once(const MacAddress& own) noexcept { read_one_by_one(own); }
 #endif
 

@@ -2,7 +2,8 @@
 // Sixteen 32-bit numbers at once, by AVX-512. Who includes this has a plain loop for other CPUs,
 // and a test that both say the same. Values are unsigned.
 #pragma once
-#if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+#if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
 #define RAVELIN_LANES
 #include <immintrin.h>
 

@@ -8,6 +8,7 @@
 #include <bit>
 
 #include "dataplane/flow.h"
+#include "dataplane/fold.h"
 
 namespace ravelin {
 namespace {

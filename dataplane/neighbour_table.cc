@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "dataplane/flow.h"
+#include "dataplane/fold.h"
 
 namespace ravelin {
 namespace {

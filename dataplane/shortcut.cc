@@ -20,33 +20,20 @@ using shortcut::Head;
 
 // What the firewall does with data of a flow in its steady state. False, and nothing is changed:
 // it may be something else.
-[[gnu::always_inline]] inline bool track(Flow& flow, Direction d,
-                                         const TcpSegment& segment) noexcept {
-    const auto side = static_cast<uint8_t>(d);
-    if (!fits_window(flow, side, segment)) return false;
-    learn_window(flow, side, segment);
-    return true;
-}
-
-TcpSegment segment_of(const Head& head, const rte_mbuf& frame) noexcept {
+bool track(Flow& flow, Direction d, const Head& head, const rte_mbuf& frame) noexcept {
     const auto& tcp = *rte_pktmbuf_mtod_offset(&frame, const net::Tcp*, head.l4);
-    return {.seq = tcp.sequence.host(),
-            .ack = tcp.acknowledgement.host(),
-            .payload_len = head.upper - tcp.header_length(),
-            .window = tcp.window.host(),
-            .flags = kTcpAck};
+    const uint32_t end = tcp.sequence.host() + head.upper - tcp.header_length();
+    return track_data(flow, static_cast<uint8_t>(d), end, tcp.acknowledgement.host(),
+                      tcp.window.host());
 }
 
-[[gnu::always_inline]] inline TcpSegment segment_of(const Head& head, const Arrivals& in,
-                                                    unsigned i) noexcept {
-    if ((in.plain >> i & 1) == 0) [[unlikely]]
-        return segment_of(head, *in.frames[i]);
-    return {.seq = in.sequence[i],
-            .ack = in.acknowledgement[i],
-            .payload_len = head.upper - (in.offset_window[i] >> 16),
-            .window = static_cast<uint16_t>(in.offset_window[i]),
-            .flags = kTcpAck};
+[[gnu::always_inline]] inline bool track(Flow& flow, Direction d, const Arrivals& in,
+                                         unsigned i) noexcept {
+    return track_data(flow, static_cast<uint8_t>(d), in.segment_end[i], in.acknowledgement[i],
+                      in.window[i]);
 }
+
+bool is_plain(const Arrivals& in, unsigned i) noexcept { return (in.plain >> i & 1) != 0; }
 
 }  // namespace
 
@@ -63,7 +50,6 @@ struct Shortcut::Passing {
     PortId in_port;
     PortId port = kNoPort;
     unsigned count = 0;
-    RuleTally tally;
     rte_mbuf* frames[limits::kArrivals];
 
     Passing(WorkerContext& c, PortId in) noexcept : context(c), in_port(in) {}
@@ -89,21 +75,27 @@ inline void Shortcut::lap(unsigned hits, unsigned misses, WorkerContext& context
 
 Shortcut::Shortcut() : ways_(new Way[kWays + 1]) {}
 
-// False: what stands behind the frame may be of a flow that it has to do with, whichever that is.
-[[gnu::always_inline]] inline bool Shortcut::read_any(const Arrivals& in, unsigned i,
-                                                      const shortcut::Opening& opening) noexcept {
-    Head& head = heads_[i];
-    head.bearing = shortcut::Bearing::kFlow;
-    if ((in.plain >> i & 1) != 0) [[likely]] {
-        shortcut::read_plain(in, i, head);
-        return true;
+FlowKey Shortcut::key_of(const Arrivals& in, unsigned i) const noexcept {
+    return is_plain(in, i) ? in.key(i) : heads_[i].key;
+}
+
+// Heads of what is not plain, as far as anybody knows which flows it has to do with.
+void Shortcut::read_others(Arrivals& in, const MacAddress& own) noexcept {
+    const shortcut::Opening opening(own);
+    for (uint64_t others = in.all() & ~in.plain; others != 0; others &= others - 1) {
+        const auto i = static_cast<unsigned>(std::countr_zero(others));
+        Head& head = heads_[i];
+        head.bearing = shortcut::Bearing::kFlow;
+        if (!read(*in.frames[i], opening, head)) read_odd(*in.frames[i], head);
+        if (head.bearing == shortcut::Bearing::kUnknown) {
+            known_here_ = i;
+            return;
+        }
+        in.hash[i] = head.hash;
+        in.length[i] = head.length;
+        // Of IPv4 plain packets alone are ready.
+        open_ |= uint64_t{head.open && head.l4 == shortcut::kV6Offset} << i;
     }
-    if (read(*in.frames[i], opening, head)) {
-        head.open &= head.l4 == shortcut::kV6Offset;  // of IPv4 plain packets alone are ready
-        return true;
-    }
-    read_odd(*in.frames[i], head);
-    return head.bearing != shortcut::Bearing::kUnknown;
 }
 
 // Three steps that follow one another through the burst: memory that one asks for has come when the
@@ -112,49 +104,76 @@ void Shortcut::take(Arrivals& in, unsigned allowed, WorkerContext& context) noex
     if (!opens(context, allowed < in.count)) return;
     const MacAddress& own = context.policy->ports[in.in_port].mac;
     in.read(own);
-    const shortcut::Opening opening(own);
+    in.find_flows();
+    known_here_ = in.count;
+    open_ = in.steady;
+    if (in.plain != in.all()) read_others(in, own);
     const FlowTable& flows = *context.flows;
+    const unsigned known = known_here_;
     Passing passing(context, in.in_port);
-    unsigned known = in.count;
     uint64_t passed = 0;
     for (unsigned at = 0; at < known + 2 * kStep; at += kStep) {
-        for (unsigned i = at; i < std::min(at + kStep, known); ++i) {
-            if (read_any(in, i, opening))
-                flows.prefetch_bucket(heads_[i].hash);
-            else
-                known = i;
-        }
-        for (unsigned i = at - kStep; i < std::min(at, known); ++i)
-            heads_[i].likely = flows.prefetch_flow(heads_[i].hash);
-        for (unsigned i = at - 2 * kStep; i < std::min(at - kStep, known); ++i)
-            passed |= uint64_t{pass(in, i, passing)} << i;
+        for (unsigned i = at, end = std::min(at + kStep, known); i < end; ++i)
+            flows.prefetch_bucket(in.hash[i]);
+        for (unsigned i = at - kStep, end = std::min(at, known); i < end; ++i)
+            likely_[i] = flows.prefetch_flow(in.hash[i]);
+        if (at < 2 * kStep) continue;
+        const uint64_t found = find(in, at - 2 * kStep, std::min(at - kStep, known), context);
+        send(in, found, passing);
+        passed |= found;
     }
     in.here &= ~passed;
     waiting_.clear();
     passing.send();
-    passing.tally.flush(context.counters);
     const auto left = static_cast<unsigned>(std::popcount(in.here));
     lap(in.count - left, left, context);
     if (left - (in.count - known) > allowed) [[unlikely]]
         shed(in, known, allowed, context);
 }
 
-[[gnu::always_inline]] inline bool Shortcut::pass(const Arrivals& in, unsigned i,
-                                                  Passing& passing) noexcept {
-    const Head& head = heads_[i];
-    rte_mbuf* const frame = in.frames[i];
-    const Way* way = nullptr;
-    if (head.open && !waiting_.has(head)) way = follow(in, i, passing);
-    if (way == nullptr) {
-        waiting_.add(head);
-        return false;
+// Bits of the packets from `first` to before `end` that go by a way; ways_taken_ has it, likely_
+// the flow and sides_ the direction.
+[[gnu::noinline]] uint64_t Shortcut::find(const Arrivals& in, unsigned first, unsigned end,
+                                          const WorkerContext& context) noexcept {
+    uint64_t found = 0;
+    for (unsigned i = first; i < end; ++i) {
+        bool goes =
+            (open_ >> i & 1) != 0 && (!waiting_.any() || !waiting_.has(key_of(in, i), in.hash[i]));
+        if (goes) [[likely]]
+            goes = is_plain(in, i) ? follow_plain(in, i, context) : follow_head(in, i, context);
+        if (goes) [[likely]]
+            found |= uint64_t{1} << i;
+        else
+            stay(in, i);
     }
-    if (head.l4 == shortcut::kV4Offset)
-        in.make_ready(i, way->macs);
-    else
-        shortcut::make_ready_v6(*frame, way->macs, head.length);
-    passing.leave(frame, way->out_port);
-    return true;
+    return found;
+}
+
+[[gnu::noinline]] void Shortcut::send(const Arrivals& in, uint64_t which,
+                                      Passing& passing) noexcept {
+    const WorkerContext& context = passing.context;
+    for_each_bit(which, [&](unsigned i) {
+        Flow& flow = *likely_[i];
+        const Way& way = *ways_taken_[i];
+        rte_mbuf* const frame = in.frames[i];
+        const uint32_t length = in.length[i];
+        flow.count(sides_[i], length);
+        flow.last_seen_ms = context.now.ms;
+        charge(*frame, sched::PrincipalId{flow.principal});
+        if (flow.rule < limits::kMaxRules) context.counters.hit_rule(flow.rule, 1, length);
+        if (is_plain(in, i)) [[likely]]
+            in.make_ready(i, way.macs);
+        else
+            shortcut::make_ready_v6(*frame, way.macs, length);
+        passing.leave(frame, way.out_port);
+    });
+}
+
+inline void Shortcut::stay(const Arrivals& in, unsigned i) noexcept {
+    if (is_plain(in, i) || heads_[i].bearing == shortcut::Bearing::kFlow)
+        waiting_.add_flow(in.hash[i]);
+    else if (heads_[i].bearing == shortcut::Bearing::kPair)
+        waiting_.add_pair(heads_[i].key);
 }
 
 // Of the first `known`, whose heads are read.
@@ -164,10 +183,8 @@ void Shortcut::shed(Arrivals& in, unsigned known, unsigned allowed,
     unsigned dropped = 0;
     for (unsigned i = 0; i < known; ++i) {
         if ((in.here >> i & 1) == 0) continue;
-        const Head& head = heads_[i];
-        const Flow* flow = head.bearing == shortcut::Bearing::kFlow
-                               ? context.flows->find(head.key, head.hash)
-                               : nullptr;
+        const bool of_flow = is_plain(in, i) || heads_[i].bearing == shortcut::Bearing::kFlow;
+        const Flow* flow = of_flow ? context.flows->find(key_of(in, i), in.hash[i]) : nullptr;
         if (flow != nullptr && (flow->flags & kFlowProven) != 0) continue;
         if (allowed != 0) {
             --allowed;
@@ -182,33 +199,39 @@ void Shortcut::shed(Arrivals& in, unsigned known, unsigned allowed,
         context.account->shed(dropped);
 }
 
-[[gnu::always_inline]] inline Shortcut::Way* Shortcut::follow(const Arrivals& in, unsigned i,
-                                                              Passing& passing) noexcept {
+[[gnu::always_inline]] inline bool Shortcut::follow_plain(const Arrivals& in, unsigned i,
+                                                          const WorkerContext& context) noexcept {
+    Flow* flow = likely_[i];
+    if (flow == nullptr || !in.is_of(i, flow->key)) [[unlikely]]
+        if (flow = context.flows->find(in.key(i), in.hash[i]); flow == nullptr) return false;
+    const bool tcp = in.protocol[i] == net::kTcp;
+    const Direction d = flow->direction((in.swapped >> i & 1) != 0);
+    return follow(in, i, *flow, d, tcp, context) && (!tcp || track(*flow, d, in, i));
+}
+
+bool Shortcut::follow_head(const Arrivals& in, unsigned i, const WorkerContext& context) noexcept {
     const Head& head = heads_[i];
-    const WorkerContext& context = passing.context;
-    FlowTable& flows = *context.flows;
-    Flow* flow = head.likely;
+    Flow* flow = likely_[i];
     if (flow == nullptr || !(flow->key == head.key)) [[unlikely]]
-        if (flow = flows.find(head.key, head.hash); flow == nullptr) return nullptr;
-    const FlowWays& ways = flow->ways;
-    constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
-    if (ways.stamp != stamp_ || flow->epoch != epoch_ || (flow->flags & kKinds) != kFlowProven ||
-        flow->expired(context.now.ms))
-        return nullptr;
-    const Direction d = flow->direction(head.swapped);
-    Way& way = ways_[ways.way[static_cast<uint8_t>(d)]];
-    if (way.in_port != passing.in_port || head.length > way.mtu ||
-        !still_leads(way, *context.neighbours))
-        return nullptr;
+        if (flow = context.flows->find(head.key, head.hash); flow == nullptr) return false;
     const bool tcp = flow->key.protocol == net::kTcp;
-    if (flow->state != (tcp ? FlowState::tcp_established : FlowState::stream)) return nullptr;
-    if (tcp && !track(*flow, d, segment_of(head, in, i))) return nullptr;
-    flow->count(d, head.length);
-    flow->last_seen_ms = context.now.ms;
-    charge(*in.frames[i], sched::PrincipalId{flow->principal});
-    if (flow->rule < limits::kMaxRules)
-        passing.tally.hit(flow->rule, head.length, context.counters);
-    return &way;
+    const Direction d = flow->direction(head.swapped);
+    return follow(in, i, *flow, d, tcp, context) && (!tcp || track(*flow, d, head, *in.frames[i]));
+}
+
+[[gnu::always_inline]] inline bool Shortcut::follow(const Arrivals& in, unsigned i, Flow& flow,
+                                                    Direction d, bool tcp,
+                                                    const WorkerContext& context) noexcept {
+    // A way learned under this stamp was so under this epoch.
+    constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
+    constexpr uint64_t kSteady = Flow::word_of(UINT16_MAX, FlowState{UINT8_MAX}, kKinds);
+    if ((flow.word() & kSteady) != steady_[tcp] || flow.expired(context.now.ms)) return false;
+    Way& way = ways_[flow.ways.way[static_cast<uint8_t>(d)]];
+    likely_[i] = &flow;
+    ways_taken_[i] = &way;
+    sides_[i] = d;
+    return way.in_port == in.in_port && in.length[i] <= way.mtu &&
+           still_leads(way, *context.neighbours);
 }
 
 inline bool Shortcut::still_leads(Way& way, const NeighbourTable& neighbours) const noexcept {
@@ -247,6 +270,8 @@ void Shortcut::begin(const WorkerContext& context, uint32_t learned) noexcept {
     });
     // Stamps come again, but not before every flow has lost what it had from the last time.
     if (++stamp_ == 0) stamp_ = 1;
+    steady_ = {Flow::word_of(stamp_, FlowState::stream, kFlowProven),
+               Flow::word_of(stamp_, FlowState::tcp_established, kFlowProven)};
     taught_ = false;
     context.flows->forget_some_ways();
 }

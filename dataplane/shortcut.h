@@ -17,7 +17,6 @@
 
 #include "dataplane/arrivals.h"
 #include "dataplane/flow_table.h"
-#include "dataplane/rule_tally.h"
 #include "dataplane/shortcut_head.h"
 #include "dataplane/stage.h"
 
@@ -70,20 +69,17 @@ class Shortcut {
     // bit with another goes through the pipeline once too often.
     class Waiting {
       public:
-        [[nodiscard]] bool has(const shortcut::Head& head) const noexcept {
-            if (!any_) [[likely]]
-                return false;
-            return is_set(flows_, head.hash) ||
-                   (any_pair_ && is_set(pairs_, hash_of_pair(head.key)));
+        [[nodiscard]] bool any() const noexcept { return any_; }
+        [[nodiscard]] bool has(const FlowKey& key, uint32_t hash) const noexcept {
+            return is_set(flows_, hash) || (any_pair_ && is_set(pairs_, hash_of_pair(key)));
         }
-        void add(const shortcut::Head& head) noexcept {
-            if (head.bearing == shortcut::Bearing::kFlow) {
-                any_ = true;
-                set(flows_, head.hash);
-            } else if (head.bearing == shortcut::Bearing::kPair) {
-                any_ = any_pair_ = true;
-                set(pairs_, hash_of_pair(head.key));
-            }
+        void add_flow(uint32_t hash) noexcept {
+            any_ = true;
+            set(flows_, hash);
+        }
+        void add_pair(const FlowKey& key) noexcept {
+            any_ = any_pair_ = true;
+            set(pairs_, hash_of_pair(key));
         }
         void clear() noexcept {
             if (any_) flows_ = {};
@@ -105,24 +101,39 @@ class Shortcut {
         bool any_ = false, any_pair_ = false;
     };
 
-    [[nodiscard]] bool read_any(const Arrivals& in, unsigned i,
-                                const shortcut::Opening& opening) noexcept;
+    void read_others(Arrivals& in, const MacAddress& own) noexcept;
     void shed(Arrivals& in, unsigned known, unsigned allowed, WorkerContext& context) noexcept;
     bool opens(const WorkerContext& context, bool crowded) noexcept;
     static void lap(unsigned hits, unsigned misses, WorkerContext& context) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
-    bool pass(const Arrivals& in, unsigned i, Passing& passing) noexcept;
-    [[nodiscard]] Way* follow(const Arrivals& in, unsigned i, Passing& passing) noexcept;
+    uint64_t find(const Arrivals& in, unsigned first, unsigned end,
+                  const WorkerContext& context) noexcept;
+    void send(const Arrivals& in, uint64_t which, Passing& passing) noexcept;
+    [[nodiscard]] FlowKey key_of(const Arrivals& in, unsigned i) const noexcept;
+    void stay(const Arrivals& in, unsigned i) noexcept;
+    [[nodiscard]] bool follow_plain(const Arrivals& in, unsigned i,
+                                    const WorkerContext& context) noexcept;
+    [[nodiscard]] bool follow_head(const Arrivals& in, unsigned i,
+                                   const WorkerContext& context) noexcept;
+    [[nodiscard]] bool follow(const Arrivals& in, unsigned i, Flow& flow, Direction d, bool tcp,
+                              const WorkerContext& context) noexcept;
     bool still_leads(Way& way, const NeighbourTable& neighbours) const noexcept;
     uint16_t find_way(const Way& wanted, WorkerContext& context) noexcept;
     void forget(WorkerContext& context) noexcept;
 
     std::unique_ptr<Way[]> ways_;  // open addressing; ways_[0] is nobody's
+    // Of a call of take(): of what is not plain, its head; its first packets that are known.
     std::array<shortcut::Head, limits::kArrivals> heads_;
+    std::array<Flow*, limits::kArrivals> likely_;  // FlowTable::prefetch_flow()
+    std::array<const Way*, limits::kArrivals> ways_taken_;
+    std::array<Direction, limits::kArrivals> sides_;
+    uint64_t open_ = 0;  // ask for nothing but to be sent on
+    unsigned known_here_ = 0;
     Waiting waiting_;
     uint64_t generation_ = 0;
     uint32_t epoch_ = 0, learned_ = 0, neighbours_ = 0;
-    uint16_t stamp_ = 0;  // FlowWays::stamp of what is good now
+    uint16_t stamp_ = 0;                // FlowWays::stamp of what is good now
+    std::array<uint64_t, 2> steady_{};  // Flow::word() of UDP and of TCP that may go
     uint32_t forgotten_ms_ = 0;
     std::atomic<uint32_t> known_{0};
     bool repeats_ = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Shortcut reads of a frame: an untagged, whole TCP or UDP packet over IPv4 without options or
-// IPv6 without extension headers, for a router's port. Only what differs from packet to packet is
-// checked; what follows from its addresses, ports and the way it came was checked of an earlier
-// one.
+// What Shortcut reads of a frame that is not plain (arrivals.h): an untagged, whole TCP or UDP
+// packet over IPv4 without options or IPv6 without extension headers, for a router's port. Only
+// what differs from packet to packet is checked; what follows from its addresses, ports and the way
+// it came was checked of an earlier one.
 #pragma once
 #include <rte_mbuf.h>
 
@@ -31,7 +31,6 @@ struct alignas(64) Head {
     bool swapped = false;
     bool open = false;  ///< asks for nothing but to be sent on
     Bearing bearing = Bearing::kFlow;
-    Flow* likely = nullptr;  ///< what FlowTable::prefetch_flow() said
 };
 static_assert(sizeof(Head) == 64);
 
@@ -190,17 +189,6 @@ inline bool read_v6(const uint8_t* frame, uint32_t length, Head& head) noexcept 
     if (!opening.is_ours(at)) return false;
     if (Opening::is_v4(at)) return read_v4(at, frame.data_len, head);
     return Opening::is_v6(at) && read_v6(at, frame.data_len, head);
-}
-
-/// The same of a plain packet, which is read already.
-[[gnu::always_inline]] inline void read_plain(const Arrivals& in, unsigned i, Head& head) noexcept {
-    head.length = in.length[i];
-    head.upper = static_cast<uint16_t>(head.length - sizeof(net::Ipv4));
-    head.l4 = kV4Offset;
-    head.open = (in.steady >> i & 1) != 0;
-    head.swapped = (in.swapped >> i & 1) != 0;
-    head.key.set_v4(in.first[i], in.second[i], in.ends[i], in.protocol[i]);
-    head.hash = head.key.hash();
 }
 
 /// What `head` says of a frame that read() does not: its bearing, and what goes with that.

@@ -25,7 +25,8 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
     FlowKey::make(key, meta.source, meta.destination, meta.source_port, meta.destination_port,
                   meta.protocol, 0, swapped);
     Flow* flow = context.flows->find(key, key.hash());
-    if (flow == nullptr) return;  // translated: its key has other ends
+    if (flow == nullptr) return;        // translated: its key has other ends
+    if (flow->epoch != epoch_) return;  // of a policy that tracked, which this one does not
     Way way;
     std::memcpy(way.macs.data(), macs, way.macs.size());
     way.in_port = meta.in_port;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "dataplane/fold.h"
+
 namespace ravelin {
 namespace {
 

@@ -18,17 +18,15 @@ bool sound(const ExpressBurst& b, unsigned i) noexcept {
 }
 
 // Bits of the packets whose flow is in the table.
-uint64_t known(const ExpressBurst& b, const FlowTable& flows) noexcept {
+uint64_t known(ExpressBurst& b, const FlowTable& flows) noexcept {
     ExpressBurst::Column<FlowKey> keys;
     ExpressBurst::Column<uint32_t> hashes;
     ExpressBurst::Column<Flow*> found;
     unsigned count = 0;
+    b.find_flows();
     for_each_bit(b.going, [&](unsigned i) {
-        bool swapped = false;
-        FlowKey::make(keys[count], IpAddress::v4(b.source[i]), IpAddress::v4(b.destination[i]),
-                      static_cast<uint16_t>(b.ports[i] >> 16), static_cast<uint16_t>(b.ports[i]),
-                      b.protocol[i], 0, swapped);
-        hashes[count] = keys[count].hash();
+        keys[count] = b.key(i);
+        hashes[count] = b.hash[i];
         ++count;
     });
     flows.find_burst(keys.data(), hashes.data(), found.data(), count);

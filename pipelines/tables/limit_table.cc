@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/flow.h"
+#include "dataplane/fold.h"
 
 namespace ravelin {
 // Twice the places that the keys need: at half full, eight busy ones together are rare.

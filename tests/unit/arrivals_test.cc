@@ -63,6 +63,8 @@ void Reading::compare(rte_mbuf** frames, unsigned n) {
     b.begin(frames, n, 0);
     a.read_at_once(own_);
     b.read_one_by_one(own_);
+    a.find_flows_at_once();
+    b.find_flows_one_by_one();
     const uint64_t plain = a.plain;
     ASSERT_EQ(plain, b.plain);
     ASSERT_EQ(a.opening, b.opening);
@@ -83,13 +85,21 @@ void Reading::compare(rte_mbuf** frames, unsigned n) {
         ASSERT_EQ(a.protocol[i], b.protocol[i]) << i;
         ASSERT_EQ(a.tcp_flags[i], b.tcp_flags[i]) << i;
         ASSERT_EQ(a.hop[i], b.hop[i]) << i;
-        ASSERT_EQ(a.first[i], b.first[i]) << i;
-        ASSERT_EQ(a.second[i], b.second[i]) << i;
-        ASSERT_EQ(a.ends[i], b.ends[i]) << i;
+        const FlowKey key = a.key(i);
+        ASSERT_EQ(key, b.key(i)) << i;
+        ASSERT_EQ(a.ends[i].protocol, b.ends[i].protocol) << i;
+        ASSERT_EQ(a.hash[i], key.hash()) << i;
+        ASSERT_EQ(b.hash[i], key.hash()) << i;
+        ASSERT_TRUE(a.is_of(i, key)) << i;
+        for (unsigned bit = 0; bit < 8 * sizeof key; ++bit) {
+            FlowKey other = key;
+            reinterpret_cast<uint8_t*>(&other)[bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+            ASSERT_FALSE(a.is_of(i, other)) << bit;
+        }
         if (a.protocol[i] != net::kTcp) continue;
-        ASSERT_EQ(a.sequence[i], b.sequence[i]) << i;
         ASSERT_EQ(a.acknowledgement[i], b.acknowledgement[i]) << i;
-        ASSERT_EQ(a.offset_window[i], b.offset_window[i]) << i;
+        ASSERT_EQ(a.segment_end[i], b.segment_end[i]) << i;
+        ASSERT_EQ(a.window[i], b.window[i]) << i;
     }
 }
 
