@@ -75,7 +75,7 @@ void Box::make_wires() {
 
 Box::Box(const std::string& yaml, Clock clock) : Box(load(yaml), clock, Wires::kRings) {}
 
-Box::Box(const config::Node& config, Clock clock, Wires wires) {
+Box::Box(const config::Node& config, Clock clock, Wires wires, Account::Clock cycles) {
     start_environment();
     if (wires == Wires::kRings) make_wires();
     const std::string run_dir = make_run_dir();
@@ -85,6 +85,7 @@ Box::Box(const config::Node& config, Clock clock, Wires wires) {
     std::filesystem::remove_all(run_dir, ignored);
     if (!booted) give_up(booted.error().message);
     appliance_ = std::move(*booted);
+    for (const auto& worker : appliance_->workers()) worker->count_cycles_by(cycles);
     publish(build(std::make_shared<const config::Node>(config)));
     if (wires == Wires::kReplay) return;
     worker().turn();  // announces its addresses

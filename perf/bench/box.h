@@ -30,7 +30,8 @@ class Box {
     /// where replay ports are already there; ends the process with the error of one refused. One
     /// box at a time. What sends and receives here is for rings.
     explicit Box(const std::string& yaml, Clock clock = &Now::read);
-    Box(const config::Node& config, Clock clock, Wires wires);
+    Box(const config::Node& config, Clock clock, Wires wires,
+        Account::Clock cycles = &Account::tsc);
     ~Box();
     Box(const Box&) = delete;
     Box& operator=(const Box&) = delete;

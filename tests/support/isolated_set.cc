@@ -26,8 +26,8 @@ std::string principals_of(const std::vector<Wish>& wishes, const Crowd& crowd) {
     std::string out;
     const auto add = [&](const char* kind, unsigned net, size_t i, const std::string& function) {
         const bool runs = crowd.applications && !function.empty();
-        out += fmt::format("{{name: {0}{1}, prefixes: 10.{2}.{1}.0/24{3}}}, ", kind, i, net,
-                           runs ? ", function: " + function : "");
+        out += fmt::format("{{name: {0}{1}, prefixes: 10.{2}.{1}.0/24, weight: {3}{4}}}, ", kind, i,
+                           net, net == 1 ? 1 : crowd.weight, runs ? ", function: " + function : "");
     };
     for (size_t i = 0; i < wishes.size(); ++i)
         add("v", 1, i, wishes[i].cycles == 0 ? "" : fmt::format("f{}", i));
@@ -58,19 +58,21 @@ void put_in_place(std::string& text, std::string_view what, std::string_view wit
 
 std::string isolated_yaml(const std::vector<Wish>& wishes, const Crowd& crowd) {
     const std::string rate = crowd.wan == 0 ? "" : fmt::format(", rate: {}bit", crowd.wan);
+    const std::string cpus = crowd.cpu < 0 ? "" : fmt::format(", cpus: [{}]", crowd.cpu);
     const bool runs = crowd.applications;
     return fmt::format(R"(
 mode: wire
-workers: {{count: 1, buffers: 16384, flows: 1024, hugepages: "off", poll: busy, cycles: {}, core: {}}}
+workers: {{count: 1, buffers: 16384, flows: 1024, hugepages: "off", poll: busy, cycles: {}, core: {}{}}}
 ports: [{{name: lan, device: net_ring_lan}}, {{name: wan, device: net_ring_wan{}}}]
 functions: [{}]
 principals: [{}]
 reservations:
 {}pipeline: [parse, steer, wire, {{firewall: {{rules: [{{name: all, action: accept, stateful: false}}]}}}}, classify{}]
 )",
-                       crowd.worker != 0 ? crowd.worker : tsc_hz(), crowd.core, rate,
+                       crowd.worker != 0 ? crowd.worker : tsc_hz(), crowd.core, cpus, rate,
                        runs ? functions_of(wishes, crowd) : "", principals_of(wishes, crowd),
-                       runs ? reservations_of(wishes) : "  []\n", runs ? ", invoke" : "");
+                       runs && crowd.reserved ? reservations_of(wishes) : "  []\n",
+                       runs ? ", invoke" : "");
 }
 
 bool granted(std::vector<Wish>& wishes, const Crowd& crowd, std::string* why) {

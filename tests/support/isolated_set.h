@@ -24,9 +24,12 @@ struct Crowd {
     unsigned functions = 10;
     uint64_t cycles = 1'900;  ///< that each of these takes for a packet
     unsigned links = 0;       ///< further principals, which only send
+    unsigned weight = 1;      ///< of each of all these, where the others have 1
     uint64_t worker = 0;      ///< cycles/s; 0: as the counter counts
     uint64_t wan = 0;         ///< bit/s; 0: as fast as it goes
+    int cpu = -1;             ///< that the worker runs on; -1: any
     const char* core = "{cpu: 40, burst: 100us}";
+    bool reserved = true;      ///< else the wishes are wishes
     bool applications = true;  ///< else a router for the same packets, without functions
 };
 

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 #include <rte_bus_vdev.h>
-#include <rte_cycles.h>
 #include <rte_eth_ring.h>
 #include <rte_malloc.h>
 
@@ -21,13 +20,6 @@ namespace ravelin::test {
 namespace {
 
 constexpr std::array kPorts{"lan", "wan"};
-constexpr uint64_t kReading = 20;  // cycles that looking at the clock takes
-uint64_t spent = 0;                // cycles since the beginning
-
-uint64_t hz() { return rte_get_tsc_hz(); }
-uint64_t read_cycles() noexcept { return spent += kReading; }
-Now read_time() { return Now::from_ns(TurnedBox::now_ns()); }
-
 config::Node load(const std::string& yaml) {
     std::vector<std::string_view> names;
     for (const StageDecl* stage : StageRegistry::get().stages()) names.push_back(stage->name);
@@ -49,15 +41,9 @@ rte_ring* make_ring(const std::string& name, unsigned size) {
 
 }  // namespace
 
-uint64_t TurnedBox::cycles() { return spent; }
-void TurnedBox::pass(uint64_t cycles) { spent += cycles; }
-uint64_t TurnedBox::now_ns() {
-    return static_cast<uint64_t>(sched::Wide{spent} * 1'000'000'000 / hz());
-}
-
 TurnedBox::TurnedBox(const std::string& yaml) {
     test_eal();
-    spent = hz();
+    TurnedTime::begin();
     char scratch[] = "/tmp/ravelin-turned-XXXXXX";
     run_dir_ = mkdtemp(scratch);
     for (size_t p = 0; p < kPorts.size(); ++p) {
@@ -65,13 +51,13 @@ TurnedBox::TurnedBox(const std::string& yaml) {
         out_[p] = make_ring(std::string("out_") + kPorts[p], kRing);
         if (rte_eth_from_rings(kPorts[p], &into_[p], 1, &out_[p], 1, 0) < 0) std::abort();
     }
-    auto booted = Appliance::boot(load(yaml), run_dir_, read_time);
+    auto booted = Appliance::boot(load(yaml), run_dir_, TurnedTime::read);
     if (!booted) {
         ADD_FAILURE() << booted.error().message;
         std::abort();
     }
     appliance_ = std::move(*booted);
-    worker().count_cycles_by(read_cycles);
+    worker().count_cycles_by(TurnedTime::read_cycles);
     callback_ = rte_eth_add_tx_callback(appliance_->ports()[1]->device(), 0, leaves, this);
     apply(yaml);
     turn(0);  // announces its addresses

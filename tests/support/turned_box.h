@@ -12,6 +12,7 @@
 
 #include "dataplane/process/appliance.h"
 #include "tests/support/frames.h"
+#include "tests/support/turned_time.h"
 
 namespace ravelin::test {
 
@@ -36,9 +37,9 @@ class TurnedBox {
     /// What has left by wan. The caller frees it.
     std::vector<Departure> receive();
 
-    [[nodiscard]] static uint64_t cycles();
-    [[nodiscard]] static uint64_t now_ns();
-    static void pass(uint64_t cycles);
+    [[nodiscard]] static uint64_t cycles() { return TurnedTime::cycles(); }
+    [[nodiscard]] static uint64_t now_ns() { return TurnedTime::ns(); }
+    static void pass(uint64_t cycles) { TurnedTime::pass(cycles); }
     Worker& worker() { return *appliance_->workers().front(); }
     [[nodiscard]] const PolicySnapshot& policy() const { return *policies_.back(); }
     [[nodiscard]] sched::PrincipalId id(const std::string& name) const;

@@ -80,6 +80,21 @@ def test_the_papers_figure_comes_out_as_printed():
         [11.0, 12.4, 14.1, 16.4, 19.6, 24.4, 32.4, 47.8, 91.7, 1100.0]
 
 
+def test_reservations_feel_nothing_of_others_in_virtual_time():
+    result = run_bench("isolation", "--quick", "--runs", "1")
+    metrics = {name: m["median"] for name, m in result["metrics"].items()}
+    assert metrics["virtual_packets"] >= 100_000
+    assert {name: metrics[f"virtual_{name}"] for name in ("late", "lost", "misses_cpu", "misses_link", "generic_loss")} == {
+        "late": 0, "lost": 0, "misses_cpu": 0, "misses_link": 0, "generic_loss": 0}
+    assert metrics["virtual_late_if_not_reserved"] > 100  # so misses are seen
+    burst = 20e-6 * result["machine"]["tsc_mhz"] * 1e6
+    assert metrics["virtual_generic_p99"] <= 1.1 * metrics["virtual_empty_p99"] + burst
+    assert metrics["unused_lent_within_bursts"] == 1 and metrics["unused_lent"] > 99
+    wishes = result["data"][0]
+    assert min(w["deadline_us"] for w in wishes) <= 200 and max(w["deadline_us"] for w in wishes) > 5_000
+    assert {(w["cycles"] > 0, w["bytes"] > 0) for w in wishes} == {(True, True), (True, False), (False, True)}
+
+
 def test_the_admission_tests_are_compared_and_executed():
     metrics = run_bench("admission", "--quick", "--runs", "1")["metrics"]
     assert metrics["exact_preemptive_admitted"]["median"] > metrics["paper_equal_utilisation_admitted"]["median"]

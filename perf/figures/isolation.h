@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// What parts of the isolation figure share: who takes part, and how it is driven in virtual
+// time.
+#pragma once
+#include <vector>
+
+#include "dataplane/functions.h"
+#include "dataplane/paced_ports.h"
+#include "dataplane/snapshot.h"
+#include "perf/bench/contest.h"
+#include "perf/bench/figure.h"
+#include "tests/support/isolated_set.h"
+#include "tests/support/turned_time.h"
+
+namespace ravelin::perf {
+
+using Stall = test::TurnedTime::Stall;
+
+/// Who was promised something, ten others that want ten times their share of what is left, and
+/// generic packets the other way.
+struct Scene {
+    std::vector<test::Wish> wishes;
+    test::Crowd crowd;
+    std::vector<Sender> senders;  ///< in this order
+    [[nodiscard]] size_t generic() const { return senders.size() - 1; }
+    [[nodiscard]] double admitted_rate() const;
+};
+/// Of wishes at random. `worker`: its cycles/s; `cpu`: where it runs, -1 anywhere.
+Scene scene_of(uint32_t seed, uint64_t worker, int cpu = -1);
+
+/// What came of it, in all of a run.
+struct Outcome {
+    uint64_t packets = 0;  ///< of the admitted, sent
+    uint64_t late = 0, lost = 0;
+    uint64_t misses_cpu = 0, misses_link = 0;  ///< as the schedulers count them
+    uint64_t others_cycles = 0, suspensions = 0;
+    Fate generic;
+    std::vector<Miss> misses;
+};
+/// What the schedulers of a box and a contest have to say.
+Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene);
+
+/// A worker turned by hand for so long, then until all that is promised is out. Where `stalls` say
+/// so the machine stands still.
+Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Stall> stalls = {});
+
+/// All of it.
+void measure_virtual(const Options& options, Report& report);
+
+}  // namespace ravelin::perf
