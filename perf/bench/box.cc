@@ -33,8 +33,8 @@ void start_environment() {
 
 namespace {
 
-rte_ring* make_ring(const std::string& name) {
-    rte_ring* ring = rte_ring_create(name.c_str(), Box::kRing, SOCKET_ID_ANY,
+rte_ring* make_ring(const std::string& name, unsigned slots) {
+    rte_ring* ring = rte_ring_create(name.c_str(), slots, SOCKET_ID_ANY,
                                      RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
     if (ring == nullptr) give_up("no memory for ring " + name);
     return ring;
@@ -63,11 +63,11 @@ config::Node load(const std::string& yaml) {
     return std::move(loaded->tree);
 }
 
-void Box::make_wires() {
+void Box::make_wires(unsigned out) {
     for (const PortId port : {kLan, kWan}) {
         Wire& wire = wires_[port];
-        wire.into = make_ring(fmt::format("into_{}", kPortNames[port]));
-        wire.out = make_ring(fmt::format("out_{}", kPortNames[port]));
+        wire.into = make_ring(fmt::format("into_{}", kPortNames[port]), kRing);
+        wire.out = make_ring(fmt::format("out_{}", kPortNames[port]), out);
         if (rte_eth_from_rings(kPortNames[port], &wire.into, 1, &wire.out, 1, 0) < 0)
             give_up("no ring port");
     }
@@ -77,7 +77,7 @@ Box::Box(const std::string& yaml, Clock clock) : Box(load(yaml), clock, Wires::k
 
 Box::Box(const config::Node& config, Clock clock, Wires wires, Account::Clock cycles) {
     start_environment();
-    if (wires == Wires::kRings) make_wires();
+    if (wires != Wires::kReplay) make_wires(wires == Wires::kRings ? kRing : kDeepRing);
     const std::string run_dir = make_run_dir();
     auto booted = Appliance::boot(config, run_dir, clock);
     // Mapped: nothing is opened by its name again, and nothing stays if the figure is killed.

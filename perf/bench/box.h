@@ -25,7 +25,9 @@ class Box {
   public:
     static constexpr unsigned kRing = 1024;  ///< slots of a port, as a NIC has descriptors
 
-    enum class Wires : uint8_t { kRings, kReplay };
+    /// kDeepRings: what leaves may be taken late, by another thread that is kept from it.
+    enum class Wires : uint8_t { kRings, kDeepRings, kReplay };
+    static constexpr unsigned kDeepRing = 16 * kRing;
     /// Boots a configuration with ports lan and wan on net_ring_lan and net_ring_wan, or net_null_
     /// where replay ports are already there; ends the process with the error of one refused. One
     /// box at a time. What sends and receives here is for rings.
@@ -75,7 +77,7 @@ class Box {
     struct Wire {
         rte_ring *into = nullptr, *out = nullptr;
     };
-    void make_wires();
+    void make_wires(unsigned out);
     std::array<Wire, 2> wires_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
     uint64_t generation_ = 0;

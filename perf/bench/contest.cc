@@ -25,20 +25,34 @@ Headers headers_of(const Sender& sender) {
             .payload = sender.bytes - kHeaders};
 }
 
-/// Outlives every box, which may still hold frames of it.
-rte_mempool* buffers() {
+rte_mempool* make_buffers() {
     constexpr unsigned kBuffers = 16'383, kCached = 256;
-    static rte_mempool* const pool =
+    rte_mempool* const pool =
         rte_pktmbuf_pool_create("contest", kBuffers, kCached, sizeof(PacketMeta) + kMarkBytes,
                                 RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     if (pool == nullptr) give_up("no memory for the frames of a contest");
+    // Memory is there when it is first written, which would take its time in the contest.
+    rte_mempool_obj_iter(
+        pool,
+        [](rte_mempool*, void*, void* object, unsigned) {
+            auto* const frame = static_cast<rte_mbuf*>(object);
+            std::memset(frame->buf_addr, 0, frame->buf_len);
+        },
+        nullptr);
+    return pool;
+}
+
+/// Outlives every box, which may still hold frames of it.
+rte_mempool* buffers() {
+    static rte_mempool* const pool = make_buffers();
     return pool;
 }
 
 }  // namespace
 
-Contest::Contest(Box& box, const std::vector<Sender>& senders, Clock clock, uint64_t wan)
-    : box_(box), clock_(clock), pool_(buffers()), wan_(wan) {
+Contest::Contest(Box& box, const std::vector<Sender>& senders, Clock clock, uint64_t wan,
+                 bool virtual_time)
+    : box_(box), clock_(clock), pool_(buffers()), wan_(wan), virtual_time_(virtual_time) {
     static_assert(sizeof(Mark) == kMarkBytes);
     const uint64_t now = clock().ns;
     for (const Sender& sender : senders) {
@@ -98,8 +112,7 @@ void Contest::send_one(size_t sender, uint64_t now_ns) {
     }
     std::memcpy(rte_pktmbuf_append(frame, host.as.bytes), host.head.data(), kHeaders);
     Mark& mark = mark_of(frame);
-    // In virtual time what was due during a run came then.
-    mark.sent_ns = std::min(now_ns, host.next_ns);
+    mark.sent_ns = virtual_time_ ? std::min(now_ns, host.next_ns) : clock_().ns;
     mark.sender = static_cast<uint32_t>(sender);
     mark.number = host.sent++;
     ++host.fate.sent;

@@ -44,8 +44,10 @@ struct Fate {
 
 class Contest {
   public:
-    /// `clock` as the worker's; `wan`: bit/s of the wire there, 0: any.
-    Contest(Box& box, const std::vector<Sender>& senders, Clock clock, uint64_t wan);
+    /// `wan`: bit/s of the wire there, 0: any. In virtual time what is due while the worker runs
+    /// came then, though it is sent later.
+    Contest(Box& box, const std::vector<Sender>& senders, Clock clock, uint64_t wan,
+            bool virtual_time);
     ~Contest();
     Contest(const Contest&) = delete;
     Contest& operator=(const Contest&) = delete;
@@ -94,6 +96,7 @@ class Contest {
     std::vector<Miss> misses_;
     std::array<const rte_eth_rxtx_callback*, 2> in_{}, out_{};
     uint64_t wan_, wan_free_ns_ = 0, without_buffer_ = 0;
+    bool virtual_time_;
 };
 
 }  // namespace ravelin::perf

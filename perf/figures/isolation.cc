@@ -76,6 +76,7 @@ Scene scene_of(uint32_t seed, uint64_t worker, int cpu) {
                    .cycles = kGreedy,
                    .links = kLinks,
                    .weight = kWeight,
+                   .left = cpu < 0 ? 60u : 300u,  // calls and readings of the clock
                    .worker = worker,
                    .wan = kWanRate,
                    .cpu = cpu,
@@ -121,6 +122,7 @@ Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene) {
         out.late += fate.late;
         out.lost += fate.lost;
         if (cpu != nullptr) out.misses_cpu += cpu->get(id("v", i), Use::kMisses);
+        if (cpu != nullptr) out.misses_of_core += cpu->get(id("v", i), Use::kCoreMisses);
         out.misses_link += policy.paced->link(kWan)->usage().get(id("v", i), Use::kMisses);
     }
     for (unsigned i = 0; cpu != nullptr && i < kFunctions; ++i) {
@@ -134,7 +136,7 @@ Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Sta
     TurnedTime::begin();
     Box box(load(isolated_yaml(scene.wishes, scene.crowd)), TurnedTime::read, Box::Wires::kRings,
             TurnedTime::read_cycles);
-    Contest contest(box, scene.senders, TurnedTime::read, kWanRate);
+    Contest contest(box, scene.senders, TurnedTime::read, kWanRate, true);
     const uint64_t began = TurnedTime::ns();
     std::vector<Stall> moved(stalls.begin(), stalls.end());
     for (Stall& stall : moved) stall.at_ns += began;
@@ -166,7 +168,7 @@ Lent lend(const Scene& scene, unsigned times) {
     TurnedTime::begin();
     Box box(load(isolated_yaml(idle.wishes, idle.crowd)), TurnedTime::read, Box::Wires::kRings,
             TurnedTime::read_cycles);
-    Contest contest(box, idle.senders, TurnedTime::read, kWanRate);
+    Contest contest(box, idle.senders, TurnedTime::read, kWanRate, true);
     const auto& policy = *box.worker().context().policy;
     const sched::Usage& usage = policy.functions->workers[0]->usage();
     const sched::PrincipalId v0 = policy.principals->table.find("v0");
@@ -245,7 +247,11 @@ void measure_virtual(const Options& options, Report& report) {
 namespace {
 
 void run(const Options& options, Report& report) {
-    measure_virtual(options, report);
+    const auto wanted = [&](const char* part) {
+        return options.only.empty() || options.only == part;
+    };
+    if (wanted("virtual")) measure_virtual(options, report);
+    if (wanted("envelope")) measure_envelope(options, report);
     report.note(fmt::format(
         "each run is another set of reservations at random, in thirds of cycles, of the port of {} "
         "Mbit/s and of both; beside them ten others, with a hundred times the weight, offer ten "
@@ -258,8 +264,11 @@ void run(const Options& options, Report& report) {
         "its last bit is on the wire");
 }
 
+std::vector<std::string> parts() { return {"virtual", "envelope"}; }
+
 const FigureRegistration registration{
-    {"isolation", "reservations beside ten principals that want ten times their share", run}};
+    {"isolation", "reservations beside ten principals that want ten times their share", run,
+     parts}};
 
 }  // namespace
 }  // namespace ravelin::perf

@@ -33,6 +33,7 @@ struct Outcome {
     uint64_t packets = 0;  ///< of the admitted, sent
     uint64_t late = 0, lost = 0;
     uint64_t misses_cpu = 0, misses_link = 0;  ///< as the schedulers count them
+    uint64_t misses_of_core = 0;               ///< of these, by a core beyond its envelope
     uint64_t others_cycles = 0, suspensions = 0;
     Fate generic;
     std::vector<Miss> misses;
@@ -44,7 +45,8 @@ Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene);
 /// so the machine stands still.
 Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Stall> stalls = {});
 
-/// All of it.
+/// The parts.
 void measure_virtual(const Options& options, Report& report);
+void measure_envelope(const Options& options, Report& report);
 
 }  // namespace ravelin::perf

@@ -17,7 +17,7 @@ std::string functions_of(const std::vector<Wish>& wishes, const Crowd& crowd) {
     std::string out;
     for (size_t i = 0; i < wishes.size(); ++i)
         if (const uint64_t cycles = wishes[i].cycles; cycles != 0)
-            out += fmt::format(kFunction, fmt::format("f{}", i), cycles - kLeft, cycles);
+            out += fmt::format(kFunction, fmt::format("f{}", i), cycles - crowd.left, cycles);
     out += fmt::format(kFunction, "greedy", crowd.cycles, crowd.cycles + 100);
     return out + fmt::format(kFunction, "wild", 20'000, 1'000);
 }

@@ -25,6 +25,7 @@ struct Crowd {
     uint64_t cycles = 1'900;  ///< that each of these takes for a packet
     unsigned links = 0;       ///< further principals, which only send
     unsigned weight = 1;      ///< of each of all these, where the others have 1
+    uint64_t left = 60;       ///< of a packet's cycles, what its function leaves to what is around
     uint64_t worker = 0;      ///< cycles/s; 0: as the counter counts
     uint64_t wan = 0;         ///< bit/s; 0: as fast as it goes
     int cpu = -1;             ///< that the worker runs on; -1: any
@@ -34,8 +35,6 @@ struct Crowd {
 };
 
 inline constexpr uint64_t kMaxRunNs = 20'000;  ///< of every function
-/// What of a packet's cycles its function leaves to what is around it.
-inline constexpr uint64_t kLeft = 60;
 
 /// Mode wire, one worker, ports lan and wan on net_ring_lan and net_ring_wan. vI has 10.1.I.0/24,
 /// oI 10.2.I.0/24. `flood` has no address, and neither it nor who is nobody's has a function.

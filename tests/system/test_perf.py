@@ -81,7 +81,7 @@ def test_the_papers_figure_comes_out_as_printed():
 
 
 def test_reservations_feel_nothing_of_others_in_virtual_time():
-    result = run_bench("isolation", "--quick", "--runs", "1")
+    result = run_bench("isolation", "--quick", "--runs", "1", "--only", "virtual")
     metrics = {name: m["median"] for name, m in result["metrics"].items()}
     assert metrics["virtual_packets"] >= 100_000
     assert {name: metrics[f"virtual_{name}"] for name in ("late", "lost", "misses_cpu", "misses_link", "generic_loss")} == {
@@ -93,6 +93,15 @@ def test_reservations_feel_nothing_of_others_in_virtual_time():
     wishes = result["data"][0]
     assert min(w["deadline_us"] for w in wishes) <= 200 and max(w["deadline_us"] for w in wishes) > 5_000
     assert {(w["cycles"] > 0, w["bytes"] > 0) for w in wishes} == {(True, True), (True, False), (False, True)}
+
+
+def test_reserved_cycles_are_had_under_a_flood_where_the_envelope_is_enforced():
+    metrics = {name: m["median"] for name, m in
+               run_bench("isolation", "--quick", "--runs", "1", "--only", "envelope")["metrics"].items()}
+    assert metrics["envelope_packets"] > 19_000
+    assert metrics["envelope_enforced_late"] == 0 and metrics["envelope_enforced_misses"] == 0
+    assert metrics["envelope_strict_late"] > 100  # else the core goes first
+    assert metrics["envelope_strict_misses"] > 0 and metrics["envelope_strict_misses_not_the_cores"] == 0
 
 
 def test_the_admission_tests_are_compared_and_executed():
