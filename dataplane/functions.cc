@@ -110,8 +110,11 @@ Status bind(const Node& config, Functions& to) {
     for (const FunctionSpec& spec : to.list)
         if (auto ref = names.load(spec.name); !ref) return std::move(ref.error());
     const auto& principals = config["principals"].items();
-    if (to.principals != nullptr)
+    if (to.principals != nullptr) {
         to.by_principal.assign(to.principals->table.size(), Functions::kNone);
+        for (uint32_t i = 0; i < to.principals->table.size(); ++i)
+            to.payers.push_back(sched::PrincipalId{i});
+    }
     for (size_t i = 0; i < principals.size(); ++i) {
         const std::string& function = principals[i]["function"].as_text();
         if (function.empty()) continue;
@@ -162,6 +165,13 @@ std::vector<CyclePromise> promises_of(const std::vector<Reservation>& reservatio
     return out;
 }
 
+/// What waits under another's name from before goes on there.
+void share(const std::vector<Reservation>& reservations, Functions& to) {
+    const sched::PrincipalTable& table = to.principals->table;
+    for (const Reservation& one : reservations)
+        if (!one.payer.empty()) to.payers[index(table.find(one.principal))] = table.find(one.payer);
+}
+
 bool alike(const Functions& a, const Functions& b) {
     if (a.principals != b.principals || a.promises != b.promises) return false;
     return std::ranges::all_of(std::array{"workers", "functions", "principals"}, [&](auto member) {
@@ -184,6 +194,7 @@ Result<std::shared_ptr<const Functions>> make(std::shared_ptr<Functions> out,
     const auto reservations = read_reservations(config, out->live != nullptr ? *out->live : Node());
     if (!reservations) return reservations.error();
     out->promises = promises_of(*reservations, *out->principals);
+    share(*reservations, *out);
     const bool same = previous != nullptr && alike(*previous, *out);
     const bool kept = facts.invocations != nullptr;
     if (same) out->workers = previous->workers;

@@ -13,13 +13,15 @@
 namespace ravelin {
 
 struct Functions {
-    uint64_t serial = 0;                                ///< no two have the same; never 0
-    std::shared_ptr<const config::Node> config;         ///< what of it they are made of
-    std::shared_ptr<const config::Node> live;           ///< reservations made since; null: none
-    std::vector<CyclePromise> promises;                 ///< all of them, by principal
-    std::shared_ptr<const Principals> principals;       ///< whom they are called by
-    std::vector<FunctionSpec> list;                     ///< as declared
-    std::vector<uint16_t> by_principal;                 ///< index into `list`; kNone: no function
+    uint64_t serial = 0;                           ///< no two have the same; never 0
+    std::shared_ptr<const config::Node> config;    ///< what of it they are made of
+    std::shared_ptr<const config::Node> live;      ///< reservations made since; null: none
+    std::vector<CyclePromise> promises;            ///< all of them, by principal
+    std::shared_ptr<const Principals> principals;  ///< whom they are called by
+    std::vector<FunctionSpec> list;                ///< as declared
+    std::vector<uint16_t> by_principal;            ///< index into `list`; kNone: no function
+    /// By principal whose cycles it uses: its own id, or who has reserved those that it shares.
+    std::vector<sched::PrincipalId> payers;
     std::vector<std::shared_ptr<Invocations>> workers;  ///< empty: a policy that is built for trial
 
     static constexpr uint16_t kNone = UINT16_MAX;

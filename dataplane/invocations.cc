@@ -24,7 +24,7 @@ bool PacketRun::mirror(rte_mbuf* frame, PortId port) noexcept {
         return false;
     }
     worker_.counters.add(kInvokeCopies);
-    worker_.transmit(copy, port, current().principal);
+    worker_.transmit(copy, port, meta(frame).principal);
     return true;
 }
 

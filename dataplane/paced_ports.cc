@@ -68,11 +68,11 @@ Node link_part_of(const Node& config) {
     return out;
 }
 
-Status set_aside(const Node& config, const LinkPlan& plan, const Reservation& reservation,
+Status set_aside(const Node& config, const LinkPlan& plan, const ReservedLink& link,
                  uint64_t& aside) {
-    const std::string& port = config["ports"].items()[reservation.port]["name"].as_text();
-    const uint64_t packets = sched::packets_waiting(reservation.contract),
-                   bytes = packets * reservation.frame_bytes;
+    const std::string& port = config["ports"].items()[link.port]["name"].as_text();
+    const uint64_t packets = sched::packets_waiting(link.contract),
+                   bytes = packets * link.frame_bytes;
     if (bytes > plan.queue_bytes)
         return Error{fmt::format(
             "out: {} packets may wait at port {}, whose queue holds {} bytes, expected a queue of "
@@ -110,12 +110,14 @@ Result<LinkPlan> plan_with_promises(const Node& config, size_t port,
     LinkPlan plan = plan_of(config, port);
     uint64_t aside = sched::packets_waiting(box_contract(plan));
     for (const Reservation& reservation : reservations) {
-        if (reservation.port != port) continue;
-        if (auto s = set_aside(config, plan, reservation, aside); !s)
-            return std::move(s.error()).within(reservation.place);
-        if (principals != nullptr)
-            plan.promises.push_back(
-                {principals->table.find(reservation.principal), reservation.contract});
+        for (const ReservedLink& link : reservation.links) {
+            if (link.port != port) continue;
+            if (auto s = set_aside(config, plan, link, aside); !s)
+                return std::move(s.error()).within(reservation.place);
+            if (principals != nullptr)
+                plan.promises.push_back(
+                    {principals->table.find(reservation.principal), link.contract});
+        }
     }
     // Whichever came first: the same are the same.
     std::ranges::sort(plan.promises, {}, &Promise::principal);

@@ -45,7 +45,7 @@ config::Node link_part_of(const config::Node& config);
 LinkPlan plan_of(const config::Node& config, size_t port);
 /// Whether what waits of a reservation has room at its port, whatever others send. `aside`: frames
 /// that room is set aside for already, this one's too if it has. Error: "out: ...".
-Status set_aside(const config::Node& config, const LinkPlan& plan, const Reservation& reservation,
+Status set_aside(const config::Node& config, const LinkPlan& plan, const ReservedLink& link,
                  uint64_t& aside);
 
 /// What `config` says, with the live reservations of `previous`; null: no port has a rate. Where

@@ -33,13 +33,15 @@ class PacketRun final : public sched::FunctionContext {
           owner_(owner),
           worker_(worker) {}
 
-    /// What the pipeline knows of a packet. Its principal is the one who pays for this run.
+    /// What the pipeline knows of a packet. The run's cycles are current().principal's, another's
+    /// where these are shared.
     [[nodiscard]] static const PacketMeta& meta(rte_mbuf* frame) { return *travelling_meta(frame); }
     /// It goes to the next function, or on through the pipeline behind the stage `invoke`.
     void pass(rte_mbuf* frame) noexcept;
     void drop(rte_mbuf* frame, DropCode why) noexcept;
-    /// Sends a copy of the frame out of `port` as it came in, charged to the same principal, behind
-    /// the pipeline's back. False: there is no buffer for it (drop.pipeline.no_buffer).
+    /// Sends a copy of the frame out of `port` as it came in, charged to the same principal as
+    /// the frame, behind the pipeline's back. False: there is no buffer for it
+    /// (drop.pipeline.no_buffer).
     bool mirror(rte_mbuf* frame, PortId port) noexcept;
     /// Cycles of the clock that the run is charged by.
     [[nodiscard]] uint64_t cycles() const noexcept { return cycles_(); }

@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <string_view>
 
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
@@ -56,72 +54,55 @@ Result<size_t> scheduler_of(const Node& ports, const std::string& out) {
     return carrier;
 }
 
-/// The function of `principal` takes no more than `cycles`, and none of any
-/// other principal longer than can be reckoned with.
-Status check_work(const Node& config, const std::string& principal, uint64_t cycles) {
-    const auto& functions = config["functions"].items();
-    const auto& principals = config["principals"].items();
-    for (const Node& function : functions)
-        if (!function.has("work"))
-            return Error{fmt::format(
-                "cpu: function '{}' does not say its work, expected that of each while cycles are "
-                "reserved",
-                function["name"].as_text())};
-    const auto named = [](const auto& list, const std::string& name) {
-        return std::ranges::find(list, name, [](const Node& n) { return n["name"].as_text(); });
-    };
-    const auto who = named(principals, principal);
-    if (who == principals.end() || !who->has("function"))
-        return Error{fmt::format("cpu: found for '{}', which has no function, expected one with",
-                                 principal)};
-    const auto function = named(functions, (*who)["function"].as_text());
-    if (function == functions.end()) return ok_status();  // told where it stands
-    // Each hop would be a job by itself, a period behind the one before.
-    if (function->has("next"))
-        return Error{fmt::format(
-            "cpu: found for '{}', whose function '{}' passes packets on to '{}', expected one that "
-            "does not: cycles of chains are not promised",
-            principal, (*who)["function"].as_text(), (*function)["next"].as_text())};
-    const auto work = static_cast<uint64_t>((*function)["work"].as_integer());
-    if (work > cycles)
-        return Error{fmt::format(
-            "cpu: found {} cycles, expected at least the {} that its function says a packet takes",
-            cycles, work)};
-    return ok_status();
-}
-
 Status read_cycles(const Node& node, const Node& config, Reservation& out) {
+    out.shared_with = shared_with_of(node["cpu"].as_text());
+    if (!out.shared_with.empty()) return ok_status();
     const auto cycles = cycles_of(node["cpu"].as_text());
     if (!cycles) return cycles.error();
     out.cycles.work = *cycles;
     return check_work(config, out.principal, *cycles);
 }
 
-Status read_link(const Node& node, const Node& config, Reservation& out) {
-    const std::string& port = node["out"].as_text();
+Status read_link(const std::string& port, const Node& config, Reservation& out) {
     const auto carrier = scheduler_of(config["ports"], port);
     if (!carrier) return carrier.error();
-    if (!node.has("bytes"))
-        return Error{"bytes: is missing, expected those of the longest IP packet"};
-    out.port = static_cast<PortId>(*carrier);
-    out.bytes = static_cast<uint64_t>(node["bytes"].as_integer());
-    out.frame_bytes =
+    for (const ReservedLink& other : out.links)
+        if (other.port == *carrier)
+            return Error{fmt::format(
+                "out: found '{}', which leaves by a port that is named already, expected each once",
+                port)};
+    ReservedLink& link = out.links.emplace_back();
+    link.port = static_cast<PortId>(*carrier);
+    link.frame_bytes =
         out.bytes + sizeof(net::Ethernet) + most_tags_of(config, *carrier) * sizeof(net::VlanTag);
-    out.contract.work = kEthernet.on_wire(out.frame_bytes);
+    link.contract.work = kEthernet.on_wire(link.frame_bytes);
     return ok_status();
 }
 
-// Until admission has found the split both have all of it.
+Status read_links(const Node& node, const Node& config, Reservation& out) {
+    if (!node.has("bytes"))
+        return Error{"bytes: is missing, expected those of the longest IP packet"};
+    out.bytes = static_cast<uint64_t>(node["bytes"].as_integer());
+    for (const std::string& port : port_names(node["out"]))
+        if (auto s = read_link(port, config, out); !s) return s;
+    return ok_status();
+}
+
+// Until admission has found the split all have all of it.
 void read_times(const Node& node, Reservation& out) {
     const uint64_t period = kSecond / static_cast<uint64_t>(node["rate"].as_integer());
     out.deadline_ns =
         node.has("deadline") ? static_cast<uint64_t>(node["deadline"].as_integer()) : period;
-    out.contract.period_ns = out.cycles.period_ns = period;
-    out.contract.deadline_ns = out.cycles.deadline_ns = out.deadline_ns;
-    if (out.cycles.work == 0 || out.contract.work == 0 || !node.has("cpu-deadline")) return;
-    out.cycles.deadline_ns =
-        std::min(static_cast<uint64_t>(node["cpu-deadline"].as_integer()), out.deadline_ns - 1);
-    out.contract.deadline_ns = out.deadline_ns - out.cycles.deadline_ns;
+    uint64_t before = 0;
+    out.cycles.period_ns = period;
+    out.cycles.deadline_ns = out.deadline_ns;
+    if (out.has_cycles() && !out.links.empty() && node.has("cpu-deadline"))
+        before = out.cycles.deadline_ns =
+            std::min(static_cast<uint64_t>(node["cpu-deadline"].as_integer()), out.deadline_ns - 1);
+    for (ReservedLink& link : out.links) {
+        link.contract.period_ns = period;
+        link.contract.deadline_ns = out.deadline_ns - before;
+    }
 }
 
 Result<Reservation> reservation_of(const Node& node, const Node& config) {
@@ -129,31 +110,24 @@ Result<Reservation> reservation_of(const Node& node, const Node& config) {
     out.name = node["name"].as_text();
     out.principal = node["principal"].as_text();
     if (auto wrong = undeclared(out.principal, config["principals"])) return std::move(*wrong);
-    if (!node.has("cpu") && !node.has("out"))
+    const bool leaves = !port_names(node["out"]).empty();
+    if (!node.has("cpu") && !leaves)
         return Error{"out: is missing, expected a port, cycles of cpu, or both"};
-    if (!node.has("out") && node.has("bytes"))
+    if (!leaves && node.has("bytes"))
         return Error{"bytes: found without out, expected a port that they leave by"};
     if (node.has("cpu"))
         if (auto s = read_cycles(node, config, out); !s) return std::move(s.error());
-    if (node.has("out"))
-        if (auto s = read_link(node, config, out); !s) return std::move(s.error());
+    if (leaves)
+        if (auto s = read_links(node, config, out); !s) return std::move(s.error());
     read_times(node, out);
     return out;
 }
 
 }  // namespace
 
-Result<uint64_t> cycles_of(const std::string& text) {
-    constexpr std::string_view kUnit = "cyc/pkt";
-    constexpr uint64_t kMost = 1'000'000'000;
-    uint64_t cycles = 0;
-    const char* const end = text.data() + text.size();
-    const auto [unit, wrong] = std::from_chars(text.data(), end, cycles);
-    if (wrong != std::errc{} || std::string_view(unit, end) != kUnit || cycles == 0 ||
-        cycles > kMost)
-        return Error{fmt::format(
-            "cpu: found '{}', expected cycles a packet like 600cyc/pkt, at most {}", text, kMost)};
-    return cycles;
+std::vector<std::string> port_names(const Node& names) {
+    if (names.kind() == Node::Kind::kText) return {names.as_text()};
+    return names.as_names();
 }
 
 std::string place_of_live(const Node& node) { return "live reservation " + node["name"].as_text(); }
@@ -161,8 +135,8 @@ std::string place_of_live(const Node& node) { return "live reservation " + node[
 // The processor is a place like a port.
 std::vector<PortId> ReservationReader::places_of(const Reservation& one) {
     std::vector<PortId> out;
-    if (one.port != kNoPort) out.push_back(one.port);
-    if (one.cycles.work != 0) out.push_back(kNoPort);
+    for (const ReservedLink& link : one.links) out.push_back(link.port);
+    if (one.has_cycles()) out.push_back(kNoPort);
     return out;
 }
 
@@ -179,6 +153,8 @@ Status ReservationReader::take(const Reservation& one) {
     for (const PortId place : places_of(one))
         taken_.emplace(std::pair(one.principal, place), one.name);
     names_.insert(one.name);
+    if (one.has_cycles())
+        cycles_.emplace(one.principal, Cycles{one.name, one.shared_with, one.cycles.work});
     return ok_status();
 }
 
@@ -193,6 +169,31 @@ Result<Reservation> ReservationReader::read(const Node& node, const std::string&
 void ReservationReader::forget(const Reservation& reservation) {
     names_.erase(reservation.name);
     for (const PortId place : places_of(reservation)) taken_.erase({reservation.principal, place});
+    if (reservation.has_cycles()) cycles_.erase(reservation.principal);
+}
+
+Status ReservationReader::resolve(Reservation& one) const {
+    if (one.shared_with.empty()) return ok_status();
+    std::string way = one.principal;
+    std::set<std::string> met{one.principal};
+    for (std::string at = one.shared_with;;) {
+        way += " -> " + at;
+        if (!met.insert(at).second)
+            return Error{
+                fmt::format("{}: cpu: shared in a circle, expected an end: {}", one.place, way)};
+        const auto held = cycles_.find(at);
+        if (held == cycles_.end())
+            return Error{fmt::format(
+                "{}: cpu: shared with '{}', expected a principal that has reserved cycles",
+                one.place, at)};
+        if (met.size() == 2) one.referent = held->second.reservation;
+        one.payer = at;
+        one.hops = static_cast<unsigned>(met.size()) - 1;
+        at = held->second.shared_with;
+        if (!at.empty()) continue;
+        auto s = check_work(*config_, one.principal, held->second.work);
+        return s ? s : Status(std::move(s.error()).within(one.place));
+    }
 }
 
 Result<std::vector<Reservation>> read_reservations(const Node& config, const Node& live) {
@@ -206,6 +207,8 @@ Result<std::vector<Reservation>> read_reservations(const Node& config, const Nod
         if (!one) return std::move(one.error());
         out.push_back(std::move(*one));
     }
+    for (Reservation& one : out)
+        if (auto s = reader.resolve(one); !s) return std::move(s.error());
     return out;
 }
 

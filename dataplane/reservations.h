@@ -16,15 +16,29 @@
 
 namespace ravelin {
 
+/// What is reserved of one port. Packets leave by any of those of a reservation, all of them by one
+/// if they like: each keeps the whole rate.
+struct ReservedLink {
+    PortId port = kNoPort;     ///< with the rate: the one named, or what it stands on
+    sched::Contract contract;  ///< wire bytes a packet
+    uint64_t frame_bytes = 0;  ///< of a packet, as queues count them
+};
+
 struct Reservation {
     std::string name, principal;
-    PortId port = kNoPort;  ///< with the rate: the one named, or what it stands on; kNoPort: none
-    sched::Contract contract;  ///< wire bytes a packet; no work without a port
-    sched::Contract cycles;    ///< of each worker, its flows may be anybody's; no work: none
-    uint64_t deadline_ns = 0;  ///< of both together
+    std::vector<ReservedLink> links;  ///< as `out` names them; none: cycles alone
+    sched::Contract cycles;           ///< of each worker, its flows may be anybody's; no work: none
+    std::string shared_with;          ///< principal whose cycles it shares in place of its own
+    // Of one that shares: found by ReservationReader::resolve.
+    std::string referent;      ///< the reservation of `shared_with`
+    std::string payer;         ///< principal at the end of the chain, who has reserved the cycles
+    unsigned hops = 0;         ///< to there; who is referred to has fewer
+    uint64_t deadline_ns = 0;  ///< of cycles and any of the ports together
     uint64_t bytes = 0;        ///< of a packet's IP
-    uint64_t frame_bytes = 0;  ///< of a packet, as queues count them
     std::string place;         ///< as errors call it: "reservations[2]", "live reservation calls"
+
+    /// Cycles of its own, or shared ones.
+    [[nodiscard]] bool has_cycles() const { return cycles.work != 0 || !shared_with.empty(); }
 };
 
 /// What each run costs a worker beside the function's own cycles: its turn, two readings of the
@@ -33,6 +47,15 @@ inline constexpr uint64_t kAroundRun = 3'000;
 
 /// Cycles a packet of `cpu: 600cyc/pkt`. Error: "cpu: found ..., expected ...".
 Result<uint64_t> cycles_of(const std::string& text);
+/// The principal of `cpu: shared-with org/transcoder`; empty: it says something else.
+std::string shared_with_of(const std::string& cpu);
+
+/// Whether the function of `principal` takes no more than `cycles` a packet, and those of all
+/// others no longer than can be reckoned with. Error: "cpu: ...".
+Status check_work(const config::Node& config, const std::string& principal, uint64_t cycles);
+
+/// Ports of `out` or `in`, in either form: before several could be named it was a text.
+std::vector<std::string> port_names(const config::Node& names);
 
 /// How errors call one that was made while it runs: "live reservation NAME".
 std::string place_of_live(const config::Node& node);
@@ -44,20 +67,29 @@ class ReservationReader {
     /// `config` outlives it.
     explicit ReservationReader(const config::Node& config) : config_(&config) {}
     /// `place`: as errors call it.
+    /// One that shares cycles is to be resolved when those it may refer to were read.
     Result<Reservation> read(const config::Node& node, const std::string& place);
+    /// Whose cycles it shares, all the way. Errors: nobody reserved them; the chain has no end, and
+    /// which; its function says that a packet takes more than was reserved.
+    Status resolve(Reservation& one) const;
     /// It may be read again.
     void forget(const Reservation& reservation);
 
   private:
+    struct Cycles {
+        std::string reservation, shared_with;
+        uint64_t work = 0;
+    };
     static std::vector<PortId> places_of(const Reservation& one);
     Status take(const Reservation& one);
     const config::Node* config_;
     std::set<std::string> names_;
     std::map<std::pair<std::string, PortId>, std::string> taken_;  // the reservation's name
+    std::map<std::string, Cycles> cycles_;                         // by principal
 };
 
-/// Those of a configuration in their order, then those of `live`, a list of the same form or
-/// nothing. Errors: "reservations[2]: out: found ..., expected ...".
+/// Those of a configuration in their order, resolved, then those of `live`, a list of the same form
+/// or nothing. Errors: "reservations[2]: out: found ..., expected ...".
 Result<std::vector<Reservation>> read_reservations(const config::Node& config,
                                                    const config::Node& live = {});
 

@@ -2,6 +2,9 @@
 // reservations, reserve, release: what is promised, what came of it, what ports have left; and
 // promises made and taken back without a new generation.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
 
 #include "controlplane/api/services.h"
 #include "controlplane/compile/promises.h"
@@ -29,7 +32,7 @@ const model::LinkShare* share_of(const Reservation& reservation, const std::stri
 /// As it was asked for, and whether it can be kept.
 Json json_of(const config::Node& node, const std::string& place, const Promises& promises) {
     Json out{{"name", node["name"].as_text()},        {"principal", node["principal"].as_text()},
-             {"out", node["out"].as_text()},          {"bytes", node["bytes"].as_integer()},
+             {"out", port_names(node["out"])},        {"bytes", node["bytes"].as_integer()},
              {"rate_pps", node["rate"].as_integer()}, {"kept", true}};
     const auto uncovered = promises.uncovered().find(place);
     if (uncovered == promises.uncovered().end()) return out;
@@ -38,24 +41,32 @@ Json json_of(const config::Node& node, const std::string& place, const Promises&
     return out;
 }
 
-/// What the link makes of it, and what came of that.
-void add_link(Json& out, const Reservation& reservation, const config::Node& tree,
+/// What the links make of it, and what came of that: of each, and of all together.
+void add_links(Json& out, const Reservation& reservation, const config::Node& tree,
+               const Result<model::DataplaneStatus>& status) {
+    out["links"] = Json::array();
+    for (const ReservedLink& reserved : reservation.links) {
+        const std::string port = tree["ports"].items()[reserved.port]["name"].as_text();
+        Json link{{"port", port}, {"wire_bytes", reserved.contract.work}};
+        if (const model::LinkShare* share = share_of(reservation, port, status)) {
+            link.update({{"sent", share->packets()},
+                         {"used", share->reserved()},
+                         {"late", share->late()},
+                         {"dropped", share->dropped()}});
+            for (const char* count : {"sent", "used", "late", "dropped"})
+                out[count] = out.value(count, uint64_t{0}) + link[count].get<uint64_t>();
+        }
+        out["links"].push_back(std::move(link));
+    }
+}
+
+void add_read(Json& out, const Reservation& reservation, const config::Node& tree,
               const Result<model::DataplaneStatus>& status) {
     out["deadline_ns"] = reservation.deadline_ns;
-    if (reservation.cycles.work != 0) {
-        out["cycles"] = reservation.cycles.work;
-        out["cpu_deadline_ns"] = reservation.cycles.deadline_ns;
-    }
-    if (reservation.port == kNoPort) return;
-    const std::string port = tree["ports"].items()[reservation.port]["name"].as_text();
-    out["port"] = port;
-    out["wire_bytes"] = reservation.contract.work;
-    if (const model::LinkShare* share = share_of(reservation, port, status)) {
-        out["sent"] = share->packets();
-        out["used"] = share->reserved();
-        out["late"] = share->late();
-        out["dropped"] = share->dropped();
-    }
+    if (reservation.cycles.work != 0) out["cycles"] = reservation.cycles.work;
+    if (!reservation.shared_with.empty()) out["shared_with"] = reservation.shared_with;
+    if (reservation.has_cycles()) out["cpu_deadline_ns"] = reservation.cycles.deadline_ns;
+    add_links(out, reservation, tree, status);
 }
 
 /// Also what no link could take any more: it is not forgotten, and can be released.
@@ -66,7 +77,7 @@ Json all_reservations(Services& s, const Result<model::DataplaneStatus>& status)
     const auto add = [&](const config::Node& node, const std::string& place, bool live) {
         Json one = json_of(node, place, s.live.promises());
         one["live"] = live;
-        if (const auto read = reader.read(node, place)) add_link(one, *read, tree, status);
+        if (const auto read = reader.read(node, place)) add_read(one, *read, tree, status);
         all.push_back(std::move(one));
     };
     const auto& configured = tree["reservations"].items();
@@ -128,19 +139,31 @@ void reserve(Services& s, const CallPtr& call) {
 
 void release(Services& s, const CallPtr& call) {
     const std::string name = call->text("name");
+    const bool force = call->flag("force");
     if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
+    const auto sharers = std::make_shared<std::vector<std::string>>();
     s.live.change(
-        [&s, name](model::LiveChange& change) -> std::optional<Failure> {
+        [&s, name, force, sharers](model::LiveChange& change) -> std::optional<Failure> {
             if (auto waits = pending(s)) return waits;
             if (!s.live.state().reservations().contains(name))
                 return Failure{FailureKind::kInvalid,
                                fmt::format("there is no live reservation '{}'; those of the "
                                            "configuration go with an apply",
                                            name)};
+            *sharers = s.live.promises().sharers(name);
+            if (!sharers->empty() && !force)
+                return Failure{FailureKind::kRefused,
+                               fmt::format("its cycles are shared by {}: release these first, or "
+                                           "all of them by force",
+                                           fmt::join(*sharers, ", "))};
+            for (const std::string& sharer : *sharers)
+                change.add_reservations()->set_release(sharer);
             change.add_reservations()->set_release(name);
             return std::nullopt;
         },
-        answer_live(call, [] { return Json::object(); }));
+        answer_live(call, [sharers] {
+            return Json{{"released_too", *sharers}};
+        }));
 }
 
 }  // namespace

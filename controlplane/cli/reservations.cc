@@ -12,8 +12,9 @@ namespace ravelin::cli {
 namespace {
 
 struct Wish {
-    std::string name, principal, cpu, bytes, rate, deadline, out;
-    bool dry_run = false;
+    std::string name, principal, cpu, bytes, rate, deadline;
+    std::vector<std::string> in, out;
+    bool dry_run = false, force = false;
 };
 
 std::string rate_text(uint64_t bits) { return scaled(static_cast<double>(bits), "bit/s"); }
@@ -28,6 +29,19 @@ std::string deadline_text(const Json& reservation) {
 /// What came of it; "-" where the data plane did not say.
 std::string count_text(const Json& reservation, const char* what) {
     return reservation.contains(what) ? grouped(number(reservation, what)) : "-";
+}
+
+std::string names_text(const Json& reservation, const char* what) {
+    std::string out;
+    for (const Json& name : list(reservation, what))
+        out += (out.empty() ? "" : ",") + name.get<std::string>();
+    return out.empty() ? "-" : out;
+}
+
+/// Its own, or whose.
+std::string cycles_text(const Json& reservation) {
+    const std::string of = text(reservation, "shared_with");
+    return of.empty() ? count_text(reservation, "cycles") : "of " + of;
 }
 
 ExitCode show(const Context& context) {
@@ -45,13 +59,14 @@ ExitCode show(const Context& context) {
                  {"LATE", Align::kRight},
                  {"DROPPED", Align::kRight},
                  {"BY"}});
-    for (const Json& r : list(answer, "reservations"))
-        table.add({text(r, "name"), text(r, "principal"), count_text(r, "cycles"),
-                   text(r, "out").empty() ? "-" : text(r, "out"),
-                   text(r, "out").empty() ? "-" : fmt::format("{} B", number(r, "bytes")),
+    for (const Json& r : list(answer, "reservations")) {
+        const std::string out = names_text(r, "out");
+        table.add({text(r, "name"), text(r, "principal"), cycles_text(r), out,
+                   out == "-" ? "-" : fmt::format("{} B", number(r, "bytes")),
                    scaled(static_cast<double>(number(r, "rate_pps")), "pps"), deadline_text(r),
                    count_text(r, "sent"), count_text(r, "used"), count_text(r, "late"),
                    count_text(r, "dropped"), flag(r, "live") ? "reserve" : "apply"});
+    }
     context.print(table);
     for (const Json& r : list(answer, "reservations"))
         if (r.contains("kept") && !flag(r, "kept"))
@@ -78,12 +93,13 @@ std::string yaml_of(const Wish& wish) {
     for (const auto& [member, value] : {std::pair("name", wish.name),
                                         {"principal", wish.principal},
                                         {"cpu", wish.cpu},
-                                        {"out", wish.out},
                                         {"bytes", wish.bytes + (bare ? "B" : "")},
                                         {"rate", wish.rate},
                                         {"deadline", wish.deadline}})
         if (!value.empty())
             out += fmt::format("{}{}: {}", out.empty() ? "{" : ", ", member, Json(value).dump());
+    for (const auto& [member, names] : {std::pair("in", &wish.in), {"out", &wish.out}})
+        if (!names->empty()) out += fmt::format(", {}: {}", member, Json(*names).dump());
     return out + "}";
 }
 
@@ -98,10 +114,13 @@ ExitCode reserve(const Context& context, const Wish& wish) {
 }
 
 ExitCode release(const Context& context, const Wish& wish) {
-    const Json answer = context.connect().call("release", {{"name", wish.name}});
-    if (!context.printed_json(answer))
-        context.print(fmt::format("released; in force on all workers within {:.0f} us\n",
-                                  answer.value("live_us", 0.0)));
+    const Json answer =
+        context.connect().call("release", {{"name", wish.name}, {"force", wish.force}});
+    if (context.printed_json(answer)) return kOk;
+    for (const Json& name : list(answer, "released_too"))
+        context.print("released too: " + printable(name.get<std::string>()) + "\n");
+    context.print(fmt::format("released; in force on all workers within {:.0f} us\n",
+                              answer.value("live_us", 0.0)));
     return kOk;
 }
 
@@ -126,8 +145,13 @@ void add_reservations_commands(CLI::App& root, Context& context) {
         ->required();
     text_option("--principal", wish->principal, "Whose packets it is for")->required();
     text_option("--cpu", wish->cpu,
-                "Cycles that its functions take for a packet, such as 600cyc/pkt");
-    CLI::Option* out = text_option("--out", wish->out, "Port they leave by: one with a rate");
+                "Cycles that its functions take for a packet, such as 600cyc/pkt, or those of "
+                "another, such as \"shared-with org/transcoder\"");
+    CLI::Option* out =
+        reserve_command
+            .add_option("--out", wish->out, "Port they leave by, one with a rate; again for others")
+            ->type_name("TEXT")
+            ->allow_extra_args(false);
     text_option("--bytes", wish->bytes, "Of the longest IP packet, with --out")->needs(out);
     text_option("--rate", wish->rate, "Packets a second, such as 10kpps")->required();
     text_option(
@@ -137,11 +161,11 @@ void add_reservations_commands(CLI::App& root, Context& context) {
     reserve_command.add_flag("--dry-run", wish->dry_run,
                              "Say whether it fits, and reserve nothing");
     auto gone = std::make_shared<Wish>();
-    add_command(root, "release", "Give back what was reserved by ravelin reserve",
-                "ravelin release calls", context,
-                [&context, gone] { return release(context, *gone); })
-        .add_option("NAME", gone->name, "Of the reservation")
-        ->required();
+    CLI::App& release_command = add_command(
+        root, "release", "Give back what was reserved by ravelin reserve", "ravelin release calls",
+        context, [&context, gone] { return release(context, *gone); });
+    release_command.add_option("NAME", gone->name, "Of the reservation")->required();
+    release_command.add_flag("--force", gone->force, "Release those that share its cycles as well");
 }
 
 }  // namespace ravelin::cli

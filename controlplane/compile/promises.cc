@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "controlplane/admission/wording.h"
 #include "controlplane/compile/worker_cycles.h"
 #include "dataplane/idle.h"
 
@@ -36,40 +35,28 @@ admission::Resource resource_of(const Node& tree, size_t port, const LinkPlan& p
             .wake = sleeps ? kLongestSleepNs + kLateToWakeNs : 0};
 }
 
-/// The nearest contracts that would fit, as a reservation says them; `cycles`: those bind.
-std::string nearest_text(const admission::Nearest& nearest, const Reservation& wanted,
-                         bool cycles) {
-    std::string out;
-    if (nearest.time)
-        out += fmt::format("; with a deadline of {} it would fit{}",
-                           admission::time_text(*nearest.time),
-                           nearest.perhaps_shorter ? ", perhaps with a shorter one" : "");
-    if (nearest.period && *nearest.period <= admission::kSecond)
-        out +=
-            fmt::format("; at a rate of {}pps it would fit{}", admission::kSecond / *nearest.period,
-                        nearest.perhaps_faster ? ", perhaps at a higher one" : "");
-    const uint64_t heads = wanted.frame_bytes - wanted.bytes;
-    if (cycles && nearest.work && *nearest.work > kAroundRun)
-        out += fmt::format("; with {} cycles it would fit{}", *nearest.work - kAroundRun,
-                           nearest.perhaps_more ? ", perhaps with more" : "");
-    if (!cycles && nearest.work && *nearest.work >= kEthernet.on_wire(heads + 1))
-        out += fmt::format("; with {} bytes it would fit{}",
-                           *nearest.work - kEthernet.overhead - heads,
-                           nearest.perhaps_more ? ", perhaps with more" : "");
-    if (!out.empty()) return out;
-    if (nearest.cut_short()) return "; what would fit could not be found out in time";
-    return fmt::format("; neither a longer deadline, nor a lower rate, nor fewer {} would fit",
-                       cycles ? "cycles" : "bytes");
-}
-
 }  // namespace
+
+/// What admission calls the part of it at a port beside the first: nobody's name has a blank.
+std::string Promises::part_of(const Reservation& one, size_t link) const {
+    return fmt::format("{} at {}", one.name,
+                       (*part_)["ports"].items()[one.links[link].port]["name"].as_text());
+}
 
 Result<Promises> Promises::of(const Node& tree) {
     Promises out(tree);
     const auto& nodes = tree["reservations"].items();
-    for (size_t i = 0; i < nodes.size(); ++i)
-        if (auto one = out.enter(nodes[i], fmt::format("reservations[{}]", i)); !one)
-            return std::move(one.error());
+    std::vector<Reservation> all;
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        auto one = out.reader_.read(nodes[i], fmt::format("reservations[{}]", i));
+        if (!one) return std::move(one.error());
+        all.push_back(std::move(*one));
+    }
+    for (Reservation& one : all)
+        if (auto s = out.reader_.resolve(one); !s) return std::move(s.error());
+    std::ranges::stable_sort(all, {}, &Reservation::hops);
+    for (const Reservation& one : all)
+        if (auto s = out.admit(one); !s) return std::move(s.error()).within(one.place);
     return out;
 }
 
@@ -78,59 +65,6 @@ Promises Promises::in_force(const Node& tree, const Node& live) {
     out.restore(tree["reservations"], false);
     out.restore(live, true);
     return out;
-}
-
-/// Those that would be granted go first: of the others as few as may be are uncovered.
-void Promises::restore(const Node& list, bool live) {
-    std::vector<std::pair<Reservation, std::string>> refused;
-    const auto& nodes = list.items();
-    for (size_t i = 0; i < nodes.size(); ++i) {
-        const std::string place =
-            live ? place_of_live(nodes[i]) : fmt::format("reservations[{}]", i);
-        if (std::string why = restore(nodes[i], place, live, refused); !why.empty())
-            uncovered_.emplace(place, std::move(why));
-    }
-    std::map<admission::ResourceId, bool> keeps;
-    for (const auto& [one, why] : refused) {
-        const admission::Request request = request_of(one);
-        std::vector<admission::Nanoseconds> times;
-        for (const sched::Contract* part : {&one.cycles, &one.contract})
-            if (part->work != 0)
-                times.push_back(static_cast<admission::Nanoseconds>(part->deadline_ns));
-        if (Status s = admission_.enter_granted(request, times); !s)
-            uncovered_.emplace(one.place, s.error().message);
-        for (const admission::ResourceId resource : resources_of(one)) keeps[resource] = false;
-    }
-    // All together they may fit though one by one, in this order, they would not be granted.
-    for (auto& [resource, kept] : keeps) kept = admission_.keeps(resource);
-    for (const auto& [one, why] : refused)
-        for (const admission::ResourceId resource : resources_of(one))
-            if (!keeps[resource]) uncovered_.emplace(one.place, why);
-}
-
-/// Why no link could take it; what is taken and not granted again is added to `refused`.
-std::string Promises::restore(const Node& node, const std::string& place, bool live,
-                              std::vector<std::pair<Reservation, std::string>>& refused) {
-    auto one = reader_.read(node, place);
-    if (!one) return one.error().message;
-    if (one->port != kNoPort) {
-        Link& link = link_of(one->port);
-        if (Status s = set_aside(*part_, link.plan, *one, link.aside); !s) {
-            reader_.forget(*one);
-            return std::move(s.error()).within(place).message;
-        }
-    }
-    if (live) live_.insert_or_assign(one->name, Live{node, *one});
-    // Of two resources only the split that it was granted with is in force.
-    if (node.has("cpu-deadline")) {
-        refused.emplace_back(
-            *one, Error{"its part of the deadline cannot be kept"}.within(place).message);
-        return {};
-    }
-    const admission::Decision decision = admission_.reserve(request_of(*one));
-    if (const auto* refusal = std::get_if<admission::Refusal>(&decision))
-        refused.emplace_back(*one, Error{refusal->text}.within(place).message);
-    return {};
 }
 
 Promises::Link& Promises::link_of(PortId port) {
@@ -150,49 +84,75 @@ admission::ResourceId Promises::workers() {
 
 std::vector<admission::ResourceId> Promises::resources_of(const Reservation& one) {
     std::vector<admission::ResourceId> out;
-    if (one.cycles.work != 0) out.push_back(workers());
-    if (one.port != kNoPort) out.push_back(link_of(one.port).resource);
+    if (one.has_cycles()) out.push_back(workers());
+    for (const ReservedLink& link : one.links) out.push_back(link_of(link.port).resource);
     return out;
 }
 
-/// First the functions, then the link; each run costs its surroundings too.
-admission::Request Promises::request_of(const Reservation& wanted) {
-    admission::Request out{.principal = wanted.name,
-                           .period = static_cast<admission::Nanoseconds>(wanted.contract.period_ns),
-                           .deadline = static_cast<admission::Nanoseconds>(wanted.deadline_ns)};
-    if (wanted.cycles.work != 0)
-        out.claims.push_back({.resource = workers(), .work = wanted.cycles.work + kAroundRun});
-    if (wanted.port != kNoPort)
-        out.claims.push_back(
-            {.resource = link_of(wanted.port).resource, .work = wanted.contract.work});
-    return out;
-}
-
-std::string Promises::advice(const Reservation& wanted, const admission::Request& request,
-                             const admission::Refusal& refusal) {
-    admission::Nearest nearest = admission_.nearest(request, refusal);
-    const bool cycles = wanted.cycles.work != 0 && refusal.binding == 0;
-    if (wanted.port != kNoPort) {  // of a longer deadline more may wait
-        Reservation longer = wanted;
-        longer.contract.deadline_ns = static_cast<uint64_t>(nearest.time.value_or(0));
-        uint64_t aside = link_of(wanted.port).aside;
-        if (!set_aside(*part_, link_of(wanted.port).plan, longer, aside)) nearest.time.reset();
+/// The functions, then the port `first`; at each other port what comes has had the same cycles, so
+/// that refers to them. Each run costs its surroundings too.
+std::vector<Promises::Asked> Promises::requests_of(const Reservation& wanted, size_t first) {
+    const admission::Request like{
+        .principal = wanted.name,
+        .period = static_cast<admission::Nanoseconds>(wanted.cycles.period_ns),
+        .deadline = static_cast<admission::Nanoseconds>(wanted.deadline_ns)};
+    std::vector<Asked> out{{like, first}};
+    for (size_t i = 0; i < wanted.links.size(); ++i)
+        if (i != first) out.push_back({like, i});
+    for (size_t i = 0; i < out.size(); ++i) {
+        admission::Request& request = out[i].request;
+        if (i != 0) request.principal = part_of(wanted, out[i].link);
+        if (wanted.cycles.work != 0 && i == 0)
+            request.claims.push_back(
+                {.resource = workers(), .work = wanted.cycles.work + kAroundRun});
+        else if (wanted.has_cycles())
+            request.claims.push_back(
+                {.resource = workers(),
+                 .shared_with = wanted.shared_with.empty() ? wanted.name : wanted.referent});
+        if (wanted.links.empty()) continue;
+        const ReservedLink& link = wanted.links[out[i].link];
+        request.claims.push_back(
+            {.resource = link_of(link.port).resource, .work = link.contract.work});
     }
-    return nearest_text(nearest, wanted, cycles);
+    return out;
 }
 
-// The most that may wait at the link is what its whole deadline lets.
+/// What all its packets have of the deadline before they come to any of the ports is found with the
+/// port that leaves least; which that is shows where another is refused with it.
+std::optional<Promises::Refused> Promises::reserve(const Reservation& wanted) {
+    size_t first = 0;
+    for (size_t tries = 1;; ++tries) {
+        const std::vector<Asked> asked = requests_of(wanted, first);
+        size_t i = 0;
+        admission::Decision decision;
+        for (; i < asked.size(); ++i) {
+            decision = admission_.reserve(asked[i].request);
+            if (!admission::granted(decision)) break;
+        }
+        if (i == asked.size()) return std::nullopt;
+        Refused refused{asked[i], std::get<admission::Refusal>(std::move(decision))};
+        const bool other_split = i != 0 && wanted.cycles.work != 0 && tries < wanted.links.size();
+        while (i-- > 0) (void)admission_.release(asked[i].request.principal);
+        if (!other_split) return refused;
+        first = refused.asked.link;
+    }
+}
+
+void Promises::give_back(const Reservation& one) {
+    for (size_t i = 0; i < one.links.size(); ++i) (void)admission_.release(part_of(one, i));
+    (void)admission_.release(one.name);
+}
+
+// The most that may wait at a link is what the whole deadline lets.
 Status Promises::admit(const Reservation& wanted) {
-    uint64_t aside = 0;
-    if (wanted.port != kNoPort) {
-        aside = link_of(wanted.port).aside;
-        if (auto s = set_aside(*part_, link_of(wanted.port).plan, wanted, aside); !s) return s;
+    std::vector<uint64_t> aside;
+    for (const ReservedLink& link : wanted.links) {
+        aside.push_back(link_of(link.port).aside);
+        if (auto s = set_aside(*part_, link_of(link.port).plan, link, aside.back()); !s) return s;
     }
-    const auto request = request_of(wanted);
-    const admission::Decision decision = admission_.reserve(request);
-    if (const auto* refusal = std::get_if<admission::Refusal>(&decision))
-        return Error{refusal->text + advice(wanted, request, *refusal)};
-    if (wanted.port != kNoPort) link_of(wanted.port).aside = aside;
+    if (const auto refused = reserve(wanted))
+        return Error{refused->why.text + advice(wanted, *refused)};
+    for (size_t i = 0; i < aside.size(); ++i) link_of(wanted.links[i].port).aside = aside[i];
     return ok_status();
 }
 
@@ -212,10 +172,12 @@ void Promises::write_splits(Node& tree) const {
 Result<Reservation> Promises::enter(const Node& node, const std::string& place) {
     auto one = reader_.read(node, place);
     if (!one) return one;
-    auto s = admit(*one);
+    auto s = reader_.resolve(*one);
+    if (s)
+        if (s = admit(*one); !s) s = std::move(s.error()).within(place);
     if (s) return one;
     reader_.forget(*one);
-    return std::move(s.error()).within(place);
+    return std::move(s.error());
 }
 
 Status Promises::add(const Node& live) {
@@ -231,12 +193,29 @@ Status Promises::add(const Node& live) {
 bool Promises::remove(const std::string& name) {
     const auto at = live_.find(name);
     if (at == live_.end()) return false;
+    if (!sharers(name).empty()) return false;
     const Reservation& gone = at->second.reservation;
-    if (!admission_.release(name).ok()) return false;
-    if (gone.port != kNoPort) link_of(gone.port).aside -= sched::packets_waiting(gone.contract);
+    give_back(gone);
+    for (const ReservedLink& link : gone.links)
+        link_of(link.port).aside -= sched::packets_waiting(link.contract);
     reader_.forget(gone);
     live_.erase(at);
     return true;
+}
+
+std::vector<std::string> Promises::sharers(const std::string& name) const {
+    std::vector<std::string> out;
+    std::vector<const std::string*> open{&name};
+    while (!open.empty()) {
+        const std::string& at = *open.back();
+        open.pop_back();
+        for (const auto& [other, live] : live_)
+            if (live.reservation.referent == at) {
+                open.push_back(&other);
+                out.insert(out.begin(), other);
+            }
+    }
+    return out;
 }
 
 Status Promises::fits(const Node& live) {
@@ -269,8 +248,8 @@ std::vector<LinkUse> link_use(const Node& tree, const Node& live) {
                     .capacity = plan.rate / kBitsPerByte,
                     .box = rate_of(box_contract(plan))};
         for (size_t r = 0; reservations && r < reservations->size(); ++r)
-            if (const Reservation& one = (*reservations)[r]; one.port == i)
-                use.reserved += rate_of(one.contract);
+            for (const ReservedLink& link : (*reservations)[r].links)
+                if (link.port == i) use.reserved += rate_of(link.contract);
         out.push_back(std::move(use));
     }
     return out;

@@ -39,8 +39,11 @@ class Promises {
     /// One more, a node as in `reservations`; what is kept costs what it adds. Error: as above, of
     /// "live reservation NAME"; nothing changed.
     Status add(const config::Node& live);
-    /// A live one. What it had is free again, to the bit. False: there is none.
+    /// A live one. What it had is free again, to the bit. False: there is none, or others share its
+    /// cycles.
     bool remove(const std::string& name);
+    /// The live ones that share its cycles, also through others; who refers to another before that.
+    [[nodiscard]] std::vector<std::string> sharers(const std::string& name) const;
     /// Whether add() would.
     Status fits(const config::Node& live);
     /// The same; what it would be granted as, with its parts of the deadline.
@@ -58,20 +61,39 @@ class Promises {
         config::Node node;
         Reservation reservation;
     };
+    /// One question to admission, about a port of the reservation (or cycles alone).
+    struct Asked {
+        admission::Request request;
+        size_t link = 0;
+    };
+    struct Refused {
+        Asked asked;
+        admission::Refusal why;
+    };
     explicit Promises(const config::Node& tree)
         : part_(std::make_shared<const config::Node>(link_part_of(tree))), reader_(*part_) {}
     Link& link_of(PortId port);
     admission::ResourceId workers();
-    [[nodiscard]] admission::Request request_of(const Reservation& wanted);
+    [[nodiscard]] std::string part_of(const Reservation& one, size_t link) const;
+    [[nodiscard]] std::vector<Asked> requests_of(const Reservation& wanted, size_t first);
+    std::optional<Refused> reserve(const Reservation& wanted);
+    void give_back(const Reservation& one);
     [[nodiscard]] std::vector<admission::ResourceId> resources_of(const Reservation& one);
-    [[nodiscard]] std::string advice(const Reservation& wanted, const admission::Request& request,
-                                     const admission::Refusal& refusal);
+    [[nodiscard]] std::string advice(const Reservation& wanted, const Refused& refused);
+    void leave_what_fits(const Reservation& wanted, const Refused& refused,
+                         admission::Nearest& nearest);
     void set_split(const std::string& name, config::Node& node) const;
     Result<Reservation> enter(const config::Node& node, const std::string& place);
     Status admit(const Reservation& wanted);
+    struct Restored {
+        Reservation one;
+        const config::Node* node = nullptr;
+        std::string why;  ///< it would not be granted again
+    };
     void restore(const config::Node& list, bool live);
-    std::string restore(const config::Node& node, const std::string& place, bool live,
-                        std::vector<std::pair<Reservation, std::string>>& refused);
+    std::vector<Restored> read_all(const config::Node& list, bool live);
+    std::string take_room(const Reservation& one);
+    Status enter_granted(const Reservation& one);
 
     std::shared_ptr<const config::Node> part_;
     ReservationReader reader_;

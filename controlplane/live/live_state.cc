@@ -26,6 +26,12 @@ void LiveState::take(const model::ReservationChange& change) {
     }
     auto node = model::decode(change.grant());
     if (!node) return;  // never written
+    // Written when only one port could be named.
+    if (const config::Node& out = (*node)["out"]; out.kind() == config::Node::Kind::kText) {
+        config::Node ports = config::Node::list();
+        ports.add(out);
+        node->set("out", std::move(ports));
+    }
     const std::string name = (*node)["name"].as_text();
     reservations_.insert_or_assign(name, std::move(*node));
 }

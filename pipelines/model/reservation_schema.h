@@ -21,9 +21,11 @@ inline constexpr std::array kReservationFields{
           .help = "Whose packets it is for: those charged to it, not to one below it.",
           .required = true},
     Field{.name = "out",
-          .type = Type::kName,
-          .help = "Port they leave by: one with a rate, or a sub-interface of such a one; default: "
-                  "cycles alone are reserved."},
+          .type = Type::kNameSet,
+          .help =
+              "Ports they leave by, one or the other or copies by several: each with a rate, or "
+              "a sub-interface of such a one, and each keeps the whole rate; default: cycles "
+              "alone are reserved."},
     Field{.name = "bytes",
           .type = Type::kSize,
           .help = "Of its longest IP packet, with `out`; what the wire takes beside is added.",
@@ -47,7 +49,9 @@ inline constexpr std::array kReservationFields{
     Field{.name = "cpu",
           .type = Type::kText,
           .help = "Cycles of the time-stamp counter that the principal's functions take for a "
-                  "packet, like 600cyc/pkt; each function must say its work."},
+                  "packet, like 600cyc/pkt; each function must say its work. Or those of another "
+                  "reservation, like shared-with org/transcoder: they are counted once, both use "
+                  "them, and what they take of the deadline is as there."},
     Field{.name = "cpu-deadline",
           .type = Type::kDuration,
           .help = "The functions' part of the deadline; set by the control plane as admission "

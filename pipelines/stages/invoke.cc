@@ -76,8 +76,10 @@ class Invoke final : public Stage {
             at[n] = i;
             frames[n++] = burst.frames[i];
         }
-        const sched::Refusal refusal = context.invocations->post(
-            function, like.principal, like.hash, {frames, n}, context.now.ns);
+        // Who shares cycles waits where those are; reservations change without a new `policy`.
+        const sched::PrincipalId payer = context.policy->functions->payers[index(like.principal)];
+        const sched::Refusal refusal =
+            context.invocations->post(function, payer, like.hash, {frames, n}, context.now.ns);
         for (unsigned k = 0; k < n; ++k) {
             if (refusal == sched::Refusal::kNone)
                 burst.hand_on(at[k]);

@@ -136,9 +136,9 @@ TEST_F(Cli, PortsShowRatesQueuesAndWhoHadWhat) {
 
 TEST_F(Cli, ReservationsAreListedWithWhatPortsHaveLeft) {
     api_.answer("reservations", Json::parse(R"({"generation":3,"reservations":[
-        {"name":"calls","principal":"org/voice","out":"wan","bytes":200,"rate_pps":1000,
+        {"name":"calls","principal":"org/voice","out":["wan"],"bytes":200,"rate_pps":1000,
          "deadline_ns":2500000,"sent":4000,"used":3000,"late":2,"dropped":1},
-        {"name":"bulk","principal":"org/bulk","out":"wan","bytes":1500,"rate_pps":100,
+        {"name":"bulk","principal":"org/bulk","out":["wan"],"bytes":1500,"rate_pps":100,
          "deadline_ns":10000000}],
         "ports":[{"port":"wan","rate":95000000,"reserved":3134400,"box":4750000}]})"));
     EXPECT_THAT(
@@ -159,15 +159,24 @@ TEST_F(Cli, ReserveAsksAsAConfigurationWould) {
                     .out,
                 HasSubstr("granted; in force on all workers within 812 us"));
     EXPECT_EQ(api_.last_params()["reservation"],
-              R"({name: "calls", principal: "org/voice", out: "wan", bytes: "200B", )"
-              R"(rate: "1kpps", deadline: "5ms"})");
+              R"({name: "calls", principal: "org/voice", bytes: "200B", )"
+              R"(rate: "1kpps", deadline: "5ms", out: ["wan"]})");
     EXPECT_EQ(api_.last_params()["dry_run"], false);
     EXPECT_THAT(run("reserve x --principal y --bytes 1KB --rate 1pps --out wan --dry-run").out,
                 HasSubstr("it fits; nothing was reserved"));
     EXPECT_EQ(api_.last_params()["reservation"],
-              R"({name: "x", principal: "y", out: "wan", bytes: "1KB", rate: "1pps"})");
+              R"({name: "x", principal: "y", bytes: "1KB", rate: "1pps", out: ["wan"]})");
+    run("reserve x --principal y --cpu 'shared-with z' --bytes 1KB --rate 1pps --out wan --out "
+        "lab");
+    EXPECT_EQ(api_.last_params()["reservation"],
+              R"({name: "x", principal: "y", cpu: "shared-with z", bytes: "1KB", )"
+              R"(rate: "1pps", out: ["wan","lab"]})");
     EXPECT_THAT(run("release calls").out, HasSubstr("released"));
     EXPECT_EQ(api_.last_params()["name"], "calls");
+    EXPECT_EQ(api_.last_params()["force"], false);
+    api_.answer("release", Json::parse(R"({"live_us":90.0,"released_too":["x"]})"));
+    EXPECT_THAT(run("release calls --force").out, HasSubstr("released too: x"));
+    EXPECT_EQ(api_.last_params()["force"], true);
     EXPECT_EQ(run("reserve calls --out wan").code, kUsage);
 }
 

@@ -268,6 +268,28 @@ TEST_F(FunctionsTest, RoutesOfTheDayItLeavesCount) {
     EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"rewrite.stale_route", 1}}));
 }
 
+// S50: both contend for the one reservation of the worker; packets stay their own principal's.
+TEST_F(FunctionsTest, WhoSharesCyclesWaitsWhereTheyWereReserved) {
+    const std::string both =
+        "{name: media, prefixes: 10.1.0.0/16, function: half}, "
+        "{name: plain, prefixes: 10.4.0.0/16, function: half}";
+    start(
+        "reservations: [{name: m, principal: media, cpu: 600cyc/pkt, rate: 1kpps}, "
+        "{name: p, principal: plain, cpu: shared-with media, rate: 1kpps}]\n" +
+        router("{name: half, burn: {cycles: 0}, work: 600}", both));
+    in("lan", numbered("10.4.0.1", 0, 8));
+    EXPECT_EQ(numbers().size(), 8u);
+    const PolicySnapshot& policy = box_->policy();
+    const auto id = [&](const char* name) { return policy.principals->table.find(name); };
+    const sched::Usage& usage = policy.functions->workers[0]->usage();
+    EXPECT_EQ(usage.get(id("media"), sched::Use::kPackets), 8u);
+    EXPECT_EQ(usage.get(id("plain"), sched::Use::kPackets), 0u);
+    EXPECT_EQ(policy.functions->promises.size(), 1u);
+    in("lan", numbered("10.1.0.1", 0, 8));
+    EXPECT_EQ(usage.get(id("media"), sched::Use::kPackets), 16u);
+    EXPECT_EQ(numbers().size(), 8u);
+}
+
 TEST_F(FunctionsTest, AConfigurationSaysWhatIsWrong) {
     const std::string media = kMedia;
     EXPECT_EQ(refusal(kHalf, media), "accepted");

@@ -41,6 +41,18 @@ struct Opened {
     }
 };
 
+// Until several ports could be named `out` was a text.
+TEST(LiveState, ReservationsWrittenBySomeEarlierBuildAreRead) {
+    config::Node old = config::Node::map();
+    old.set("name", config::Node::text("calls"));
+    old.set("out", config::Node::text("wan"));
+    model::LiveChange change;
+    model::encode(old, *change.add_reservations()->mutable_grant());
+    LiveState state;
+    state.take(change);
+    EXPECT_EQ(state.reservations().at("calls")["out"].as_names(), std::vector<std::string>{"wan"});
+}
+
 // The k-th call of an append fails `count` times: the change is refused, and nothing of it is left.
 void fail_an_append(int k, int number, int count, bool short_write) {
     SCOPED_TRACE(testing::Message() << k << " errno " << number << " x" << count);

@@ -70,10 +70,10 @@ TEST(PromisesOfCycles, ADeadlineOfBothIsSplit) {
     ASSERT_TRUE(read.ok());
     const Reservation& one = read->front();
     EXPECT_EQ(one.cycles.work, 600u);
-    EXPECT_EQ(one.contract.work, 1538u);
-    EXPECT_EQ(one.cycles.deadline_ns + one.contract.deadline_ns, 2'000'000u);
+    EXPECT_EQ(one.links[0].contract.work, 1538u);
+    EXPECT_EQ(one.cycles.deadline_ns + one.links[0].contract.deadline_ns, 2'000'000u);
     EXPECT_GE(one.cycles.deadline_ns, 280'000u);
-    EXPECT_GE(one.contract.deadline_ns, 120'000u);
+    EXPECT_GE(one.links[0].contract.deadline_ns, 120'000u);
     // Neither alone would say no, both do.
     EXPECT_EQ(told(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us"))), "granted");
     EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us" + kBoth))),

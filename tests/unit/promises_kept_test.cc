@@ -110,9 +110,9 @@ class LinkRun {
                 [this](SimPacket& p, uint64_t when) { left(p, when); }) {
         scheduler_.reserve(kBoxFrames, box_contract(plan), 0);
         for (const Reservation& one : set) {
-            scheduler_.reserve(id(sources_.size()), one.contract, 0);
-            sources_.push_back({one.contract});
-            frames_.push_back(static_cast<uint32_t>(one.frame_bytes));
+            scheduler_.reserve(id(sources_.size()), one.links[0].contract, 0);
+            sources_.push_back({one.links[0].contract});
+            frames_.push_back(static_cast<uint32_t>(one.links[0].frame_bytes));
         }
     }
     Fate run(uint64_t end) {

@@ -55,10 +55,11 @@ TEST(Promises, AreGrantedWhileALinkCanKeepThem) {
     const auto read = read_reservations(tree);
     ASSERT_TRUE(read.ok());
     ASSERT_EQ(read->size(), 2u);
-    EXPECT_EQ((*read)[0].contract, (sched::Contract{1546, 100'000, 2'000'000}))
+    EXPECT_EQ((*read)[0].links[0].contract, (sched::Contract{1546, 100'000, 2'000'000}))
         << "its principal's packets may leave by wan.10 too, with two tags";
-    EXPECT_EQ((*read)[1].contract, (sched::Contract{246, 1'000'000, 1'000'000})) << "two tags";
-    EXPECT_EQ((*read)[1].port, 1);
+    EXPECT_EQ((*read)[1].links[0].contract, (sched::Contract{246, 1'000'000, 1'000'000}))
+        << "two tags";
+    EXPECT_EQ((*read)[1].links[0].port, 1);
     ASSERT_EQ(link_use(tree).size(), 1u);
     EXPECT_EQ(link_use(tree)[0].port, "wan");
     EXPECT_EQ(link_use(tree)[0].capacity, 125'000'000u);
@@ -80,8 +81,8 @@ TEST(Promises, CountShortFramesAsTheWireDoes) {
     const auto tree = tree_of(config(line("voice", "1kpps", "", "wan", "20B")));
     const auto read = read_reservations(tree);
     ASSERT_TRUE(read.ok());
-    EXPECT_EQ((*read)[0].contract.work, 84u);
-    EXPECT_EQ((*read)[0].frame_bytes, 34u);
+    EXPECT_EQ((*read)[0].links[0].contract.work, 84u);
+    EXPECT_EQ((*read)[0].links[0].frame_bytes, 34u);
 }
 
 TEST(Promises, ARefusalNamesItsPlaceWhatBindsAndTheNearestContract) {
@@ -137,6 +138,9 @@ TEST(Promises, WhatNobodyWouldKeepIsRefused) {
     EXPECT_THAT(refused(line("web", "1kpps") + "- {name: again, principal: org/web, out: wan.10, "
                                                "bytes: 100B, rate: 1pps}\n"),
                 HasSubstr("has 'web' at that port already"));
+    EXPECT_THAT(refused(line("web", "1kpps", "", "[wan, wan.10]")),
+                HasSubstr("reservations[0].out: found 'wan.10', which leaves by a port that is "
+                          "named already"));
     EXPECT_THAT(told(config(line("web", "10kpps"), "rate: 1Gbit, queue: 20KB")),
                 HasSubstr("22 packets may wait at port wan, whose queue holds 20000 bytes"));
     EXPECT_THAT(refused(line("voice", "100kpps", "deadline: 20ms", "wan", "60B")),

@@ -47,8 +47,11 @@ class LiveReservations : public testing::Test {
                       const std::string& out = "wan") {
         Node node = Node::map();
         for (const auto& [member, value] :
-             {std::pair("name", "r-" + principal), {"principal", principal}, {"out", out}})
+             {std::pair("name", "r-" + principal), {"principal", principal}})
             node.set(member, Node::text(value));
+        Node ports = Node::list();
+        ports.add(Node::text(out));
+        node.set("out", std::move(ports));
         node.set("bytes", Node::integer(1500));
         node.set("rate", Node::integer(rate));
         node.set("deadline", Node::integer(5'000'000));

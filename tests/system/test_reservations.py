@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reservations over several resources, made while configs/functions.yaml is in force with two ports that have a rate:
+two links at once, cycles of another's, what of it outlives both processes, and how it is given back."""
+import json
+
+import pytest
+import yaml
+
+from lab import ROOT, wait_until
+from wires import drops
+
+EXAMPLE = yaml.safe_load((ROOT / "configs" / "functions.yaml").read_text())
+
+
+def config() -> str:
+    tree = json.loads(json.dumps(EXAMPLE))
+    tree["principals"].append({"name": "guests/more", "function": "thin-video"})
+    firewall = next(stage["firewall"] for stage in tree["pipeline"] if isinstance(stage, dict) and "firewall" in stage)
+    firewall["rules"].insert(0, {"name": "more", "action": "accept", "in": "dmz", "out": "wan", "protocol": "udp",
+                                 "to-ports": "5006", "principal": "guests/more"})
+    for port in tree["ports"]:
+        if port["name"] in ("wan", "lan"):
+            port["rate"] = "100Mbit"
+    return yaml.safe_dump(tree, sort_keys=False)
+
+
+@pytest.fixture(scope="module")
+def net(make_lab):
+    lab = make_lab()
+    lab.server = lab.host("server", "lan", ["10.0.1.80/24"], ["default via 10.0.1.1"])
+    lab.guest = lab.host("guest", "dmz", ["10.0.2.2/24"], ["default via 10.0.2.1"])
+    lab.outside = lab.host("outside", "wan", ["192.0.2.254/24"], ["default via 192.0.2.1"])
+    lab.host("analyser", "see", ["203.0.113.2/24"], [])
+    lab.start(config())
+    lab.guest.ping("192.0.2.254")
+    return lab
+
+
+def reserved(net) -> dict:
+    return {r["name"]: r for r in net.cli("reservations")["reservations"]}
+
+
+def send(net, packets: int, port: int) -> None:
+    net.guest.run(["/usr/bin/python3", "-c", f"""
+import socket, time
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range({packets}):
+    out.sendto(bytes(200), ("192.0.2.254", {port}))
+    time.sleep(0.002)
+"""])
+
+
+OF_BOTH = "--bytes 300 --rate 500pps --deadline 50ms --out wan --out lan"
+
+
+def test_a_reservation_of_cycles_and_two_ports(net):
+    net.ravelin(f"reserve video --principal guests/video --cpu 8000cyc/pkt {OF_BOTH}")
+    one = reserved(net)["video"]
+    assert one["out"] == ["wan", "lan"] and one["cycles"] == 8000 and one["kept"], one
+    assert [link["port"] for link in one["links"]] == ["wan", "lan"]
+    assert 0 < one["cpu_deadline_ns"] < one["deadline_ns"] == 50_000_000
+    rates = {p["port"]: p["reserved"] for p in net.cli("reservations")["ports"]}
+    assert rates["wan"] == rates["lan"] > 300 * 8 * 500, "each keeps the whole rate"
+    send(net, 300, 5004)
+    wan, lan = reserved(net)["video"]["links"]
+    assert wan["sent"] == 200 and wan["used"] > 100 and lan["sent"] == 0, (wan, lan)
+    text = net.ravelin("reservations").stdout
+    assert "wan,lan" in text and "8,000" in text, text
+    refused = net.ravelin("reserve x --principal org --bytes 300 --rate 1pps --out wan --out dmz", check=False)
+    assert refused.returncode != 0 and "port dmz has no rate" in refused.stderr, refused.stderr
+
+
+def test_cycles_of_another_are_counted_once_and_outlive_both_processes(net):
+    before = net.cli("reservations")["cycles"]["reserved"]
+    refused = net.ravelin(f"reserve more --principal guests/more --cpu 'shared-with org/server' {OF_BOTH}", check=False)
+    assert refused.returncode != 0 and "shared with 'org/server', expected a principal that has reserved" in refused.stderr
+    net.ravelin(f"reserve more --principal guests/more --cpu 'shared-with guests/video' {OF_BOTH}")
+    assert net.cli("reservations")["cycles"]["reserved"] == before > 0
+    both = {name: (r["cpu_deadline_ns"], r["kept"]) for name, r in reserved(net).items()}
+    assert both["more"] == both["video"], both
+    for kill in (lambda: (net.kill_control(), net.start_control()), net.kill_dataplane):
+        kill()
+        net.wait_ready()
+        assert {name: (r["cpu_deadline_ns"], r["kept"]) for name, r in reserved(net).items()} == both
+    net.guest.ping("192.0.2.254")
+    cycles = {p["name"]: p["cycles"] for p in net.cli("principals")["principals"]}
+    gone = drops(net).get("invoke.thinned", 0)
+    send(net, 300, 5006)
+    wait_until(lambda: drops(net).get("invoke.thinned", 0) == gone + 100, 10, "its own function has its packets")
+    now = {p["name"]: p["cycles"] for p in net.cli("principals")["principals"]}
+    assert now["guests/video"] > cycles["guests/video"], "who reserved is charged for the runs"
+    assert reserved(net)["more"]["links"][0]["sent"] == 200, "what leaves is its own"
+    assert "of guests/video" in net.ravelin("reservations").stdout
+
+
+def test_who_is_shared_with_goes_last(net):
+    refused = net.ravelin("release video", check=False)
+    assert refused.returncode != 0 and "its cycles are shared by more" in refused.stderr, refused.stderr
+    assert set(reserved(net)) == {"video", "more"}
+    assert "released too: more" in net.ravelin("release video --force").stdout
+    assert reserved(net) == {}
+    after = net.cli("reservations")
+    assert after["cycles"]["reserved"] == 0 and all(p["reserved"] == 0 for p in after["ports"])
+
+
+def test_a_file_may_say_the_same_and_is_told_where_it_is_wrong(net):
+    tree = yaml.safe_load(config())
+    rest = {"rate": "500pps", "deadline": "50ms", "bytes": "300B", "out": ["wan", "lan"]}
+    tree["reservations"] = [{"name": "more", "principal": "guests/more", "cpu": "shared-with guests/video", **rest},
+                            {"name": "video", "principal": "guests/video", "cpu": "8000cyc/pkt", **rest}]
+    net.apply(yaml.safe_dump(tree, sort_keys=False))
+    assert reserved(net)["more"]["shared_with"] == "guests/video"
+    tree["reservations"][1]["cpu"] = "shared-with guests/more"
+    refused = net.apply(yaml.safe_dump(tree, sort_keys=False), check=False)
+    assert refused.returncode != 0 and ".yaml:" in refused.stderr, refused.stderr
+    assert "guests/more -> guests/video -> guests/more" in refused.stderr, refused.stderr
+    assert reserved(net)["video"]["cycles"] == 8000, "what was in force stays"
+    net.apply(config())
