@@ -47,6 +47,9 @@ metrics::Snapshot Daemon::metrics_now() {
         out.principals.push_back({p.name(), p.packets(), p.bytes(), p.drops(), p.flows(),
                                   static_cast<double>(p.cycles()) / hz});
     other_principals_.count(out.principals);
+    for (const model::FunctionRecord& f : status.functions())
+        out.functions.push_back(
+            {f.name(), f.runs(), f.packets(), f.not_run(), static_cast<double>(f.cycles()) / hz});
     out.reservations_not_kept = live_.uncovered();
     const model::LiveStatus& live = status.live();
     out.live = {

@@ -40,6 +40,7 @@ Invocations::Invocations(InvocationPlan plan)
     for (size_t i = 0; i < functions_.size(); ++i) {
         instances_[functions_[i].ref.slot] = std::move(plan.instances[i]);
         next_[functions_[i].ref.slot] = functions_[i].next;
+        uses_[functions_[i].ref.slot] = std::make_unique<sched::FunctionUse>();
     }
     load();
     entitled_[index(sched::kCorePrincipal)] = true;
@@ -90,7 +91,10 @@ Refusal Invocations::post(const FunctionSpec& function, PrincipalId principal, u
              .deadline_ns =
                  function.deadline_ns == 0 ? sched::kNoDeadline : now_ns + function.deadline_ns},
             {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
-    if (refusal == Refusal::kNone) entered(principal, frames.size());
+    if (refusal == Refusal::kNone)
+        entered(principal, frames.size());
+    else if (uses_[function.ref.slot] != nullptr)
+        uses_[function.ref.slot]->not_run(static_cast<unsigned>(frames.size()));
     return refusal;
 }
 
@@ -117,6 +121,7 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, Clock cloc
     const uint64_t took = cycles() - from, now_ns = clock().ns;
     if (context.account != nullptr) context.account->ran(slice.principal, took);
     context.counters.add(kInvokeRuns);
+    uses_[ran.function.slot]->ran(took, slice.count);
     left(slice.principal, slice.count);
     scheduler_.done(slice, took, slice.count, now_ns);
     send_on(ran, pipeline, context, now_ns);
@@ -137,6 +142,7 @@ void Invocations::send_on(const sched::Invocation& ran, Pipeline& pipeline, Work
     if (refusal == Refusal::kNone)
         refusal = scheduler_.post(onward, {reinterpret_cast<void**>(passed_), n}, now_ns);
     if (refusal == Refusal::kNone) return entered(ran.principal, n);
+    uses_[next.slot]->not_run(n);
     for (unsigned i = 0; i < n; ++i) drop(passed_[i], reason(refusal), context);
 }
 
@@ -145,6 +151,8 @@ void Invocations::release(void* self, void* const* frames, unsigned n, Principal
                           Refusal why) noexcept {
     auto& own = *static_cast<Invocations*>(self);
     own.left(principal, n);
+    // One that is gone has been counted for nothing.
+    if (const auto& use = own.uses_[own.scheduler_.releasing()]; use != nullptr) use->not_run(n);
     for (unsigned i = 0; i < n; ++i)
         own.drop(static_cast<rte_mbuf*>(frames[i]), reason(why), *own.context_);
 }

@@ -11,6 +11,7 @@
 
 #include "dataplane/packet_function.h"
 #include "dataplane/sched/cpu_scheduler.h"
+#include "dataplane/sched/function_use.h"
 #include "dataplane/stage.h"
 
 namespace ravelin {
@@ -91,6 +92,10 @@ class Invocations {
     }
     /// By principal: runs, misses, overruns, time in queues.
     [[nodiscard]] const sched::Usage& usage() const { return usage_; }
+    /// By function, since it is configured as it is.
+    [[nodiscard]] sched::FunctionUse::Counts use_of(sched::FunctionRef function) const noexcept {
+        return uses_[function.slot]->read();
+    }
     /// Why a post was refused, as a drop's name.
     static DropCode reason(sched::Refusal why) noexcept;
     /// The worker is gone: frees what waits.
@@ -122,6 +127,7 @@ class Invocations {
     std::vector<FunctionSpec> functions_;
     std::array<std::unique_ptr<PacketFunction>, sched::kMaxFunctions> instances_;
     std::array<sched::FunctionRef, sched::kMaxFunctions> next_;
+    std::array<std::unique_ptr<sched::FunctionUse>, sched::kMaxFunctions> uses_;
     sched::FunctionTable table_;
     sched::Usage usage_;
     std::vector<bool> entitled_;  // by principal: has reserved cycles

@@ -20,8 +20,10 @@ PrincipalId Invocations::here(PrincipalId id, const Invocations& of) const {
 // The same reference is the same function: one that is configured otherwise has another.
 void Invocations::keep_state(Invocations& before) noexcept {
     for (const FunctionSpec& spec : functions_)
-        if (before.table_.knows(spec.ref))
+        if (before.table_.knows(spec.ref)) {
             std::swap(instances_[spec.ref.slot], before.instances_[spec.ref.slot]);
+            uses_[spec.ref.slot]->go_on(*before.uses_[spec.ref.slot]);
+        }
     load();
     before.load();
 }

@@ -82,6 +82,12 @@ Json json_of(const model::FlowRecord& f) {
             {"principal", f.principal()}};
 }
 
+Json json_of(const model::FunctionRecord& f) {
+    return {{"name", f.name()},       {"type", f.type()},        {"runs", f.runs()},
+            {"packets", f.packets()}, {"cycles", f.cycles()},    {"longest", f.longest()},
+            {"not_run", f.not_run()}, {"half_cycles", f.half()}, {"most_cycles", f.most()}};
+}
+
 Json json_of(const model::PrincipalRecord& p) {
     return {{"name", p.name()},
             {"packets", p.packets()},
@@ -89,7 +95,12 @@ Json json_of(const model::PrincipalRecord& p) {
             {"cycles", p.cycles()},
             {"drops", p.drops()},
             {"flows", p.flows()},
-            {"caps", {{"flows", p.flows_cap()}, {"bandwidth", p.bandwidth_cap()}}}};
+            {"memory", p.memory()},
+            {"caps",
+             {{"flows", p.flows_cap()},
+              {"bandwidth", p.bandwidth_cap()},
+              {"cpu", p.cpu_cap()},
+              {"memory", p.memory_cap()}}}};
 }
 
 Json json_of(const model::NeighbourRecord& n) {

@@ -25,6 +25,7 @@ Json json_of(const model::PortStatus& port);  ///< `rate` and what follows: only
 Json json_of(const model::TableMemory& table);
 Json json_of(const model::LiveStatus& live);
 Json json_of(const model::DataplaneStatus& status);
+Json json_of(const model::FunctionRecord& function);
 
 template <typename Repeated>
 Json json_list(const Repeated& messages) {

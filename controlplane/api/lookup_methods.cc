@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// flows, delete-flows, principals, neighbours, routes, explain, selftest.
+// flows, delete-flows, principals, functions, neighbours, routes, explain, selftest.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -74,6 +74,13 @@ void principals(Services& s, const CallPtr& call) {
         return Json{{"principals", json_list(found.principals())},
                     {"cycles_hz", found.cycles_hz()},
                     {"workers", found.workers()}};
+    });
+}
+
+void functions(Services& s, const CallPtr& call) {
+    ask_status(s, [call](const Result<model::DataplaneStatus>& status) {
+        if (!status) return call->fail(FailureKind::kUnavailable, status.error().message);
+        call->result({{"functions", json_list(status->functions())}});
     });
 }
 
@@ -156,6 +163,7 @@ void add_lookup_methods(Server& server, Services& services) {
     server.add("flows", [s](const CallPtr& call) { flows(*s, call); });
     server.add("delete-flows", [s](const CallPtr& call) { delete_flows(*s, call); });
     server.add("principals", [s](const CallPtr& call) { principals(*s, call); });
+    server.add("functions", [s](const CallPtr& call) { functions(*s, call); });
     server.add("neighbours", [s](const CallPtr& call) { neighbours(*s, call); });
     server.add("routes", [s](const CallPtr& call) { routes(*s, call); });
     server.add("explain", [s](const CallPtr& call) { explain(*s, call); });

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "controlplane/api/measured.h"
 #include "controlplane/api/services.h"
 #include "controlplane/compile/promises.h"
 #include "controlplane/compile/worker_cycles.h"
@@ -106,35 +107,62 @@ void reservations(Services& s, const CallPtr& call, const Result<model::Dataplan
     call->result(std::move(out));
 }
 
-/// Wrong in itself, or more than can be kept.
-std::optional<Failure> read(Services& s, const std::string& text, config::Node& out) {
+/// Wrong in itself, or more than can be kept. `cycles`: in the place of what `cpu` says; 0: none.
+std::optional<Failure> read(Services& s, const std::string& text, uint64_t cycles,
+                            config::Node& out) {
     auto node = config::load_map(text, "reservation", model::kReservationSchema, config::Node());
     if (!node) return Failure{FailureKind::kInvalid, node.error().message};
     out = std::move(*node);
+    if (cycles != 0) out.set("cpu", config::Node::text(fmt::format("{}cyc/pkt", cycles)));
     auto granted = s.live.promises().granted(out);
     if (!granted) return Failure{FailureKind::kRefused, granted.error().message};
     out = std::move(*granted);
     return std::nullopt;
 }
 
-void reserve(Services& s, const CallPtr& call) {
-    const std::string text = call->text("reservation");
-    const bool dry_run = call->flag("dry_run");
-    if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
-    if (dry_run) {
+void reserve(Services& s, const CallPtr& call, const std::string& text, const Measured& measured) {
+    const auto said = [measured] {
+        Json out = Json::object();
+        if (measured.cycles != 0)
+            out["measured"] = {{"function", measured.function},
+                               {"packets", measured.packets},
+                               {"most_cycles", measured.most},
+                               {"cycles", measured.cycles}};
+        return out;
+    };
+    if (call->flag("dry_run")) {
         config::Node node;
-        if (auto wrong = read(s, text, node)) return call->fail(*wrong);
-        return call->result({{"generation", s.store.in_force().generation}, {"dry_run", true}});
+        if (auto wrong = read(s, text, measured.cycles, node)) return call->fail(*wrong);
+        Json out = said();
+        out.update({{"generation", s.store.in_force().generation}, {"dry_run", true}});
+        return call->result(std::move(out));
     }
     s.live.change(
-        [&s, text](model::LiveChange& change) -> std::optional<Failure> {
+        [&s, text, measured](model::LiveChange& change) -> std::optional<Failure> {
             if (auto waits = pending(s)) return waits;
             config::Node node;
-            if (auto wrong = read(s, text, node)) return wrong;
+            if (auto wrong = read(s, text, measured.cycles, node)) return wrong;
             model::encode(node, *change.add_reservations()->mutable_grant());
             return std::nullopt;
         },
-        answer_live(call, [] { return Json::object(); }));
+        answer_live(call, said));
+}
+
+// `cpu: auto` has to be measured first, and only a running data plane can.
+void reserve(Services& s, const CallPtr& call) {
+    const std::string text = call->text("reservation");
+    (void)call->flag("dry_run");
+    if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
+    auto node = config::load_map(text, "reservation", model::kReservationSchema, config::Node());
+    if (!node) return call->fail(FailureKind::kInvalid, node.error().message);
+    if ((*node)["cpu"].as_text() != "auto") return reserve(s, call, text, {});
+    const std::string principal = (*node)["principal"].as_text();
+    ask_status(s, [&s, call, text, principal](const Result<model::DataplaneStatus>& status) {
+        if (!status) return call->fail(FailureKind::kUnavailable, status.error().message);
+        const auto measured = measure(s.store.in_force().tree, principal, status->functions());
+        if (!measured) return call->fail(FailureKind::kRefused, measured.error().message);
+        reserve(s, call, text, *measured);
+    });
 }
 
 void release(Services& s, const CallPtr& call) {

@@ -72,6 +72,7 @@ void build(CLI::App& root, Context& context) {
     add_look_commands(root, context);
     add_flows_command(root, context);
     add_principals_command(root, context);
+    add_functions_command(root, context);
     add_reservations_commands(root, context);
     add_rule_commands(root, context);
     add_set_commands(root, context);

@@ -46,6 +46,7 @@ void add_history_commands(CLI::App& root, Context& context);  // history show
 void add_look_commands(CLI::App& root, Context& context);  // status ports rules routes neighbours
 void add_flows_command(CLI::App& root, Context& context);
 void add_principals_command(CLI::App& root, Context& context);
+void add_functions_command(CLI::App& root, Context& context);
 void add_count_commands(CLI::App& root, Context& context);  // counters drops
 void add_calibrate_command(CLI::App& root, Context& context);
 void add_reservations_commands(CLI::App& root, Context& context);  // and reserve, release

@@ -107,6 +107,11 @@ ExitCode reserve(const Context& context, const Wish& wish) {
     const Json answer = context.connect().call(
         "reserve", {{"reservation", yaml_of(wish)}, {"dry_run", wish.dry_run}});
     if (context.printed_json(answer)) return kOk;
+    if (const Json measured = answer.value("measured", Json::object()); !measured.empty())
+        context.print(fmt::format(
+            "of {} packets of {} 99.9 % took at most {} cycles: {} are reserved for each\n",
+            grouped(number(measured, "packets")), printable(text(measured, "function")),
+            grouped(number(measured, "most_cycles")), grouped(number(measured, "cycles"))));
     context.print(wish.dry_run ? "it fits; nothing was reserved\n"
                                : fmt::format("granted; in force on all workers within {:.0f} us\n",
                                              answer.value("live_us", 0.0)));
@@ -146,7 +151,8 @@ void add_reservations_commands(CLI::App& root, Context& context) {
     text_option("--principal", wish->principal, "Whose packets it is for")->required();
     text_option("--cpu", wish->cpu,
                 "Cycles that its functions take for a packet, such as 600cyc/pkt, or those of "
-                "another, such as \"shared-with org/transcoder\"");
+                "another, such as \"shared-with org/transcoder\"; auto: a quarter more than 99.9 % "
+                "of its packets have taken");
     CLI::Option* out =
         reserve_command
             .add_option("--out", wish->out, "Port they leave by, one with a rate; again for others")

@@ -215,6 +215,21 @@ void add_principals(Scrape& scrape, const Snapshot& s) {
     }
 }
 
+void add_functions(Scrape& scrape, const Snapshot& s) {
+    for (const FunctionState& f : s.functions) {
+        const Labels labels{{"function", f.name}};
+        scrape.counter("ravelin_function_runs_total", "Runs of a function.", labels,
+                       as_double(f.runs));
+        scrape.counter("ravelin_function_packets_total", "Packets a function was run for.", labels,
+                       as_double(f.packets));
+        scrape.counter("ravelin_function_not_run_total",
+                       "Packets for a function that were refused or dropped while they waited.",
+                       labels, as_double(f.not_run));
+        scrape.counter("ravelin_function_seconds_total", "Time of the workers a function took.",
+                       labels, f.seconds);
+    }
+}
+
 void add_live(Scrape& scrape, const LiveState& live) {
     auto& out = scrape.histogram("ravelin_live_change_seconds",
                                  "Live changes by the time from the data plane's receipt to the "
@@ -240,6 +255,7 @@ std::vector<MetricFamily> families(const Snapshot& snapshot, const CounterReader
     add_state(scrape, snapshot, reader);
     add_tables(scrape, snapshot);
     add_principals(scrape, snapshot);
+    add_functions(scrape, snapshot);
     if (snapshot.dataplane_up) add_live(scrape, snapshot.live);
     if (reader != nullptr) {
         add_segment(scrape, *reader);

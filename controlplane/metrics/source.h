@@ -61,6 +61,13 @@ struct PrincipalState {
     double seconds = 0;  ///< of the workers
 };
 
+/// What a function took, over all workers.
+struct FunctionState {
+    std::string name;
+    uint64_t runs = 0, packets = 0, not_run = 0;
+    double seconds = 0;
+};
+
 struct Snapshot {
     bool dataplane_up = false;
     uint64_t generation = 0;  ///< in force; 0: none
@@ -74,6 +81,7 @@ struct Snapshot {
     std::vector<PortState> ports;            ///< may stay empty
     std::vector<TableState> tables;          ///< may stay empty
     std::vector<PrincipalState> principals;  ///< may stay empty
+    std::vector<FunctionState> functions;    ///< may stay empty
     uint64_t reservations_not_kept = 0;      ///< granted, and not to be promised any more
     LiveState live;
 };

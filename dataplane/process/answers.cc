@@ -248,6 +248,7 @@ bool look(const PolicyStore& store, const model::ToDataplane& request, model::Re
             if (store.current()->principals != nullptr)
                 principals(store, kPrincipalsInStatus,
                            *reply.mutable_status()->mutable_principals());
+            functions(store, *reply.mutable_status()->mutable_functions());
             return false;  // the rest of it stands in every reply
         case Kind::kRoute:
             routes(store, request.route(), reply);

@@ -22,6 +22,8 @@ void delete_flows(const PolicyStore& store, const std::string& address, model::R
 void neighbours(const PolicyStore& store, model::Reply& reply);
 /// The first `most` declared, the rest in one as "others"; without any, `core` and `idle`.
 void principals(const PolicyStore& store, uint32_t most, model::PrincipalRecords& out);
+void functions(const PolicyStore& store,
+               google::protobuf::RepeatedPtrField<model::FunctionRecord>& out);
 /// Of one address (16 bytes), or up to `limit` of the table.
 void routes(const PolicyStore& store, const model::RouteLookup& request, model::Reply& reply);
 /// The route of an explained packet and its next hop.

@@ -161,6 +161,7 @@ Waiting* CpuScheduler::servable(PrincipalId id, uint64_t now) noexcept {
 
 void CpuScheduler::discard(Waiting& waiting, Refusal why) noexcept {
     const PrincipalId id = waiting.invocation.principal;
+    releasing_ = waiting.invocation.function.slot;
     release_(waiting.frames + waiting.done, static_cast<unsigned>(waiting.count - waiting.done), id,
              why);
     usage_.add(id, Use::kDrops, waiting.left());

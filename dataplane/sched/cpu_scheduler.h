@@ -97,6 +97,8 @@ class CpuScheduler {
     /// until a post.
     [[nodiscard]] uint64_t wake_at(uint64_t now) const noexcept;
 
+    /// Of what is just being given to Release: its function's slot.
+    [[nodiscard]] unsigned releasing() const { return releasing_; }
     [[nodiscard]] const InvocationQueues& queues() const { return queues_; }
     [[nodiscard]] const CoreEnvelope& envelope() const { return config_.envelope; }
 
@@ -129,7 +131,7 @@ class CpuScheduler {
     TimingWheel timer_wheel_;
     std::vector<Invocation> timers_;
     std::vector<uint32_t> free_timers_, timers_of_;  ///< by principal: no more than are free
-    unsigned drops_left_ = 0;
+    unsigned drops_left_ = 0, releasing_ = 0;
 };
 
 }  // namespace ravelin::sched

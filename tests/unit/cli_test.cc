@@ -180,6 +180,23 @@ TEST_F(Cli, ReserveAsksAsAConfigurationWould) {
     EXPECT_EQ(run("reserve calls --out wan").code, kUsage);
 }
 
+TEST_F(Cli, FunctionsAreListedAndMeasuredByReserve) {
+    api_.answer("functions", Json::parse(R"({"functions":[
+        {"name":"thin-video","type":"thin","runs":5,"packets":12000,"not_run":7,"cycles":24000000,
+         "longest":90000,"half_cycles":1919,"most_cycles":4095},
+        {"name":"copy","type":"mirror"}]})"));
+    EXPECT_THAT(run("functions").out,
+                AllOf(HasSubstr("thin-video  thin       5   12,000        7  24.0 M       90,000"),
+                      HasSubstr("1,919          4,095"), HasSubstr("copy        mirror")));
+    api_.answer("reserve", Json::parse(R"({"live_us":812.0,"measured":{"function":"thin-video",
+        "packets":12000,"most_cycles":4095,"cycles":5119}})"));
+    EXPECT_THAT(run("reserve v --principal guests --cpu auto --rate 1kpps").out,
+                HasSubstr("of 12,000 packets of thin-video 99.9 % took at most 4,095 cycles: 5,119 "
+                          "are reserved for each"));
+    EXPECT_EQ(api_.last_params()["reservation"],
+              R"({name: "v", principal: "guests", cpu: "auto", rate: "1kpps"})");
+}
+
 TEST_F(Cli, FlowsAreFilteredAtEitherEnd) {
     Json list = Json::array();
     for (const char* host : {"10.0.0.1", "10.0.0.2"})

@@ -268,6 +268,32 @@ TEST_F(FunctionsTest, RoutesOfTheDayItLeavesCount) {
     EXPECT_EQ(box_->drops(), (std::map<std::string, uint64_t>{{"rewrite.stale_route", 1}}));
 }
 
+// What is late or refused is not run; a change that leaves the function alone counts on.
+TEST_F(FunctionsTest, WhatAFunctionTookIsCounted) {
+    const std::string half = "{name: half, burn: {cycles: 5000}, deadline: 5ms}";
+    start(router(half, kMedia));
+    const auto counts = [&] {
+        const Functions& functions = *box_->policy().functions;
+        return functions.workers[0]->use_of(functions.list[0].ref);
+    };
+    in("lan", numbered("10.1.0.1", 0, 40));
+    EXPECT_EQ(counts().packets, 40u);
+    EXPECT_GE(counts().runs, 2u);
+    EXPECT_GE(counts().cycles, 40u * 5'000);
+    EXPECT_GE(counts().beyond_one_in(1'000), 5'000u);
+    EXPECT_GE(counts().longest, counts().cycles / counts().runs);
+    box_->allow_functions(false);
+    in("lan", numbered("10.1.0.1", 0, 3));
+    box_->advance(6);
+    box_->allow_functions(true);
+    box_->settle();
+    EXPECT_EQ(counts().not_run, 3u);
+    box_->apply(router(half, std::string(kMedia) + ", " + kPlain));
+    in("lan", numbered("10.1.0.1", 0, 1));
+    EXPECT_EQ(counts().packets, 41u);
+    EXPECT_EQ(counts().not_run, 3u);
+}
+
 // S50: both contend for the one reservation of the worker; packets stay their own principal's.
 TEST_F(FunctionsTest, WhoSharesCyclesWaitsWhereTheyWereReserved) {
     const std::string both =
