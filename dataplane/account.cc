@@ -91,10 +91,11 @@ unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n, PortId port
         bytes += frames[i]->pkt_len;
     }
     bytes -= n * kEthernet;
-    const bool asked = caps_.any() && !context.transmitter->is_paced(port);
+    const bool bandwidth = caps_.any() && !context.transmitter->is_paced(port);
+    const bool cycles = caps_.cycles().anybody(), asked = bandwidth || cycles;
     if (differ == 0) {
         note(kind, first, n, bytes);
-        if (!asked || caps_.take_all(first, bytes, context.now.ns)) return n;
+        if (!asked || (!cycles && caps_.take_all(first, bytes, context.now.ns))) return n;
     } else {
         Runs& of = runs_[kind];
         if (of.taken + n > Runs::kMost) [[unlikely]]
@@ -107,18 +108,22 @@ unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n, PortId port
         of.taken += n;
         of.packets += n;
     }
-    return asked ? police(frames, n, context) : n;
+    return asked ? police(frames, n, bandwidth, context) : n;
 }
 
 // What is dropped has come as far as the rest.
-unsigned Account::police(rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept {
+unsigned Account::police(rte_mbuf** frames, unsigned n, bool bandwidth,
+                         WorkerContext& context) noexcept {
     rte_mbuf* dead[limits::kArrivals];
-    unsigned kept = 0, dropped = 0;
-    for (unsigned i = 0; i < n; ++i) caps_.fetch(charged_to(*frames[i]));
+    unsigned kept = 0, dropped = 0, over_cpu = 0;
+    if (bandwidth)
+        for (unsigned i = 0; i < n; ++i) caps_.fetch(charged_to(*frames[i]));
     for (unsigned i = 0; i < n; ++i) {
         const PrincipalId id = charged_to(*frames[i]);
         const auto bytes = frames[i]->pkt_len - uint32_t{sizeof(net::Ethernet)};
-        if (caps_.take(id, bytes, context.now.ns)) [[likely]] {
+        const bool beyond = caps_.cycles().beyond(id);
+        over_cpu += beyond ? 1 : 0;
+        if (!beyond && (!bandwidth || caps_.take(id, bytes, context.now.ns))) [[likely]] {
             frames[kept++] = frames[i];
         } else {
             dead[dropped++] = frames[i];
@@ -127,7 +132,8 @@ unsigned Account::police(rte_mbuf** frames, unsigned n, WorkerContext& context) 
     }
     if (dropped != 0) {
         rte_pktmbuf_free_bulk(dead, dropped);
-        context.counters.add(kDropOverCap, dropped);
+        context.counters.add(kDropOverCap, dropped - over_cpu);
+        context.counters.add(kDropOverCpu, over_cpu);
     }
     return kept;
 }

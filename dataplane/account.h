@@ -139,7 +139,7 @@ class Account {
     void calibrate() noexcept;
     void charge(uint64_t cycles, uint64_t own) noexcept;
     void charge_so_far() noexcept;
-    unsigned police(rte_mbuf** frames, unsigned n, WorkerContext& context) noexcept;
+    unsigned police(rte_mbuf** frames, unsigned n, bool bandwidth, WorkerContext& context) noexcept;
     void charge_all(PrincipalId id) noexcept;
     void add(PrincipalId id, unsigned packets, unsigned end, unsigned first) noexcept;
     struct Lap {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/cycle_caps.h"
 #include "dataplane/principals.h"
 
 namespace ravelin {
@@ -28,12 +29,16 @@ class Caps {
     [[nodiscard]] bool take(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept;
     /// The same of several packets at once; false: not all of them fit, and none is taken.
     [[nodiscard]] bool take_all(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept;
+    /// Those on cpu, which the worker keeps count of.
+    [[nodiscard]] CycleCaps& cycles() noexcept { return cycles_; }
     /// Asks for the memory that take() reads. Any id, also one that nobody has any more.
     void fetch(PrincipalId id) const noexcept {
         __builtin_prefetch(rates_.data() + index(id));
         __builtin_prefetch(owed_until_.data() + index(id), 1);
     }
-    static size_t memory_bytes() noexcept { return sched::kMaxPrincipals * sizeof(uint64_t); }
+    static size_t memory_bytes() noexcept {
+        return sched::kMaxPrincipals * sizeof(uint64_t) + CycleCaps::memory_bytes();
+    }
 
   private:
     void change(std::span<const Principals::Rate> rates, uint64_t now_ns) noexcept;
@@ -44,6 +49,7 @@ class Caps {
     std::span<const Principals::Rate> rates_;  // by id; empty: nobody has a cap
     // By id, in the time of rates_, which wraps around after 834 days.
     std::vector<uint64_t> owed_until_;
+    CycleCaps cycles_;
 };
 
 }  // namespace ravelin

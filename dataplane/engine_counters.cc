@@ -39,6 +39,8 @@ constexpr std::array<Spec, kEngineCounters> kEngine{{
      "Frames no port received because they were damaged: port.NAME.rx_errors of each."},
     {"drop.principal.over_cap",
      "Packets of a principal that is beyond its cap on bandwidth, or one above it."},
+    {"drop.principal.over_cpu",
+     "Packets of a principal that is beyond its cap on cpu, or one above it."},
     {"drop.invoke.queue_full",
      "Packets for a function that has as many invocations of their principal waiting as may."},
     {"drop.invoke.pool_full",

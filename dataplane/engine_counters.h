@@ -25,6 +25,7 @@ enum EngineCounter : CounterId {
     kDropRxNoBuffer,
     kDropRxErrors,
     kDropOverCap,
+    kDropOverCpu,
     kDropInvokeQueueFull,  ///< this and the next: by sched::Refusal, in its order
     kDropInvokePoolFull,
     kDropInvokeStaleReference,

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "dataplane/sched/pace.h"
+#include "dataplane/tsc.h"
 
 namespace ravelin {
 namespace {
@@ -42,6 +43,83 @@ void take_rates(uint64_t workers, Principals& to) {
     if (any) to.rates = std::move(rates);
 }
 
+// Time to pay back is of the worker's clock, so a part of its time is all there is to know.
+Principals::CpuShare cpu_share_of(uint64_t percent, uint64_t workers) {
+    constexpr uint64_t kPercent = 100, kBurstsASecond = 20;
+    Principals::CpuShare share;
+    share.part = static_cast<uint32_t>(std::max<uint64_t>((percent << 16) / kPercent / workers, 1));
+    share.burst = tsc_hz() / kBurstsASecond * share.part >> 16;
+    return share;
+}
+
+/// The caps on `what` by id, and of each who is next above it with one. Error: it is more than
+/// that.
+struct Capped {
+    std::vector<uint64_t> cap;
+    std::vector<PrincipalId> above;
+    bool any = false;
+};
+Result<Capped> caps_on(const char* what, const Principals& of) {
+    const auto& declared = of.declared->items();
+    Capped out{std::vector<uint64_t>(of.table.size()), std::vector<PrincipalId>(of.table.size())};
+    for (const Node& node : declared) {
+        const auto cap = static_cast<uint64_t>(node["caps"][what].as_integer());
+        out.cap[index(of.table.find(node["name"].as_text()))] = cap;
+        out.any |= cap != 0;
+    }
+    for (uint32_t i = 0; i < of.table.size(); ++i) {
+        PrincipalId up = of.table[PrincipalId{i}].parent;
+        while (up != sched::kNoPrincipal && out.cap[index(up)] == 0) up = of.table[up].parent;
+        out.above[i] = up;
+    }
+    for (size_t i = 0; i < declared.size(); ++i) {
+        const PrincipalId id = of.table.find(declared[i]["name"].as_text()),
+                          up = out.above[index(id)];
+        if (up != sched::kNoPrincipal && out.cap[index(id)] > out.cap[index(up)])
+            return Error{fmt::format(
+                "principals[{}]: caps: {}: found {}, expected at most {}, which '{}' has", i, what,
+                out.cap[index(id)], out.cap[index(up)], of.table[up].name)};
+    }
+    return out;
+}
+
+Status take_cpu(uint64_t workers, Principals& to) {
+    const auto caps = caps_on("cpu", to);
+    if (!caps) return caps.error();
+    if (!caps->any) return ok_status();
+    to.cpu.resize(to.table.size());
+    for (uint32_t i = 0; i < to.table.size(); ++i) {
+        if (caps->cap[i] != 0) to.cpu[i] = cpu_share_of(caps->cap[i], workers);
+        to.cpu[i].above = caps->above[i];
+        if (caps->cap[i] != 0 || caps->above[i] != sched::kNoPrincipal)
+            to.cpu_counted.push_back(PrincipalId{i});
+    }
+    return ok_status();
+}
+
+Status take_memory(Principals& to) {
+    const auto caps = caps_on("memory", to);
+    if (!caps) return caps.error();
+    if (!caps->any) return ok_status();
+    to.by_memory.resize(to.table.size());
+    for (const Node& node : to.declared->items()) {
+        const auto flows = static_cast<uint64_t>(node["caps"]["flows"].as_integer());
+        const PrincipalId id = to.table.find(node["name"].as_text());
+        const uint64_t cap = caps->cap[index(id)];
+        to.by_memory[index(id)] = cap != 0 && (flows == 0 || cap / kFlowBytes < flows);
+    }
+    return ok_status();
+}
+
+/// As many as both of its caps let; 0: it has none.
+uint32_t flows_of(const Node& caps) {
+    const auto flows = static_cast<uint64_t>(caps["flows"].as_integer());
+    const uint64_t memory = std::min<uint64_t>(
+        static_cast<uint64_t>(caps["memory"].as_integer()) / kFlowBytes, UINT32_MAX);
+    if (flows == 0 || memory == 0) return static_cast<uint32_t>(std::max(flows, memory));
+    return static_cast<uint32_t>(std::min(flows, memory));
+}
+
 std::vector<sched::PrincipalSpec> specs_of(const Node& declared) {
     std::vector<sched::PrincipalSpec> out;
     for (const Node& node : declared.items()) {
@@ -50,7 +128,7 @@ std::vector<sched::PrincipalSpec> specs_of(const Node& declared) {
         spec.weight = static_cast<uint32_t>(node["weight"].as_integer());
         spec.caps.bytes_per_s =
             static_cast<uint64_t>(node["caps"]["bandwidth"].as_integer()) / kBitsAByte;
-        spec.caps.flows = static_cast<uint32_t>(node["caps"]["flows"].as_integer());
+        spec.caps.flows = flows_of(node["caps"]);
         out.push_back(std::move(spec));
     }
     return out;
@@ -113,7 +191,10 @@ Result<std::shared_ptr<const Principals>> read_principals(
     out->table = std::move(*table);
     if (auto s = bind_ports((*config)["ports"], *out); !s) return std::move(s.error());
     if (auto s = bind_prefixes(*out->declared, *out); !s) return std::move(s.error());
-    take_rates(static_cast<uint64_t>((*config)["workers"]["count"].as_integer()), *out);
+    const auto workers = static_cast<uint64_t>((*config)["workers"]["count"].as_integer());
+    take_rates(workers, *out);
+    if (auto s = take_cpu(workers, *out); !s) return std::move(s.error());
+    if (auto s = take_memory(*out); !s) return std::move(s.error());
     if (specs.empty()) return std::shared_ptr<const Principals>();
     if (previous != nullptr && *previous->declared == *out->declared &&
         previous->ports == out->ports && previous->flows == flows)

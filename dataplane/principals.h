@@ -13,6 +13,9 @@
 
 namespace ravelin {
 
+/// What a cap on memory counts for each flow: its entry and what lies beside it (flow_table.h).
+inline constexpr uint64_t kFlowBytes = 200;
+
 struct Principals {
     sched::PrincipalTable table;
     std::vector<sched::PrincipalId> ports;  ///< by PortId; kNoPrincipal: binds nothing
@@ -27,7 +30,17 @@ struct Principals {
         uint64_t burst = 0;  ///< that may be owed
         sched::PrincipalId above = sched::kNoPrincipal;  ///< the next one up with a cap
     };
-    std::vector<Rate> rates;          ///< by id; empty: nobody has such a cap
+    std::vector<Rate> rates;  ///< by id; empty: nobody has such a cap
+    /// A worker's share of a cap on cpu.
+    struct CpuShare {
+        uint32_t part = 0;   ///< of its time, 2^-16; 0: no cap of its own
+        uint64_t burst = 0;  ///< cycles that may be owed
+        sched::PrincipalId above = sched::kNoPrincipal;  ///< the next one up with a cap
+    };
+    std::vector<CpuShare> cpu;                    ///< by id; empty: nobody has such a cap
+    std::vector<sched::PrincipalId> cpu_counted;  ///< who has one, and all below
+    /// By id: its cap on memory is what bounds its flows. Empty: nobody's is.
+    std::vector<bool> by_memory;
     PrincipalFlows* flows = nullptr;  ///< the box's; null in a policy that is built for trial
     std::shared_ptr<const config::Node> declared;  ///< `principals` of the configuration
 

@@ -28,6 +28,13 @@ Status check_work(const Node& config, const std::string& principal, uint64_t cyc
     if (who == principals.end() || !who->has("function"))
         return Error{fmt::format("cpu: found for '{}', which has no function, expected one with",
                                  principal)};
+    for (const Node& above : principals)
+        if (const std::string& name = above["name"].as_text();
+            above["caps"].has("cpu") && (principal + "/").starts_with(name + "/"))
+            return Error{fmt::format(
+                "cpu: found for '{}', whose packets the cap of '{}' on cpu may drop, expected one "
+                "without",
+                principal, name)};
     const auto function = named(functions, (*who)["function"].as_text());
     if (function == functions.end()) return ok_status();  // told where it stands
     // Each hop would be a job by itself, a period behind the one before.

@@ -90,6 +90,12 @@ inline void Worker::lap(unsigned place, unsigned packets) noexcept {
         context_.account->lap(place, packets);
 }
 
+inline void Worker::follow_caps(const Principals& principals) noexcept {
+    Account& account = *context_.account;
+    account.caps().follow(principals, context_.now.ns);
+    account.caps().cycles().follow(principals, account.usage(), account.charged_until());
+}
+
 void Worker::turn() noexcept {
     context_.now = clock_();
     context_.policy = policy_->load(std::memory_order_seq_cst);
@@ -99,7 +105,7 @@ void Worker::turn() noexcept {
     if (charges != (context_.account != nullptr)) [[unlikely]]
         open_account();
     if (charges) [[unlikely]]
-        context_.account->caps().follow(*context_.policy->principals, context_.now.ns);
+        follow_caps(*context_.policy->principals);
     const Functions* const functions = context_.policy->functions.get();
     if ((functions == nullptr ? 0 : functions->serial) != functions_) [[unlikely]]
         functions_ = follow_functions(context_);

@@ -130,6 +130,7 @@ class Worker {
     void run_function(bool core) noexcept;
     void finish(unsigned moved) noexcept;
     void lap(unsigned place, unsigned packets) noexcept;
+    void follow_caps(const Principals& principals) noexcept;
     void rest() noexcept;
 
     static constexpr uintptr_t kAsleep = UINTPTR_MAX, kAwake = UINTPTR_MAX - 1;

@@ -16,6 +16,8 @@ ExitCode principals(const Context& context) {
                  {"FLOWS", Align::kRight},
                  {"AT MOST", Align::kRight},
                  {"BANDWIDTH", Align::kRight},
+                 {"CPU", Align::kRight},
+                 {"MEMORY", Align::kRight},
                  {"PACKETS", Align::kRight},
                  {"BYTES", Align::kRight},
                  {"DROPS", Align::kRight},
@@ -23,9 +25,11 @@ ExitCode principals(const Context& context) {
                  {"", Align::kRight}});
     for (const Json& p : list(answer, "principals")) {
         const Json caps = p.value("caps", Json::object());
-        const uint64_t most = number(caps, "flows"), rate = number(caps, "bandwidth");
+        const uint64_t most = number(caps, "flows"), rate = number(caps, "bandwidth"),
+                       cpu = number(caps, "cpu"), memory = number(caps, "memory");
         table.add({text(p, "name"), grouped(number(p, "flows")), most == 0 ? "" : grouped(most),
                    rate == 0 ? "" : scaled(static_cast<double>(rate), "bit/s"),
+                   cpu == 0 ? "" : fmt::format("{} %", cpu), memory == 0 ? "" : bytes(memory),
                    grouped(number(p, "packets")), bytes(number(p, "bytes")),
                    grouped(number(p, "drops")), scaled(real(p, "cycles")),
                    fmt::format("{:.1f} %", cycles > 0 ? 100 * real(p, "cycles") / cycles : 0)});

@@ -69,6 +69,7 @@ std::string principals_table(const Rates& r, const Context& context) {
     Table table({{"PRINCIPAL"},
                  {"CYCLES"},
                  {"", Align::kRight},
+                 {"AT MOST", Align::kRight},
                  {"RATE", Align::kRight},
                  {"", Align::kRight},
                  {"DROPS", Align::kRight},
@@ -76,7 +77,8 @@ std::string principals_table(const Rates& r, const Context& context) {
     for (size_t i = 0; i < std::min(r.principals.size(), kMostPrincipals); ++i) {
         const auto& [name, p] = r.principals[i];
         table.add({name, bar(p.cycles, kBar, !context.tty), fmt::format("{:.1f} %", 100 * p.cycles),
-                   scaled(p.packets, "pps"), scaled(8 * p.bytes, "bit/s"), scaled(p.drops, "pps"),
+                   p.cap > 0 ? fmt::format("{:.1f} %", 100 * p.cap) : "", scaled(p.packets, "pps"),
+                   scaled(8 * p.bytes, "bit/s"), scaled(p.drops, "pps"),
                    grouped(static_cast<uint64_t>(p.flows))});
     }
     return table.text(context.colour) + "\n";

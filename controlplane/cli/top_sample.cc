@@ -40,9 +40,12 @@ PortCounts port_rates(const PortCounts& before, const PortCounts& now, double se
 
 void take_principals(Client& client, Sample& s) {
     const Json answer = client.call("principals");
+    const double workers = std::max(1.0, real(answer, "workers"));
     for (const Json& p : list(answer, "principals"))
-        s.principals[text(p, "name")] = {real(p, "packets"), real(p, "bytes"), real(p, "cycles"),
-                                         real(p, "drops"), real(p, "flows")};
+        s.principals[text(p, "name")] = {
+            real(p, "packets"), real(p, "bytes"),
+            real(p, "cycles"),  real(p, "drops"),
+            real(p, "flows"),   real(p.value("caps", Json::object()), "cpu") / 100 / workers};
     s.cycles_hz = std::max(1.0, real(answer, "cycles_hz") * real(answer, "workers"));
 }
 
@@ -57,7 +60,8 @@ std::vector<PrincipalRates> principal_rates(const Sample& before, const Sample& 
                         .bytes = increase(old.bytes, counts.bytes) / seconds,
                         .cycles = increase(old.cycles, counts.cycles) / seconds / now.cycles_hz,
                         .drops = increase(old.drops, counts.drops) / seconds,
-                        .flows = counts.flows}});
+                        .flows = counts.flows,
+                        .cap = counts.cap}});
     }
     std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
         return a.second.cycles > b.second.cycles;
@@ -73,6 +77,7 @@ Json to_json(const std::vector<PrincipalRates>& list) {
                        {"bps", 8 * p.bytes},
                        {"cycles", p.cycles},
                        {"drops_pps", p.drops},
+                       {"cap", p.cap},
                        {"flows", p.flows}});
     return out;
 }

@@ -20,6 +20,7 @@ struct WorkerCounts {
 
 struct PrincipalCounts {
     double packets = 0, bytes = 0, cycles = 0, drops = 0, flows = 0;
+    double cap = 0;  ///< on the workers' time, 0 to 1 of all of them; 0: none
 };
 
 struct Sample {

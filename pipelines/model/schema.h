@@ -135,6 +135,20 @@ inline constexpr Schema kManagementSchema{
     kManagementFields};
 
 inline constexpr std::array kPrincipalCapFields{
+    Field{.name = "cpu",
+          .type = Type::kInteger,
+          .help = "Most of the workers' time, in per cent of one worker, over all of them; each "
+                  "has an even share. Packets beyond it are dropped before functions and the rest "
+                  "of the pipeline; what it costs to receive and judge them counts too. No more "
+                  "than one above it has.",
+          .minimum = 1,
+          .maximum = 100'000},
+    Field{.name = "memory",
+          .type = Type::kSize,
+          .help = "Most memory of its flows' state, 200 bytes a flow, over all workers; packets "
+                  "that would open one more are dropped. No more than one above it has.",
+          .minimum = 200,
+          .maximum = 1'000'000'000'000},
     Field{.name = "bandwidth",
           .type = Type::kRate,
           .help = "Most bits a second of IP packets, of both directions together; those beyond it "

@@ -4,7 +4,8 @@
 // originator's address, else by its port. So this stage stands behind `firewall`, and in pipelines
 // without one binds every packet by its own source. It drops what is beyond its principal's cap on
 // bandwidth and leaves by a port without a rate (at one with a rate the cap shapes, paced_link.h);
-// packets that take the shortcut or the express are asked there.
+// packets that take the shortcut or the express are asked there. What is beyond its principal's cap
+// on cpu is dropped here too, whatever port it leaves by.
 //
 // Config: none; principals are declared at the top. Cost: a compare a packet; a table read for
 // those without a flow.
@@ -34,8 +35,10 @@ class Classify final : public Stage {
         for (unsigned i = 0; i < burst.count; ++i)
             if (PacketMeta& meta = burst.meta[i]; meta.principal == sched::kNoPrincipal)
                 meta.principal = find(p, meta, *burst.frames[i]);
-        if (!context.dry_run && context.account != nullptr && context.account->caps().any())
-            police(burst, context);
+        if (context.dry_run || context.account == nullptr) return;
+        if (context.account->caps().cycles().anybody()) [[unlikely]]
+            shed(burst, context);
+        if (context.account->caps().any()) police(burst, context);
     }
 
     void express(ExpressBurst& b, const StagePolicy& policy, WorkerContext&) noexcept override {
@@ -52,6 +55,16 @@ class Classify final : public Stage {
     }
 
   private:
+    // Before functions and all that is behind cost more.
+    static void shed(Burst& burst, WorkerContext& context) noexcept {
+        const CycleCaps& caps = context.account->caps().cycles();
+        for (unsigned i = 0; i < burst.count; ++i) {
+            const PacketMeta& meta = burst.meta[i];
+            if (burst.live(i) && !meta.has(PacketMeta::kLocalOrigin | PacketMeta::kArp) &&
+                !is_nd(meta) && caps.beyond(meta.principal))
+                burst.drop(i, kDropOverCpu);
+        }
+    }
     // The box's own packets are nobody's, and who finds neighbours harms nobody: without ARP those
     // would be cut off who send to a principal at the expense of another.
     static void police(Burst& burst, WorkerContext& context) noexcept {

@@ -49,6 +49,8 @@ constexpr std::array<CounterDecl, static_cast<size_t>(Outcome::kPass)> kDrops{{
      "Packets the SYN proxy cannot answer: to or from no single host, or the buffer pool is "
      "empty."},
     {"principal_flows", "New packets of a principal that has as many flows as it may."},
+    {"principal_memory",
+     "New packets of a principal whose flows take as much memory as it may have."},
 }};
 constexpr std::array<CounterDecl, kCounters> kCounterDecls{{
     {"judged_again", "Flows judged again under a new policy."},

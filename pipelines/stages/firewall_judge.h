@@ -40,6 +40,7 @@ enum class Outcome : uint8_t {
     kProxyExpired,
     kProxyUnanswered,
     kPrincipalFlows,
+    kPrincipalMemory,
     kPass,      ///< none of these: it goes on
     kAnswered,  ///< nor that: its frame is of no more use
 };

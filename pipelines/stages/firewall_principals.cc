@@ -35,6 +35,21 @@ void Judge::charge_again(Flow& flow) noexcept {
         flows_.charge_to(flow, id);
 }
 
+namespace {
+
+// Whose cap it is that has no room: for all that changes meanwhile, the nearest that has none.
+Outcome beyond(sched::PrincipalId id, const Principals& principals) noexcept {
+    for (; id != sched::kNoPrincipal; id = principals.table[id].parent) {
+        const uint32_t cap = principals.table[id].caps.flows;
+        if (cap == 0 || principals.flows->all(id) < cap) continue;
+        const bool memory = !principals.by_memory.empty() && principals.by_memory[index(id)];
+        return memory ? Outcome::kPrincipalMemory : Outcome::kPrincipalFlows;
+    }
+    return Outcome::kPrincipalFlows;
+}
+
+}  // namespace
+
 // Counts the flow to come; charged_ says so, also if it is refused for another reason.
 Outcome Judge::admit_principal(const Subject& s, const Rule& rule) noexcept {
     const Principals& principals = *context_.policy->principals;
@@ -43,9 +58,9 @@ Outcome Judge::admit_principal(const Subject& s, const Rule& rule) noexcept {
     if (id == sched::kCorePrincipal || principals.flows == nullptr) return Outcome::kPass;
     if (context_.dry_run)
         return principals.flows->has_room(id, principals.table) ? Outcome::kPass
-                                                                : Outcome::kPrincipalFlows;
+                                                                : beyond(id, principals);
     charged_ = principals.flows->acquire(id, principals.table);
-    return charged_ ? Outcome::kPass : Outcome::kPrincipalFlows;
+    return charged_ ? Outcome::kPass : beyond(id, principals);
 }
 
 }  // namespace ravelin::firewall

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/stage_fixture.h"
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 
 #include "controlplane/config/yaml_loader.h"
 #include "dataplane/policy_builder.h"
+#include "dataplane/tsc.h"
 #include "pipelines/model/schema.h"
 #include "tests/support/ring_ports.h"
 
@@ -197,6 +200,7 @@ void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
     context_.account = charges ? account_.get() : nullptr;
     if (charges) account_->open();
     if (charges) account_->caps().follow(*context_.policy->principals, context_.now.ns);
+    if (charges) follow_cycles();
     const Functions* functions = context_.policy->functions.get();
     if ((functions == nullptr ? 0 : functions->serial) != functions_)
         functions_ = follow_functions(context_);
@@ -348,6 +352,18 @@ std::vector<uint64_t> StageFixture::per_worker(const std::string& name) const {
         return {0};
     }
     return {context_.counters.get(static_cast<CounterId>(found - specs_.begin()))};
+}
+
+void StageFixture::follow_cycles() {
+    account_->caps().cycles().follow(*context_.policy->principals, account_->usage(),
+                                     account_->charged_until());
+}
+
+void StageFixture::overdraw(const std::string& principal) {
+    constexpr unsigned kRunUs = 2'000;
+    account_->ran(policy().principals->table.find(principal), tsc_hz() / 1'000'000 * kRunUs);
+    ::usleep(2 * kRunUs);  // the account reads the machine's own clock
+    follow_cycles();
 }
 
 std::map<std::string, uint64_t> StageFixture::drops() const {

@@ -52,6 +52,8 @@ class StageFixture final : public TestBox {
     std::vector<Sent> sent() override;
     [[nodiscard]] std::vector<uint64_t> per_worker(const std::string& name) const override;
     [[nodiscard]] std::map<std::string, uint64_t> drops() const override;
+    /// As if a function of it had run for two milliseconds.
+    void overdraw(const std::string& principal);
     [[nodiscard]] RuleCounter rule(const std::string& name) const override;
     [[nodiscard]] const PolicySnapshot& policy() const override { return *context_.policy; }
     [[nodiscard]] WorkerId workers() const override { return 1; }
@@ -71,6 +73,7 @@ class StageFixture final : public TestBox {
     void on_shortened(std::function<void(const Bytes&)> tell) { tell_shortened_ = std::move(tell); }
 
   private:
+    void follow_cycles();
     [[nodiscard]] PortId port_named(const std::string& name) const;
     // As Worker::receive does.
     void arrive(rte_mbuf** frames, unsigned n, PortId port);

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Caps on cpu and memory: what is read of them, and who is beyond one when.
+#include "dataplane/cycle_caps.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "dataplane/tsc.h"
+#include "tests/support/frame_at.h"
+#include "tests/support/stage_fixture.h"
+
+namespace ravelin::test {
+namespace {
+
+using sched::PrincipalId;
+using sched::Use;
+
+std::string config(const std::string& principals, const std::string& workers = "") {
+    return workers +
+           "ports: [{name: lan, device: 'null', addresses: 10.0.0.254/8}, {name: wan, "
+           "device: 'null', addresses: 192.0.2.254/24}]\nprincipals: [" +
+           principals + R"(]
+pipeline:
+  - parse
+  - route
+  - firewall: {rules: [{name: all, action: accept}]}
+  - classify
+  - neighbour: {static: [{port: wan, address: 192.0.2.1, mac: "02:00:00:00:02:01"}, {port: lan, address: 10.1.0.1, mac: "02:00:00:00:01:01"}]}
+  - local
+  - rewrite
+)";
+}
+std::string refusal(const std::string& principals) {
+    try {
+        const StageFixture box(config(principals));
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+    return "accepted";
+}
+constexpr const char* kFamily =
+    "{name: org, caps: {cpu: 10}}, {name: org/one, prefixes: "
+    "10.1.0.0/16}, {name: org/two, prefixes: 10.2.0.0/16, caps: {cpu: "
+    "2}}, {name: other, prefixes: 10.4.0.0/16}";
+
+/// Time and use by hand, of the principals of a box.
+class CycleCapsTest : public ::testing::Test {
+  protected:
+    explicit CycleCapsTest(const std::string& yaml = config(kFamily)) : box_(yaml) {}
+    [[nodiscard]] const Principals& principals() const { return *box_.policy().principals; }
+    PrincipalId id(const char* name) { return principals().table.find(name); }
+    void passes(double seconds) {
+        now_ += static_cast<uint64_t>(seconds * static_cast<double>(tsc_hz()));
+        caps_.follow(principals(), usage_, now_);
+    }
+    void uses(const char* name, double seconds) {
+        usage_.add(id(name), Use::kCycles,
+                   static_cast<uint64_t>(seconds * static_cast<double>(tsc_hz())));
+    }
+    StageFixture box_;
+    sched::Usage usage_{sched::kMaxPrincipals};
+    CycleCaps caps_;
+    uint64_t now_ = 1;
+};
+
+// A burst is 50 ms of the cap: 5 ms of the worker's time for org, 1 ms for org/two.
+TEST_F(CycleCapsTest, WhoOwesMoreThanABurstIsBeyond) {
+    passes(1);
+    uses("org/one", 0.0049);
+    passes(0);
+    EXPECT_FALSE(caps_.anybody());
+    uses("org/one", 0.0003);
+    passes(0);
+    for (const char* name : {"org", "org/one", "org/two"}) EXPECT_TRUE(caps_.beyond(id(name)));
+    EXPECT_FALSE(caps_.beyond(id("other")));
+    EXPECT_FALSE(caps_.beyond(sched::kCorePrincipal));
+    EXPECT_FALSE(caps_.beyond(sched::kNoPrincipal));
+    passes(0.001);
+    EXPECT_TRUE(caps_.beyond(id("org/one"))) << "0.1 ms was paid back";
+    passes(0.002);
+    EXPECT_FALSE(caps_.anybody());
+}
+
+TEST_F(CycleCapsTest, TheLeastOfItsOwnAndThoseAboveCounts) {
+    passes(1);
+    uses("org/two", 0.0011);
+    passes(0);
+    EXPECT_TRUE(caps_.beyond(id("org/two")));
+    EXPECT_FALSE(caps_.beyond(id("org/one")));
+    EXPECT_FALSE(caps_.beyond(id("org")));
+}
+
+// 10 % of a second is 100 ms; nobody owes more than two bursts.
+TEST_F(CycleCapsTest, OverTimeItGetsItsPart) {
+    passes(1);
+    double used = 0;
+    for (int ms = 0; ms < 1'000; ++ms) {
+        if (!caps_.beyond(id("org/one"))) {
+            uses("org/one", 0.0008);
+            used += 0.0008;
+        }
+        passes(0.001);
+    }
+    EXPECT_NEAR(used, 0.105, 0.002);
+    uses("org/one", 30);
+    passes(0);
+    passes(0.0510);
+    EXPECT_FALSE(caps_.beyond(id("org/one"))) << "the flood is forgotten but for a burst";
+}
+
+TEST_F(CycleCapsTest, APolicyWithoutOrWithOthersBeginsWithWhatIsOwed) {
+    passes(1);
+    uses("org/one", 0.009);
+    passes(0);
+    ASSERT_TRUE(caps_.beyond(id("org/one")));
+    box_.apply(config("{name: org}, {name: org/one}, {name: other, caps: {cpu: 5}}"));
+    passes(0);
+    EXPECT_FALSE(caps_.anybody());
+    box_.apply(config("{name: org}, {name: org/one, caps: {cpu: 10}}"));
+    passes(0);
+    EXPECT_FALSE(caps_.anybody()) << "what was used before is not its";
+    uses("org/one", 0.0051);
+    passes(0);
+    EXPECT_TRUE(caps_.beyond(id("org/one")));
+}
+
+TEST(CapsOnCpu, EachWorkerHasAnEvenShareAndAChildNoMoreThanItsParents) {
+    const StageFixture box(config("{name: org, caps: {cpu: 50}}, {name: org/one}"));
+    const Principals& principals = *box.policy().principals;
+    EXPECT_EQ(principals.cpu[index(principals.table.find("org"))].part, 32'768u);
+    EXPECT_EQ(principals.cpu_counted.size(), 2u);
+    EXPECT_NE(refusal("{name: org, caps: {cpu: 10}}, {name: org/a/b, caps: {cpu: 11}}")
+                  .find("principals[1]: caps: cpu: found 11, expected at most 10, which 'org' has"),
+              std::string::npos);
+    EXPECT_EQ(refusal("{name: org, caps: {cpu: 10}}, {name: org/a/b, caps: {cpu: 10}}"),
+              "accepted");
+    EXPECT_NE(refusal("{name: org, caps: {memory: 1000B}}, {name: org/a, caps: {memory: 2000B}}")
+                  .find("principals[1]: caps: memory: found 2000, expected at most 1000"),
+              std::string::npos);
+}
+
+// Packets of whom is beyond are dropped by name, by the shortcut as in the pipeline.
+TEST(CapsOnCpu, WhatIsBeyondIsDroppedByName) {
+    StageFixture box(config("{name: org, caps: {cpu: 1}}, {name: org/one, prefixes: 10.1.0.0/16}"));
+    box.settle();
+    const auto send = [&](unsigned port) {
+        box.receive("lan", {frame_at(box.policy(), fmt::format("in=lan udp 10.1.0.1:{} > "
+                                                               "192.0.2.1:9 hex=00000000",
+                                                               port))});
+        return box.sent().size();
+    };
+    (void)box.sent();
+    EXPECT_EQ(send(1), 1u);
+    box.receive("wan", {frame_at(box.policy(), "in=wan udp 192.0.2.1:9 > 10.1.0.1:1")});
+    (void)box.sent();
+    EXPECT_EQ(send(1), 1u);
+    const uint64_t shortened = box.shortened();
+    EXPECT_EQ(send(1), 1u);
+    EXPECT_EQ(box.shortened(), shortened + 1) << "a proven flow, on a way";
+    box.overdraw("org/one");
+    EXPECT_EQ(send(2), 0u);
+    EXPECT_EQ(send(1), 0u);
+    EXPECT_EQ(box.drops()["principal.over_cpu"], 2u);
+}
+
+// 5 flows of 200 bytes.
+TEST(CapsOnMemory, NewFlowsAreRefusedByName) {
+    for (const auto& [caps, drop] : {std::pair("memory: 1000B", "firewall.principal_memory"),
+                                     {"memory: 1000B, flows: 9", "firewall.principal_memory"},
+                                     {"memory: 9000B, flows: 5", "firewall.principal_flows"}}) {
+        StageFixture box(config(fmt::format(
+            "{{name: org, caps: {{{}}}}}, {{name: org/one, prefixes: 10.1.0.0/16}}", caps)));
+        box.settle();
+        (void)box.sent();
+        for (unsigned port = 1; port <= 8; ++port)
+            box.receive("lan", {frame_at(box.policy(), fmt::format("in=lan udp 10.1.0.1:{} > "
+                                                                   "192.0.2.1:9 hex=00000000",
+                                                                   port))});
+        EXPECT_EQ(box.sent().size(), 5u) << caps;
+        EXPECT_EQ(box.drops()[drop], 3u) << caps;
+    }
+}
+
+}  // namespace
+}  // namespace ravelin::test
