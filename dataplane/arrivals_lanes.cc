@@ -113,7 +113,7 @@ struct alignas(64) Record {
     };
     uint32_t word[kLanes];
 };
-constexpr int8_t kNo = 63;
+constexpr int8_t kNo = 63;  // what is looked at ends before it, and it is 0
 alignas(64) constexpr int8_t kRecordBytes[64] = {
     0, 1, 2, 3,      // the port's MAC,
     4, 5, 6, 14,     // its rest, the first byte of the sender's, version and length
@@ -158,10 +158,10 @@ alignas(64) constexpr int8_t kRecordBytes[64] = {
     }
 }
 
-// Bytes beyond the frame are 0; of a chained frame all are.
+// Bytes beyond the frame, and kNo, are 0; of a chained frame all are.
 [[gnu::always_inline]] inline uint32_t look(const rte_mbuf& frame, Record& record) noexcept {
     const uint32_t length = frame.nb_segs == 1 ? frame.data_len : 0;
-    const __mmask64 there = _bzhi_u64(~uint64_t{0}, std::min(length, 64u));
+    const __mmask64 there = _bzhi_u64(~uint64_t{0}, std::min(length, uint32_t{kNo}));
     const Lanes bytes = _mm512_maskz_loadu_epi8(there, rte_pktmbuf_mtod(&frame, const uint8_t*));
     _mm512_store_si512(&record, _mm512_permutexvar_epi8(_mm512_load_si512(kRecordBytes), bytes));
     return length;

@@ -74,7 +74,7 @@ Bearing of_v6(const uint8_t* at, uint32_t length, Head& head) noexcept {
 }  // namespace
 
 void read_odd(const rte_mbuf& frame, Head& head) noexcept {
-    head.hash = 0;
+    head.hash = head.length = 0;
     head.open = false;
     head.bearing = Bearing::kUnknown;
     if (frame.nb_segs != 1 || frame.data_len < sizeof(net::Ethernet)) return;

@@ -10,6 +10,7 @@ namespace ravelin::test {
 
 inline const char* const kFrames[] = {
     "tcp 10.0.0.1:4000 > 198.18.0.1:443 ack len=6",
+    "tcp 10.0.0.1:4000 > 198.18.0.1:443 ack win=65000 hex=f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
     "tcp 10.0.0.1:4000 > 198.18.0.1:443 syn",
     "udp 10.0.0.1:4000 > 198.18.0.1:53 len=20",
     "udp 10.0.0.1:68 > 198.18.0.1:67",
