@@ -116,3 +116,35 @@ def test_metrics_have_a_series_for_each(net):
     text = net.box.run("curl -s http://127.0.0.1:9477/metrics").stdout
     assert 'ravelin_principal_packets_total{principal="house"}' in text
     assert 'ravelin_principal_worker_seconds_total{principal="idle"}' in text
+
+
+def test_a_cap_on_cpu_leaves_the_workers_to_others(net):
+    tree = yaml.safe_load(config())
+    tree["principals"][0]["caps"] = {"cpu": 1}
+    tree["principals"][1]["caps"] = {"cpu": 2}
+    refused = net.apply(yaml.safe_dump(tree, sort_keys=False), check=False)
+    assert refused.returncode != 0 and "caps.cpu: found 2, expected at most 1, which 'house' has" in refused.stderr
+    tree["principals"][1]["caps"] = {}
+    net.apply(yaml.safe_dump(tree, sort_keys=False))
+    before, at = net.cli("principals"), time.monotonic()
+    result = iperf3_result(iperf3(net.client, net.server, "10.0.2.2", "-t 3"))
+    after, passed = net.cli("principals"), time.monotonic() - at
+    cycles = {p["name"]: p["cycles"] for p in before["principals"]}
+    house = next(p for p in after["principals"] if p["name"] == "house")
+    share = (house["cycles"] - cycles["house"]) / (after["cycles_hz"] * passed)
+    assert share < 0.04, (share, result["sum_received"])
+    assert counter(net, "drop.principal.over_cpu") > 0
+    assert house["caps"]["cpu"] == 1
+    assert "1 %" in net.ravelin("principals").stdout
+    top = net.cli("top --by principal --count 1 --interval 200ms")["principals"]
+    assert next(p for p in top if p["name"] == "house")["cap"] == pytest.approx(0.01 / after["workers"])
+
+
+def test_a_cap_on_memory_bounds_flows(net):
+    net.apply(config(memory="600B"))
+    net.client.run("ip addr add 10.0.1.200/24 dev eth0", check=False)
+    net.client.run(f"python3 -c '{SIX_FLOWS}'")
+    time.sleep(0.5)
+    assert counter(net, "drop.firewall.principal_memory") >= 3
+    guest = charged(net)["house/guest"]
+    assert guest["flows"] == 3 and guest["memory"] == guest["caps"]["memory"] == 600, guest

@@ -118,3 +118,37 @@ def test_a_file_may_say_the_same_and_is_told_where_it_is_wrong(net):
     assert "guests/more -> guests/video -> guests/more" in refused.stderr, refused.stderr
     assert reserved(net)["video"]["cycles"] == 8000, "what was in force stays"
     net.apply(config())
+
+
+def test_functions_are_counted_and_cycles_are_reserved_as_measured(net):
+    refused = net.ravelin("reserve auto --principal guests/more --cpu auto --rate 100pps", check=False)
+    assert refused.returncode != 0 and "expected at least 10000 to measure it by" in refused.stderr, refused.stderr
+
+    def thin() -> dict:
+        return next(f for f in net.cli("functions")["functions"] if f["name"] == "thin-video")
+    for _ in range(20):
+        if thin()["packets"] >= 10_000:
+            break
+        net.guest.run(["/usr/bin/python3", "-c", """
+import socket, time
+out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for n in range(2000):
+    out.sendto(bytes(200), ("192.0.2.254", 5004))
+    if n % 20 == 0:
+        time.sleep(0.005)
+"""])
+    seen = thin()
+    assert seen["type"] == "thin" and seen["packets"] >= 10_000 and 0 < seen["runs"] <= seen["packets"], seen
+    assert 0 < seen["half_cycles"] <= seen["most_cycles"] and seen["longest"] > 0, seen
+    refused = net.ravelin("reserve auto --principal guests --cpu auto --rate 100pps", check=False)
+    assert refused.returncode != 0 and "which has no function" in refused.stderr, refused.stderr
+    text = net.ravelin("reserve auto --principal guests/more --cpu auto --rate 100pps --deadline 500ms").stdout
+    assert "99.9 % took at most" in text and "granted" in text, text
+    one = reserved(net)["auto"]
+    assert one["cycles"] >= max(8000, 1.25 * seen["half_cycles"]) and one["live"], one
+    net.kill_control()
+    net.start_control()
+    net.wait_ready()
+    assert reserved(net)["auto"] == one, "a number from then on"
+    assert "thin-video" in net.ravelin("functions").stdout
+    net.ravelin("release auto")
