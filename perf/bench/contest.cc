@@ -152,7 +152,12 @@ void Contest::judge(const Mark& mark, uint64_t out_ns) {
     host.expected = mark.number + 1;
     host.last_sent_ns = mark.sent_ns;
     ++host.fate.arrived;
-    if (host.as.deadline_ns == 0) return host.fate.latency_ns.record(mark.left_ns - mark.sent_ns);
+    if (host.as.deadline_ns == 0) {
+        const uint64_t took = mark.left_ns - mark.sent_ns;
+        if (!host.as.watched || took <= kSlowNs) return host.fate.latency_ns.record(took);
+        slow_.push_back({mark.sender, false, mark.sent_ns, mark.sent_ns + kSlowNs, mark.left_ns});
+        return;
+    }
     const uint64_t from = std::max(mark.taken_ns, host.released_ns + host.as.reserved_ns);
     host.released_ns = from;
     host.fate.longest_ns = std::max(host.fate.longest_ns, out_ns - std::min(from, out_ns));

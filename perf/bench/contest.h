@@ -22,10 +22,13 @@ struct Sender {
     uint16_t bytes = 60;  ///< of its frames, without check sequence
     uint64_t period_ns = 0;
     unsigned together = 1;  ///< frames at once
+    bool watched = false;   ///< those that take longer than kSlowNs are kept apart
     // What was promised; 0: nothing.
     uint64_t deadline_ns = 0;  ///< from when the worker takes it until its last bit is out
     uint64_t reserved_ns = 0;  ///< a packet in so long
 };
+
+inline constexpr uint64_t kSlowNs = 20'000;
 
 /// A promised packet that came too late or never. It was the box's from `from_ns` to `until_ns`:
 /// what had gone by its rate until it was out, of one that is lost from when the one before it was
@@ -38,8 +41,9 @@ struct Miss {
 
 struct Fate {
     uint64_t sent = 0, arrived = 0, lost = 0, late = 0;
-    uint64_t longest_ns = 0;    ///< from when it counts until its last bit is out
-    Histogram latency_ns = {};  ///< from wire to port, of those who were promised nothing
+    uint64_t longest_ns = 0;  ///< from when it counts until its last bit is out
+    /// From wire to port, of those who were promised nothing; of the watched without slow ones.
+    Histogram latency_ns = {};
 };
 
 class Contest {
@@ -63,6 +67,8 @@ class Contest {
 
     [[nodiscard]] const Fate& fate(size_t sender) const { return hosts_[sender].fate; }
     [[nodiscard]] const std::vector<Miss>& misses() const { return misses_; }
+    /// Of watched senders those that took longer than kSlowNs, which is when they are "due".
+    [[nodiscard]] const std::vector<Miss>& slow() const { return slow_; }
     /// Frames that were not sent for want of a buffer: the figure is void.
     [[nodiscard]] uint64_t without_buffer() const { return without_buffer_; }
 
@@ -93,7 +99,7 @@ class Contest {
     Clock clock_;
     rte_mempool* pool_;
     std::vector<Host> hosts_;
-    std::vector<Miss> misses_;
+    std::vector<Miss> misses_, slow_;
     std::array<const rte_eth_rxtx_callback*, 2> in_{}, out_{};
     uint64_t wan_, wan_free_ns_ = 0, without_buffer_ = 0;
     bool virtual_time_;

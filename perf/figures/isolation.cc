@@ -104,12 +104,16 @@ Scene scene_of(uint32_t seed, uint64_t worker, int cpu) {
              .reserved_ns = kSecond / w.rate});
     }
     add_others(scene);
-    scene.senders.push_back({.address = address(3, 0), .in = kWan, .period_ns = kGenericNs});
+    scene.senders.push_back(
+        {.address = address(3, 0), .in = kWan, .period_ns = kGenericNs, .watched = true});
     return scene;
 }
 
 Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene) {
-    Outcome out{.generic = contest.fate(scene.generic()), .misses = contest.misses()};
+    Outcome out;
+    out.generic = contest.fate(scene.generic());
+    out.misses = contest.misses();
+    out.slow = contest.slow();
     const PolicySnapshot& policy = *box.worker().context().policy;
     const auto id = [&](const char* kind, size_t i) {
         return policy.principals->table.find(fmt::format("{}{}", kind, i));
@@ -149,7 +153,9 @@ Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Sta
     }
     contest.end();
     if (contest.without_buffer() != 0) give_up("a contest had too few buffers");
-    return outcome_of(box, contest, scene);
+    Outcome out = outcome_of(box, contest, scene);
+    out.take_slow([](const Miss&) { return false; });
+    return out;
 }
 
 namespace {
@@ -252,6 +258,7 @@ void run(const Options& options, Report& report) {
     };
     if (wanted("virtual")) measure_virtual(options, report);
     if (wanted("envelope")) measure_envelope(options, report);
+    if (wanted("real")) measure_real(options, report);
     report.note(fmt::format(
         "each run is another set of reservations at random, in thirds of cycles, of the port of {} "
         "Mbit/s and of both; beside them ten others, with a hundred times the weight, offer ten "
@@ -264,7 +271,7 @@ void run(const Options& options, Report& report) {
         "its last bit is on the wire");
 }
 
-std::vector<std::string> parts() { return {"virtual", "envelope"}; }
+std::vector<std::string> parts() { return {"virtual", "envelope", "real"}; }
 
 const FigureRegistration registration{
     {"isolation", "reservations beside ten principals that want ten times their share", run,

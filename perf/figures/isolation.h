@@ -9,12 +9,10 @@
 #include "dataplane/snapshot.h"
 #include "perf/bench/contest.h"
 #include "perf/bench/figure.h"
+#include "perf/bench/stalls.h"
 #include "tests/support/isolated_set.h"
-#include "tests/support/turned_time.h"
 
 namespace ravelin::perf {
-
-using Stall = test::TurnedTime::Stall;
 
 /// Who was promised something, ten others that want ten times their share of what is left, and
 /// generic packets the other way.
@@ -37,6 +35,14 @@ struct Outcome {
     uint64_t others_cycles = 0, suspensions = 0;
     Fate generic;
     std::vector<Miss> misses;
+    std::vector<Miss> slow;  ///< generic packets that `generic` does not have yet
+    /// The slow ones too, but for those that `excused` says so of.
+    template <typename Fn>
+    void take_slow(Fn&& excused) {
+        for (const Miss& one : slow)
+            if (!excused(one)) generic.latency_ns.record(one.until_ns - one.from_ns);
+        slow.clear();
+    }
 };
 /// What the schedulers of a box and a contest have to say.
 Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene);
@@ -48,5 +54,6 @@ Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Sta
 /// The parts.
 void measure_virtual(const Options& options, Report& report);
 void measure_envelope(const Options& options, Report& report);
+void measure_real(const Options& options, Report& report);
 
 }  // namespace ravelin::perf

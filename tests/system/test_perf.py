@@ -95,6 +95,19 @@ def test_reservations_feel_nothing_of_others_in_virtual_time():
     assert {(w["cycles"] > 0, w["bytes"] > 0) for w in wishes} == {(True, True), (True, False), (False, True)}
 
 
+def test_every_miss_of_a_real_worker_is_classified():
+    result = run_bench("isolation", "--quick", "--runs", "1", "--only", "real")
+    if "void" in result:
+        pytest.skip(result["void"][0])
+    metrics = {name: m["median"] for name, m in result["metrics"].items()}
+    classes = ("excused_misses", "misses_paying_for_a_stall", "unexcused_misses")
+    assert sum(metrics[name] for name in classes) == metrics["late"] + metrics["lost"]
+    assert metrics["isolation_packets"] > metrics["late"] + metrics["lost"]
+    assert metrics["empty_p99_cycles"] > 0 and metrics["generic_p99_cycles"] > 0
+    stalls = result["data"][0]
+    assert stalls["empty_loop_seconds"] > 0 and len(stalls["worker"]) == len(stalls["empty_loop"]) == len(stalls["from_us"])
+
+
 def test_reserved_cycles_are_had_under_a_flood_where_the_envelope_is_enforced():
     metrics = {name: m["median"] for name, m in
                run_bench("isolation", "--quick", "--runs", "1", "--only", "envelope")["metrics"].items()}

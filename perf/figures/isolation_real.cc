@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+// isolation on a worker's own thread, by the machine's own clocks: an empty loop, the router
+// without functions and the whole contest on one CPU in turns, while the other sends. The machine
+// takes the CPU away now and then. What a stall covers is excused, but for no more than twice what
+// the stalls of the empty loop do to the same contest in virtual time.
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+
+#include "dataplane/tsc.h"
+#include "perf/bench/rig.h"
+#include "perf/figures/isolation.h"
+
+namespace ravelin::perf {
+namespace {
+
+using test::TurnedTime;
+
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kKept = 20'000;        // ns that who sends does not make good
+constexpr uint64_t kSettled = 200 * kMs;  // behind the last packet
+constexpr unsigned kTurns = 2;            // of loop, router and contest, and a loop at the end
+
+/// Another CPU than the worker's; -1: there is none.
+int sending_cpu() {
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof set, &set);
+    for (int cpu = 0; cpu < measuring_cpu(); ++cpu)
+        if (CPU_ISSET(cpu, &set)) return cpu;
+    return -1;
+}
+
+/// This thread on that CPU while it lives.
+class OnCpu {
+  public:
+    explicit OnCpu(int cpu) {
+        sched_getaffinity(0, sizeof before_, &before_);
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(static_cast<size_t>(cpu), &set);
+        sched_setaffinity(0, sizeof set, &set);
+    }
+    ~OnCpu() { sched_setaffinity(0, sizeof before_, &before_); }
+    OnCpu(const OnCpu&) = delete;
+    OnCpu& operator=(const OnCpu&) = delete;
+
+  private:
+    cpu_set_t before_{};
+};
+
+struct RealOutcome : Outcome {
+    std::vector<Stall> stalls;  ///< by the worker's clocks
+    uint64_t put_off = 0;       ///< ns that nothing was sent in, as who sends was kept from it
+};
+
+/// Sends from this thread until `ns` are over and all is out.
+uint64_t drive(Contest& contest, uint64_t ns) {
+    uint64_t put_off = 0, last = Now::read().ns;
+    for (const uint64_t began = last; last < began + ns + kSettled;) {
+        const uint64_t now = Now::read().ns;
+        if (now - last > kKept) {
+            contest.put_off(now - last);
+            put_off += now - last;
+        }
+        last = now;
+        if (now < began + ns) contest.send(now);
+        contest.collect();
+    }
+    contest.end();
+    return put_off;
+}
+
+/// What may be late by a stall: what was in the box in it, or came while what it held up was worked
+/// off, which takes as long again where half of the worker is promised; and by no more than that.
+bool covered(const Miss& miss, std::span<const Stall> stalls) {
+    uint64_t held = 0;
+    for (const Stall& stall : stalls)
+        if (stall.at_ns < miss.until_ns && miss.from_ns < stall.at_ns + 2 * stall.ns)
+            held += 2 * stall.ns;
+    return held != 0 && miss.until_ns - miss.due_ns <= held;
+}
+
+/// Late though no stall was while the worker had it: one before took the principal's reservation
+/// away. Who is being run in a stall is charged with it, and pays with so many periods.
+bool paying(const Miss& miss, const Scene& scene, std::span<const Stall> stalls) {
+    const test::Wish& wish = scene.wishes[miss.sender];
+    if (wish.cycles == 0 || miss.lost) return false;
+    return std::ranges::any_of(stalls, [&](const Stall& stall) {
+        const uint64_t jobs = TurnedTime::cycles_of(stall.ns) / wish.cycles + 1;
+        return stall.at_ns < miss.until_ns &&
+               miss.from_ns < stall.at_ns + stall.ns + jobs * (1'000'000'000 / wish.rate);
+    });
+}
+
+RealOutcome run_on_thread(const Scene& scene, uint64_t ns) {
+    StampedTime::begin();
+    Box box(load(isolated_yaml(scene.wishes, scene.crowd)), StampedTime::read,
+            Box::Wires::kDeepRings, StampedTime::read_cycles);
+    StampedTime::begin();
+    Contest contest(box, scene.senders, Now::read, scene.crowd.wan, false);
+    box.worker().start();
+    const uint64_t put_off = drive(contest, ns);
+    box.worker().stop();
+    RealOutcome out{outcome_of(box, contest, scene), {}, put_off};
+    out.stalls.assign(StampedTime::stalls().begin(), StampedTime::stalls().end());
+    out.take_slow([&](const Miss& one) { return covered(one, out.stalls); });
+    if (contest.without_buffer() != 0) give_up("a contest had too few buffers");
+    return out;
+}
+
+struct Sum {
+    uint64_t packets = 0, misses_cpu = 0, misses_link = 0, late = 0, lost = 0, excused = 0,
+             paying = 0, unexcused = 0;
+    uint64_t put_off = 0, generic_loss = 0, empty_loss = 0;
+    std::vector<double> generic_p99, empty_p99;
+    std::vector<Stall> seen, bare;
+    double bare_seconds = 0, seconds = 0, predicted = 0;
+};
+
+double p99_of(const Outcome& o) {
+    return static_cast<double>(TurnedTime::cycles_of(o.generic.latency_ns.quantile(0.99)));
+}
+
+void add(Sum& sum, const Scene& scene, const RealOutcome& full) {
+    sum.packets += full.packets;
+    sum.misses_cpu += full.misses_cpu;
+    sum.misses_link += full.misses_link;
+    sum.late += full.late;
+    sum.lost += full.lost;
+    sum.put_off += full.put_off;
+    sum.generic_loss += full.generic.lost;
+    sum.generic_p99.push_back(p99_of(full));
+    sum.seen.insert(sum.seen.end(), full.stalls.begin(), full.stalls.end());
+    for (const Miss& miss : full.misses) {
+        const bool excused = covered(miss, full.stalls);
+        ++(excused ? sum.excused : paying(miss, scene, full.stalls) ? sum.paying : sum.unexcused);
+    }
+}
+
+/// What those stalls do to it in virtual time, a second.
+void add_bare(Sum& sum, const Scene& scene, double seconds) {
+    const std::vector<Stall> stalls = bare_loop(measuring_cpu(), seconds);
+    const Outcome out = run_in_virtual_time(scene, static_cast<uint64_t>(seconds * 1e9), stalls);
+    sum.predicted += static_cast<double>(out.late + out.lost);
+    sum.bare_seconds += seconds;
+    sum.bare.insert(sum.bare.end(), stalls.begin(), stalls.end());
+}
+
+void tell(const Sum& sum, bool judged, Report& report) {
+    const auto target = [&](Target t) { return judged ? t : Target{}; };
+    const double predicted = sum.predicted * sum.seconds / sum.bare_seconds;
+    report.add("isolation_packets", "packets", double(sum.packets));
+    report.add("misses_cpu", "packets", double(sum.misses_cpu));
+    report.add("misses_link", "packets", double(sum.misses_link));
+    report.add("late", "packets", double(sum.late));
+    report.add("lost", "packets", double(sum.lost));
+    report.add("excused_misses", "packets", double(sum.excused), target(at_most(2 * predicted)));
+    report.add("misses_paying_for_a_stall", "packets", double(sum.paying), target(exactly(0)));
+    report.add("unexcused_misses", "packets", double(sum.unexcused), target(exactly(0)));
+    report.add("predicted_excused", "packets", predicted);
+    report.add("generic_loss", "packets", double(sum.generic_loss), target(exactly(0)));
+    report.add("empty_loss", "packets", double(sum.empty_loss));
+    const double empty = median_of(sum.empty_p99),
+                 burst = double(TurnedTime::cycles_of(test::kMaxRunNs));
+    report.add("generic_p99_cycles", "tsc cycles", median_of(sum.generic_p99),
+               target(at_most(1.1 * empty + burst)));
+    report.add("empty_p99_cycles", "tsc cycles", empty);
+    report.add("not_sent_in", "ms", double(sum.put_off) / 1e6);
+}
+
+nlohmann::json stalls_of(const Sum& sum) {
+    return {{"from_us", kStallClassesUs},
+            {"empty_loop", histogram_of(sum.bare)},
+            {"empty_loop_seconds", sum.bare_seconds},
+            {"worker", histogram_of(sum.seen)},
+            {"worker_seconds", sum.seconds}};
+}
+
+}  // namespace
+
+void measure_real(const Options& options, Report& report) {
+    if (sending_cpu() < 0) return report.make_void("one CPU: nothing can send beside the worker");
+    const OnCpu here(sending_cpu());
+    const double packets = options.quick ? 50'000 : 1'000'000;
+    for (unsigned r = 0; r < options.runs; ++r) {
+        // As of a machine that was not calibrated.
+        const Scene scene = scene_of(r + 1, tsc_hz() / 10 * 9, measuring_cpu());
+        Scene empty = scene;
+        empty.crowd.applications = false;
+        const double seconds = packets / scene.admitted_rate() / kTurns;
+        const auto ns = static_cast<uint64_t>(seconds * 1e9) + kMs;
+        Sum sum;
+        for (unsigned t = 0; t < kTurns; ++t) {
+            add_bare(sum, scene, seconds);
+            const RealOutcome none = run_on_thread(empty, ns / 2);
+            sum.empty_p99.push_back(p99_of(none));
+            sum.empty_loss += none.generic.lost;
+            add(sum, scene, run_on_thread(scene, ns));
+            sum.seconds += seconds;
+        }
+        add_bare(sum, scene, seconds);
+        tell(sum, !options.quick, report);
+        report.data().push_back(stalls_of(sum));
+    }
+}
+
+}  // namespace ravelin::perf
