@@ -13,7 +13,7 @@ namespace {
 
 struct Wish {
     std::string name, principal, cpu, bytes, rate, deadline;
-    std::vector<std::string> in, out;
+    std::vector<std::string> out;
     bool dry_run = false, force = false;
 };
 
@@ -98,8 +98,7 @@ std::string yaml_of(const Wish& wish) {
                                         {"deadline", wish.deadline}})
         if (!value.empty())
             out += fmt::format("{}{}: {}", out.empty() ? "{" : ", ", member, Json(value).dump());
-    for (const auto& [member, names] : {std::pair("in", &wish.in), {"out", &wish.out}})
-        if (!names->empty()) out += fmt::format(", {}: {}", member, Json(*names).dump());
+    if (!wish.out.empty()) out += fmt::format(", out: {}", Json(wish.out).dump());
     return out + "}";
 }
 
