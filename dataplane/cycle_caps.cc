@@ -20,12 +20,13 @@ void CycleCaps::change(const Principals& principals, const sched::Usage& usage,
     for (const PrincipalId id : counted_) {
         State& state = states_[index(id)];
         state.seen = usage.get(id, Use::kCycles);
-        state.owed = std::min(state.owed, shares_[index(id)].burst);
+        state.owed = std::min(state.owed, shares_[index(id)].burst << 16);
         state.until = now;
     }
 }
 
 void CycleCaps::look(const sched::Usage& usage, uint64_t now) noexcept {
+    looked_ = now;
     for (size_t n = std::min(kATurn, counted_.size()); n != 0; --n) {
         const PrincipalId id = counted_[next_];
         next_ = next_ + 1 == counted_.size() ? 0 : next_ + 1;
@@ -36,19 +37,21 @@ void CycleCaps::look(const sched::Usage& usage, uint64_t now) noexcept {
     }
 }
 
-// What its packets cost before they are dropped counts too, but nobody owes more than two bursts:
-// when a flood is over its next packets have not long to wait.
+// What it uses while it is beyond is what its packets cost before they are dropped: that leads to
+// no more than two bursts, so when a flood is over its next packets have not long to wait.
 void CycleCaps::settle(PrincipalId id, uint64_t cycles, uint64_t now) noexcept {
-    constexpr uint64_t kLongest = uint64_t{1} << 40;  // minutes; no product overflows
+    // A minute's half, and hours: neither product overflows.
+    constexpr uint64_t kLongest = uint64_t{1} << 36, kMost = uint64_t{1} << 45;
     State& state = states_[index(id)];
     const Principals::CpuShare& share = shares_[index(id)];
-    const uint64_t passed = std::min(now - state.until, kLongest);
-    state.until = now;
-    state.owed -= std::min(state.owed, passed * share.part >> 16);
-    state.owed = std::min(state.owed + cycles, 2 * share.burst);
     uint8_t& beyond = beyond_[index(id)];
+    const uint64_t passed = std::min(now - state.until, kLongest), burst = share.burst << 16;
+    state.until = now;
+    state.owed -= std::min(state.owed, passed * share.part);
+    const uint64_t owed = std::min(state.owed + (std::min(cycles, kMost) << 16), kMost << 16);
+    state.owed = beyond == 0 ? owed : std::max(state.owed, std::min(owed, 2 * burst));
     beyond_count_ -= beyond;
-    beyond = state.owed > share.burst ? 1 : 0;
+    beyond = state.owed > burst ? 1 : 0;
     beyond_count_ += beyond;
 }
 

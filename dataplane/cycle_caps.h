@@ -16,13 +16,19 @@ class CycleCaps {
     using PrincipalId = sched::PrincipalId;
 
     CycleCaps() : states_(sched::kMaxPrincipals), beyond_(sched::kMaxPrincipals) {}
-    /// Once a turn. `now`: cycles up to which all are charged in `usage`. At most 64 principals are
-    /// looked at, those of the policy in turn.
+    /// Once a turn. `now`: cycles up to which all are charged in `usage`. Every 2^16 cycles, some
+    /// 20 us, at most 64 principals are looked at, those of the policy in turn.
     void follow(const Principals& principals, const sched::Usage& usage, uint64_t now) noexcept {
         if (principals.cpu.data() != shares_.data()) [[unlikely]]
             change(principals, usage, now);
-        if (!shares_.empty()) [[unlikely]]
+        if (!shares_.empty() && now - looked_ >= kPause) [[unlikely]]
             look(usage, now);
+    }
+    /// The policy in force has no principals, and those of before go: theirs may be others' memory.
+    void forget() noexcept {
+        shares_ = {};
+        counted_ = {};
+        beyond_count_ = 0;
     }
     /// Somebody is beyond a cap.
     [[nodiscard]] bool anybody() const noexcept { return beyond_count_ != 0; }
@@ -39,9 +45,10 @@ class CycleCaps {
 
   private:
     static constexpr size_t kATurn = 64;
+    static constexpr uint64_t kPause = 1 << 16;
     struct State {
         uint64_t seen = 0;   // cycles that were charged when it was last looked at
-        uint64_t owed = 0;   // cycles
+        uint64_t owed = 0;   // 2^-16 cycles: what a short time pays back is less than one
         uint64_t until = 0;  // cycles of the clock: paid back up to here
     };
     void change(const Principals& principals, const sched::Usage& usage, uint64_t now) noexcept;
@@ -50,7 +57,8 @@ class CycleCaps {
 
     std::span<const Principals::CpuShare> shares_;  // by id; empty: nobody has a cap
     std::span<const PrincipalId> counted_;
-    size_t next_ = 0;  // of counted_
+    size_t next_ = 0;      // of counted_
+    uint64_t looked_ = 0;  // cycles of the clock: last
     std::vector<State> states_;
     std::vector<uint8_t> beyond_;
     unsigned beyond_count_ = 0;

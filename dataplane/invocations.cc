@@ -43,6 +43,7 @@ Invocations::Invocations(InvocationPlan plan)
         uses_[functions_[i].ref.slot] = std::make_unique<sched::FunctionUse>();
     }
     load();
+    scheduler_.drop_if({beyond_cap, this});
     entitled_[index(sched::kCorePrincipal)] = true;
     for (const auto& [principal, contract] : plan.promises) {
         entitled_[index(principal)] = true;
@@ -69,6 +70,8 @@ DropCode Invocations::reason(Refusal why) noexcept {
             return kDropInvokeSuspended;
         case Refusal::kStale:
             return kDropInvokeLate;
+        case Refusal::kOverCap:
+            return kDropOverCpu;
         default:
             return kDropInvokeRefused;
     }
@@ -144,6 +147,13 @@ void Invocations::send_on(const sched::Invocation& ran, Pipeline& pipeline, Work
     if (refusal == Refusal::kNone) return entered(ran.principal, n);
     uses_[next.slot]->not_run(n);
     for (unsigned i = 0; i < n; ++i) drop(passed_[i], reason(refusal), context);
+}
+
+// Else who has much waiting would use it up at once, whatever the cap.
+bool Invocations::beyond_cap(void* self, PrincipalId principal) noexcept {
+    const WorkerContext* const context = static_cast<Invocations*>(self)->context_;
+    return context != nullptr && context->account != nullptr &&
+           context->account->caps().cycles().beyond(principal);
 }
 
 // Called by the scheduler, of what it will not run.

@@ -104,6 +104,7 @@ class Invocations {
   private:
     static void release(void* self, void* const* frames, unsigned n, sched::PrincipalId principal,
                         sched::Refusal why) noexcept;
+    static bool beyond_cap(void* self, sched::PrincipalId principal) noexcept;
     [[nodiscard]] bool has_room(sched::PrincipalId id, size_t frames) const noexcept;
     void send_on(const sched::Invocation& ran, Pipeline& pipeline, WorkerContext& context,
                  uint64_t now_ns) noexcept;

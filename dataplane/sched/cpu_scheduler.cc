@@ -137,7 +137,7 @@ Slice CpuScheduler::by_share(uint64_t now) noexcept {
 }
 
 // The principal's first work that is worth a cycle. What is not is dropped here: its function is
-// unloaded or suspended, or its deadline has passed.
+// unloaded or suspended, its deadline has passed, or it is beyond a cap.
 Waiting* CpuScheduler::servable(PrincipalId id, uint64_t now) noexcept {
     while (Waiting* head = queues_.head(id)) {
         const Invocation& invocation = head->invocation;
@@ -149,6 +149,8 @@ Waiting* CpuScheduler::servable(PrincipalId id, uint64_t now) noexcept {
             why = Refusal::kSuspended;
         else if (invocation.deadline_ns < now && functions_.limits(slot).drop_stale)
             why = Refusal::kStale;
+        else if (beyond_(id))
+            why = Refusal::kOverCap;
         if (why == Refusal::kNone) return head;
         if (drops_left_ == 0) return nullptr;
         --drops_left_;

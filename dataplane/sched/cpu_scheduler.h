@@ -57,6 +57,8 @@ class CpuScheduler {
     CpuScheduler(const PrincipalTable& principals, const FunctionTable& functions, Usage& usage,
                  const Config& config, Release release, uint64_t now_ns);
 
+    /// Asked of each principal before it is served; timers and messages are lost with the rest.
+    void drop_if(Beyond beyond) noexcept { beyond_ = beyond; }
     /// Queues work. Takes the frames only if it returns kNone; a refusal costs no more than the
     /// checks.
     Refusal post(const Invocation& invocation, std::span<void* const> frames,
@@ -125,6 +127,7 @@ class CpuScheduler {
     Usage& usage_;
     Config config_;
     Release release_;
+    Beyond beyond_;
     InvocationQueues queues_;
     DeadlineServers servers_;
     FairTree shares_;

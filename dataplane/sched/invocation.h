@@ -23,6 +23,7 @@ enum class Refusal : uint8_t {
     kSuspended,       ///< it overran its stated work again and again
     kStale,           ///< the deadline passed before it was served
     kUnknownPrincipal,
+    kOverCap,  ///< its principal is beyond a cap
     kTooMany,  ///< more frames than a burst holds, or no timer is free
 };
 
@@ -53,6 +54,15 @@ struct Release {
     void* context = nullptr;
     void operator()(void* const* frames, unsigned n, PrincipalId principal, Refusal why) const {
         if (n != 0 && call != nullptr) call(context, frames, n, principal, why);
+    }
+};
+
+/// Whether what waits of a principal is to be dropped and not run. Asked by the CPU's scheduler.
+struct Beyond {
+    bool (*call)(void* context, PrincipalId principal) noexcept = nullptr;
+    void* context = nullptr;
+    bool operator()(PrincipalId principal) const {
+        return call != nullptr && call(context, principal);
     }
 };
 

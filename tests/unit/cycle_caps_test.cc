@@ -67,16 +67,16 @@ class CycleCapsTest : public ::testing::Test {
 TEST_F(CycleCapsTest, WhoOwesMoreThanABurstIsBeyond) {
     passes(1);
     uses("org/one", 0.0049);
-    passes(0);
+    passes(0.0001);
     EXPECT_FALSE(caps_.anybody());
-    uses("org/one", 0.0003);
-    passes(0);
+    uses("org/one", 0.0004);
+    passes(0.0001);
     for (const char* name : {"org", "org/one", "org/two"}) EXPECT_TRUE(caps_.beyond(id(name)));
     EXPECT_FALSE(caps_.beyond(id("other")));
     EXPECT_FALSE(caps_.beyond(sched::kCorePrincipal));
     EXPECT_FALSE(caps_.beyond(sched::kNoPrincipal));
     passes(0.001);
-    EXPECT_TRUE(caps_.beyond(id("org/one"))) << "0.1 ms was paid back";
+    EXPECT_TRUE(caps_.beyond(id("org/one"))) << "0.1 ms of 0.2 was paid back";
     passes(0.002);
     EXPECT_FALSE(caps_.anybody());
 }
@@ -84,7 +84,7 @@ TEST_F(CycleCapsTest, WhoOwesMoreThanABurstIsBeyond) {
 TEST_F(CycleCapsTest, TheLeastOfItsOwnAndThoseAboveCounts) {
     passes(1);
     uses("org/two", 0.0011);
-    passes(0);
+    passes(0.0001);
     EXPECT_TRUE(caps_.beyond(id("org/two")));
     EXPECT_FALSE(caps_.beyond(id("org/one")));
     EXPECT_FALSE(caps_.beyond(id("org")));
@@ -102,25 +102,97 @@ TEST_F(CycleCapsTest, OverTimeItGetsItsPart) {
         passes(0.001);
     }
     EXPECT_NEAR(used, 0.105, 0.002);
+}
+
+TEST_F(CycleCapsTest, WhatItCostsToDropIsForgottenButForABurst) {
+    passes(1);
+    uses("org/one", 0.006);
+    passes(0.0001);
+    ASSERT_TRUE(caps_.beyond(id("org/one")));
     uses("org/one", 30);
-    passes(0);
+    passes(0.0001);
     passes(0.0510);
-    EXPECT_FALSE(caps_.beyond(id("org/one"))) << "the flood is forgotten but for a burst";
+    EXPECT_FALSE(caps_.beyond(id("org/one")));
+    uses("org/one", 0.1);  // of one run, before it was beyond
+    passes(0.0001);
+    passes(0.5);
+    EXPECT_TRUE(caps_.beyond(id("org/one"))) << "half a second at 10 % pays half of it";
+    passes(0.52);
+    EXPECT_FALSE(caps_.beyond(id("org/one")));
+}
+
+// A part of 163 in 2^16: turns of 100 cycles pay back less than a cycle each.
+TEST(CapsOnCpu, ShortTurnsPayBackToo) {
+    const StageFixture box(config("{name: org, caps: {cpu: 1}}"));
+    Principals principals = *box.policy().principals;
+    const PrincipalId org = principals.table.find("org");
+    principals.cpu[index(org)].part = 163;
+    const uint64_t burst = principals.cpu[index(org)].burst = 100'000;
+    sched::Usage usage(sched::kMaxPrincipals);
+    CycleCaps caps;
+    uint64_t now = 1 << 20;
+    caps.follow(principals, usage, now);
+    usage.add(org, Use::kCycles, burst + 1'630);
+    const uint64_t began = now;
+    do caps.follow(principals, usage, now += 100);
+    while (!caps.beyond(org) && now - began < 1'000'000);
+    ASSERT_TRUE(caps.beyond(org));
+    do caps.follow(principals, usage, now += 100);
+    while (caps.beyond(org) && now - began < 100'000'000);
+    EXPECT_NEAR(static_cast<double>(now - began), 1'630.0 * 65'536 / 163, 2 * 65'536);
+}
+
+// Principals that come later may lie where those lay.
+TEST_F(CycleCapsTest, ForgettingBeginsAnew) {
+    passes(1);
+    uses("org/one", 0.009);
+    passes(0.0001);
+    ASSERT_TRUE(caps_.anybody());
+    caps_.forget();
+    EXPECT_FALSE(caps_.anybody());
+    EXPECT_FALSE(caps_.beyond(id("org/one")));
+    uses("org/one", 30);
+    passes(0.0001);
+    EXPECT_FALSE(caps_.anybody()) << "what was used meanwhile was under no cap";
+}
+
+// What has come to wait is dropped by name while its principal is beyond.
+TEST(CapsOnCpu, WhatWaitsForFunctionsIsNotRun) {
+    std::string yaml = config(
+        "{name: org, caps: {cpu: 1}}, {name: org/one, prefixes: 10.1.0.0/16, "
+        "function: slow}");
+    yaml.insert(yaml.find("  - neighbour"), "  - invoke\n");
+    yaml.insert(yaml.find("  - route"), "  - steer\n");
+    StageFixture box("functions: [{name: slow, burn: {cycles: 100}}]\n" + yaml);
+    box.settle();
+    (void)box.sent();
+    box.allow_functions(false);
+    std::vector<Bytes> frames;
+    for (unsigned port = 1; port <= 20; ++port)
+        frames.push_back(frame_at(
+            box.policy(), fmt::format("in=lan udp 10.1.0.1:{} > 192.0.2.1:9 hex=00000000", port)));
+    box.receive("lan", frames);
+    box.overdraw("org/one");
+    box.allow_functions(true);
+    for (int turn = 0; turn < 3; ++turn) box.settle();  // eight at a time
+    EXPECT_TRUE(box.sent().empty());
+    EXPECT_EQ(box.drops()["principal.over_cpu"], 20u);
+    EXPECT_EQ(box.per_worker("invoke.runs")[0], 0u);
 }
 
 TEST_F(CycleCapsTest, APolicyWithoutOrWithOthersBeginsWithWhatIsOwed) {
     passes(1);
     uses("org/one", 0.009);
-    passes(0);
+    passes(0.0001);
     ASSERT_TRUE(caps_.beyond(id("org/one")));
     box_.apply(config("{name: org}, {name: org/one}, {name: other, caps: {cpu: 5}}"));
-    passes(0);
+    passes(0.0001);
     EXPECT_FALSE(caps_.anybody());
     box_.apply(config("{name: org}, {name: org/one, caps: {cpu: 10}}"));
-    passes(0);
+    passes(0.0001);
     EXPECT_FALSE(caps_.anybody()) << "what was used before is not its";
     uses("org/one", 0.0051);
-    passes(0);
+    passes(0.0001);
     EXPECT_TRUE(caps_.beyond(id("org/one")));
 }
 
