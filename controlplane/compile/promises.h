@@ -92,6 +92,8 @@ class Promises {
     };
     void restore(const config::Node& list, bool live);
     std::vector<Restored> read_all(const config::Node& list, bool live);
+    bool still_resolves(Reservation& one);
+    uint64_t inherited(const Reservation& one);
     std::string take_room(const Reservation& one);
     Status enter_granted(const Reservation& one);
 

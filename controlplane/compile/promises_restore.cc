@@ -4,11 +4,20 @@
 
 #include <algorithm>
 
+#include "controlplane/admission/wording.h"
 #include "controlplane/compile/promises.h"
 
 namespace ravelin::control {
 
 using config::Node;
+
+namespace {
+
+std::string time_of(uint64_t ns) {
+    return admission::time_text(static_cast<admission::Nanoseconds>(ns));
+}
+
+}  // namespace
 
 /// Who is referred to before who refers; what cannot be read is told and left out.
 std::vector<Promises::Restored> Promises::read_all(const Node& list, bool live) {
@@ -23,15 +32,30 @@ std::vector<Promises::Restored> Promises::read_all(const Node& list, bool live) 
         else
             uncovered_.emplace(place, one.error().message);
     }
-    std::erase_if(out, [&](Restored& restored) {
-        const Status s = reader_.resolve(restored.one);
-        if (s) return false;
-        uncovered_.emplace(restored.one.place, s.error().message);
-        reader_.forget(restored.one);
-        return true;
-    });
+    const auto leads_nowhere = [&](Restored& restored) { return !still_resolves(restored.one); };
+    // One that goes may be another's way.
+    while (std::erase_if(out, leads_nowhere) != 0) {
+    }
     std::ranges::stable_sort(out, {}, [](const Restored& r) { return r.one.hops; });
     return out;
+}
+
+/// False: whose cycles it shares has none (any more), and nobody takes it; told.
+bool Promises::still_resolves(Reservation& one) {
+    const Status s = reader_.resolve(one);
+    if (s) return true;
+    uncovered_.emplace(one.place, s.error().message);
+    reader_.forget(one);
+    return false;
+}
+
+/// What its referent has of the workers, ns; 0: it has none.
+uint64_t Promises::inherited(const Reservation& one) {
+    const admission::Reservation* const referent = admission_.find(one.referent);
+    if (referent == nullptr) return 0;
+    for (const admission::Hold& hold : referent->holds)
+        if (hold.resource == workers()) return static_cast<uint64_t>(hold.time);
+    return 0;
 }
 
 /// Why no link could take it; empty: all have room for it.
@@ -48,15 +72,22 @@ std::string Promises::take_room(const Reservation& one) {
 }
 
 Status Promises::enter_granted(const Reservation& one) {
+    const uint64_t before =
+        one.shared_with.empty() ? one.cycles.deadline_ns : std::max<uint64_t>(inherited(one), 1);
     for (const Asked& asked : requests_of(one, 0)) {
         std::vector<admission::Nanoseconds> times;
-        if (one.has_cycles())
-            times.push_back(static_cast<admission::Nanoseconds>(one.cycles.deadline_ns));
+        if (one.has_cycles()) times.push_back(static_cast<admission::Nanoseconds>(before));
         if (!one.links.empty())
             times.push_back(
                 static_cast<admission::Nanoseconds>(one.links[asked.link].contract.deadline_ns));
         if (Status s = admission_.enter_granted(asked.request, times); !s) return s;
     }
+    if (!one.shared_with.empty() && !one.links.empty() && before > one.cycles.deadline_ns)
+        return Error{
+            fmt::format("the cycles of '{}' take {} of its deadline now, and {} when it was "
+                        "granted",
+                        one.shared_with, time_of(before), time_of(one.cycles.deadline_ns))}
+            .within(one.place);
     return ok_status();
 }
 
@@ -64,6 +95,8 @@ Status Promises::enter_granted(const Reservation& one) {
 void Promises::restore(const Node& list, bool live) {
     std::vector<Restored> refused;
     for (Restored& restored : read_all(list, live)) {
+        // Whose cycles it shares may have had no room just now.
+        if (!still_resolves(restored.one)) continue;
         const Reservation& one = restored.one;
         if (std::string why = take_room(one); !why.empty()) {
             reader_.forget(one);

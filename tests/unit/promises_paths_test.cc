@@ -222,5 +222,70 @@ TEST(SharedCycles, GoWithTheirReferentOrNotAtAll) {
                 HasSubstr("cpu: shared with 'b', expected a principal that has reserved cycles"));
 }
 
+config::Node live_sharer(const config::Node& tree) {
+    auto promises = Promises::of(tree);
+    EXPECT_TRUE(promises.ok());
+    const Status added = promises->add(node("b", "shared-with a", true));
+    EXPECT_TRUE(added.ok()) << added.error().message;
+    return promises->live();
+}
+
+// Its own deadline was split by what its referent had; more than that is not covered by it.
+TEST(SharedCycles, AReferentMayNotTakeMoreOfTheDeadlineThanBefore) {
+    const auto tree = [](const std::string& deadline) {
+        auto done =
+            compiled(config(of("a", "cpu: 600cyc/pkt, rate: 1kpps, deadline: " + deadline)));
+        EXPECT_TRUE(done.ok()) << done.error().message;
+        return std::move(done->tree);
+    };
+    const config::Node live = live_sharer(tree("1ms"));
+    EXPECT_TRUE(Promises::in_force(tree("1ms"), live).uncovered().empty());
+    EXPECT_TRUE(Promises::in_force(tree("800us"), live).uncovered().empty());
+    const auto longer = Promises::in_force(tree("5ms"), live);
+    ASSERT_EQ(longer.uncovered().size(), 1u);
+    EXPECT_THAT(longer.uncovered().begin()->second,
+                HasSubstr("live reservation of-b: the cycles of 'a' take 5 ms of its deadline now, "
+                          "and 1 ms when it was granted"));
+    Compiler compiler;
+    compiler.set_reserved([&] { return live; });
+    EXPECT_FALSE(compiler
+                     .compile(config(of("a", "cpu: 600cyc/pkt, rate: 1kpps, deadline: 5ms")),
+                              "edge.yaml", SlotMap())
+                     .ok());
+}
+
+// What is sent to a data plane can be read there, whoever had to be left out.
+TEST(SharedCycles, WhoSharesIsLeftOutWithItsReferent) {
+    const auto done = compiled(config("  []\n"));
+    auto promises = Promises::of(done->tree);
+    ASSERT_TRUE(promises->add(node("a", "600cyc/pkt", true)).ok());
+    ASSERT_TRUE(promises->add(node("b", "shared-with a", false)).ok());
+    ASSERT_TRUE(promises->add(node("c", "shared-with b", false)).ok());
+    const config::Node live = promises->live();
+    std::string small = config("  []\n");  // dmz has no room for what may wait of a any more
+    small.replace(small.find("rate: 10Mbit"), 12, "rate: 10Mbit, queue: 6200B");
+    auto less = compiled(small);
+    ASSERT_TRUE(less.ok()) << less.error().message;
+    config::Node many = live;
+    for (config::Node& one : many.items())
+        if (one["name"].as_text() == "of-a") one.set("rate", config::Node::integer(10'000));
+    const auto left = Promises::in_force(less->tree, many);
+    EXPECT_EQ(left.uncovered().size(), 3u);
+    EXPECT_EQ(left.live().items().size(), 0u);
+    EXPECT_TRUE(read_reservations(less->tree, left.live()).ok());
+}
+
+// After a restart the time that is inherited is the referent's, not the whole deadline.
+TEST(SharedCycles, AChainIsGrantedAfterARestartAsBefore) {
+    const auto done = compiled(config("  []\n"));
+    auto promises = Promises::of(done->tree);
+    ASSERT_TRUE(promises->add(node("a", "600cyc/pkt", true)).ok());
+    ASSERT_TRUE(promises->add(node("b", "shared-with a", false)).ok());
+    EXPECT_TRUE(promises->fits(node("c", "shared-with b", true)).ok());
+    auto again = Promises::in_force(done->tree, promises->live());
+    const Status fits = again.fits(node("c", "shared-with b", true));
+    EXPECT_TRUE(fits.ok()) << fits.error().message;
+}
+
 }  // namespace
 }  // namespace ravelin::control
