@@ -92,7 +92,7 @@ struct Hash {
     }
 }
 
-/// What is looked at of a frame, put together from its first 64 bytes.
+/// What is looked at of a frame, put together from its first bytes.
 struct alignas(64) Record {
     enum Word : unsigned {
         kMac,
@@ -232,18 +232,17 @@ struct Own {
 void Arrivals::read_at_once(const MacAddress& mac) noexcept {
     const Own own(mac);
     plain = opening = steady = padded = 0;
-    for (unsigned first = 0; first < count; first += kLanes) {
-        Record records[kLanes];
-        alignas(64) uint32_t lengths[kLanes];
-        const unsigned n = std::min(count - first, kLanes);
-        for (unsigned i = 0; i < n; ++i) lengths[i] = look(*frames[first + i], records[i]);
-        // Lanes without a frame have a length of 0, and so nothing in them is plain.
-        for (unsigned i = n; i < kLanes; ++i) {
-            lengths[i] = 0;
-            _mm512_store_si512(&records[i], _mm512_setzero_si512());
-        }
-        plain |= uint64_t{read_lanes(*this, first, own, records, lengths)} << first;
+    Record records[kCapacity];
+    alignas(64) uint32_t lengths[kCapacity];
+    for (unsigned i = 0; i < count; ++i) lengths[i] = look(*frames[i], records[i]);
+    // Lanes without a frame have a length of 0, and so nothing in them is plain.
+    const unsigned end = (count + kLanes - 1) / kLanes * kLanes;
+    for (unsigned i = count; i < end; ++i) {
+        lengths[i] = 0;
+        _mm512_store_si512(&records[i], _mm512_setzero_si512());
     }
+    for (unsigned i = 0; i < end; i += kLanes)
+        plain |= uint64_t{read_lanes(*this, i, own, &records[i], &lengths[i])} << i;
     for (uint64_t odd = all() & ~plain; odd != 0; odd &= odd - 1) {
         const auto i = static_cast<unsigned>(__builtin_ctzll(odd));
         if (read_odd(i)) [[likely]]

@@ -54,7 +54,7 @@ std::string shared_with_of(const std::string& cpu);
 /// others no longer than can be reckoned with. Error: "cpu: ...".
 Status check_work(const config::Node& config, const std::string& principal, uint64_t cycles);
 
-/// Ports of `out` or `in`, in either form: before several could be named it was a text.
+/// Ports of `out`, in either form: before several could be named it was a text.
 std::vector<std::string> port_names(const config::Node& names);
 
 /// How errors call one that was made while it runs: "live reservation NAME".

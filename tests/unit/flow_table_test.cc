@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dataplane/principals.h"
 #include "tests/unit/flow_support.h"
 
 namespace ravelin {
@@ -101,6 +102,13 @@ TEST(FlowTable, ShedsTheOldestUnproven) {
     for (const uint32_t n : {3u, 4u, 5u}) t.table.prove(*t.find(n));
     EXPECT_EQ(t.insert(6), nullptr);
     EXPECT_EQ(t.table.size(), 4u);
+}
+
+// What operators are told that a flow takes is what it does take, to a twentieth.
+TEST(FlowTable, ACapOnMemoryCountsWhatFlowsTake) {
+    constexpr uint32_t kFlows = 1 << 20;
+    const auto each = static_cast<double>(FlowTable::bytes_for(kFlows)) / kFlows;
+    EXPECT_NEAR(each, static_cast<double>(kFlowBytes), each / 20);
 }
 
 TEST(FlowTable, BurstFindsWhatFindFinds) {
