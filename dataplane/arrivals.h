@@ -12,7 +12,7 @@
 #include <cstring>
 
 #include "dataplane/columns.h"
-#include "dataplane/flow_key.h"
+#include "dataplane/flow.h"
 #include "dataplane/limits.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/packet.h"
@@ -43,6 +43,7 @@ struct Arrivals {
     Column<uint8_t> protocol;   ///< TCP or UDP
     Column<uint8_t> tcp_flags;  ///< 0: UDP
     Column<uint32_t> hop;       ///< TTL, protocol and checksum as they leave: one hop further
+    Column<uint32_t> segment_end, acknowledgement, window;  ///< where TCP, as TcpAdvance
     // Found of what is plain, for those who ask for flows.
     bool has_flows = false;
     uint64_t swapped = 0;  ///< the source is the flow's second end
@@ -51,10 +52,8 @@ struct Arrivals {
         uint32_t first, second, ports, protocol;
     };
     Column<Ends> ends;
-    Column<uint32_t> hash;         ///< FlowKey::hash()
-    Column<uint32_t> segment_end;  ///< of TCP: sequence number behind its payload
-    Column<uint32_t> acknowledgement;
-    Column<uint32_t> window;  ///< as in the header, not scaled
+    Column<uint32_t> hash;       ///< FlowKey::hash()
+    Column<TcpAdvance> advance;  ///< of UDP its length alone
 
     /// All have just come in by `port`; `n` at most kCapacity.
     void begin(rte_mbuf** received, unsigned n, PortId port) noexcept {

@@ -72,16 +72,18 @@ struct Hash {
 };
 
 // Four columns become sixteen rows.
-[[gnu::always_inline]] inline void store_rows(Arrivals::Ends* at, Lanes a, Lanes b, Lanes c,
+template <typename Row>
+[[gnu::always_inline]] inline void store_rows(Row* at, Lanes a, Lanes b, Lanes c,
                                               Lanes d) noexcept {
+    static_assert(sizeof(Row) == sizeof(__m128i) && alignof(Row) == sizeof(__m128i));
     const Lanes ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b),
                 cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
     // In each quarter: row k, k + 4, k + 8, k + 12.
     const Lanes row[] = {
         _mm512_unpacklo_epi64(ab_low, cd_low), _mm512_unpackhi_epi64(ab_low, cd_low),
         _mm512_unpacklo_epi64(ab_high, cd_high), _mm512_unpackhi_epi64(ab_high, cd_high)};
-    const auto put = [&](unsigned i, __m128i ends) {
-        _mm_store_si128(reinterpret_cast<__m128i*>(at + i), ends);
+    const auto put = [&](unsigned i, __m128i words) {
+        _mm_store_si128(reinterpret_cast<__m128i*>(at + i), words);
     };
 #pragma GCC unroll 4
     for (unsigned k = 0; k < 4; ++k) {
@@ -269,6 +271,8 @@ void Arrivals::find_flows_at_once() noexcept {
                     between = choose(after, back, forth);
         store_rows(&ends[i], first, second, between, upper);
         store(&hash[i], hashing.of(first, second, between, upper));
+        store_rows(&advance[i], load(&segment_end[i]), load(&acknowledgement[i]), load(&window[i]),
+                   load(&length[i]));
         swapped |= uint64_t{after} << i;
     }
     swapped &= plain;

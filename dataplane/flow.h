@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flow: what is known of one conversation. A Flow is 128 bytes, two cache lines: the first is read
-// by every lookup, the second is written by every packet. Flows live in a shared segment that
-// outlives the process (flow_table.h), hence plain data, no pointers. The worker that owns the
+// Flow: what is known of one conversation. A Flow is 128 bytes, two cache lines: the first is what
+// lookups read and counts, the second where the conversation stands. Flows live in a shared segment
+// that outlives the process (flow_table.h), hence plain data, no pointers. The worker that owns the
 // table is the only writer.
 #pragma once
 #include <array>
@@ -68,10 +68,20 @@ inline constexpr uint8_t kTcpSideFlagMask = 127;
 inline constexpr uint8_t kMaxWindowScale = 14;  // RFC 7323 section 2.3
 
 /// What one TCP side has sent and may send, as seen from the middle. Sequence numbers, bytes.
-struct TcpSide {
+struct alignas(16) TcpSide {
     uint32_t end = 0;         ///< highest sequence number sent, plus one
     uint32_t max_end = 0;     ///< highest acknowledgment plus window the other side has granted
     uint32_t max_window = 0;  ///< largest window this side has advertised, scaled; at least 1
+    uint32_t max_ack = 0;     ///< highest acknowledgment this side has sent; before its first: the
+                              ///< lowest that is acceptable
+};
+
+/// What a segment of an open connection says of where that stands. Host order.
+struct alignas(16) TcpAdvance {
+    uint32_t end;  ///< sequence number behind its payload
+    uint32_t acknowledgement;
+    uint32_t window;  ///< as in the header, not scaled
+    uint32_t length;  ///< bytes of L3
 };
 
 /// Ways that packets of a flow took, for Shortcut, which alone knows what they mean.
@@ -104,6 +114,8 @@ class FlowRule {
   public:
     static constexpr uint16_t kUnused = limits::kMaxRules - 15;  ///< of the reserved ones
     FlowRule() = default;
+    /// Where its packets count: nobody reads what counts at kUnused.
+    [[nodiscard]] uint32_t counter() const noexcept { return low_; }
     FlowRule& operator=(uint32_t slot) noexcept {
         low_ = slot < limits::kMaxRules ? static_cast<uint16_t>(slot) : kUnused;
         return *this;
@@ -119,16 +131,16 @@ class FlowRule {
 /// One conversation. Arrays of two are indexed by Direction.
 struct alignas(64) Flow {
     FlowKey key;
-    std::array<TcpSide, 2> tcp;
-    // Second cache line.
     std::array<uint64_t, 2> bytes;    ///< L3 bytes passed
     std::array<uint32_t, 2> packets;  ///< packets passed; wraps
-    uint32_t epoch;                   ///< PolicySnapshot::epoch of its last judgement
-    FlowRule rule;                    ///< slot of the rule that admitted it
-    uint16_t principal;               ///< whom it is charged to; FlowTable::charge_to writes it
-    uint32_t last_seen_ms;            ///< clock of the caller, wraps after 49.7 days
-    uint32_t timeout_ms;              ///< idle time after last_seen_ms until it expires
-    FlowWays ways;                    ///< empty in a new flow, and after a crash
+    // Second cache line.
+    alignas(64) std::array<TcpSide, 2> tcp;
+    uint32_t epoch;         ///< PolicySnapshot::epoch of its last judgement
+    FlowRule rule;          ///< slot of the rule that admitted it
+    uint16_t principal;     ///< whom it is charged to; FlowTable::charge_to writes it
+    uint32_t last_seen_ms;  ///< clock of the caller, wraps after 49.7 days
+    uint32_t timeout_ms;    ///< idle time after last_seen_ms until it expires
+    FlowWays ways;          ///< empty in a new flow, and after a crash
     FlowState state;
     uint8_t flags;                        ///< FlowFlag
     FlowPort in_port;                     ///< port of the originator's packets
@@ -136,8 +148,6 @@ struct alignas(64) Flow {
     std::array<uint8_t, 2> window_scale;  ///< shift of advertised windows; 0 unless both offered
     std::array<uint8_t, 2> tcp_flags;     ///< TcpSideFlag
     uint16_t syn_tag;                     ///< low half of the originator's initial sequence number
-    std::array<uint32_t, 2> tcp_max_ack;  ///< highest acknowledgment sent by the side; before its
-                                          ///< first: the lowest that is acceptable
     [[nodiscard]] bool proven() const noexcept { return (flags & kFlowProven) != 0; }
     /// Direction of a packet whose FlowKey::make gave `swapped`.
     [[nodiscard]] Direction direction(bool swapped) const noexcept {
@@ -150,13 +160,14 @@ struct alignas(64) Flow {
     [[nodiscard]] bool expired(uint32_t now_ms) const noexcept {
         return static_cast<int32_t>(now_ms - last_seen_ms - timeout_ms) >= 0;
     }
+    static constexpr size_t kWordAt = 112;
     /// Shortcut asks for all of `ways.stamp`, `state` and `flags` at once.
     static constexpr uint64_t word_of(uint16_t stamp, FlowState state, uint8_t flags) noexcept {
         return stamp | uint64_t{static_cast<uint8_t>(state)} << 48 | uint64_t{flags} << 56;
     }
     [[nodiscard]] uint64_t word() const noexcept {
         uint64_t word;
-        std::memcpy(&word, reinterpret_cast<const char*>(this) + 104, sizeof word);
+        std::memcpy(&word, reinterpret_cast<const char*>(this) + kWordAt, sizeof word);
         return word;
     }
     void count(Direction d, uint32_t packet_bytes) noexcept {
@@ -165,8 +176,9 @@ struct alignas(64) Flow {
     }
 };
 static_assert(sched::kMaxPrincipals <= 1 << 16, "Flow::principal");
-static_assert(offsetof(Flow, ways) == 104 && offsetof(Flow, state) == 104 + sizeof(FlowWays) &&
-                  offsetof(Flow, flags) == 104 + sizeof(FlowWays) + 1,
+static_assert(offsetof(Flow, ways) == Flow::kWordAt &&
+                  offsetof(Flow, state) == Flow::kWordAt + sizeof(FlowWays) &&
+                  offsetof(Flow, flags) == Flow::kWordAt + sizeof(FlowWays) + 1,
               "Flow::word");
 static_assert(sizeof(Flow) == 128 && alignof(Flow) == 64 && std::is_trivially_copyable_v<Flow>);
 

@@ -13,7 +13,7 @@ namespace ravelin {
 namespace {
 
 constexpr uint64_t kMagic = 0x776f6c666e766172;  // "ravnflow"
-constexpr uint32_t kVersion = 8;
+constexpr uint32_t kVersion = 9;
 constexpr int32_t kClockSlackMs = 1000;  // last_seen may run ahead of now: cached clocks
 
 bool valid_state(const Flow& flow) noexcept {

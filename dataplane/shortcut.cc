@@ -18,19 +18,11 @@ namespace {
 
 using shortcut::Head;
 
-// What the firewall does with data of a flow in its steady state. False, and nothing is changed:
-// it may be something else.
-bool track(Flow& flow, Direction d, const Head& head, const rte_mbuf& frame) noexcept {
+// Of TCP in IPv6.
+void read_advance(const rte_mbuf& frame, const Head& head, Arrivals& in, unsigned i) noexcept {
     const auto& tcp = *rte_pktmbuf_mtod_offset(&frame, const net::Tcp*, head.l4);
-    const uint32_t end = tcp.sequence.host() + head.upper - tcp.header_length();
-    return track_data(flow, static_cast<uint8_t>(d), end, tcp.acknowledgement.host(),
-                      tcp.window.host());
-}
-
-[[gnu::always_inline]] inline bool track(Flow& flow, Direction d, const Arrivals& in,
-                                         unsigned i) noexcept {
-    return track_data(flow, static_cast<uint8_t>(d), in.segment_end[i], in.acknowledgement[i],
-                      in.window[i]);
+    in.advance[i] = {tcp.sequence.host() + head.upper - tcp.header_length(),
+                     tcp.acknowledgement.host(), tcp.window.host(), head.length};
 }
 
 bool is_plain(const Arrivals& in, unsigned i) noexcept { return (in.plain >> i & 1) != 0; }
@@ -44,25 +36,25 @@ uint32_t Shortcut::Waiting::hash_of_pair(const FlowKey& key) noexcept {
         fold(a.high() ^ b.high() ^ flow_hash_secret[2], a.low() ^ b.low() ^ flow_hash_secret[3]));
 }
 
-// What a burst has come to: frames for one port so far, and those that stay.
+// What a burst has come to: frames for one port so far.
 struct Shortcut::Passing {
     WorkerContext& context;
-    PortId in_port;
-    PortId port = kNoPort;
+    Leg leg;
     unsigned count = 0;
     rte_mbuf* frames[limits::kArrivals];
 
-    Passing(WorkerContext& c, PortId in) noexcept : context(c), in_port(in) {}
-    void leave(rte_mbuf* frame, PortId by) noexcept {
-        if (by != port) send();
-        port = by;
-        frames[count++] = frame;
+    Passing(WorkerContext& c, PortId in, uint32_t neighbours) noexcept
+        : context(c), leg{.in = in, .neighbours = neighbours} {}
+    void turn_to(PortId port) noexcept {
+        if (port != leg.out) send();
+        leg.out = port;
     }
     void send() noexcept {
         if (count == 0) return;
         if (context.account != nullptr) [[unlikely]]
-            count = context.account->leave_by(Account::kByShortcut, frames, count, port, context);
-        context.transmitter->send(frames, count, port, context);
+            count =
+                context.account->leave_by(Account::kByShortcut, frames, count, leg.out, context);
+        context.transmitter->send(frames, count, leg.out, context);
         count = 0;
     }
 };
@@ -94,7 +86,10 @@ void Shortcut::read_others(Arrivals& in, const MacAddress& own) noexcept {
         in.hash[i] = head.hash;
         in.length[i] = head.length;
         // Of IPv4 plain packets alone are ready.
-        open_ |= uint64_t{head.open && head.l4 == shortcut::kV6Offset} << i;
+        if (!head.open || head.l4 != shortcut::kV6Offset) continue;
+        open_ |= uint64_t{1} << i;
+        in.swapped |= uint64_t{head.swapped} << i;
+        if (head.key.protocol == net::kTcp) read_advance(*in.frames[i], head, in, i);
     }
 }
 
@@ -110,7 +105,7 @@ void Shortcut::take(Arrivals& in, unsigned allowed, WorkerContext& context) noex
     if (in.plain != in.all()) read_others(in, own);
     const FlowTable& flows = *context.flows;
     const unsigned known = known_here_;
-    Passing passing(context, in.in_port);
+    Passing passing(context, in.in_port, neighbours_);
     uint64_t passed = 0;
     for (unsigned at = 0; at < known + 2 * kStep; at += kStep) {
         for (unsigned i = at, end = std::min(at + kStep, known); i < end; ++i)
@@ -118,9 +113,8 @@ void Shortcut::take(Arrivals& in, unsigned allowed, WorkerContext& context) noex
         for (unsigned i = at - kStep, end = std::min(at, known); i < end; ++i)
             likely_[i] = flows.prefetch_flow(in.hash[i]);
         if (at < 2 * kStep) continue;
-        const uint64_t found = find(in, at - 2 * kStep, std::min(at - kStep, known), context);
-        send(in, found, passing);
-        passed |= found;
+        const unsigned first = at - 2 * kStep, end = std::min(at - kStep, known);
+        if (first < end) passed |= send(in, first, end, passing);
     }
     in.here &= ~passed;
     waiting_.clear();
@@ -131,42 +125,99 @@ void Shortcut::take(Arrivals& in, unsigned allowed, WorkerContext& context) noex
         shed(in, known, allowed, context);
 }
 
-// Bits of the packets from `first` to before `end` that go by a way; ways_taken_ has it, likely_
-// the flow and sides_ the direction.
-[[gnu::noinline]] uint64_t Shortcut::find(const Arrivals& in, unsigned first, unsigned end,
-                                          const WorkerContext& context) noexcept {
-    uint64_t found = 0;
-    for (unsigned i = first; i < end; ++i) {
-        bool goes =
-            (open_ >> i & 1) != 0 && (!waiting_.any() || !waiting_.has(key_of(in, i), in.hash[i]));
-        if (goes) [[likely]]
-            goes = is_plain(in, i) ? follow_plain(in, i, context) : follow_head(in, i, context);
-        if (goes) [[likely]]
-            found |= uint64_t{1} << i;
-        else
-            stay(in, i);
+// Sends those that may go by a way: tracked, counted, on their way. Bits of them. What is not as
+// usual stops run(): it stays, and what may not overtake it, or goes after all.
+[[gnu::noinline]] uint64_t Shortcut::send(const Arrivals& in, unsigned first, unsigned end,
+                                          Passing& passing) noexcept {
+    uint64_t may = open_ & ~uint64_t{0} << first & ~uint64_t{0} >> (Arrivals::kCapacity - end);
+    if (waiting_.any()) may &= ~hindered(in, may);
+    for (unsigned i = first;; ++i) {
+        i = run_on(in, i, end, may, passing);
+        if (i == end) return may;
+        const uint64_t bit = uint64_t{1} << i;
+        if ((may & bit) != 0 && renew(in, i, passing) && run_on(in, i, i + 1, may, passing) > i)
+            continue;
+        stay(in, i);
+        const uint64_t later = may & -(bit << 1);
+        may &= ~(bit | hindered(in, later));
     }
-    return found;
 }
 
-[[gnu::noinline]] void Shortcut::send(const Arrivals& in, uint64_t which,
-                                      Passing& passing) noexcept {
-    const WorkerContext& context = passing.context;
-    for_each_bit(which, [&](unsigned i) {
-        Flow& flow = *likely_[i];
-        const Way& way = *ways_taken_[i];
-        rte_mbuf* const frame = in.frames[i];
+// Whichever kind they are of.
+unsigned Shortcut::run_on(const Arrivals& in, unsigned first, unsigned end, uint64_t may,
+                          Passing& passing) const noexcept {
+    for (;;) {
+        const unsigned plain = run<true>(in, first, end, may & in.plain, passing);
+        if (plain == end) return end;
+        const unsigned others = run<false>(in, plain, end, may & ~in.plain, passing);
+        if (others == end || others == first) return others;
+        first = others;
+    }
+}
+
+// All that it calls is inline and the rest is left to renew(), for the sake of the registers. The
+// first packet that is not sent; of what is wrong with it nothing is changed. kPlain: `may` has
+// plain ones alone, else none of them.
+template <bool kPlain>
+[[gnu::noinline]] unsigned Shortcut::run(const Arrivals& in, unsigned first, unsigned end,
+                                         uint64_t may, Passing& passing) const noexcept {
+    // A way learned under this stamp was so under this epoch.
+    constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
+    constexpr uint64_t kSteady = Flow::word_of(UINT16_MAX, FlowState{UINT8_MAX}, kKinds);
+    const WorkerCounters counters = passing.context.counters;
+    const Way* const ways = ways_.get();
+    const uint32_t now_ms = passing.context.now.ms;
+    const Leg leg = passing.leg;
+    rte_mbuf** out = passing.frames + passing.count;
+    unsigned i = first;
+    for (; i < end; ++i) {
+        Flow* const flow = likely_[i];
+        if ((may >> i & 1) == 0 || flow == nullptr ||
+            !(kPlain ? in.is_of(i, flow->key) : flow->key == heads_[i].key))
+            break;
+        const bool tcp = flow->key.protocol == net::kTcp;
+        if ((flow->word() & kSteady) != steady_[tcp] || flow->expired(now_ms)) break;
+        const Direction d = flow->direction((in.swapped >> i & 1) != 0);
+        const Way& way = ways[flow->ways.way[static_cast<uint8_t>(d)]];
         const uint32_t length = in.length[i];
-        flow.count(sides_[i], length);
-        flow.last_seen_ms = context.now.ms;
-        charge(*frame, sched::PrincipalId{flow.principal});
-        if (flow.rule < limits::kMaxRules) context.counters.hit_rule(flow.rule, 1, length);
-        if (is_plain(in, i)) [[likely]]
+        if (way.leg != leg || length > way.mtu ||
+            (tcp && !track_data(*flow, static_cast<uint8_t>(d), in.advance[i])))
+            break;
+        rte_mbuf* const frame = in.frames[i];
+        flow->count(d, length);
+        flow->last_seen_ms = now_ms;
+        charge(*frame, sched::PrincipalId{flow->principal});
+        counters.hit_rule(flow->rule.counter(), 1, length);
+        if constexpr (kPlain)
             in.make_ready(i, way.macs);
         else
             shortcut::make_ready_v6(*frame, way.macs, length);
-        passing.leave(frame, way.out_port);
-    });
+        *out++ = frame;
+    }
+    passing.count = static_cast<unsigned>(out - passing.frames);
+    return i;
+}
+
+// What run() does not look for: the flow where it is not the likely one, the MAC of a neighbour
+// that may have moved, a way to another port. False: none of these stopped it.
+bool Shortcut::renew(const Arrivals& in, unsigned i, Passing& passing) noexcept {
+    const WorkerContext& context = passing.context;
+    Flow* const flow = context.flows->find(key_of(in, i), in.hash[i]);
+    if (flow == nullptr || flow->ways.stamp != stamp_) return false;
+    Way& way = ways_[flow->ways.way[static_cast<uint8_t>(flow->direction(in.swapped >> i & 1))]];
+    const bool same = flow == likely_[i] && way.leg == passing.leg;
+    if (way.leg.in != in.in_port || same || !still_leads(way, *context.neighbours)) return false;
+    likely_[i] = flow;
+    passing.turn_to(way.leg.out);
+    return true;
+}
+
+// Those that wait for others.
+uint64_t Shortcut::hindered(const Arrivals& in, uint64_t which) const noexcept {
+    uint64_t bits = 0;
+    for_each_bit(
+        which, [&](unsigned i) { bits |= uint64_t{waiting_.has(key_of(in, i), in.hash[i])} << i; });
+    return bits;
 }
 
 inline void Shortcut::stay(const Arrivals& in, unsigned i) noexcept {
@@ -199,48 +250,12 @@ void Shortcut::shed(Arrivals& in, unsigned known, unsigned allowed,
         context.account->shed(dropped);
 }
 
-[[gnu::always_inline]] inline bool Shortcut::follow_plain(const Arrivals& in, unsigned i,
-                                                          const WorkerContext& context) noexcept {
-    Flow* flow = likely_[i];
-    if (flow == nullptr || !in.is_of(i, flow->key)) [[unlikely]]
-        if (flow = context.flows->find(in.key(i), in.hash[i]); flow == nullptr) return false;
-    const bool tcp = in.protocol[i] == net::kTcp;
-    const Direction d = flow->direction((in.swapped >> i & 1) != 0);
-    return follow(in, i, *flow, d, tcp, context) && (!tcp || track(*flow, d, in, i));
-}
-
-bool Shortcut::follow_head(const Arrivals& in, unsigned i, const WorkerContext& context) noexcept {
-    const Head& head = heads_[i];
-    Flow* flow = likely_[i];
-    if (flow == nullptr || !(flow->key == head.key)) [[unlikely]]
-        if (flow = context.flows->find(head.key, head.hash); flow == nullptr) return false;
-    const bool tcp = flow->key.protocol == net::kTcp;
-    const Direction d = flow->direction(head.swapped);
-    return follow(in, i, *flow, d, tcp, context) && (!tcp || track(*flow, d, head, *in.frames[i]));
-}
-
-[[gnu::always_inline]] inline bool Shortcut::follow(const Arrivals& in, unsigned i, Flow& flow,
-                                                    Direction d, bool tcp,
-                                                    const WorkerContext& context) noexcept {
-    // A way learned under this stamp was so under this epoch.
-    constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
-    constexpr uint64_t kSteady = Flow::word_of(UINT16_MAX, FlowState{UINT8_MAX}, kKinds);
-    if ((flow.word() & kSteady) != steady_[tcp] || flow.expired(context.now.ms)) return false;
-    Way& way = ways_[flow.ways.way[static_cast<uint8_t>(d)]];
-    likely_[i] = &flow;
-    ways_taken_[i] = &way;
-    sides_[i] = d;
-    return way.in_port == in.in_port && in.length[i] <= way.mtu &&
-           still_leads(way, *context.neighbours);
-}
-
 inline bool Shortcut::still_leads(Way& way, const NeighbourTable& neighbours) const noexcept {
-    if (way.neighbours == neighbours_) [[likely]]
-        return true;
+    if (way.leg.neighbours == neighbours_) return true;
     MacAddress mac;
-    if (way.chosen || !neighbours.lookup(way.out_port, way.next, mac)) return false;
+    if (way.chosen || !neighbours.lookup(way.leg.out, way.next, mac)) return false;
     std::memcpy(way.macs.data(), mac.bytes.data(), mac.bytes.size());
-    way.neighbours = neighbours_;
+    way.leg.neighbours = neighbours_;
     return true;
 }
 

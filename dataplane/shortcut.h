@@ -13,6 +13,7 @@
 #pragma once
 #include <array>
 #include <atomic>
+#include <bit>
 #include <memory>
 
 #include "dataplane/arrivals.h"
@@ -51,13 +52,20 @@ class Shortcut {
   private:
     static constexpr unsigned kProbes = 16;
     static constexpr uint32_t kForgetMs = 1000;
-    static constexpr unsigned kStep = 8;  // packets
+    static constexpr unsigned kStep = 16;  // packets
 
+    /// Where a way leads; compared as one number.
+    struct alignas(8) Leg {
+        PortId in = kNoPort, out = kNoPort;
+        uint32_t neighbours = 0;  ///< NeighbourTable::version() that its MACs are of
+        bool operator==(const Leg& o) const noexcept {
+            return std::bit_cast<uint64_t>(*this) == std::bit_cast<uint64_t>(o);
+        }
+    };
     struct alignas(64) Way {
         std::array<uint8_t, 12> macs{};  ///< as they stand in a frame
-        PortId in_port = kNoPort, out_port = kNoPort;
         uint32_t mtu = 0;
-        uint32_t neighbours = 0;  ///< NeighbourTable::version() that `macs` is of
+        Leg leg;
         /// Chosen among several by which ones can be reached: good for that version alone.
         bool chosen = false;
         IpAddress next;
@@ -106,17 +114,16 @@ class Shortcut {
     bool opens(const WorkerContext& context, bool crowded) noexcept;
     static void lap(unsigned hits, unsigned misses, WorkerContext& context) noexcept;
     void begin(const WorkerContext& context, uint32_t learned) noexcept;
-    uint64_t find(const Arrivals& in, unsigned first, unsigned end,
-                  const WorkerContext& context) noexcept;
-    void send(const Arrivals& in, uint64_t which, Passing& passing) noexcept;
+    uint64_t send(const Arrivals& in, unsigned first, unsigned end, Passing& passing) noexcept;
+    template <bool kPlain>
+    unsigned run(const Arrivals& in, unsigned first, unsigned end, uint64_t may,
+                 Passing& passing) const noexcept;
+    unsigned run_on(const Arrivals& in, unsigned first, unsigned end, uint64_t may,
+                    Passing& passing) const noexcept;
+    bool renew(const Arrivals& in, unsigned i, Passing& passing) noexcept;
+    [[nodiscard]] uint64_t hindered(const Arrivals& in, uint64_t which) const noexcept;
     [[nodiscard]] FlowKey key_of(const Arrivals& in, unsigned i) const noexcept;
     void stay(const Arrivals& in, unsigned i) noexcept;
-    [[nodiscard]] bool follow_plain(const Arrivals& in, unsigned i,
-                                    const WorkerContext& context) noexcept;
-    [[nodiscard]] bool follow_head(const Arrivals& in, unsigned i,
-                                   const WorkerContext& context) noexcept;
-    [[nodiscard]] bool follow(const Arrivals& in, unsigned i, Flow& flow, Direction d, bool tcp,
-                              const WorkerContext& context) noexcept;
     bool still_leads(Way& way, const NeighbourTable& neighbours) const noexcept;
     uint16_t find_way(const Way& wanted, WorkerContext& context) noexcept;
     void forget(WorkerContext& context) noexcept;
@@ -125,9 +132,7 @@ class Shortcut {
     // Of a call of take(): of what is not plain, its head; its first packets that are known.
     std::array<shortcut::Head, limits::kArrivals> heads_;
     std::array<Flow*, limits::kArrivals> likely_;  // FlowTable::prefetch_flow()
-    std::array<const Way*, limits::kArrivals> ways_taken_;
-    std::array<Direction, limits::kArrivals> sides_;
-    uint64_t open_ = 0;  // ask for nothing but to be sent on
+    uint64_t open_ = 0;                            // ask for nothing but to be sent on
     unsigned known_here_ = 0;
     Waiting waiting_;
     uint64_t generation_ = 0;

@@ -82,7 +82,7 @@ class Tracker {
         f_.tcp_flags = {};
         f_.window_scale = {};
         f_.tcp = {};
-        f_.tcp[0] = {seg_.end(), seg_.end(), at_least_one(seg_.window)};
+        f_.tcp[0] = {seg_.end(), seg_.end(), at_least_one(seg_.window), 0};
         f_.syn_tag = static_cast<uint16_t>(seg_.seq);
         take_syn_options();
         f_.state = FlowState::tcp_syn_sent;
@@ -99,7 +99,7 @@ class Tracker {
         }
         if (!seg_.has(kTcpRst)) return TcpVerdict::invalid_state;
         // Half-open: the reset that answers the other end's plain ACK (see answer()).
-        if (seen(1, kTcpChallenged) && seg_.seq == f_.tcp_max_ack[1]) return TcpVerdict::ok;
+        if (seen(1, kTcpChallenged) && seg_.seq == f_.tcp[1].max_ack) return TcpVerdict::ok;
         return seg_.seq == f_.tcp[0].end || unchecked() ? reset() : TcpVerdict::out_of_window;
     }
 
@@ -113,7 +113,7 @@ class Tracker {
             // The responder holds an older connection on these ports and says where it stands; the
             // originator's reset to that number must get through.
             set(1, kTcpChallenged);
-            f_.tcp_max_ack[1] = seg_.ack;
+            f_.tcp[1].max_ack = seg_.ack;
             return TcpVerdict::challenge_ack;
         }
         if (seg_.has(kTcpAck) && !acks_syn) return TcpVerdict::out_of_window;
@@ -121,11 +121,12 @@ class Tracker {
         client.max_end = client.end + seg_.window;
         if (seg_.has(kTcpAck)) client.max_end = seg_.ack + seg_.window;
         raise(client.max_end, client.end);
-        f_.tcp[1] = {seg_.end(), seg_.end() + client.max_window, at_least_one(seg_.window)};
+        client.max_ack = seg_.seq + 1;
+        f_.tcp[1] = {seg_.end(), seg_.end() + client.max_window, at_least_one(seg_.window),
+                     seg_.has(kTcpAck) ? seg_.ack : first};
         take_syn_options();
         // RFC 7323 section 2.2: scaling only if both SYNs offer it.
         if (!seen(0, kTcpScaleOffered) || !seen(1, kTcpScaleOffered)) f_.window_scale = {};
-        f_.tcp_max_ack = {seg_.seq + 1, seg_.has(kTcpAck) ? seg_.ack : first};
         if (seg_.has(kTcpAck)) set(1, kTcpAckSeen);
         f_.state = FlowState::tcp_syn_received;
         return TcpVerdict::ok;
@@ -175,7 +176,7 @@ class Tracker {
     TcpVerdict judge_reset() noexcept {
         const TcpSide& sender = f_.tcp[s_];
         const bool exact =
-            seg_.seq == sender.end || (seen(r_, kTcpAckSeen) && seg_.seq == f_.tcp_max_ack[r_]);
+            seg_.seq == sender.end || (seen(r_, kTcpAckSeen) && seg_.seq == f_.tcp[r_].max_ack);
         // RFC 1337: a reset must not cut TIME-WAIT short.
         if (exact || unchecked())
             return f_.state == FlowState::tcp_time_wait ? TcpVerdict::ok : reset();

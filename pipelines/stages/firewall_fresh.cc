@@ -28,10 +28,9 @@ bool is_error(const PacketMeta& m) noexcept {
 // acknowledges; scales are unknown, so windows start at the largest they can be.
 void pick_up(Flow& flow, const TcpSegment& segment) noexcept {
     const uint32_t window = std::max(uint32_t{segment.window} << kGuessedScale, kLeastWindow);
-    flow.tcp[0] = {segment.end(), segment.end() + window, window};
-    flow.tcp[1] = {segment.ack + window, segment.ack + window, window};
+    flow.tcp[0] = {segment.end(), segment.end() + window, window, segment.ack};
+    flow.tcp[1] = {segment.ack + window, segment.ack + window, window, segment.seq - window};
     flow.window_scale = {kGuessedScale, kGuessedScale};
-    flow.tcp_max_ack = {segment.ack, segment.seq - window};
     flow.tcp_flags = {kTcpSynSeen | kTcpAckSeen, kTcpSynSeen};
     flow.state = FlowState::tcp_syn_received;
 }
@@ -41,7 +40,6 @@ void begin_as(Flow& flow, const Flow& start) noexcept {
     flow.tcp = start.tcp;
     flow.window_scale = start.window_scale;
     flow.tcp_flags = start.tcp_flags;
-    flow.tcp_max_ack = start.tcp_max_ack;
     flow.syn_tag = start.syn_tag;
     flow.state = start.state;
 }

@@ -152,7 +152,7 @@ Outcome Judge::server_accepts(Subject& s, Flow& flow, const TcpSegment& segment)
 bool Judge::acknowledge(const Subject& s, const Flow& flow,
                         const net::TcpOptions& sent) const noexcept {
     TcpDraft ack{.sequence = flow.tcp[0].end, .flags = net::kAck};
-    ack.acknowledgement = flow.tcp_max_ack[0] - s.proxy->sequence;
+    ack.acknowledgement = flow.tcp[0].max_ack - s.proxy->sequence;
     ack.window = unscaled(flow.tcp[0].max_window, s.proxy->originator_scale);
     ack.options.timestamps = sent.timestamps && (s.proxy->flags & FlowProxy::kTimestamps) != 0;
     ack.options.ts_value = sent.ts_echo;

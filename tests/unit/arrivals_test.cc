@@ -97,9 +97,12 @@ void Reading::compare(rte_mbuf** frames, unsigned n) {
             ASSERT_FALSE(a.is_of(i, other)) << bit;
         }
         if (a.protocol[i] != net::kTcp) continue;
-        ASSERT_EQ(a.acknowledgement[i], b.acknowledgement[i]) << i;
-        ASSERT_EQ(a.segment_end[i], b.segment_end[i]) << i;
-        ASSERT_EQ(a.window[i], b.window[i]) << i;
+        const TcpAdvance &row = a.advance[i], &alone = b.advance[i];
+        ASSERT_EQ(row.end, alone.end) << i;
+        ASSERT_EQ(row.acknowledgement, alone.acknowledgement) << i;
+        ASSERT_EQ(row.window, alone.window) << i;
+        ASSERT_EQ(row.length, a.length[i]) << i;
+        ASSERT_EQ(alone.length, a.length[i]) << i;
     }
 }
 

@@ -3,6 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <random>
+
+#include "dataplane/tcp_window.h"
+
 namespace ravelin {
 namespace {
 
@@ -253,6 +258,41 @@ TEST_F(TcpTracker, ScalesOnlyIfBothOffer) {
     flow_.key.protocol = 6;
     establish(15, 14);
     EXPECT_EQ(flow_.window_scale[0], kMaxWindowScale);
+}
+
+// Numbers on, before and behind every bound, and anywhere.
+TEST(TcpWindow, TheSameAtOnceAndOneByOne) {
+    std::mt19937 numbers(5);
+    const auto random = [&] { return static_cast<uint32_t>(numbers()); };
+    const auto near = [&](uint32_t bound) {
+        return random() % 8 == 0 ? random() : bound + random() % 5 - 2;
+    };
+    unsigned taken = 0, refused = 0;
+    for (unsigned round = 0; round < 400'000; ++round) {
+        const unsigned side = random() % 2;
+        Flow f{};
+        f.window_scale = {static_cast<uint8_t>(random() % 15), static_cast<uint8_t>(random() % 15)};
+        for (TcpSide& s : f.tcp) {
+            s.end = random();
+            s.max_end = s.end + random() % 100'000;
+            s.max_window = 1 + random() % (random() % 2 == 0 ? 1000 : 1u << 30);
+        }
+        TcpSide &sender = f.tcp[side], &receiver = f.tcp[side ^ 1];
+        sender.max_ack = receiver.end - random() % 1000;
+        receiver.max_ack = sender.end - random() % 1000;
+        const uint32_t ends[] = {sender.end, sender.max_end + 1,
+                                 sender.end - receiver.max_window - 1};
+        const uint32_t acks[] = {receiver.end, sender.max_ack, sender.max_ack - ack_slack(sender)};
+        const TcpAdvance segment{near(ends[random() % 3]), near(acks[random() % 3]),
+                                 random() % 65536, 40};
+        Flow plain = f;
+        const bool good = track_data_plain(plain, side, segment);
+        ASSERT_EQ(track_data(f, side, segment), good) << round;
+        ASSERT_EQ(std::memcmp(&f, &plain, sizeof f), 0) << round;
+        ++(good ? taken : refused);
+    }
+    EXPECT_GT(taken, 50'000u);
+    EXPECT_GT(refused, 50'000u);
 }
 
 TEST(FlowStates, ProofAndTimeouts) {
