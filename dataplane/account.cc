@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "dataplane/engine_counters.h"
+#include "dataplane/free_frames.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
@@ -131,7 +132,7 @@ unsigned Account::police(rte_mbuf** frames, unsigned n, bool bandwidth,
         }
     }
     if (dropped != 0) {
-        rte_pktmbuf_free_bulk(dead, dropped);
+        free_frames(dead, dropped);
         context.counters.add(kDropOverCap, dropped - over_cpu);
         context.counters.add(kDropOverCpu, over_cpu);
     }

@@ -7,6 +7,7 @@
 #include "dataplane/account.h"
 #include "dataplane/charge.h"
 #include "dataplane/flow.h"
+#include "dataplane/free_frames.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/rule_tally.h"
 #include "dataplane/transmitter.h"
@@ -136,20 +137,15 @@ inline void Express::tally(uint64_t which, const WorkerCounters& counters) const
 }
 
 void Express::drop(WorkerContext& context) noexcept {
-    unsigned count = 0, same = 0;
-    DropCode reason = 0;
-    for_each_bit(burst_.dropped, [&](unsigned i) {
-        if (burst_.reason[i] != reason && same != 0) {
-            context.counters.add(reason, same);
-            same = 0;
-        }
-        reason = burst_.reason[i];
-        ++same;
-        gone_[count++] = burst_.frames[i];
+    const uint64_t dropped = burst_.dropped;
+    columns::for_each_value(burst_.reason, dropped, [&](unsigned first, uint64_t same) {
+        context.counters.add(burst_.reason[first], static_cast<unsigned>(std::popcount(same)));
+        return same;
     });
-    context.counters.add(reason, same);
-    tally(burst_.dropped & burst_.counted, context.counters);
-    rte_pktmbuf_free_bulk(gone_.data(), count);
+    tally(dropped & burst_.counted, context.counters);
+    unsigned count = 0;
+    for_each_bit(dropped, [&](unsigned i) { gone_[count++] = burst_.frames[i]; });
+    free_frames(gone_.data(), count);
 }
 
 }  // namespace ravelin

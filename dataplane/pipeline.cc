@@ -5,6 +5,7 @@
 #include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/express.h"
+#include "dataplane/free_frames.h"
 #include "dataplane/handoff.h"
 #include "dataplane/transmitter.h"
 #include "dataplane/watch.h"
@@ -58,7 +59,7 @@ void Pipeline::settle(Burst& burst, unsigned place, WorkerContext& context) noex
             ++kept;
         }
     }
-    if (dropped != 0) rte_pktmbuf_free_bulk(dead, dropped);
+    free_frames(dead, dropped);
     if (consumed != 0) context.counters.add(kConsumed, consumed);
     burst.count = kept;
     burst.changed = false;

@@ -9,6 +9,7 @@
 #include "dataplane/charge.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/fold.h"
+#include "dataplane/free_frames.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/tcp_window.h"
 #include "dataplane/transmitter.h"
@@ -244,7 +245,7 @@ void Shortcut::shed(Arrivals& in, unsigned known, unsigned allowed,
         given_up[dropped++] = in.frames[i];
         in.here &= ~(uint64_t{1} << i);
     }
-    rte_pktmbuf_free_bulk(given_up, dropped);
+    free_frames(given_up, dropped);
     context.counters.add(kDropOverload, dropped);
     if (context.account != nullptr) [[unlikely]]
         context.account->shed(dropped);

@@ -47,13 +47,14 @@ class Buffers {
     }
 
   private:
+    // Raw, as drivers take them: the port writes all that a fresh one needs.
     bool refill(uint32_t n) {
-        rte_mbuf* fresh[64];
-        for (uint32_t done = 0; done < n;) {
-            const uint32_t some = std::min(n - done, 64u);
-            if (rte_pktmbuf_alloc_bulk(pool_, fresh, some) != 0) return false;
-            for (uint32_t i = 0; i < some; ++i) slots_[tail_++ % kRoom] = fresh[i];
-            done += some;
+        while (n > 0) {
+            const uint32_t at = tail_ % kRoom, some = std::min(n, kRoom - at);
+            if (rte_mempool_get_bulk(pool_, reinterpret_cast<void**>(&slots_[at]), some) != 0)
+                return false;
+            tail_ += some;
+            n -= some;
         }
         return true;
     }

@@ -7,7 +7,7 @@
 namespace ravelin::firewall {
 namespace {
 
-static_assert(Burst::kCapacity <= CutTrees::kBurst && Burst::kCapacity <= 32, "bits of `unknown`");
+static_assert(Burst::kCapacity <= Probes::kMost && Burst::kCapacity <= 32, "bits of `unknown`");
 
 unsigned flags_of(const PacketMeta& m) noexcept { return m.tcp_flags & kTurns; }
 
@@ -40,19 +40,20 @@ void Alone::look(const Burst& burst, uint32_t unknown, const FirewallPolicy& pol
     const uint32_t tcp = trees.kind_of(net::kTcp, kStateNew, 0),
                    udp = trees.kind_of(net::kUdp, kStateNew, 0);
     unsigned count = 0, of[Burst::kCapacity];
-    Probe probes[Burst::kCapacity];
+    Probes probes;
     for (unsigned i = 0; i < burst.count; ++i) {
         const PacketMeta& m = burst.meta[i];
         of[count] = i;
-        Probe& probe = probes[count];
-        probe.value = {m.source.v4_host(), m.destination.v4_host(), m.source_port,
-                       m.destination_port};
-        probe.kind = m.protocol == net::kTcp ? tcp : udp;
-        probe.place = trees.place_of(m.in_port, m.out_port);
+        probes.value[0][count] = m.source.v4_host();
+        probes.value[1][count] = m.destination.v4_host();
+        probes.value[2][count] = m.source_port;
+        probes.value[3][count] = m.destination_port;
+        probes.kind[count] = m.protocol == net::kTcp ? tcp : udp;
+        probes.place[count] = trees.place_of(m.in_port, m.out_port);
         count += unsigned{is_plain(m, segments)} & unsigned{burst.live(i)} & unknown >> i & 1;
     }
     if (count == 0) return;
-    uint32_t found[Burst::kCapacity];
+    columns::Column<uint32_t> found;
     trees.match_burst(probes, found, count);
     const RuleWord otherwise = word_of(policy.otherwise);
     for (unsigned n = 0; n < count; ++n) {

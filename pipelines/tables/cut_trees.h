@@ -39,18 +39,20 @@ class CutTrees {
     /// What Classifier::match() says of a packet that is covered.
     [[nodiscard]] uint32_t match(const ClassifierKey& key) const noexcept;
 
-    /// Of a packet by itself: Probe::kind and Probe::place.
+    /// Of a packet by itself: Probes::kind and Probes::place.
     [[nodiscard]] uint32_t kind_of(uint8_t protocol, uint8_t state,
                                    uint8_t icmp_type) const noexcept {
-        return Probe::kPresent | protocol_[protocol] | state_[state] | icmp_type_[icmp_type];
+        return Probes::kPresent | protocol_[protocol] | state_[state] | icmp_type_[icmp_type];
     }
     [[nodiscard]] uint32_t place_of(uint16_t in_port, uint16_t out_port) const noexcept {
         return by_place_ ? in_port_[in_port] | out_port_[out_port] : 0;
     }
-    /// rules[i] = match() of probes[i], memory latencies overlapped. There must be trees, or every
-    /// answer is kNoMatch.
-    static constexpr unsigned kBurst = 32;
-    void match_burst(const Probe* probes, uint32_t* rules, unsigned n) const noexcept;
+    /// Whether Probes::place is looked at.
+    [[nodiscard]] bool by_place() const noexcept { return by_place_; }
+    /// rules[i] = match() of the first `n` probes, memory latencies overlapped. There must be
+    /// trees, or every answer is kNoMatch.
+    void match_burst(const Probes& probes, columns::Column<uint32_t>& rules,
+                     unsigned n) const noexcept;
 
     [[nodiscard]] size_t memory_bytes() const;
 
@@ -73,13 +75,13 @@ class CutTrees {
         Ref root = 0;
         uint32_t first_rule = 0;
         uint32_t kinds = 0, places = 0;  ///< bits that all its rules refuse
-        [[nodiscard]] bool refuses(const Probe& p) const noexcept {
-            return ((p.kind & kinds) | (p.place & places)) != 0;
-        }
     };
 
-    [[nodiscard]] Ref below(Ref ref, const Probe& probe) const noexcept;
-    [[nodiscard]] uint32_t first_of(Ref leaf, const Probe& probe, uint32_t best) const noexcept;
+    [[nodiscard]] Ref below(Ref ref, const Probes& probes, unsigned i) const noexcept;
+    void enter(const Tree& tree, const Probes& probes, const columns::Column<uint32_t>& rules,
+               columns::Column<Ref>& refs, unsigned n) const noexcept;
+    [[nodiscard]] uint32_t first_of(Ref leaf, const Probes& probes, unsigned i,
+                                    uint32_t best) const noexcept;
 
     std::vector<Tree> trees_;  ///< ascending by first_rule
     std::vector<Node> nodes_;

@@ -9,17 +9,20 @@
 #include <immintrin.h>
 #endif
 
+#include "dataplane/columns.h"
+
 namespace ravelin {
 
 enum class TermField : uint8_t { kSource, kDestination, kSourcePort, kDestinationPort };
 inline constexpr size_t kTermFields = 4;
 
-/// A packet as terms see it.
-struct Probe {
-    std::array<uint32_t, kTermFields> value{};  ///< by TermField, host order
-    uint32_t kind = 0;   ///< the bits of its protocol, state and ICMP type, and kPresent
-    uint32_t place = 0;  ///< the bits of its ports in and out
+/// Packets as terms see them, a column each of what is asked.
+struct Probes {
+    static constexpr unsigned kMost = columns::kPlaces;
     static constexpr uint32_t kPresent = 1u << 31;
+    std::array<columns::Column<uint32_t>, kTermFields> value;  ///< by TermField, host order
+    columns::Column<uint32_t> kind;   ///< the bits of protocol, state and ICMP type, and kPresent
+    columns::Column<uint32_t> place;  ///< the bits of the ports in and out
 };
 
 struct alignas(64) TermGroup {
@@ -47,9 +50,10 @@ struct alignas(64) TermGroup {
 };
 static_assert(sizeof(TermGroup) == 9 * 64);
 
-/// Bit i: term i has the packet, one term after the other.
-inline unsigned matching_plain(const TermGroup& g, const Probe& p) noexcept {
-    const auto [source, destination, source_port, destination_port] = p.value;
+/// Bit i: term i has packet `at`, one term after the other.
+inline unsigned matching_plain(const TermGroup& g, const Probes& p, unsigned at) noexcept {
+    const uint32_t source = p.value[0][at], destination = p.value[1][at],
+                   source_port = p.value[2][at], destination_port = p.value[3][at];
     unsigned mask = 0;
     for (unsigned i = 0; i < TermGroup::kTerms; ++i) {
         // No branch: which term misses in which field nobody can predict.
@@ -60,7 +64,7 @@ inline unsigned matching_plain(const TermGroup& g, const Probe& p) noexcept {
                      g.source_port_width[i]} &
             unsigned{static_cast<uint16_t>(destination_port - g.destination_port[i]) <=
                      g.destination_port_width[i]} &
-            unsigned{((p.kind & g.refused_kind[i]) | (p.place & g.refused_place[i])) == 0};
+            unsigned{((p.kind[at] & g.refused_kind[i]) | (p.place[at] & g.refused_place[i])) == 0};
         mask |= holds << i;
     }
     return mask;
@@ -71,7 +75,7 @@ inline unsigned matching_plain(const TermGroup& g, const Probe& p) noexcept {
 inline constexpr unsigned kMostInLeaf = 31;
 /// The same as matching_plain(). Without `by_place` and `by_source_port` those lines are left
 /// alone: no term looks.
-inline unsigned matching(const TermGroup& g, const Probe& p, bool by_place,
+inline unsigned matching(const TermGroup& g, const Probes& p, unsigned at, bool by_place,
                          bool by_source_port) noexcept {
     const auto all = [](uint32_t v) { return _mm512_set1_epi32(static_cast<int>(v)); };
     const auto within = [&](const TermGroup::Words& low, const TermGroup::Words& width,
@@ -90,18 +94,18 @@ inline unsigned matching(const TermGroup& g, const Probe& p, bool by_place,
     const auto takes = [&](const TermGroup::Words& refused, uint32_t v) -> unsigned {
         return _mm512_testn_epi32_mask(_mm512_load_si512(&refused), all(v));
     };
-    unsigned mask = within(g.source, g.source_width, p.value[0]) &
-                    within(g.destination, g.destination_width, p.value[1]) &
-                    port_within(g.destination_port, g.destination_port_width, p.value[3]) &
-                    takes(g.refused_kind, p.kind);
-    if (by_source_port) mask &= port_within(g.source_port, g.source_port_width, p.value[2]);
-    if (by_place) mask &= takes(g.refused_place, p.place);
+    unsigned mask = within(g.source, g.source_width, p.value[0][at]) &
+                    within(g.destination, g.destination_width, p.value[1][at]) &
+                    port_within(g.destination_port, g.destination_port_width, p.value[3][at]) &
+                    takes(g.refused_kind, p.kind[at]);
+    if (by_source_port) mask &= port_within(g.source_port, g.source_port_width, p.value[2][at]);
+    if (by_place) mask &= takes(g.refused_place, p.place[at]);
     return mask;
 }
 #else
 inline constexpr unsigned kMostInLeaf = 4;
-inline unsigned matching(const TermGroup& g, const Probe& p, bool, bool) noexcept {
-    return matching_plain(g, p);
+inline unsigned matching(const TermGroup& g, const Probes& p, unsigned at, bool, bool) noexcept {
+    return matching_plain(g, p, at);
 }
 #endif
 

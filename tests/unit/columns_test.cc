@@ -28,10 +28,48 @@ TEST(Columns, AtOnceAndPlaceByPlace) {
         Column<uint16_t> a{}, b{};
         const uint64_t which = random_bits() & random_bits();
         fill(a, which, 0xabcd);
-        plain::fill(b, which, 0xabcd);
+        plain::fill(b, which, uint16_t{0xabcd});
+        Column<uint32_t> wide{}, plainly{};
+        fill(wide, which, 0xabcd'1234);
+        plain::fill(plainly, which, 0xabcd'1234);
+        ASSERT_EQ(wide, plainly);
         ASSERT_EQ(a, b);
         for (unsigned i = 0; i < kPlaces; ++i)
             ASSERT_EQ(a[i], (which >> i & 1) != 0 ? 0xabcd : 0) << i;
+    }
+}
+
+TEST(Columns, NarrowOnesAtOnceAndPlaceByPlace) {
+    for (unsigned round = 0; round < 1000; ++round) {
+        Column<uint8_t> bytes;
+        Column<uint16_t> halves;
+        for (uint8_t& v : bytes) v = static_cast<uint8_t>(random_bits() % 100);
+        for (uint16_t& v : halves) v = static_cast<uint16_t>(0x7ffe + random_bits() % 4);
+        const uint64_t asked = random_bits() | random_bits(), set = random_bits();
+        const uint8_t byte = bytes[random_bits() % kPlaces];
+        const uint16_t half = halves[random_bits() % kPlaces];
+        ASSERT_EQ(equal(bytes, byte, asked), plain::equal(bytes, byte, asked));
+        ASSERT_EQ(equal(halves, half, asked), plain::equal(halves, half, asked));
+        ASSERT_EQ(among(bytes, 0x17, set, asked), plain::among(bytes, 0x17, set, asked));
+        ASSERT_EQ(among(bytes, 63, set, asked), plain::among(bytes, 63, set, asked));
+    }
+}
+
+TEST(Columns, SqueezedAndSpread) {
+    for (unsigned round = 0; round < 1000; ++round) {
+        Column<uint32_t> column, dense{}, plainly{}, back{};
+        for (uint32_t& v : column) v = static_cast<uint32_t>(random_bits());
+        const uint64_t some = random_bits() & random_bits();
+        const uint64_t which = round == 0 ? ~uint64_t{0} : round == 1 ? 0 : some;
+        squeeze(column, which, dense);
+        plain::squeeze(column, which, plainly);
+        for (unsigned i = 0; i < static_cast<unsigned>(__builtin_popcountll(which)); ++i)
+            ASSERT_EQ(dense[i], plainly[i]) << i;
+        spread(dense, which, back);
+        for_each_bit(which, [&](unsigned i) { ASSERT_EQ(back[i], column[i]) << i; });
+        back = {};
+        plain::spread(dense, which, back);
+        for_each_bit(which, [&](unsigned i) { ASSERT_EQ(back[i], column[i]) << i; });
     }
 }
 

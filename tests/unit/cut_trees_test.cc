@@ -163,10 +163,14 @@ TEST(TermGroup, AllAtOnceEqualsOneByOne) {
             g.refused_kind[t] = few() & 1;
             g.refused_place[t] = few() & 2;
         }
-        const Probe p{
-            {few(), few() * 0x30000000, few(), few() * 0x5000}, Probe::kPresent | few(), few()};
-        ASSERT_EQ(matching(g, p, true, true), matching_plain(g, p));
-        ASSERT_EQ(matching(g, p, true, true) >> used, 0u);
+        Probes p;
+        const unsigned at = static_cast<unsigned>(i) % Probes::kMost;
+        const uint32_t steps[] = {1, 0x30000000, 1, 0x5000};
+        for (size_t f = 0; f < kTermFields; ++f) p.value[f][at] = few() * steps[f];
+        p.kind[at] = Probes::kPresent | few();
+        p.place[at] = few();
+        ASSERT_EQ(matching(g, p, at, true, true), matching_plain(g, p, at));
+        ASSERT_EQ(matching(g, p, at, true, true) >> used, 0u);
     }
 }
 
