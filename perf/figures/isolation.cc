@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "dataplane/tsc.h"
+#include "perf/figures/drive.h"
 
 namespace ravelin::perf {
 namespace {
@@ -30,7 +31,6 @@ constexpr unsigned kWeight = 100;  // of the ten: by shares alone the others wou
 constexpr uint64_t kTurn = 300, kEach = 200;   // cycles of a turn, of a packet in it
 constexpr uint16_t kLong = 1514, kShort = 60;  // bytes of frames
 constexpr uint64_t kGenericNs = 20'000;        // between two generic packets
-constexpr uint64_t kSettled = 200 * kMs;       // behind the last packet
 constexpr test::Mix kMix{
     .least_us = 200, .most_us = 50'000, .least_bytes = 60, .most_bytes = 1'400};
 
@@ -137,23 +137,12 @@ Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene) {
 }
 
 Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Stall> stalls) {
-    TurnedTime::begin();
-    Box box(load(isolated_yaml(scene.wishes, scene.crowd)), TurnedTime::read, Box::Wires::kRings,
-            TurnedTime::read_cycles);
-    Contest contest(box, scene.senders, TurnedTime::read, kWanRate, true);
-    const uint64_t began = TurnedTime::ns();
-    std::vector<Stall> moved(stalls.begin(), stalls.end());
-    for (Stall& stall : moved) stall.at_ns += began;
-    TurnedTime::stall(moved);
-    while (TurnedTime::ns() < began + ns + kSettled) {
-        const unsigned n = TurnedTime::ns() < began + ns ? contest.send(TurnedTime::ns()) : 0;
-        TurnedTime::pass(kTurn + kEach * std::min(n, 2 * limits::kArrivals));
-        box.worker().turn();
-        contest.collect();
-    }
-    contest.end();
-    if (contest.without_buffer() != 0) give_up("a contest had too few buffers");
-    Outcome out = outcome_of(box, contest, scene);
+    Outcome out;
+    const auto tell = [&](Box& box, const Contest& contest) {
+        out = outcome_of(box, contest, scene);
+    };
+    by_hand({isolated_yaml(scene.wishes, scene.crowd), scene.senders, kWanRate}, ns,
+            {.turn = kTurn, .each = kEach}, tell, stalls);
     out.take_slow([](const Miss&) { return false; });
     return out;
 }

@@ -3,13 +3,12 @@
 // without functions and the whole contest on one CPU in turns, while the other sends. The machine
 // takes the CPU away now and then. What a stall covers is excused, but for no more than twice what
 // the stalls of the empty loop do to the same contest in virtual time.
-#include <fmt/format.h>
-#include <sched.h>
-
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/tsc.h"
 #include "perf/bench/rig.h"
+#include "perf/figures/drive.h"
 #include "perf/figures/isolation.h"
 
 namespace ravelin::perf {
@@ -18,68 +17,12 @@ namespace {
 using test::TurnedTime;
 
 constexpr uint64_t kMs = 1'000'000;
-constexpr uint64_t kKept = 20'000;        // ns that who sends does not make good
-constexpr uint64_t kSettled = 200 * kMs;  // behind the last packet
-constexpr unsigned kTurns = 2;            // of loop, router and contest, and a loop at the end
-
-/// Another CPU than the worker's; -1: there is none.
-int sending_cpu() {
-    cpu_set_t set;
-    sched_getaffinity(0, sizeof set, &set);
-    for (int cpu = 0; cpu < measuring_cpu(); ++cpu)
-        if (CPU_ISSET(cpu, &set)) return cpu;
-    return -1;
-}
-
-/// This thread on that CPU while it lives.
-class OnCpu {
-  public:
-    explicit OnCpu(int cpu) {
-        sched_getaffinity(0, sizeof before_, &before_);
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(static_cast<size_t>(cpu), &set);
-        sched_setaffinity(0, sizeof set, &set);
-    }
-    ~OnCpu() { sched_setaffinity(0, sizeof before_, &before_); }
-    OnCpu(const OnCpu&) = delete;
-    OnCpu& operator=(const OnCpu&) = delete;
-
-  private:
-    cpu_set_t before_{};
-};
+constexpr unsigned kTurns = 2;  // of loop, router and contest, and a loop at the end
 
 struct RealOutcome : Outcome {
     std::vector<Stall> stalls;  ///< by the worker's clocks
     uint64_t put_off = 0;       ///< ns that nothing was sent in, as who sends was kept from it
 };
-
-/// Sends from this thread until `ns` are over and all is out.
-uint64_t drive(Contest& contest, uint64_t ns) {
-    uint64_t put_off = 0, last = Now::read().ns;
-    for (const uint64_t began = last; last < began + ns + kSettled;) {
-        const uint64_t now = Now::read().ns;
-        if (now - last > kKept) {
-            contest.put_off(now - last);
-            put_off += now - last;
-        }
-        last = now;
-        if (now < began + ns) contest.send(now);
-        contest.collect();
-    }
-    contest.end();
-    return put_off;
-}
-
-/// What may be late by a stall: what was in the box in it, or came while what it held up was worked
-/// off, which takes as long again where half of the worker is promised; and by no more than that.
-bool covered(const Miss& miss, std::span<const Stall> stalls) {
-    uint64_t held = 0;
-    for (const Stall& stall : stalls)
-        if (stall.at_ns < miss.until_ns && miss.from_ns < stall.at_ns + 2 * stall.ns)
-            held += 2 * stall.ns;
-    return held != 0 && miss.until_ns - miss.due_ns <= held;
-}
 
 /// Late though no stall was while the worker had it: one before took the principal's reservation
 /// away. Who is being run in a stall is charged with it, and pays with so many periods.
@@ -94,18 +37,15 @@ bool paying(const Miss& miss, const Scene& scene, std::span<const Stall> stalls)
 }
 
 RealOutcome run_on_thread(const Scene& scene, uint64_t ns) {
-    StampedTime::begin();
-    Box box(load(isolated_yaml(scene.wishes, scene.crowd)), StampedTime::read,
-            Box::Wires::kDeepRings, StampedTime::read_cycles);
-    StampedTime::begin();
-    Contest contest(box, scene.senders, Now::read, scene.crowd.wan, false);
-    box.worker().start();
-    const uint64_t put_off = drive(contest, ns);
-    box.worker().stop();
-    RealOutcome out{outcome_of(box, contest, scene), {}, put_off};
-    out.stalls.assign(StampedTime::stalls().begin(), StampedTime::stalls().end());
+    RealOutcome out;
+    const auto tell = [&](Box& box, const Contest& contest) {
+        static_cast<Outcome&>(out) = outcome_of(box, contest, scene);
+    };
+    Disturbed seen = on_thread(
+        {isolated_yaml(scene.wishes, scene.crowd), scene.senders, scene.crowd.wan}, ns, tell);
+    out.stalls = std::move(seen.stalls);
+    out.put_off = seen.put_off;
     out.take_slow([&](const Miss& one) { return covered(one, out.stalls); });
-    if (contest.without_buffer() != 0) give_up("a contest had too few buffers");
     return out;
 }
 
