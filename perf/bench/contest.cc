@@ -57,8 +57,9 @@ Contest::Contest(Box& box, const std::vector<Sender>& senders, Clock clock, uint
     const uint64_t now = clock().ns;
     for (const Sender& sender : senders) {
         Host& host = hosts_.emplace_back(Host{.as = sender});
-        // Not all at once.
-        host.next_ns = now + sender.period_ns * hosts_.size() / (senders.size() + 1);
+        host.next_ns = now;
+        if (!sender.at_once)
+            host.next_ns += sender.period_ns * hosts_.size() / (senders.size() + 1);
         rte_mbuf* frame = rte_pktmbuf_alloc(pool_);
         write_frame(frame, box, sender.in, headers_of(sender));
         std::memcpy(host.head.data(), rte_pktmbuf_mtod(frame, void*), kHeaders);

@@ -22,6 +22,7 @@ struct Sender {
     uint16_t bytes = 60;  ///< of its frames, without check sequence
     uint64_t period_ns = 0;
     unsigned together = 1;  ///< frames at once
+    bool at_once = false;   ///< its first comes with the contest, else some time within a period
     bool watched = false;   ///< those that take longer than kSlowNs are kept apart
     // What was promised; 0: nothing.
     uint64_t deadline_ns = 0;  ///< from when the worker takes it until its last bit is out

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // fig1: Figure 1 of the founding paper (requirements S67 to S73). Two resources of 1,000 units/s;
 // flows of a packet in 100 ms that takes 1 unit of the first and 10 of the second and is due within
-// 100 ms. How many each way to split the deadline admits, then what the data plane's schedulers
-// make of those admitted, in virtual time.
+// 100 ms. How many each way to split the deadline admits, then what becomes of those admitted: by
+// the data plane's schedulers alone, by the running data plane with emulated capacities, and by a
+// worker on its own thread with real cycles and bytes.
 #include <fmt/format.h>
 
-#include "perf/bench/figure.h"
+#include "perf/figures/fig1.h"
 #include "tests/support/admission_mix.h"
 #include "tests/support/paper_figure.h"
-#include "tests/support/sched_paths.h"
 
 namespace ravelin::perf {
 namespace {
 
 using admission::Admission;
 
-constexpr unsigned kPackets = 50;  // of each flow
 constexpr uint64_t kMs = 1'000'000;
 
 /// Flows until the first refusal.
@@ -58,13 +57,13 @@ std::vector<sched::PathFlow> by_hand(size_t count, uint64_t cpu_deadline) {
                                                 .due = 100 * kMs});
 }
 
-/// Runs them; a packet that does not come out at all is late.
-sched::PathFate execute(const std::vector<sched::PathFlow>& flows, const std::string& name,
-                        Report& report) {
-    sched::PathFate fate = sched::together(sched::PathRun(flows).run(kPackets));
-    fate.late += kPackets * flows.size() - fate.served;
-    report.add(name + "_worst_response", "ms", static_cast<double>(fate.worst_ns) / double(kMs));
-    return fate;
+/// By the schedulers alone; a packet that does not come out at all is late.
+uint64_t execute(const FlowSet& set, Report& report) {
+    sched::PathFate fate = sched::together(sched::PathRun(set.flows).run(kPackets));
+    fate.late += kPackets * set.flows.size() - fate.served;
+    report.add(set.name + "_worst_response", "ms",
+               static_cast<double>(fate.worst_ns) / double(kMs));
+    return fate.late;
 }
 
 /// The table of S71.
@@ -97,42 +96,84 @@ nlohmann::json least_times() {
     }
 }
 
-void run(const Options&, Report& report) {
-    add_readings(report);
-    const Filled fixed = fill(true, {.exact = false, .relaxation = admission::fixed});
-    const Filled equal = fill(true, {.exact = false});
-    const Filled exact = fill(true, {});
-    const Filled runs = fill(false, {});
-    report.add("exact_test_admitted", "flows", double(exact.rows.size()), at_least(9));
-    report.add("exact_test_nonpreemptive_admitted", "flows", double(runs.rows.size()));
-    uint64_t late = execute(flows_of(fixed.admission), "fixed_split", report).late;
-    late += execute(flows_of(equal.admission), "equal_utilisation", report).late;
-    late += execute(flows_of(exact.admission), "exact_test", report).late;
-    late += execute(flows_of(runs.admission), "exact_test_nonpreemptive", report).late;
-    report.add("executed_misses", "packets", double(late), exactly(0));
-    report.add("misses_of_nine_with_the_fixed_split", "packets",
-               double(execute(by_hand(9, 50 * kMs), "nine_with_the_fixed_split", report).late),
-               exactly(0));
-    report.add("misses_of_ten", "packets",
-               double(execute(by_hand(10, 9'090'909), "ten", report).late), exactly(kPackets));
+/// What the figure admits, each by its own way to split.
+struct Admitted {
+    Filled fixed = fill(true, {.exact = false, .relaxation = admission::fixed});
+    Filled equal = fill(true, {.exact = false});
+    Filled exact = fill(true, {});
+    Filled runs = fill(false, {});
+    [[nodiscard]] std::vector<FlowSet> sets() const {
+        return {{"fixed_split", flows_of(fixed.admission)},
+                {"equal_utilisation", flows_of(equal.admission)},
+                {"exact_test", flows_of(exact.admission)},
+                {"exact_test_nonpreemptive", flows_of(runs.admission)}};
+    }
+};
+
+void add_curves(const Admitted& all, Report& report) {
     report.data() = {{"curves",
-                      {{"fixed split, 1 unit", curve_of(fixed.rows, false)},
-                       {"fixed split, 10 units", curve_of(fixed.rows, true)},
-                       {"equal utilisation, 1 unit", curve_of(equal.rows, false)},
-                       {"equal utilisation, 10 units", curve_of(equal.rows, true)},
-                       {"exact test, 1 unit", curve_of(exact.rows, false)},
-                       {"exact test, 10 units", curve_of(exact.rows, true)}}},
+                      {{"fixed split, 1 unit", curve_of(all.fixed.rows, false)},
+                       {"fixed split, 10 units", curve_of(all.fixed.rows, true)},
+                       {"equal utilisation, 1 unit", curve_of(all.equal.rows, false)},
+                       {"equal utilisation, 10 units", curve_of(all.equal.rows, true)},
+                       {"exact test, 1 unit", curve_of(all.exact.rows, false)},
+                       {"exact test, 10 units", curve_of(all.exact.rows, true)}}},
                      {"least_times_ms", least_times()}};
-    report.note(fmt::format(
-        "executed in virtual time: the data plane's CpuScheduler and LinkScheduler on an emulated "
-        "core and wire of 1,000 units/s, {} packets a flow, all together every 100 ms",
-        kPackets));
-    report.note("nine is what any split can admit (S70); a tenth flow misses once a period");
-    report.note("nothing here is random: one run tells all");
 }
 
+void add_notes(Report& report) {
+    report.note(fmt::format(
+        "executed first in virtual time by the data plane's CpuScheduler and LinkScheduler alone, "
+        "on an emulated core and wire of 1,000 units/s, {} packets a flow, all together every 100 "
+        "ms",
+        kPackets));
+    report.note("nine is what any split can admit (S70); a tenth flow misses once a period");
+    report.note("nothing up to here is random: one run tells all");
+}
+
+uint64_t run_on_schedulers(const Admitted& all, const FlowSet& nine, const FlowSet& ten,
+                           Report& report) {
+    add_readings(report);
+    report.add("exact_test_admitted", "flows", double(all.exact.rows.size()), at_least(9));
+    report.add("exact_test_nonpreemptive_admitted", "flows", double(all.runs.rows.size()));
+    uint64_t late = 0;
+    for (const FlowSet& set : all.sets()) late += execute(set, report);
+    report.add("misses_of_nine_with_the_fixed_split", "packets", double(execute(nine, report)),
+               exactly(0));
+    report.add("misses_of_ten", "packets", double(execute(ten, report)), exactly(kPackets));
+    add_curves(all, report);
+    add_notes(report);
+    return late;
+}
+
+void run(const Options& options, Report& report) {
+    const auto wanted = [&](const char* part) {
+        return options.only.empty() || options.only == part;
+    };
+    const Admitted all;
+    const FlowSet nine{"nine_with_the_fixed_split", by_hand(9, 50 * kMs)},
+        ten{"ten", by_hand(10, 9'090'909), at_least(kPackets)};
+    uint64_t late = 0;
+    if (wanted("schedulers")) late += run_on_schedulers(all, nine, ten, report);
+    const FlowSet granted = granted_by_control_plane();
+    if (wanted("data-plane")) {
+        std::vector<FlowSet> sets = all.sets();
+        sets.insert(sets.end(), {granted, nine, ten});
+        late += run_on_data_plane(sets, report);
+        report.add("control_plane_admitted", "flows", double(granted.flows.size()));
+    }
+    if (options.only != "real") report.add("executed_misses", "packets", double(late), exactly(0));
+    if (!wanted("real")) return;
+    std::vector<FlowSet> sets = all.sets();
+    sets.back() = granted;  // in place of what runs by the schedulers alone
+    sets.push_back(ten);
+    run_on_thread(sets, options, report);
+}
+
+std::vector<std::string> parts() { return {"schedulers", "data-plane", "real"}; }
+
 const FigureRegistration registration{
-    {"fig1", "Figure 1 of the founding paper: flows admitted, and executed in virtual time", run}};
+    {"fig1", "Figure 1 of the founding paper: flows admitted, and executed", run, parts}};
 
 }  // namespace
 }  // namespace ravelin::perf

@@ -11,15 +11,16 @@
 namespace ravelin::test {
 namespace {
 
-constexpr const char* kFunction = "{{name: {}, burn: {{cycles: {}}}, work: {}, max-run: 20us}}, ";
+constexpr const char* kFunction = "{{name: {}, burn: {{cycles: {}}}, work: {}, max-run: {}ns}}, ";
 
 std::string functions_of(const std::vector<Wish>& wishes, const Crowd& crowd) {
     std::string out;
     for (size_t i = 0; i < wishes.size(); ++i)
         if (const uint64_t cycles = wishes[i].cycles; cycles != 0)
-            out += fmt::format(kFunction, fmt::format("f{}", i), cycles - crowd.left, cycles);
-    out += fmt::format(kFunction, "greedy", crowd.cycles, crowd.cycles + 100);
-    return out + fmt::format(kFunction, "wild", 20'000, 1'000);
+            out += fmt::format(kFunction, fmt::format("f{}", i), cycles - crowd.left, cycles,
+                               crowd.max_run_ns);
+    out += fmt::format(kFunction, "greedy", crowd.cycles, crowd.cycles + 100, kMaxRunNs);
+    return out + fmt::format(kFunction, "wild", 20'000, 1'000, kMaxRunNs);
 }
 
 std::string principals_of(const std::vector<Wish>& wishes, const Crowd& crowd) {

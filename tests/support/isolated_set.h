@@ -18,6 +18,8 @@ struct Wish {
     uint64_t cpu_deadline_ns = 0;  ///< of both: its part of the deadline, once granted
 };
 
+inline constexpr uint64_t kMaxRunNs = 20'000;  ///< of every function that says nothing else
+
 /// Everybody else, and the machine.
 struct Crowd {
     /// o0 burns twenty times the 1,000 cycles that it states, the other functions what they state.
@@ -26,15 +28,14 @@ struct Crowd {
     unsigned links = 0;       ///< further principals, which only send
     unsigned weight = 1;      ///< of each of all these, where the others have 1
     uint64_t left = 60;       ///< of a packet's cycles, what its function leaves to what is around
-    uint64_t worker = 0;      ///< cycles/s; 0: as the counter counts
-    uint64_t wan = 0;         ///< bit/s; 0: as fast as it goes
-    int cpu = -1;             ///< that the worker runs on; -1: any
+    uint64_t max_run_ns = kMaxRunNs;  ///< of the functions of the wishes
+    uint64_t worker = 0;              ///< cycles/s; 0: as the counter counts
+    uint64_t wan = 0;                 ///< bit/s; 0: as fast as it goes
+    int cpu = -1;                     ///< that the worker runs on; -1: any
     const char* core = "{cpu: 40, burst: 100us}";
     bool reserved = true;      ///< else the wishes are wishes
     bool applications = true;  ///< else a router for the same packets, without functions
 };
-
-inline constexpr uint64_t kMaxRunNs = 20'000;  ///< of every function
 
 /// Mode wire, one worker, ports lan and wan on net_ring_lan and net_ring_wan. vI has 10.1.I.0/24,
 /// oI 10.2.I.0/24. `flood` has no address, and neither it nor who is nobody's has a function.
