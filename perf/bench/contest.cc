@@ -100,10 +100,19 @@ unsigned Contest::send(uint64_t now_ns) {
     for (size_t i = 0; i < hosts_.size(); ++i)
         for (Host& host = hosts_[i]; host.next_ns <= now_ns; host.next_ns += host.as.period_ns)
             for (unsigned k = 0; k < host.as.together; ++k, ++n) send_one(i, now_ns);
+    for (const PortId port : {kLan, kWan}) put_in(port);
     return n;
 }
 
-// A frame that finds its port full is sent all the same, and lost there.
+// What comes at once is there at once: else the worker would begin with the first of it.
+void Contest::put_in(PortId port) {
+    Together& together = together_[port];
+    const unsigned sent = box_.send(port, together.frames.data(), together.count);
+    // A frame that finds its port full is sent all the same, and lost there.
+    rte_pktmbuf_free_bulk(together.frames.data() + sent, together.count - sent);
+    together.count = 0;
+}
+
 void Contest::send_one(size_t sender, uint64_t now_ns) {
     Host& host = hosts_[sender];
     rte_mbuf* frame = rte_pktmbuf_alloc(pool_);
@@ -117,7 +126,9 @@ void Contest::send_one(size_t sender, uint64_t now_ns) {
     mark.sender = static_cast<uint32_t>(sender);
     mark.number = host.sent++;
     ++host.fate.sent;
-    if (box_.send(host.as.in, &frame, 1) == 0) rte_pktmbuf_free(frame);
+    Together& together = together_[host.as.in];
+    together.frames[together.count++] = frame;
+    if (together.count == together.frames.size()) put_in(host.as.in);
 }
 
 void Contest::put_off(uint64_t ns) {

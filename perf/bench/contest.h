@@ -86,12 +86,17 @@ class Contest {
         uint32_t sent = 0, expected = 0;  // numbers of the next frames
         Fate fate = {};
     };
+    struct Together {
+        std::array<rte_mbuf*, 32> frames{};
+        unsigned count = 0;
+    };
     static Mark& mark_of(rte_mbuf* frame) {
         return *reinterpret_cast<Mark*>(static_cast<char*>(rte_mbuf_to_priv(frame)) +
                                         sizeof(PacketMeta));
     }
     static uint16_t taken(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, uint16_t, void* self);
     static uint16_t leaves(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, void* self);
+    void put_in(PortId port);
     void send_one(size_t sender, uint64_t now_ns);
     void judge(const Mark& mark, uint64_t out_ns);
     void lose(Host& host, uint32_t until, uint64_t until_ns);
@@ -100,6 +105,7 @@ class Contest {
     Clock clock_;
     rte_mempool* pool_;
     std::vector<Host> hosts_;
+    std::array<Together, 2> together_;
     std::vector<Miss> misses_, slow_;
     std::array<const rte_eth_rxtx_callback*, 2> in_{}, out_{};
     uint64_t wan_, wan_free_ns_ = 0, without_buffer_ = 0;
