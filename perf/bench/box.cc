@@ -119,6 +119,15 @@ std::unique_ptr<PolicySnapshot> Box::build(std::shared_ptr<const config::Node> c
 void Box::publish(std::unique_ptr<PolicySnapshot> policy) {
     ++generation_;
     previous_ = std::exchange(current_, std::move(policy));
+    put_in_force();
+}
+
+void Box::swap() {
+    std::swap(current_, previous_);
+    put_in_force();
+}
+
+void Box::put_in_force() {
     if (const Principals* principals = current_->principals.get(); principals != nullptr)
         appliance_->keep_accounts(*principals, nullptr);
     appliance_->slot.store(current_.get());

@@ -40,6 +40,8 @@ class Box {
 
     /// A new generation under the worker's feet; the one before the last is gone then.
     void apply(const std::string& yaml);
+    /// Back to the generation before, as it was: what it judged and keeps counts still. Both stay.
+    void swap();
     /// The next generation of it, which any thread may build while the worker turns.
     [[nodiscard]] std::unique_ptr<PolicySnapshot> build(
         std::shared_ptr<const config::Node> config) const;
@@ -78,6 +80,7 @@ class Box {
         rte_ring *into = nullptr, *out = nullptr;
     };
     void make_wires(unsigned out);
+    void put_in_force();
     std::array<Wire, 2> wires_;
     std::unique_ptr<PolicySnapshot> current_, previous_;
     uint64_t generation_ = 0;

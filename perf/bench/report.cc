@@ -70,6 +70,7 @@ nlohmann::json Report::json() const {
     }
     if (!void_.empty()) out["void"] = void_;
     if (!data_.is_null()) out["data"] = data_;
+    if (rounds_ != 0) out.update({{"rounds", rounds_}, {"discarded_rounds", discarded_}});
     return out;
 }
 
@@ -84,6 +85,7 @@ std::string Report::text() const {
         out += '\n';
     }
     for (const std::string& why : void_) out += "  VOID: " + why + '\n';
+    if (rounds_ != 0) out += fmt::format("  {} of {} rounds discarded\n", discarded_, rounds_);
     for (const std::string& note : notes_) out += "  note: " + note + '\n';
     return out;
 }

@@ -32,6 +32,10 @@ class Report {
     void add(const std::string& name, const std::string& unit, double value, Target target = {});
     /// What a reader must know to take the numbers right.
     void note(std::string text) { notes_.push_back(std::move(text)); }
+    /// Rounds that were taken for it, and those of them that were left out (rounds.h).
+    void count_rounds(unsigned taken, unsigned discarded) {
+        rounds_ += taken, discarded_ += discarded;
+    }
     /// The figures do not hold, and why.
     void make_void(std::string why) { void_.push_back(std::move(why)); }
     /// A table or curve, as the figure likes.
@@ -39,7 +43,8 @@ class Report {
     /// What was set up.
     nlohmann::json& config() { return config_; }
 
-    /// metrics: {name: {median, min, max, unit, runs}}, notes, void, config, data.
+    /// metrics: {name: {median, min, max, unit, runs}}, notes, void, config, data; rounds and
+    /// discarded_rounds where there were any.
     [[nodiscard]] nlohmann::json json() const;
     [[nodiscard]] std::string text() const;
     [[nodiscard]] bool met() const;
@@ -47,6 +52,7 @@ class Report {
   private:
     std::vector<Measure> measures_;
     std::vector<std::string> notes_, void_;
+    unsigned rounds_ = 0, discarded_ = 0;
     nlohmann::json data_, config_ = nlohmann::json::object();
 };
 

@@ -12,6 +12,7 @@
 
 #include "perf/bench/box.h"
 #include "perf/bench/figure.h"
+#include "perf/bench/testpmd.h"
 #include "perf/replay/frame.h"
 #include "perf/replay/port.h"
 
@@ -55,17 +56,24 @@ class Rig {
     [[nodiscard]] const Playlist& playlist() const { return playlist_; }
     std::span<Descriptor> flows() { return (other_ ? other_ : tape_)->flows(); }
     TapeHead::Seen& seen() { return head().seen[0]; }
+    /// Frames that were looked at in the box's last measurement.
+    [[nodiscard]] uint64_t checked() const { return checked_; }
     /// Another generation; every flow there is passes once, so that all are judged by it.
     void apply(const std::string& yaml);
+    /// The generation before, as it was; whoever follows connections has judged all again.
+    void swap();
     /// TSC cycles a packet: the median of windows. Ends the process where frames that left were
     /// wrong, or, unless `drops`, where some did not leave.
     double measure(double seconds, bool drops = false);
-    /// The same for receive and transmit calls alone. The tape is where it was afterwards.
+    /// The same for receive and transmit calls alone, which is left out.
     double measure_io(double seconds);
-    /// And for testpmd, which forwards from port to port; 0 where it is not installed.
+    /// And for testpmd, which forwards from port to port; 0 where it is not installed. The first
+    /// call starts it, which takes a second or two.
     double measure_testpmd(double seconds);
     /// The same with all workers on threads of their own, one value each.
     std::vector<double> measure_workers(double seconds);
+    /// What was played since then must not have happened: who follows connections did not see it.
+    void leave_out(const ReplayPosition& since);
     /// Another tape for a while, of one worker; the first goes on where it was.
     void insert(const Playlist& playlist);
     void take_out();
@@ -86,8 +94,10 @@ class Rig {
     std::unique_ptr<Tape> tape_, other_;
     ReplayPosition position_;
     std::unique_ptr<Box> box_;
+    std::unique_ptr<Testpmd> testpmd_;
     Playlist playlist_;
     Check check_;
+    uint64_t checked_ = 0;
     cpu_set_t cpus_before_;
 };
 

@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -23,12 +25,18 @@ namespace {
 
 constexpr const char* kProgram = "/usr/bin/dpdk-testpmd";
 constexpr std::chrono::seconds kPatience{30};
+constexpr std::chrono::milliseconds kPause{2};
+using Clock = std::chrono::steady_clock;
 
 std::vector<std::string> command() {
     const std::string plugin =
         std::filesystem::read_symlink("/proc/self/exe").parent_path() / "librte_net_replay.so";
     const int cpu = measuring_cpu();
-    std::vector<std::string> words{kProgram,
+    // The first three: it must not stand still for ever where we were killed.
+    std::vector<std::string> words{"/usr/bin/setpriv",
+                                   "--pdeathsig",
+                                   "KILL",
+                                   kProgram,
                                    "-d",
                                    plugin,
                                    "--vdev=net_replay",
@@ -47,8 +55,17 @@ std::vector<std::string> command() {
     return words;
 }
 
-// A child whose standard input is ours to write: testpmd ends at the first line.
-class Child {
+std::string contents(const std::string& path) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+}  // namespace
+
+// Its standard input is ours to write: testpmd ends at the first line.
+class Testpmd::Child {
   public:
     Child(std::vector<std::string> words, const std::string& tape, const std::string& log) {
         int ends[2];
@@ -70,49 +87,81 @@ class Child {
         close(ends[0]);
         input_ = ends[1];
     }
-    [[nodiscard]] bool running() {
-        return pid_ != 0 && (waitpid(pid_, &status_, WNOHANG) == 0 || (pid_ = 0));
-    }
-    void finish() {
+    ~Child() {
         [[maybe_unused]] const ssize_t n = write(input_, "\n", 1);
-        const auto end = std::chrono::steady_clock::now() + kPatience;
-        while (running() && std::chrono::steady_clock::now() < end)
-            std::this_thread::sleep_for(std::chrono::milliseconds(10));
-        if (running()) kill(pid_, SIGKILL), waitpid(pid_, &status_, 0);
+        go();
+        const auto end = Clock::now() + kPatience;
+        while (running() && Clock::now() < end) std::this_thread::sleep_for(kPause);
+        if (running()) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
         close(input_);
+    }
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    [[nodiscard]] bool running() {
+        return pid_ != 0 && (waitpid(pid_, nullptr, WNOHANG) == 0 || (pid_ = 0));
+    }
+    void go() {
+        if (pid_ != 0) kill(pid_, SIGCONT);
+    }
+    /// Returns once all its threads stand still. False: it died.
+    [[nodiscard]] bool stop() {
+        int status = 0;
+        if (pid_ == 0 || kill(pid_, SIGSTOP) != 0) return false;
+        if (waitpid(pid_, &status, WUNTRACED) == pid_ && WIFSTOPPED(status)) return true;
+        pid_ = 0;
+        return false;
     }
 
   private:
     pid_t pid_ = 0;
-    int input_ = -1, status_ = 0;
+    int input_ = -1;
 };
 
-std::string contents(const std::string& path) {
-    std::ifstream file(path);
-    std::stringstream text;
-    text << file.rdbuf();
-    return text.str();
+bool Testpmd::installed() { return access(kProgram, X_OK) == 0; }
+
+Testpmd::Testpmd(Tape& tape)
+    : tape_(tape),
+      log_(tape.path() + ".log"),
+      child_(std::make_unique<Child>(command(), tape.path(), log_)) {
+    wait_for(1, 0);
+    if (!child_->stop()) fail();
+    seen_ = tape_.head().seen[0];
 }
 
-}  // namespace
+Testpmd::~Testpmd() {
+    child_.reset();
+    std::filesystem::remove(log_);
+}
 
-bool run_testpmd(Tape& tape, double seconds) {
-    if (access(kProgram, X_OK) != 0) return false;
-    const std::string log = tape.path() + ".log";
-    volatile uint32_t& windows = tape.head().seen[0].windows;
-    using Clock = std::chrono::steady_clock;
-    const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(10)); };
-    Child child(command(), tape.path(), log);
-    const auto patience = Clock::now() + kPatience;
-    while (child.running() && windows == 0 && Clock::now() < patience) pause();
-    const auto end = Clock::now() + std::chrono::duration<double>(seconds);
-    while (child.running() && Clock::now() < end) pause();
-    const bool alive = child.running();
-    child.finish();
-    const std::string said = contents(log);
-    std::filesystem::remove(log);
-    if (!alive || windows == 0) give_up("testpmd does not forward:\n" + said);
-    return true;
+void Testpmd::play(double seconds, uint32_t windows) {
+    TapeHead::Seen& seen = tape_.head().seen[0];
+    // Its port goes on counting from what it knows.
+    seen = seen_;
+    seen.windows = 0;
+    child_->go();
+    wait_for(windows + 1, seconds);
+    if (!child_->stop()) fail();
+    seen_ = seen;
+    const uint32_t n = std::min(seen.windows, TapeHead::kWindows);
+    std::copy(seen.cycles.begin() + 1, seen.cycles.begin() + n, seen.cycles.begin());
+    seen.windows = n - 1;
+}
+
+void Testpmd::wait_for(uint32_t windows, double seconds) {
+    const auto begin = Clock::now();
+    const auto end = begin + std::chrono::duration<double>(seconds);
+    volatile uint32_t& so_far = tape_.head().seen[0].windows;
+    while (so_far < windows || Clock::now() < end) {
+        if (!child_->running() || Clock::now() > begin + kPatience) fail();
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+void Testpmd::fail() {
+    child_.reset();
+    const std::string said = contents(log_);
+    std::filesystem::remove(log_);
+    give_up("testpmd does not forward:\n" + said);
 }
 
 }  // namespace ravelin::perf

@@ -15,9 +15,10 @@ namespace ravelin::perf {
 
 struct Work {
     Playlist playlist;
-    std::string yaml;        ///< what is measured
-    std::string plain = "";  ///< the same without it, where that can be played too
-    bool drops = false;      ///< what is played does not leave
+    std::string yaml;            ///< what is measured
+    std::string plain = "";      ///< the same without it, where that can be played too
+    bool plain_follows = false;  ///< connections, as what is measured does
+    bool drops = false;          ///< what is played does not leave
     /// What the policy has of these, for programs that are not ours.
     std::vector<Prefix> routes = {};
     std::vector<ClassifierRule> rules = {};

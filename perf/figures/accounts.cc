@@ -33,18 +33,18 @@ std::string declared(uint32_t principals) {
 
 void measure_cost(const std::string& name, uint32_t principals, Target target,
                   const Options& options, Report& report) {
-    const double seconds = options.quick ? 0.05 : 0.5;
-    const Work work = established(kConversations);
-    const std::string charged = with_principals(work.yaml, declared(principals));
+    Work work = established(kConversations);
+    work.plain = work.yaml;
+    work.yaml = with_principals(work.yaml, declared(principals));
+    work.plain_follows = true;
     Rig rig(work.playlist, work.yaml);
-    for (unsigned r = 0; r < options.runs; ++r) {
-        judge_io(name, rig.measure_io(seconds), rig.measure_testpmd(seconds), report);
-        rig.apply(work.yaml);
-        const double without = rig.measure(seconds);
-        rig.apply(charged);
-        const double with = rig.measure(seconds);
-        report.add(name + ".added_cycles_per_packet", "tsc cycles/packet", with - without, target);
-        report.add(name + ".cycles_per_packet", "tsc cycles/packet", with);
+    have_plain(rig, work);
+    const auto runs =
+        take_runs(name, options, report, [&] { return take_round(rig, work, options); });
+    for (const Rounds& rounds : runs) {
+        report.add(name + ".added_cycles_per_packet", "tsc cycles/packet",
+                   rounds.median([](const Round& r) { return r.box - r.plain; }), target);
+        report.add(name + ".cycles_per_packet", "tsc cycles/packet", rounds.median(&Round::box));
     }
 }
 

@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 #include <rte_cycles.h>
 
-#include <cstdio>
-
 #include "perf/bench/forwarding.h"
 
 namespace ravelin::perf {
@@ -15,8 +13,9 @@ namespace {
 constexpr uint32_t kTuples = 1 << 24, kFlows = 4'000'000;
 constexpr double kSteady = 3;  // seconds until the table neither grows nor shrinks
 
-void add(double cycles, double io, double testpmd, Report& report) {
+void add(const Rounds& rounds, Report& report) {
     const double hz = static_cast<double>(rte_get_tsc_hz());
+    const double cycles = rounds.median(&Round::box), io = rounds.median(&Round::io);
     report.add("new_connections_per_second", "connections/s", hz / (cycles * kLife),
                at_least(500'000));
     report.add("new_connections_per_second_without_io", "connections/s",
@@ -24,7 +23,9 @@ void add(double cycles, double io, double testpmd, Report& report) {
     report.add("cycles_per_connection", "tsc cycles", cycles * kLife);
     report.add("net_cycles_per_connection", "tsc cycles", (cycles - io) * kLife);
     report.add("io_cycles_per_packet", "tsc cycles/packet", io);
-    if (testpmd > 0) report.add("testpmd_io_cycles_per_packet", "tsc cycles/packet", testpmd);
+    if (Testpmd::installed())
+        report.add("testpmd_io_cycles_per_packet", "tsc cycles/packet",
+                   rounds.median(&Round::testpmd));
 }
 
 void run(const Options& options, Report& report) {
@@ -33,19 +34,18 @@ void run(const Options& options, Report& report) {
     Rig rig(work.playlist, work.yaml);
     rig.head().step_to = kLife;
     rewind_replay();
-    const double seconds = options.quick ? 0.05 : 1;
     rig.measure(options.quick ? 0.1 : kSteady);
-    std::vector<double> ios, theirs;
-    for (unsigned r = 0; r < options.runs; ++r) {
-        theirs.push_back(rig.measure_testpmd(seconds));
-        ios.push_back(rig.measure_io(seconds));
-        rig.measure(options.quick ? 0.1 : kSteady);  // the table emptied meanwhile
-        const double cycles = rig.measure(seconds);
-        add(cycles, ios.back(), theirs.back(), report);
-        std::fprintf(stderr, "connrate: run %u of %u: %.0f cycles a connection, %u flows stand\n",
-                     r + 1, options.runs, cycles * kLife, rig.box().worker().flows().size());
-    }
-    judge_io("connrate", median_of(ios), median_of(theirs), report);
+    // Connections close, and none opens, while the ports alone are measured: that has to be short.
+    const double seconds = options.quick ? 0.05 : 0.5, ports = options.quick ? 0.02 : 0.05;
+    const auto runs = take_runs("connrate", options, report, [&] {
+        Round round;
+        round.testpmd = rig.measure_testpmd(ports);
+        round.io_before = rig.measure_io(ports);
+        round.box = rig.measure(seconds);
+        round.io_after = rig.measure_io(ports);
+        return round;
+    });
+    for (const Rounds& rounds : runs) add(rounds, report);
     report.config()["load"] = load_of(rig);
     report.config()["flows_standing"] = rig.box().worker().flows().size();
     report.config()["flow_table"] = rig.box().worker().flow_capacity();

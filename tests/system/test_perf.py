@@ -2,8 +2,10 @@
 """The figures run, and say what they ran on. What they measure is not judged here."""
 import json
 import os
+import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -36,6 +38,39 @@ def test_a_forwarding_bench_checks_what_leaves():
         assert metric["min"] <= metric["median"] <= metric["max"]
     load = result["config"]["load"]
     assert load["frames_checked_last"] > 0 and load["frames_wrong"] == 0
+
+
+def test_rounds_are_counted_and_a_figure_is_void_only_without_a_good_one():
+    for words in (["acl-10"], ["stateful-10k"], ["accounts", "--only", "1"], ["connrate"]):
+        result = run_bench(*words, "--quick", "--runs", "2")
+        assert 2 <= result["rounds"] <= 6  # of quick runs: one good one each, three at most
+        if pathlib.Path("/usr/bin/dpdk-testpmd").exists():
+            assert ("void" in result) == (result["discarded_rounds"] == result["rounds"]), words
+        else:
+            assert "not installed" in result["void"][0]
+
+
+def is_alive(process: pathlib.Path) -> bool:
+    try:
+        return "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not pathlib.Path("/usr/bin/dpdk-testpmd").exists(), reason="testpmd is not installed")
+def test_testpmd_dies_with_the_bench_even_where_it_stands_still():
+    bench = subprocess.Popen([binary("ravelin-perf"), "l3-1", "--runs", "1000"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "run 1 of 1000" in bench.stderr.readline()  # so it was measured, and stands still most of the time
+    children = pathlib.Path(f"/proc/{bench.pid}/task/{bench.pid}/children").read_text().split()
+    assert len(children) == 1
+    child = pathlib.Path(f"/proc/{children[0]}")
+    assert "dpdk-testpmd" in (child / "cmdline").read_text()
+    bench.kill()
+    bench.communicate()
+    deadline = time.monotonic() + 10
+    while is_alive(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_alive(child)
 
 
 @pytest.mark.parametrize("options, bytes_of_frame", [(["--ipv6"], 84), (["--vlan"], 68), (["--ipv6", "--vlan"], 88)])
@@ -163,8 +198,10 @@ def test_the_report_is_made_of_what_was_stored(tmp_path):
     sample = {"p10": 1, "median": 2, "p90": 3, "max": 4}
     (tmp_path / "admission.json").write_text(json.dumps(
         {**stored, "bench": "admission", "data": {"flows_admitted": {"exact_preemptive": sample}}}))
+    (tmp_path / "acl-10.json").write_text(json.dumps({**stored, "bench": "acl-10", "rounds": 23, "discarded_rounds": 3}))
     out = tmp_path / "RESULTS.md"
     subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", out], check=True)
+    assert out.read_text().count("3 of 23 rounds discarded") == 1
     assert "| net_cycles_per_packet | 1,234 | 20 | 2,000 | cycles | at most 25: **missed** |" in out.read_text()
     assert "| 10 | 1,034 | 4,106 |" in out.read_text()
     drawn = (tmp_path / "curve-hit.svg").read_text()

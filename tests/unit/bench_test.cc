@@ -7,6 +7,7 @@
 
 #include "perf/bench/histogram.h"
 #include "perf/bench/report.h"
+#include "perf/bench/rounds.h"
 #include "perf/bench/search.h"
 #include "perf/bench/steps.h"
 #include "perf/replay/verify.h"
@@ -45,6 +46,68 @@ TEST(Report, IsNotMetWhereItIsVoid) {
     report.make_void("io");
     EXPECT_FALSE(report.met());
     EXPECT_EQ(report.json()["void"][0], "io");
+}
+
+TEST(Report, CountsRoundsWhereThereWereAny) {
+    Report report;
+    EXPECT_FALSE(report.json().contains("discarded_rounds"));
+    report.count_rounds(4, 0);
+    EXPECT_EQ(report.json()["discarded_rounds"], 0u);
+    report.count_rounds(16, 13);
+    EXPECT_EQ(report.json()["rounds"], 20u);
+    EXPECT_EQ(report.json()["discarded_rounds"], 13u);
+}
+
+TEST(Rounds, AreGoodWhereThePortsCostTheSameThroughoutAndWhatTheyCostTestpmd) {
+    EXPECT_TRUE(is_good({.io_before = 25, .io_after = 25, .testpmd = 25}));
+    EXPECT_TRUE(is_good({.io_before = 25, .io_after = 26, .testpmd = 24}));
+    EXPECT_FALSE(is_good({.io_before = 25, .io_after = 26.5, .testpmd = 25}));
+    EXPECT_FALSE(is_good({.io_before = 26.5, .io_after = 25, .testpmd = 25}));
+    EXPECT_FALSE(is_good({.io_before = 25, .io_after = 25, .testpmd = 22}));
+    EXPECT_FALSE(is_good({.io_before = 25, .io_after = 25, .testpmd = 28}));
+    EXPECT_TRUE(is_good({.io_before = 25, .io_after = 25, .testpmd = 0})) << "not installed";
+}
+
+TEST(Rounds, AreNeverJudgedByWhatIsMeasured) {
+    for (const double box : {0.0, 1.0, 1e9})
+        EXPECT_TRUE(is_good(
+            {.io_before = 25, .io_after = 25, .testpmd = 25, .box = box, .plain = 7 * box}));
+}
+
+/// Rounds one after the other, each with io as it is told; the box takes 100 more.
+Rounds rounds_of(unsigned wanted, unsigned most, std::vector<std::pair<double, double>> io) {
+    size_t next = 0;
+    return take_rounds(wanted, most, [&] {
+        const auto [before, after] = io.at(next++);
+        return Round{.io_before = before, .io_after = after, .testpmd = 25, .box = before + 100};
+    });
+}
+
+TEST(Rounds, AreRepeatedUntilEnoughAreGood) {
+    const Rounds rounds = rounds_of(2, 9, {{25, 40}, {25, 25}, {40, 40}, {24, 24}});
+    EXPECT_TRUE(rounds.good);
+    EXPECT_EQ(rounds.kept.size(), 2u);
+    EXPECT_EQ(rounds.discarded, 2u);
+    EXPECT_EQ(rounds.taken(), 4u);
+    EXPECT_EQ(rounds.median(&Round::box), 124.5);
+    EXPECT_EQ(rounds.median(&Round::io), 24.5);
+}
+
+TEST(Rounds, AreBoundedAndAllToldWhereNoneIsGood) {
+    const Rounds some = rounds_of(2, 3, {{25, 40}, {25, 25}, {40, 40}});
+    EXPECT_TRUE(some.good);
+    EXPECT_EQ(some.kept.size(), 1u);
+    EXPECT_EQ(some.taken(), 3u);
+    const Rounds none = rounds_of(2, 3, {{25, 40}, {40, 25}, {40, 40}});
+    EXPECT_FALSE(none.good);
+    EXPECT_EQ(none.kept.size(), 3u);
+    EXPECT_EQ(none.discarded, 3u);
+    EXPECT_EQ(none.taken(), 3u);
+    EXPECT_EQ(none.median(&Round::box), 140);
+
+    EXPECT_EQ(good_of({none, some, none}).size(), 1u);
+    EXPECT_TRUE(good_of({none, some, none}).front().good);
+    EXPECT_EQ(good_of({none, none}).size(), 2u);
 }
 
 TEST(Histogram, KeepsSmallValuesExactlyAndOthersWithinAThirtySecond) {
