@@ -26,7 +26,9 @@ void find_flow(Arrivals& b, unsigned i) noexcept {
     b.ends[i] = {swapped ? to : from, swapped ? from : to,
                  uint32_t{key.second_port} << 16 | key.first_port, b.protocol[i]};
     b.hash[i] = key.hash();
-    b.advance[i] = {b.segment_end[i], b.acknowledgement[i], b.window[i], b.length[i]};
+    b.advance[i] = {0, 0, 0, b.length[i]};
+    if (b.protocol[i] == net::kTcp)
+        b.advance[i] = {b.segment_end[i], b.acknowledgement[i], b.window[i], b.length[i]};
     b.swapped |= uint64_t{swapped} << i;
 }
 

@@ -44,7 +44,7 @@ struct Arrivals {
     Column<uint8_t> tcp_flags;  ///< 0: UDP
     Column<uint32_t> hop;       ///< TTL, protocol and checksum as they leave: one hop further
     Column<uint32_t> segment_end, acknowledgement, window;  ///< where TCP, as TcpAdvance
-    // Found of what is plain, for those who ask for flows.
+    // Found of what is plain, for those who ask for flows; the shortcut adds what it finds of IPv6.
     bool has_flows = false;
     uint64_t swapped = 0;  ///< the source is the flow's second end
     /// What of a flow's key IPv4 has: FlowKey::set_v4().

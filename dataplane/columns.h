@@ -41,6 +41,10 @@ template <typename T>
 void fill(Column<T>& column, uint64_t which, T value) noexcept {
     for_each_bit(which, [&](unsigned i) { column[i] = value; });
 }
+inline uint64_t alike(const Column<uint32_t>& column, uint32_t value, uint32_t bits,
+                      uint64_t which) noexcept {
+    return bits_where(column, which, [=](uint32_t v) { return ((v ^ value) & bits) == 0; });
+}
 inline void squeeze(const Column<uint32_t>& column, uint64_t which,
                     Column<uint32_t>& out) noexcept {
     unsigned n = 0;
@@ -79,6 +83,12 @@ inline uint64_t equal(const Column<uint16_t>& column, uint16_t value, uint64_t w
 inline uint64_t equal(const Column<uint8_t>& column, uint8_t value, uint64_t which) noexcept {
     return which & _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(&column[0]),
                                           _mm512_set1_epi8(static_cast<char>(value)));
+}
+/// Those of `which` that share `bits` with `value`.
+inline uint64_t alike(const Column<uint32_t>& column, uint32_t value, uint32_t bits,
+                      uint64_t which) noexcept {
+    const auto test = [=](lanes::Lanes v) { return lanes::within(v, value, bits); };
+    return which & detail::bits_where(column, test);
 }
 /// Those of `which` whose `bits` make the number of a bit of `set`; `bits` at most 63.
 inline uint64_t among(const Column<uint8_t>& column, uint8_t bits, uint64_t set,
@@ -126,6 +136,7 @@ inline void spread(const Column<uint32_t>& squeezed, uint64_t which,
     }
 }
 #else
+using plain::alike;
 using plain::among;
 using plain::at_most;
 using plain::equal;

@@ -28,8 +28,8 @@ void FlowTable::find_burst(const FlowKey* keys, const uint32_t* hashes, Flow** o
             Flow* likely = candidate(hashes[done + i]);
             out[done + i] = likely;
             if (likely == nullptr) continue;
-            __builtin_prefetch(likely);
-            __builtin_prefetch(&likely->bytes, 1);
+            __builtin_prefetch(likely, 1);
+            __builtin_prefetch(&likely->tcp, 1);
         }
         for (unsigned i = 0; i < count; ++i) {
             const Flow* likely = out[done + i];

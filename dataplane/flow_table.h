@@ -79,8 +79,8 @@ class FlowTable {
     [[gnu::always_inline]] Flow* prefetch_flow(uint32_t hash) const noexcept {
         Flow* likely = candidate(hash);
         if (likely == nullptr) return nullptr;
-        __builtin_prefetch(likely);
-        __builtin_prefetch(&likely->bytes, 1);
+        __builtin_prefetch(likely, 1);
+        __builtin_prefetch(&likely->tcp, 1);
         return likely;
     }
     /// out[i] = find(keys[i], hashes[i]), memory latencies overlapped.

@@ -27,7 +27,7 @@ inline void free_frames(rte_mbuf** frames, unsigned n) noexcept {
         else
             rte_pktmbuf_free(frame);
     }
-    rte_mempool_put_bulk(pool, reinterpret_cast<void**>(frames), whole);
+    if (whole != 0) rte_mempool_put_bulk(pool, reinterpret_cast<void**>(frames), whole);
 }
 
 }  // namespace ravelin

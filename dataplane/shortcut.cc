@@ -19,11 +19,17 @@ namespace {
 
 using shortcut::Head;
 
-// Of TCP in IPv6.
-void read_advance(const rte_mbuf& frame, const Head& head, Arrivals& in, unsigned i) noexcept {
+// Flow::word() without what differs from flow to flow in its steady state. A way learned under this
+// stamp was so under this epoch.
+constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
+constexpr uint64_t kSteady = Flow::word_of(UINT16_MAX, FlowState{UINT8_MAX}, kKinds);
+
+// Of an open packet of IPv6.
+TcpAdvance advance_of(const rte_mbuf& frame, const Head& head) noexcept {
+    if (head.key.protocol != net::kTcp) return {0, 0, 0, head.length};
     const auto& tcp = *rte_pktmbuf_mtod_offset(&frame, const net::Tcp*, head.l4);
-    in.advance[i] = {tcp.sequence.host() + head.upper - tcp.header_length(),
-                     tcp.acknowledgement.host(), tcp.window.host(), head.length};
+    return {tcp.sequence.host() + head.upper - tcp.header_length(), tcp.acknowledgement.host(),
+            tcp.window.host(), head.length};
 }
 
 bool is_plain(const Arrivals& in, unsigned i) noexcept { return (in.plain >> i & 1) != 0; }
@@ -37,26 +43,36 @@ uint32_t Shortcut::Waiting::hash_of_pair(const FlowKey& key) noexcept {
         fold(a.high() ^ b.high() ^ flow_hash_secret[2], a.low() ^ b.low() ^ flow_hash_secret[3]));
 }
 
-// What a burst has come to: frames for one port so far.
+// What a burst has come to.
 struct Shortcut::Passing {
     WorkerContext& context;
-    Leg leg;
+    const Entry entry;
     unsigned count = 0;
     rte_mbuf* frames[limits::kArrivals];
+    Arrivals::Column<PortId> ports;  // that they leave by
 
     Passing(WorkerContext& c, PortId in, uint32_t neighbours) noexcept
-        : context(c), leg{.in = in, .neighbours = neighbours} {}
-    void turn_to(PortId port) noexcept {
-        if (port != leg.out) send();
-        leg.out = port;
+        : context(c), entry{.in_port = in, .neighbours = neighbours} {}
+    void leave(rte_mbuf** leaving, unsigned n, PortId port) noexcept {
+        if (context.account != nullptr) [[unlikely]]
+            n = context.account->leave_by(Account::kByShortcut, leaving, n, port, context);
+        context.transmitter->send(leaving, n, port, context);
     }
+    // Those of one port together, in order.
     void send() noexcept {
         if (count == 0) return;
-        if (context.account != nullptr) [[unlikely]]
-            count =
-                context.account->leave_by(Account::kByShortcut, frames, count, leg.out, context);
-        context.transmitter->send(frames, count, leg.out, context);
-        count = 0;
+        const uint64_t all = ~uint64_t{0} >> (limits::kArrivals - count);
+        columns::for_each_value(ports, all, [&](unsigned first, uint64_t same) {
+            if (same == all) [[likely]] {
+                leave(frames, count, ports[first]);
+                return same;
+            }
+            rte_mbuf* some[limits::kArrivals];
+            unsigned n = 0;
+            for_each_bit(same, [&](unsigned i) { some[n++] = frames[i]; });
+            leave(some, n, ports[first]);
+            return same;
+        });
     }
 };
 
@@ -85,12 +101,11 @@ void Shortcut::read_others(Arrivals& in, const MacAddress& own) noexcept {
             return;
         }
         in.hash[i] = head.hash;
-        in.length[i] = head.length;
         // Of IPv4 plain packets alone are ready.
         if (!head.open || head.l4 != shortcut::kV6Offset) continue;
         open_ |= uint64_t{1} << i;
         in.swapped |= uint64_t{head.swapped} << i;
-        if (head.key.protocol == net::kTcp) read_advance(*in.frames[i], head, in, i);
+        in.advance[i] = advance_of(*in.frames[i], head);
     }
 }
 
@@ -138,9 +153,7 @@ void Shortcut::take(Arrivals& in, unsigned allowed, WorkerContext& context) noex
         const uint64_t bit = uint64_t{1} << i;
         if ((may & bit) != 0 && renew(in, i, passing) && run_on(in, i, i + 1, may, passing) > i)
             continue;
-        stay(in, i);
-        const uint64_t later = may & -(bit << 1);
-        may &= ~(bit | hindered(in, later));
+        may &= ~(bit | stay(in, i, may & -(bit << 1)));
     }
 }
 
@@ -151,7 +164,7 @@ unsigned Shortcut::run_on(const Arrivals& in, unsigned first, unsigned end, uint
         const unsigned plain = run<true>(in, first, end, may & in.plain, passing);
         if (plain == end) return end;
         const unsigned others = run<false>(in, plain, end, may & ~in.plain, passing);
-        if (others == end || others == first) return others;
+        if (others == end || others == plain) return others;  // neither has gone on from there
         first = others;
     }
 }
@@ -162,14 +175,11 @@ unsigned Shortcut::run_on(const Arrivals& in, unsigned first, unsigned end, uint
 template <bool kPlain>
 [[gnu::noinline]] unsigned Shortcut::run(const Arrivals& in, unsigned first, unsigned end,
                                          uint64_t may, Passing& passing) const noexcept {
-    // A way learned under this stamp was so under this epoch.
-    constexpr unsigned kKinds = kFlowProven | kFlowTranslated | kFlowProxied;
-    constexpr uint64_t kSteady = Flow::word_of(UINT16_MAX, FlowState{UINT8_MAX}, kKinds);
     const WorkerCounters counters = passing.context.counters;
     const Way* const ways = ways_.get();
     const uint32_t now_ms = passing.context.now.ms;
-    const Leg leg = passing.leg;
-    rte_mbuf** out = passing.frames + passing.count;
+    const Entry entry = passing.entry;
+    unsigned count = passing.count;
     unsigned i = first;
     for (; i < end; ++i) {
         Flow* const flow = likely_[i];
@@ -180,8 +190,8 @@ template <bool kPlain>
         if ((flow->word() & kSteady) != steady_[tcp] || flow->expired(now_ms)) break;
         const Direction d = flow->direction((in.swapped >> i & 1) != 0);
         const Way& way = ways[flow->ways.way[static_cast<uint8_t>(d)]];
-        const uint32_t length = in.length[i];
-        if (way.leg != leg || length > way.mtu ||
+        const uint32_t length = in.advance[i].length;
+        if (way.entry != entry || length > way.mtu ||
             (tcp && !track_data(*flow, static_cast<uint8_t>(d), in.advance[i])))
             break;
         rte_mbuf* const frame = in.frames[i];
@@ -193,23 +203,26 @@ template <bool kPlain>
             in.make_ready(i, way.macs);
         else
             shortcut::make_ready_v6(*frame, way.macs, length);
-        *out++ = frame;
+        passing.frames[count] = frame;
+        passing.ports[count++] = way.out_port;
     }
-    passing.count = static_cast<unsigned>(out - passing.frames);
+    passing.count = count;
     return i;
 }
 
-// What run() does not look for: the flow where it is not the likely one, the MAC of a neighbour
-// that may have moved, a way to another port. False: none of these stopped it.
-bool Shortcut::renew(const Arrivals& in, unsigned i, Passing& passing) noexcept {
+// What run() does not look for: the flow where it is not the likely one, and the MAC of a neighbour
+// that may have moved. False: neither stopped it.
+bool Shortcut::renew(const Arrivals& in, unsigned i, const Passing& passing) noexcept {
     const WorkerContext& context = passing.context;
     Flow* const flow = context.flows->find(key_of(in, i), in.hash[i]);
-    if (flow == nullptr || flow->ways.stamp != stamp_) return false;
+    if (flow == nullptr || flow->expired(context.now.ms) ||
+        (flow->word() & kSteady) != steady_[flow->key.protocol == net::kTcp])
+        return false;
     Way& way = ways_[flow->ways.way[static_cast<uint8_t>(flow->direction(in.swapped >> i & 1))]];
-    const bool same = flow == likely_[i] && way.leg == passing.leg;
-    if (way.leg.in != in.in_port || same || !still_leads(way, *context.neighbours)) return false;
+    const bool looked_at = flow == likely_[i] && way.entry == passing.entry;
+    if (looked_at || way.entry.in_port != in.in_port || !still_leads(way, *context.neighbours))
+        return false;
     likely_[i] = flow;
-    passing.turn_to(way.leg.out);
     return true;
 }
 
@@ -221,11 +234,15 @@ uint64_t Shortcut::hindered(const Arrivals& in, uint64_t which) const noexcept {
     return bits;
 }
 
-inline void Shortcut::stay(const Arrivals& in, unsigned i) noexcept {
-    if (is_plain(in, i) || heads_[i].bearing == shortcut::Bearing::kFlow)
+// Those of `later` that wait for it.
+inline uint64_t Shortcut::stay(const Arrivals& in, unsigned i, uint64_t later) noexcept {
+    if (is_plain(in, i) || heads_[i].bearing == shortcut::Bearing::kFlow) {
         waiting_.add_flow(in.hash[i]);
-    else if (heads_[i].bearing == shortcut::Bearing::kPair)
-        waiting_.add_pair(heads_[i].key);
+        return columns::alike(in.hash, in.hash[i], Waiting::kAsked, later);
+    }
+    if (heads_[i].bearing != shortcut::Bearing::kPair) return 0;
+    waiting_.add_pair(heads_[i].key);
+    return hindered(in, later);
 }
 
 // Of the first `known`, whose heads are read.
@@ -252,11 +269,11 @@ void Shortcut::shed(Arrivals& in, unsigned known, unsigned allowed,
 }
 
 inline bool Shortcut::still_leads(Way& way, const NeighbourTable& neighbours) const noexcept {
-    if (way.leg.neighbours == neighbours_) return true;
+    if (way.entry.neighbours == neighbours_) return true;
     MacAddress mac;
-    if (way.chosen || !neighbours.lookup(way.leg.out, way.next, mac)) return false;
+    if (way.chosen || !neighbours.lookup(way.out_port, way.next, mac)) return false;
     std::memcpy(way.macs.data(), mac.bytes.data(), mac.bytes.size());
-    way.leg.neighbours = neighbours_;
+    way.entry.neighbours = neighbours_;
     return true;
 }
 

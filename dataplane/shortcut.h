@@ -54,18 +54,20 @@ class Shortcut {
     static constexpr uint32_t kForgetMs = 1000;
     static constexpr unsigned kStep = 16;  // packets
 
-    /// Where a way leads; compared as one number.
-    struct alignas(8) Leg {
-        PortId in = kNoPort, out = kNoPort;
+    /// What a way is good for; compared as one number.
+    struct alignas(8) Entry {
+        PortId in_port = kNoPort;
+        uint16_t nothing = 0;
         uint32_t neighbours = 0;  ///< NeighbourTable::version() that its MACs are of
-        bool operator==(const Leg& o) const noexcept {
+        bool operator==(const Entry& o) const noexcept {
             return std::bit_cast<uint64_t>(*this) == std::bit_cast<uint64_t>(o);
         }
     };
     struct alignas(64) Way {
         std::array<uint8_t, 12> macs{};  ///< as they stand in a frame
         uint32_t mtu = 0;
-        Leg leg;
+        Entry entry;
+        PortId out_port = kNoPort;
         /// Chosen among several by which ones can be reached: good for that version alone.
         bool chosen = false;
         IpAddress next;
@@ -77,6 +79,8 @@ class Shortcut {
     // bit with another goes through the pipeline once too often.
     class Waiting {
       public:
+        /// Of a flow's hash: those that share these wait for each other.
+        static constexpr uint32_t kAsked = 0xffe0'0000;
         [[nodiscard]] bool any() const noexcept { return any_; }
         [[nodiscard]] bool has(const FlowKey& key, uint32_t hash) const noexcept {
             return is_set(flows_, hash) || (any_pair_ && is_set(pairs_, hash_of_pair(key)));
@@ -120,10 +124,10 @@ class Shortcut {
                  Passing& passing) const noexcept;
     unsigned run_on(const Arrivals& in, unsigned first, unsigned end, uint64_t may,
                     Passing& passing) const noexcept;
-    bool renew(const Arrivals& in, unsigned i, Passing& passing) noexcept;
+    bool renew(const Arrivals& in, unsigned i, const Passing& passing) noexcept;
     [[nodiscard]] uint64_t hindered(const Arrivals& in, uint64_t which) const noexcept;
     [[nodiscard]] FlowKey key_of(const Arrivals& in, unsigned i) const noexcept;
-    void stay(const Arrivals& in, unsigned i) noexcept;
+    uint64_t stay(const Arrivals& in, unsigned i, uint64_t later) noexcept;
     bool still_leads(Way& way, const NeighbourTable& neighbours) const noexcept;
     uint16_t find_way(const Way& wanted, WorkerContext& context) noexcept;
     void forget(WorkerContext& context) noexcept;

@@ -29,7 +29,8 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
     if (flow->epoch != epoch_) return;  // of a policy that tracked, which this one does not
     Way way;
     std::memcpy(way.macs.data(), macs, way.macs.size());
-    way.leg = {.in = meta.in_port, .out = meta.out_port, .neighbours = neighbours_};
+    way.entry = {.in_port = meta.in_port, .neighbours = neighbours_};
+    way.out_port = meta.out_port;
     way.mtu = next.mtu;
     way.chosen = meta.has(PacketMeta::kChosenHop);
     way.next = next.address;
@@ -41,21 +42,22 @@ void Shortcut::learn(const Packet& packet, const PacketMeta& meta, const NextSto
 }
 
 bool Shortcut::Way::same(const Way& o) const noexcept {
-    return leg.in == o.leg.in && leg.out == o.leg.out && mtu == o.mtu && next == o.next &&
-           chosen == o.chosen && (!chosen || leg.neighbours == o.leg.neighbours);
+    return entry.in_port == o.entry.in_port && out_port == o.out_port && mtu == o.mtu &&
+           next == o.next && chosen == o.chosen &&
+           (!chosen || entry.neighbours == o.entry.neighbours);
 }
 
 // 0: there is no room for it.
 uint16_t Shortcut::find_way(const Way& wanted, WorkerContext& context) noexcept {
-    const uint64_t ports = uint64_t{wanted.leg.in} << 16 | wanted.leg.out;
+    const uint64_t ports = uint64_t{wanted.entry.in_port} << 16 | wanted.out_port;
     const uint64_t hash = fold(wanted.next.high() ^ flow_hash_secret[0] ^ ports << 32 ^ wanted.mtu,
                                wanted.next.low() ^ flow_hash_secret[1]) +
-                          (wanted.chosen ? wanted.leg.neighbours : 0);
+                          (wanted.chosen ? wanted.entry.neighbours : 0);
     for (unsigned i = 0; i < kProbes; ++i) {
         const auto at = static_cast<uint16_t>(1 + (hash + i) % kWays);
         Way& way = ways_[at];
-        if (way.leg.in != kNoPort && !way.same(wanted)) continue;
-        if (way.leg.in == kNoPort) known_.store(known() + 1, std::memory_order_relaxed);
+        if (way.entry.in_port != kNoPort && !way.same(wanted)) continue;
+        if (way.entry.in_port == kNoPort) known_.store(known() + 1, std::memory_order_relaxed);
         way = wanted;  // its MACs may be newer
         return at;
     }

@@ -3,8 +3,8 @@
 // recognise. Window checks after G. van Rooij, "Real Stateful TCP Packet Filtering in IP Filter"
 // (2001); resets and stray SYNs as RFC 5961 has the ends treat them. Also the plain request/answer
 // tracking of UDP, ICMP and the rest, and the idle timeout of every state. A few dozen
-// instructions on the flow's two cache lines; no clock, no allocation. Flow is trivially copyable:
-// for a dry run, track on a copy.
+// instructions on the flow's second cache line; no clock, no allocation. Flow is trivially
+// copyable: for a dry run, track on a copy.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -19,8 +19,9 @@ class Buffers {
         most_ = n;
         if (!refill(n)) return false;
         const auto* first = slots_[0];
-        data_at_ = static_cast<uint32_t>(rte_pktmbuf_mtod(first, const char*) -
-                                         reinterpret_cast<const char*>(first));
+        data_at_ =
+            static_cast<uint32_t>(static_cast<const char*>(first->buf_addr) + RTE_PKTMBUF_HEADROOM -
+                                  reinterpret_cast<const char*>(first));
         return true;
     }
     [[nodiscard]] bool filled() const { return pool_ != nullptr; }

@@ -3,10 +3,16 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/flow.h"
 #include "pipelines/stages/firewall_rules.h"
 #include "pipelines/stages/firewall_schema.h"
 
 namespace ravelin::firewall {
+namespace {
+
+constexpr size_t kBuiltin = 6;
+
+}  // namespace
 
 std::string_view state_name(uint8_t state) {
     for (size_t i = 0; i < kStateWords.size(); ++i)
@@ -23,7 +29,8 @@ std::string_view action_name(Action action) { return kActionWords[static_cast<si
 // A table, not logic.
 // NOLINTNEXTLINE(readability-function-size)
 std::span<const BuiltinRule> builtin_rules() {
-    static const std::array<BuiltinRule, 6> rules{{
+    static_assert(builtin_slot(kBuiltin - 1) > FlowRule::kUnused, "nobody's counter");
+    static const std::array<BuiltinRule, kBuiltin> rules{{
         {kArpRule, "ARP, which never leaves its link.", {}, {}, 0, 0, true},
         // RFC 4861 sections 6.1, 7.1, 8.1: hop limit 255 proves that no router was passed. 141,
         // 142: inverse discovery (RFC 3122); 148, 149: secure discovery (RFC 3971).

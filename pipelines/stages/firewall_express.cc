@@ -11,16 +11,6 @@ namespace {
 
 using Values = ExpressBurst::Column<uint32_t>;
 
-// Of a SYN: options that the tracker cannot read are Judge's to name.
-bool sound(const ExpressBurst& b, unsigned i) noexcept {
-    PacketMeta meta;
-    meta.l3_offset = sizeof(net::Ethernet);
-    meta.l4_offset = sizeof(net::Ethernet) + sizeof(net::Ipv4);
-    meta.l3_total = b.length[i];
-    TcpSegment segment;
-    return read_segment(Packet(b.frames[i]), meta, segment);
-}
-
 // Bits of the packets whose flow is in the table.
 uint64_t known(ExpressBurst& b, const FlowTable& flows) noexcept {
     ExpressBurst::Column<FlowKey> keys;
@@ -63,7 +53,7 @@ void ask(const ExpressBurst& b, const CutTrees& trees, Probes& probes) noexcept 
         from[n] = to[n] >> 16;
         to[n] &= 0xffff;
     }
-    if (!trees.by_place()) return;
+    if (!trees.by_place()) return probes.place.fill(0);
     Values places;
     columns::for_each_value(b.out_port, b.going, [&](unsigned first, uint64_t same) {
         columns::fill(places, same, trees.place_of(b.in_port, b.out_port[first]));
@@ -85,7 +75,7 @@ void read_words(ExpressBurst& b, const RuleTables& tables, RuleWord otherwise, c
     columns::spread(kinds, b.going, kind);
 }
 
-// word_alone() of all of them.
+// word_alone() of all of them. What is plain has a header that can be read, options and all.
 void obey(ExpressBurst& b, const FirewallPolicy& policy, RuleWord otherwise, DropCode first_drop,
           const Values& kind) noexcept {
     const auto of = [&](RuleWord::Kind k) { return columns::equal(kind, uint32_t{k}, b.going); };
@@ -95,8 +85,7 @@ void obey(ExpressBurst& b, const FirewallPolicy& policy, RuleWord otherwise, Dro
         policy.pickup ? columns::among(b.tcp_flags, kTurns, uint64_t{1} << kTcpAck, tcp) : 0;
     const uint64_t accepted = of(RuleWord::kAccepts), dropped = of(RuleWord::kDrops);
     const uint64_t midway = tcp & ~syn & ~accepted;
-    uint64_t ruled = accepted | (dropped & ~midway);
-    for_each_bit(ruled & syn, [&](unsigned i) { ruled &= ~(uint64_t{!sound(b, i)} << i); });
+    const uint64_t ruled = accepted | (dropped & ~midway);
     const uint64_t orphans = midway & (dropped | (of(RuleWord::kKeeps) & ~picked_up));
     const uint64_t by_default = columns::equal(b.rule, uint32_t{otherwise.slot}, ruled & ~accepted);
     const auto drop = [&](uint64_t which, Outcome why) {

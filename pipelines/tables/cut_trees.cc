@@ -44,26 +44,28 @@ inline void CutTrees::enter(const Tree& tree, const Probes& probes,
                             const columns::Column<uint32_t>& rules, columns::Column<Ref>& refs,
                             unsigned n) const noexcept {
 #ifdef RAVELIN_LANES
+    // What a few narrow stores have just written would be waited for.
+    constexpr unsigned kFew = 4;
     using namespace lanes;
-    for (unsigned i = 0; i < n; i += kLanes) {
+    for (unsigned i = 0; n > kFew && i < n; i += kLanes) {
         Lanes refused = mask(load(&probes.kind[i]), tree.kinds);
         if (by_place_)
             refused = _mm512_or_si512(refused, mask(load(&probes.place[i]), tree.places));
         const Which asks = equal(refused, all(0)) & more(load(&rules[i]), all(tree.first_rule));
         store(&refs[i], choose(asks, all(0), all(tree.root)));
     }
-#else
+    if (n > kFew) return;
+#endif
     for (unsigned i = 0; i < n; ++i) {
         const uint32_t place = by_place_ ? probes.place[i] & tree.places : 0;
         const bool refused = ((probes.kind[i] & tree.kinds) | place) != 0;
         refs[i] = refused || tree.first_rule >= rules[i] ? 0 : tree.root;
     }
-#endif
 }
 
 void CutTrees::match_burst(const Probes& probes, columns::Column<uint32_t>& rules,
                            unsigned n) const noexcept {
-    rules.fill(Classifier::kNoMatch);
+    std::fill_n(rules.begin(), n, Classifier::kNoMatch);
     const bool far = groups_.size() > kNear;
     columns::Column<Ref> refs;
     for (const Tree& tree : trees_) {

@@ -24,6 +24,8 @@ TEST(Columns, AtOnceAndPlaceByPlace) {
         const uint32_t value = any_value();
         const uint64_t asked = random_bits() | random_bits();
         ASSERT_EQ(equal(column, value, asked), plain::equal(column, value, asked));
+        ASSERT_EQ(alike(column, value, 0xffe0'0000, asked),
+                  plain::alike(column, value, 0xffe0'0000, asked));
         ASSERT_EQ(at_most(column, value, asked), plain::at_most(column, value, asked));
         Column<uint16_t> a{}, b{};
         const uint64_t which = random_bits() & random_bits();
