@@ -65,6 +65,7 @@ constexpr std::array<Spec, kEngineCounters> kEngine{{
     {"invoke.packets", "Packets given to functions."},
     {"invoke.runs", "Runs of functions, each a control point of the worker."},
     {"invoke.copies", "Copies of packets that functions made."},
+    {"invoke.lost_us", "Time of functions' runs that the machine took and nobody pays for, us."},
     {"worker.loops", "Turns of the worker's loop."},
     {"worker.busy_ns", "Nanoseconds in loop turns that moved packets."},
     {"worker.idle_ns", "Nanoseconds in loop turns that found none, sleep included."},

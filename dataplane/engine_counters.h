@@ -46,6 +46,7 @@ enum EngineCounter : CounterId {
     kInvoked,
     kInvokeRuns,
     kInvokeCopies,
+    kInvokeLostUs,
     kLoops,
     kBusyNs,
     kIdleNs,

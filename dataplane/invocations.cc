@@ -36,7 +36,8 @@ Invocations::Invocations(InvocationPlan plan)
       held_(principals_->table.size()),
       aside_(plan.aside),
       free_(plan.frames),
-      scheduler_(principals_->table, table_, usage_, plan.scheduler, {release, this}, 0) {
+      scheduler_(principals_->table, table_, usage_, plan.scheduler, {release, this}, 0),
+      lost_(principals_->table.size()) {
     for (size_t i = 0; i < functions_.size(); ++i) {
         instances_[functions_[i].ref.slot] = std::move(plan.instances[i]);
         next_[functions_[i].ref.slot] = functions_[i].next;
@@ -107,9 +108,24 @@ void Invocations::drop(rte_mbuf* frame, DropCode why, WorkerContext& context) no
     rte_pktmbuf_free(frame);
 }
 
-unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, Clock clock,
-                          Account::Clock cycles, Core core) noexcept {
+// Neither its principal's nor of the core's envelope: nobody in the box did it.
+uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_ns,
+                              LostTime::Clock had) noexcept {
+    const uint64_t stated = table_.limits(slice.work->invocation.function.slot).work;
+    const uint64_t lost =
+        lost_.of_run(slice.principal, cycles, stated * std::max(slice.count, 1u), now_ns, had);
+    if (lost == 0) [[likely]]
+        return 0;
+    usage_.add(sched::kCorePrincipal, Use::kCycles, lost);
+    context_->counters.add(kInvokeLostUs, lost_.us_of(lost));
+    if (context_->account != nullptr) context_->account->ran(sched::kCorePrincipal, lost);
+    return lost;
+}
+
+unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Clocks& clocks,
+                          Core core) noexcept {
     context_ = &context;
+    const auto& [clock, cycles, had] = clocks;
     const uint64_t began_ns = clock().ns, began = cycles();
     if (core != Core::kNone && core_until_ != 0)
         scheduler_.charge_core(began - core_until_, began_ns);
@@ -118,10 +134,12 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, Clock cloc
     const Slice slice = scheduler_.next(began_ns);
     if (!slice) return 0;
     const sched::Invocation ran = slice.work->invocation;
+    lost_.begin(began_ns, had);
     PacketRun run(scheduler_, ran, began_ns, cycles, *this, context);
     const uint64_t from = cycles();
     table_.function(ran.function.slot).run(ran, slice.frames(), run);
-    const uint64_t took = cycles() - from, now_ns = clock().ns;
+    const uint64_t passed = cycles() - from, now_ns = clock().ns;
+    const uint64_t took = passed - lost_of(slice, passed, now_ns, had);
     if (context.account != nullptr) context.account->ran(slice.principal, took);
     context.counters.add(kInvokeRuns);
     uses_[ran.function.slot]->ran(took, slice.count);

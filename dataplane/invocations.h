@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/lost_time.h"
 #include "dataplane/packet_function.h"
 #include "dataplane/sched/cpu_scheduler.h"
 #include "dataplane/sched/function_use.h"
@@ -64,12 +65,21 @@ class Invocations {
         kDone,
         kWaits,  ///< more is there: nothing runs, unless the core is held to its envelope
     };
+    /// What a worker counts by.
+    struct Clocks {
+        Clock now;
+        Account::Clock cycles;
+        LostTime::Clock had;  ///< of its thread
+    };
     /// One run, if there is one to be made, and its packets go on behind the stage `invoke`. How
     /// many packets; a run without any counts as one.
-    unsigned run(Pipeline& pipeline, WorkerContext& context, Clock clock, Account::Clock cycles,
+    unsigned run(Pipeline& pipeline, WorkerContext& context, const Clocks& clocks,
                  Core core) noexcept;
-    /// The worker slept, or went by another policy: what passed was no core work.
-    void paused() noexcept { core_until_ = 0; }
+    /// The worker slept, began, or went by another policy: what passed was no core work.
+    void paused() noexcept {
+        core_until_ = 0;
+        lost_.restart();
+    }
     /// When there may be something to run, ns; UINT64_MAX: never, until a post.
     [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept {
         return scheduler_.wake_at(now_ns);
@@ -108,6 +118,8 @@ class Invocations {
     [[nodiscard]] bool has_room(sched::PrincipalId id, size_t frames) const noexcept;
     void send_on(const sched::Invocation& ran, Pipeline& pipeline, WorkerContext& context,
                  uint64_t now_ns) noexcept;
+    [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,
+                                   LostTime::Clock had) noexcept;
     void entered(sched::PrincipalId id, size_t frames) noexcept {
         free_ -= static_cast<uint32_t>(frames);
         held_[index(id)] += static_cast<uint32_t>(frames);
@@ -136,6 +148,7 @@ class Invocations {
     uint32_t aside_;              // frames that who has reserved nothing leaves
     uint32_t free_;               // frames that may wait beside those
     sched::CpuScheduler scheduler_;
+    LostTime lost_;
     WorkerContext* context_ = nullptr;  // of what is being called, for release()
     uint64_t core_until_ = 0;           // cycles: up to where core work is in the envelope
     rte_mbuf* passed_[limits::kBurst];

@@ -80,6 +80,7 @@ void Worker::loop() noexcept {
     }
     rte_thread_register();  // gives the thread its buffer cache
     turn_started_ns_ = clock_().ns;
+    if (context_.invocations != nullptr) context_.invocations->paused();
     while (!stop_.load(std::memory_order_relaxed)) turn();
     rte_thread_unregister();
 }
@@ -250,7 +251,8 @@ void Worker::run_function(bool core) noexcept {
     const Invocations::Core before = !core      ? Invocations::Core::kNone
                                      : pressed_ ? Invocations::Core::kWaits
                                                 : Invocations::Core::kDone;
-    if (context_.invocations->run(pipeline_, context_, clock_, cycles_, before) == 0) return;
+    if (context_.invocations->run(pipeline_, context_, {clock_, cycles_, had_}, before) == 0)
+        return;
     run_emitted();
     context_.give_up(handoff_.flush());
     transmitter_.flush(context_);

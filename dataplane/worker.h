@@ -17,6 +17,7 @@
 #include "dataplane/flow_table.h"
 #include "dataplane/handoff.h"
 #include "dataplane/intake.h"
+#include "dataplane/lost_time.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/shortcut.h"
 #include "dataplane/spsc_ring.h"
@@ -99,7 +100,11 @@ class Worker {
     [[nodiscard]] uint32_t flow_capacity() const { return flows_->capacity(); }
     [[nodiscard]] const Shortcut& shortcut() const { return shortcut_; }
     /// For who turns it by hand, before a policy with principals: what cycles are counted by.
-    void count_cycles_by(Account::Clock clock) { cycles_ = clock; }
+    /// `had`: what its thread has had of them (LostTime).
+    void count_cycles_by(Account::Clock clock, LostTime::Clock had = nullptr) {
+        cycles_ = clock;
+        had_ = had;
+    }
     /// Control thread, before a policy with principals is published.
     void keep_account() {
         if (account_ == nullptr) account_ = std::make_unique<Account>(cycles_);
@@ -151,6 +156,7 @@ class Worker {
     const PolicySlot* policy_;
     Clock clock_;
     Account::Clock cycles_ = &Account::tsc;
+    LostTime::Clock had_ = &LostTime::thread_clock;
     uint64_t functions_ = 0;  // Functions::serial that context_.invocations is of; 0: null
     uint64_t turn_started_ns_ = 0;
     unsigned empty_turns_ = 0;

@@ -38,10 +38,11 @@ void end(Box& box, Contest& contest, const Tell& tell) {
 
 }  // namespace
 
-void by_hand(const Course& course, uint64_t ns, TurnCost cost, const Tell& tell,
-             std::span<const Stall> stalls) {
+std::vector<Stall> by_hand(const Course& course, uint64_t ns, TurnCost cost, const Tell& tell,
+                           std::span<const Stall> stalls) {
     TurnedTime::begin();
     Box box(load(course.yaml), TurnedTime::read, Box::Wires::kRings, TurnedTime::read_cycles);
+    box.worker().count_cycles_by(TurnedTime::read_cycles, TurnedTime::had_ns);
     Contest contest(box, course.senders, TurnedTime::read, course.wan, true);
     const uint64_t began = TurnedTime::ns();
     std::vector<Stall> moved(stalls.begin(), stalls.end());
@@ -54,11 +55,14 @@ void by_hand(const Course& course, uint64_t ns, TurnCost cost, const Tell& tell,
         contest.collect();
     }
     end(box, contest, tell);
+    TurnedTime::stall({});
+    return moved;
 }
 
 Disturbed on_thread(const Course& course, uint64_t ns, const Tell& tell) {
     StampedTime::begin();
     Box box(load(course.yaml), StampedTime::read, Box::Wires::kDeepRings, StampedTime::read_cycles);
+    box.worker().count_cycles_by(StampedTime::read_cycles, LostTime::thread_clock);
     StampedTime::begin();
     Contest contest(box, course.senders, Now::read, course.wan, false);
     box.worker().start();

@@ -29,9 +29,9 @@ struct TurnCost {
     uint64_t turn = 0, each = 0;  ///< of a turn, and of a packet that comes in it
 };
 /// Sends for `ns` of TurnedTime, then waits until all that is promised is out. Where `stalls` say
-/// so, from the beginning on, the machine stands still.
-void by_hand(const Course& course, uint64_t ns, TurnCost cost, const Tell& tell,
-             std::span<const Stall> stalls = {});
+/// so, from the beginning on, the machine stands still; these, by TurnedTime.
+std::vector<Stall> by_hand(const Course& course, uint64_t ns, TurnCost cost, const Tell& tell,
+                           std::span<const Stall> stalls = {});
 
 /// What the machine did to a run on a thread.
 struct Disturbed {

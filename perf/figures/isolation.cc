@@ -141,8 +141,8 @@ Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Sta
     const auto tell = [&](Box& box, const Contest& contest) {
         out = outcome_of(box, contest, scene);
     };
-    by_hand({isolated_yaml(scene.wishes, scene.crowd), scene.senders, kWanRate}, ns,
-            {.turn = kTurn, .each = kEach}, tell, stalls);
+    out.stalls = by_hand({isolated_yaml(scene.wishes, scene.crowd), scene.senders, kWanRate}, ns,
+                         {.turn = kTurn, .each = kEach}, tell, stalls);
     out.take_slow([](const Miss&) { return false; });
     return out;
 }
@@ -247,6 +247,7 @@ void run(const Options& options, Report& report) {
     };
     if (wanted("virtual")) measure_virtual(options, report);
     if (wanted("envelope")) measure_envelope(options, report);
+    if (wanted("stalls")) measure_stalls(options, report);
     if (wanted("real")) measure_real(options, report);
     report.note(fmt::format(
         "each run is another set of reservations at random, in thirds of cycles, of the port of {} "
@@ -260,7 +261,7 @@ void run(const Options& options, Report& report) {
         "its last bit is on the wire");
 }
 
-std::vector<std::string> parts() { return {"virtual", "envelope", "real"}; }
+std::vector<std::string> parts() { return {"virtual", "envelope", "stalls", "real"}; }
 
 const FigureRegistration registration{
     {"isolation", "reservations beside ten principals that want ten times their share", run,

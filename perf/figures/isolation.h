@@ -35,7 +35,8 @@ struct Outcome {
     uint64_t others_cycles = 0, suspensions = 0;
     Fate generic;
     std::vector<Miss> misses;
-    std::vector<Miss> slow;  ///< generic packets that `generic` does not have yet
+    std::vector<Stall> stalls;  ///< by the worker's clocks
+    std::vector<Miss> slow;     ///< generic packets that `generic` does not have yet
     /// The slow ones too, but for those that `excused` says so of.
     template <typename Fn>
     void take_slow(Fn&& excused) {
@@ -54,6 +55,7 @@ Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Sta
 /// The parts.
 void measure_virtual(const Options& options, Report& report);
 void measure_envelope(const Options& options, Report& report);
+void measure_stalls(const Options& options, Report& report);
 void measure_real(const Options& options, Report& report);
 
 }  // namespace ravelin::perf

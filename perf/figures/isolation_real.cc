@@ -20,8 +20,7 @@ constexpr uint64_t kMs = 1'000'000;
 constexpr unsigned kTurns = 2;  // of loop, router and contest, and a loop at the end
 
 struct RealOutcome : Outcome {
-    std::vector<Stall> stalls;  ///< by the worker's clocks
-    uint64_t put_off = 0;       ///< ns that nothing was sent in, as who sends was kept from it
+    uint64_t put_off = 0;  ///< ns that nothing was sent in, as who sends was kept from it
 };
 
 /// Late though no stall was while the worker had it: one before took the principal's reservation

@@ -321,7 +321,7 @@ void StageFixture::run_functions() {
     stopped_ns = ns_;
     const Clock clock = [] { return Now::from_ns(stopped_ns); };
     while (run_functions_ && context_.invocations != nullptr &&
-           context_.invocations->run(*pipeline_, context_, clock, Account::tsc,
+           context_.invocations->run(*pipeline_, context_, {clock, Account::tsc, nullptr},
                                      Invocations::Core::kNone) != 0)
         run_emitted();
 }

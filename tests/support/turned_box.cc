@@ -57,7 +57,7 @@ TurnedBox::TurnedBox(const std::string& yaml) {
         std::abort();
     }
     appliance_ = std::move(*booted);
-    worker().count_cycles_by(TurnedTime::read_cycles);
+    worker().count_cycles_by(TurnedTime::read_cycles, TurnedTime::had_ns);
     callback_ = rte_eth_add_tx_callback(appliance_->ports()[1]->device(), 0, leaves, this);
     apply(yaml);
     turn(0);  // announces its addresses

@@ -18,12 +18,14 @@ class TurnedTime {
     /// From when on the machine stands still, and for how long.
     struct Stall {
         uint64_t at_ns = 0, ns = 0;
+        bool interrupt = false;  ///< the kernel counts it as the thread's own
     };
 
     /// It is a second past the beginning, and the machine never stands still.
     static void begin() {
         spent_ = rte_get_tsc_hz();
         stalls_ = {};
+        stood_ = 0;
         next_ = UINT64_MAX;
     }
     /// It does so then, in this order; they outlive the run.
@@ -46,6 +48,8 @@ class TurnedTime {
     }
 
     // What a worker reads.
+    /// ns without those that the machine stood still.
+    static uint64_t had_ns() noexcept { return ns_of(spent_ - stood_); }
     static Now read() { return Now::from_ns(ns()); }
     static uint64_t read_cycles() noexcept {
         pass(kReading);
@@ -58,10 +62,11 @@ class TurnedTime {
     }
     static void stand_still() noexcept {
         spent_ += cycles_of(stalls_.front().ns);
+        if (!stalls_.front().interrupt) stood_ += cycles_of(stalls_.front().ns);
         stalls_ = stalls_.subspan(1);
         arm();
     }
-    static inline uint64_t spent_ = 0, next_ = UINT64_MAX;
+    static inline uint64_t spent_ = 0, stood_ = 0, next_ = UINT64_MAX;
     static inline std::span<const Stall> stalls_;
 };
 

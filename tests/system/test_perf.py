@@ -176,6 +176,13 @@ def test_reserved_cycles_are_had_under_a_flood_where_the_envelope_is_enforced():
     assert metrics["envelope_strict_misses"] > 0 and metrics["envelope_strict_misses_not_the_cores"] == 0
 
 
+def test_nobody_pays_for_what_the_machine_takes_of_a_run():
+    metrics = {name: m["median"] for name, m in
+               run_bench("isolation", "--quick", "--runs", "2", "--only", "stalls")["metrics"].items()}
+    assert metrics["stalls"] > 100 and metrics["stalled_packets"] > 49_000
+    assert metrics["stalled_unexcused"] == 0  # 11 to 42 where who was being run is charged
+
+
 def test_the_admission_tests_are_compared_and_executed():
     metrics = run_bench("admission", "--quick", "--runs", "1")["metrics"]
     assert metrics["exact_preemptive_admitted"]["median"] > metrics["paper_equal_utilisation_admitted"]["median"]

@@ -67,6 +67,28 @@ TEST(Turned, EveryCycleHasAnOwner) {
     EXPECT_GT(box.charged("a", Use::kCycles), 700 * box.counter("invoke.packets"));
 }
 
+// A hypervisor takes 200 us out of runs: they are the core's, and who was run pays for
+// what it took alone.
+TEST(Turned, WhatTheMachineTakesOfARunNobodyPaysFor) {
+    TurnedBox box(yaml("{name: spend, burn: {cycles: 900}, work: 1000}",
+                       "{name: a, prefixes: 10.1.0.0/16, function: spend}"));
+    Load load(box);
+    load.add("10.1.0.1", 500);
+    load.run(1'000'000);
+    const auto charged = [&] { return box.charged("a", Use::kCycles); };
+    const uint64_t before = charged(), packets = box.invoked("a", Use::kPackets);
+    std::vector<TurnedTime::Stall> stalls;
+    for (unsigned i = 1; i <= 16; ++i)
+        stalls.push_back({TurnedBox::now_ns() + i * 500'000, 200'000});
+    TurnedTime::stall(stalls);
+    load.run(10'000'000);
+    const uint64_t lost_us = box.counter("invoke.lost_us");
+    EXPECT_GE(lost_us, 190u) << "none of them fell into a run";
+    EXPECT_LT(charged() - before, 1'200 * (box.invoked("a", Use::kPackets) - packets));
+    EXPECT_EQ(box.invoked("a", Use::kOverruns), 0u);
+    EXPECT_GE(box.charged("core", Use::kCycles), TurnedTime::cycles_of(lost_us * 1'000));
+}
+
 // A function that takes twenty times what it states is soon run packet by packet, then no more.
 TEST(Turned, WhoOverrunsIsSuspendedUntilAPolicyPardonsIt) {
     const std::string principals = "{name: a, prefixes: 10.1.0.0/16, function: spend}";

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/lost_time.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "dataplane/sched/pace.h"
+#include "dataplane/tsc.h"
+
+namespace ravelin {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;  // ns
+
+}  // namespace
+
+uint64_t LostTime::thread_clock() noexcept {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<uint64_t>(t.tv_sec) * kSecond + static_cast<uint64_t>(t.tv_nsec);
+}
+
+LostTime::LostTime(uint32_t principals)
+    : hz_(tsc_hz()), least_(hz_ / 100'000), most_(hz_ / 10'000), allowance_(principals) {}
+
+// Since the last look, ns that passed without it; none where that is long ago.
+uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
+    const uint64_t had_ns = had(), passed = now_ns - looked_ns_, own = had_ns - had_ns_;
+    const bool late = looked_ns_ == 0 || had_ns < had_ns_;
+    looked_ns_ = now_ns;
+    had_ns_ = had_ns;
+    return late || passed < own ? 0 : passed - own;
+}
+
+uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_ns,
+                          Clock had) noexcept {
+    const uint64_t ns = had == nullptr ? 0 : look(now_ns, had);
+    const auto taken = static_cast<uint64_t>(sched::Wide{ns} * hz_ / kSecond);
+    const uint64_t lost = std::min(cycles, taken);
+    uint64_t& own = allowance_[index(id)];
+    const uint64_t interrupts = std::min(cycles - lost, own);
+    own -= interrupts;
+    return lost + interrupts;
+}
+
+}  // namespace ravelin

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// LostTime: what the machine took of functions' runs, a hypervisor, another thread or an interrupt,
+// so that nobody pays for it with periods of a reservation. By two measures, as no one sees all:
+//   - the kernel's: time that passed without the thread having had its processor. Asked, by a
+//     system call of less than a microsecond, only of a run that took 10 us more than was stated,
+//     and once in 100 ms at the most beside, so that what it tells is of late;
+//   - for interrupts, which the kernel counts as the thread's own: a sixteenth of what a
+//     principal's runs were charged, 100 us at once.
+// So who really takes more than it stated is forgiven no more than what the machine took meanwhile,
+// and a sixteenth.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/sched/principal_id.h"
+
+namespace ravelin {
+
+class LostTime {
+  public:
+    /// ns of a processor that the calling thread has had; null: nobody knows.
+    using Clock = uint64_t (*)() noexcept;
+    static uint64_t thread_clock() noexcept;
+
+    explicit LostTime(uint32_t principals);
+    /// A run begins.
+    void begin(uint64_t now_ns, Clock had) noexcept {
+        if (had != nullptr && now_ns - looked_ns_ > kOld) [[unlikely]]
+            look(now_ns, had);
+    }
+    /// It took so many cycles where `stated` were (0: nothing was stated): how many of them the
+    /// machine took.
+    uint64_t of_run(sched::PrincipalId id, uint64_t cycles, uint64_t stated, uint64_t now_ns,
+                    Clock had) noexcept {
+        const uint64_t lost =
+            stated == 0 || cycles < stated + least_ ? 0 : beyond(id, cycles - stated, now_ns, had);
+        uint64_t& own = allowance_[index(id)];
+        own += (cycles - lost) / kPart;
+        own = own < most_ ? own : most_;
+        return lost;
+    }
+    [[nodiscard]] uint64_t us_of(uint64_t cycles) const { return cycles * 10 / least_; }
+    /// The thread slept, or is another one.
+    void restart() noexcept { looked_ns_ = 0; }
+
+  private:
+    static constexpr uint64_t kOld = 100'000'000;  // ns
+    static constexpr uint64_t kPart = 16;
+    uint64_t look(uint64_t now_ns, Clock had) noexcept;
+    uint64_t beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_ns, Clock had) noexcept;
+
+    uint64_t hz_, least_, most_;           // cycles a second, in 10 us, in 100 us
+    uint64_t looked_ns_ = 0, had_ns_ = 0;  // when the kernel was asked last, and what it said
+    std::vector<uint64_t> allowance_;      // by principal: cycles that interrupts may have taken
+};
+
+}  // namespace ravelin

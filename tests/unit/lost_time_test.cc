@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the machine took of a run: by what the kernel says, and a sixteenth for interrupts; and that
+// who takes more than it stated is forgiven no more.
+#include "dataplane/lost_time.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <thread>
+
+#include "dataplane/clock.h"
+#include "dataplane/tsc.h"
+
+namespace ravelin {
+namespace {
+
+constexpr uint64_t kMs = 1'000'000, kUs = 1'000;
+constexpr sched::PrincipalId kOne{2}, kOther{3};
+uint64_t had_ns = 0;
+uint64_t had() noexcept { return had_ns; }
+uint64_t cycles_in(uint64_t ns) { return ns * (tsc_hz() / kMs) / 1'000; }
+
+/// A thread whose runs state 10 us.
+class LostTimeTest : public ::testing::Test {
+  protected:
+    void SetUp() override { had_ns = 7 * kMs; }
+    void pass(uint64_t ns, uint64_t taken = 0) {
+        now_ += ns;
+        had_ns += ns - taken;
+    }
+    /// A run of `ns`, of which the machine took so many: us that nobody pays for.
+    double run(uint64_t ns, uint64_t taken, sched::PrincipalId id = kOne,
+               LostTime::Clock clock = had) {
+        lost_.begin(now_, clock);
+        pass(ns, taken);
+        return static_cast<double>(
+            lost_.us_of(lost_.of_run(id, cycles_in(ns), cycles_in(10 * kUs), now_, clock)));
+    }
+    LostTime lost_{8};
+    uint64_t now_ = 1'000 * kMs;
+};
+
+TEST_F(LostTimeTest, WhatTheKernelSaysIsNobodys) {
+    EXPECT_NEAR(run(2'010 * kUs, 2'000 * kUs), 2'000, 2);
+    EXPECT_EQ(run(10 * kUs, 0), 0);
+    EXPECT_NEAR(run(510 * kUs, 500 * kUs), 500, 2);
+}
+
+TEST_F(LostTimeTest, WhoTakesItItselfPays) {
+    EXPECT_EQ(run(2'010 * kUs, 0), 0);
+    // Half of what is beyond was its own.
+    EXPECT_NEAR(run(2'010 * kUs, 1'000 * kUs, kOther), 1'000, 2);
+}
+
+// A sixteenth, and no more than 100 us at once, of its own runs alone.
+TEST_F(LostTimeTest, InterruptsAreASixteenthOfWhatWasCharged) {
+    for (int i = 0; i < 48; ++i) EXPECT_EQ(run(10 * kUs, 0), 0);
+    EXPECT_EQ(run(50 * kUs, 0, kOther), 0);
+    EXPECT_NEAR(run(50 * kUs, 0), 30, 1);
+    EXPECT_LE(run(50 * kUs, 0), 2);
+    for (int i = 0; i < 1'000; ++i) EXPECT_EQ(run(10 * kUs, 0), 0);
+    EXPECT_NEAR(run(500 * kUs, 0), 100, 1);
+    double forgiven = 0;
+    for (int i = 0; i < 1'000; ++i) forgiven += run(100 * kUs, 0);
+    EXPECT_LE(forgiven, 1'000 * 100 / 16);
+    EXPECT_GT(forgiven, 1'000 * 100 / 20);
+}
+
+// What the machine took before is not of this run, but for the last 100 ms.
+TEST_F(LostTimeTest, OldLossesAreNobodysExcuse) {
+    EXPECT_EQ(run(10 * kUs, 0), 0);
+    pass(200 * kMs, 150 * kMs);
+    EXPECT_EQ(run(2'000 * kUs, 0), 0);
+    pass(50 * kMs, 1 * kMs);
+    EXPECT_NEAR(run(5'000 * kUs, 0), 1'000, 200);
+}
+
+// A thread that slept did not have the processor either; another has had another time.
+TEST_F(LostTimeTest, SleepIsNoLoss) {
+    EXPECT_EQ(run(10 * kUs, 0), 0);
+    pass(20 * kMs, 20 * kMs);
+    lost_.restart();
+    EXPECT_EQ(run(2'000 * kUs, 0), 0);
+    had_ns = 3;
+    EXPECT_EQ(run(2'000 * kUs, 0, kOther), 0);
+}
+
+// Less than 10 us beyond is its own affair, nobody is asked; nor where nobody knows.
+TEST_F(LostTimeTest, LittleIsNotAskedAbout) {
+    EXPECT_EQ(run(19 * kUs, 9 * kUs), 0);
+    EXPECT_EQ(run(2'010 * kUs, 2'000 * kUs, kOther, nullptr), 0);
+    EXPECT_EQ(lost_.of_run(kOne, cycles_in(5 * kMs), 0, now_ + kMs, had), 0u) << "nothing stated";
+}
+
+TEST(LostTime, TheThreadsClockGoesOnOnlyWhileItWorks) {
+    const uint64_t first = LostTime::thread_clock(), began = Now::read().ns;
+    while (Now::read().ns < began + 20 * kMs) {
+    }
+    const uint64_t worked = LostTime::thread_clock();
+    EXPECT_GT(worked, first);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_LT(LostTime::thread_clock(), worked + 25 * kMs);
+}
+
+}  // namespace
+}  // namespace ravelin
