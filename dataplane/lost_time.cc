@@ -21,7 +21,7 @@ uint64_t LostTime::thread_clock() noexcept {
 }
 
 LostTime::LostTime(uint32_t principals)
-    : hz_(tsc_hz()), least_(hz_ / 100'000), most_(hz_ / 10'000), allowance_(principals) {}
+    : hz_(tsc_hz()), least_(hz_ / 100'000), most_(hz_ / 10'000), allowance_(principals, most_) {}
 
 // Since the last look, ns that passed without it; none where that is long ago.
 uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {

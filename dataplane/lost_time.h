@@ -5,7 +5,7 @@
 //     system call of less than a microsecond, only of a run that took 10 us more than was stated,
 //     and once in 100 ms at the most beside, so that what it tells is of late;
 //   - for interrupts, which the kernel counts as the thread's own: a sixteenth of what a
-//     principal's runs were charged, 100 us at once.
+//     principal's runs were charged, 100 us at once and to begin with: the first may come at once.
 // So who really takes more than it stated is forgiven no more than what the machine took meanwhile,
 // and a sixteenth.
 #pragma once

@@ -23,7 +23,10 @@ uint64_t cycles_in(uint64_t ns) { return ns * (tsc_hz() / kMs) / 1'000; }
 /// A thread whose runs state 10 us.
 class LostTimeTest : public ::testing::Test {
   protected:
-    void SetUp() override { had_ns = 7 * kMs; }
+    void SetUp() override {
+        had_ns = 7 * kMs;
+        for (const auto id : {kOne, kOther}) EXPECT_NEAR(run(110 * kUs, 0, id), 100, 1);
+    }
     void pass(uint64_t ns, uint64_t taken = 0) {
         now_ += ns;
         had_ns += ns - taken;
@@ -70,7 +73,7 @@ TEST_F(LostTimeTest, InterruptsAreASixteenthOfWhatWasCharged) {
 TEST_F(LostTimeTest, OldLossesAreNobodysExcuse) {
     EXPECT_EQ(run(10 * kUs, 0), 0);
     pass(200 * kMs, 150 * kMs);
-    EXPECT_EQ(run(2'000 * kUs, 0), 0);
+    EXPECT_LE(run(2'000 * kUs, 0), 1);
     pass(50 * kMs, 1 * kMs);
     EXPECT_NEAR(run(5'000 * kUs, 0), 1'000, 200);
 }
@@ -80,7 +83,7 @@ TEST_F(LostTimeTest, SleepIsNoLoss) {
     EXPECT_EQ(run(10 * kUs, 0), 0);
     pass(20 * kMs, 20 * kMs);
     lost_.restart();
-    EXPECT_EQ(run(2'000 * kUs, 0), 0);
+    EXPECT_LE(run(2'000 * kUs, 0), 1);
     had_ns = 3;
     EXPECT_EQ(run(2'000 * kUs, 0, kOther), 0);
 }
