@@ -2,12 +2,14 @@
 // Cost of a flow lookup, burst lookup, insert with removal, and TCP tracking; per packet.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <vector>
 
 #include "dataplane/flow_table.h"
 #include "dataplane/tcp_tracker.h"
+#include "perf/micro/cases.h"
 
 namespace ravelin {
 namespace {
@@ -70,6 +72,35 @@ void find_burst_of_32(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations() * 32);
 }
 BENCHMARK(find_burst_of_32)->Arg(10'000)->Arg(1'000'000);
+
+// Every flow of the table once, in random order.
+struct Full : Filled {
+    static constexpr uint32_t kLeast = 64;
+    // What a table has however small it is, no lookup reads.
+    static size_t bytes_of(size_t flows) {
+        return FlowTable::bytes_for(static_cast<uint32_t>(kLeast + flows)) -
+               FlowTable::bytes_for(kLeast) + flows * (sizeof(FlowKey) + sizeof(uint32_t));
+    }
+    explicit Full(size_t room)
+        : Filled(static_cast<uint32_t>(micro::fitting(room, kLeast, 1 << 22, bytes_of))) {
+        keys.clear();
+        hashes.clear();
+        for (uint32_t n = 0; n < table.size(); ++n) keys.push_back(key_of(n));
+        std::ranges::shuffle(keys, std::mt19937(1));
+        for (const FlowKey& key : keys) hashes.push_back(key.hash());
+    }
+};
+
+void flows_found(benchmark::State& state) {
+    const Full& f = micro::kept<Full>(state);
+    Flow* out[64];
+    micro::measure(state, f.keys.size(), Full::bytes_of(f.keys.size()),
+                   [&](size_t first, unsigned n) {
+                       f.table.find_burst(&f.keys[first], &f.hashes[first], out, n);
+                       benchmark::DoNotOptimize(out);
+                   });
+}
+BENCHMARK(flows_found)->Apply(micro::cases);
 
 // A full table under a flood of new flows: every insert evicts.
 void insert_with_eviction(benchmark::State& state) {

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "perf/micro/cases.h"
 #include "pipelines/tables/lpm.h"
 #include "tests/support/data.h"
 
@@ -95,6 +96,69 @@ void lpm_v6_burst(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations() * 32);
 }
 BENCHMARK(lpm_v6_burst);
+
+/// So many prefixes at random, most of /24 (IPv6: /48); each value is its index.
+std::vector<LpmEntry> some_prefixes(size_t n, bool v4) {
+    std::mt19937_64 rng(1);
+    std::vector<LpmEntry> entries;
+    for (uint32_t i = 0; i < n; ++i) {
+        const auto shorter = static_cast<uint8_t>(rng() % 10 < 6 ? 0 : rng() % 8);
+        IpAddress address = IpAddress::v4(0x01000000 + static_cast<uint32_t>(rng() % 0xde000000));
+        if (!v4) {
+            address = *IpAddress::parse("2000::");
+            for (int byte = 1; byte < 6; ++byte) address.bytes[byte] = static_cast<uint8_t>(rng());
+        }
+        const auto length = static_cast<uint8_t>((v4 ? 24 : 48) - shorter);
+        entries.push_back({{Prefix{address, length}.first(), length}, i});
+    }
+    return entries;
+}
+
+/// The largest table that fits, up to four million prefixes; and the first address of each, in
+/// random order.
+template <bool V4>
+struct Full {
+    static constexpr size_t kKey = V4 ? sizeof(uint32_t) : sizeof(IpAddress);
+    static Lpm built(size_t n) { return std::move(*Lpm::build(some_prefixes(n, V4))); }
+    explicit Full(size_t room) {
+        const size_t n = micro::fitting(
+            room, 16, 1 << 22, [](size_t m) { return built(m).memory_bytes() + m * kKey; });
+        lpm = built(n);
+        for (const LpmEntry& e : some_prefixes(n, V4)) {
+            addresses.push_back(e.prefix.first());
+            if (V4) hosts.push_back(e.prefix.first().v4_host());
+        }
+        for (const IpAddress& a : addresses) at.push_back(&a);
+        micro::fill_a_burst(at);
+        if (V4) micro::fill_a_burst(hosts);
+        bytes = lpm.memory_bytes() + n * kKey;
+    }
+    Lpm lpm;
+    std::vector<uint32_t> hosts;
+    std::vector<IpAddress> addresses;
+    std::vector<const IpAddress*> at;
+    size_t bytes = 0;
+};
+
+void routes_v4(benchmark::State& state) {
+    const auto& f = micro::kept<Full<true>>(state);
+    uint32_t values[64];
+    micro::measure(state, f.hosts.size(), f.bytes, [&](size_t first, unsigned n) {
+        f.lpm.lookup_v4_burst(&f.hosts[first], values, n);
+        benchmark::DoNotOptimize(values);
+    });
+}
+BENCHMARK(routes_v4)->Apply(micro::cases);
+
+void routes_v6(benchmark::State& state) {
+    const auto& f = micro::kept<Full<false>>(state);
+    uint32_t values[64];
+    micro::measure(state, f.at.size(), f.bytes, [&](size_t first, unsigned n) {
+        f.lpm.lookup_v6_burst(&f.at[first], values, n);
+        benchmark::DoNotOptimize(values);
+    });
+}
+BENCHMARK(routes_v6)->Apply(micro::cases);
 
 }  // namespace
 }  // namespace ravelin

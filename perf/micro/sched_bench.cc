@@ -16,6 +16,7 @@
 #include "dataplane/sched/cpu_scheduler.h"
 #include "dataplane/sched/cycle_split.h"
 #include "dataplane/sched/link_scheduler.h"
+#include "perf/micro/cases.h"
 
 namespace ravelin::sched {
 namespace {
@@ -69,11 +70,19 @@ class Tsc {
     double from_ns_ = thread_ns();
 };
 
+/// What a table of principals is asked to do.
+struct Asked {
+    uint32_t principals = 1, organisations = 0;
+    unsigned burst = kBurst;
+    bool reserved = false;
+};
+
 // A burst leaves, a burst comes; every principal keeps two to four frames. The frames that come are
 // for principals in turn: as bad for the cache as traffic gets.
-void link(benchmark::State& state, bool reserved, uint32_t organisations) {
-    const auto n = static_cast<uint32_t>(state.range(0));
-    const PrincipalTable principals = table(n, organisations);
+void link(benchmark::State& state, const Asked& asked) {
+    const uint32_t n = asked.principals;
+    const unsigned burst = asked.burst;
+    const PrincipalTable principals = table(n, asked.organisations);
     const std::vector<PrincipalId> ids = leaves(principals);
     Usage usage(principals.size());
     LinkScheduler scheduler(principals, usage,
@@ -84,39 +93,50 @@ void link(benchmark::State& state, bool reserved, uint32_t organisations) {
                             {}, {}, 0);
     uint64_t now = 0, next = 0;
     char frame = 0;
-    if (reserved)  // together 90 % of the link
+    if (asked.reserved)  // together 90 % of the link
         for (const PrincipalId id : ids) scheduler.reserve(id, {88, 78ULL * n, 78ULL * n}, 0);
     for (uint32_t i = 0; i < 3 * n; ++i) scheduler.enqueue(ids[next++ % n], &frame, kFrame, now);
-    for (uint32_t i = 0; n < kBurst && i < 2 * kBurst; ++i)
+    for (uint32_t i = 0; n < burst && i < 2 * burst; ++i)
         scheduler.enqueue(ids[next++ % n], &frame, kFrame, now);
-    void* out[kBurst];
+    std::vector<void*> out(burst);
     {
-        const Tsc tsc(state, kBurst);
+        const Tsc tsc(state, burst);
         for (auto _ : state) {
             unsigned sent = 0;
-            while (sent < kBurst) {
-                sent += scheduler.dequeue(now, {out, kBurst - sent});
+            while (sent < burst) {
+                sent += scheduler.dequeue(now, {out.data(), burst - sent});
                 now += 70;
             }
             now = std::max(now, scheduler.busy_until());
-            for (unsigned i = 0; i < kBurst; ++i)
+            for (unsigned i = 0; i < burst; ++i)
                 scheduler.enqueue(ids[next++ % n], out[i], kFrame, now);
         }
     }
     benchmark::DoNotOptimize(usage.sum(Use::kPackets));
 }
-void link_shares(benchmark::State& state) { link(state, false, 0); }
-void link_shares_in_organisations(benchmark::State& state) {
-    link(state, false, static_cast<uint32_t>(state.range(0)) / 10);
+Asked asked_of(const benchmark::State& state) {
+    return {.principals = static_cast<uint32_t>(state.range(0))};
 }
-void link_reserved(benchmark::State& state) { link(state, true, 0); }
+void link_shares(benchmark::State& state) { link(state, asked_of(state)); }
+void link_shares_in_organisations(benchmark::State& state) {
+    Asked asked = asked_of(state);
+    asked.organisations = asked.principals / 10;
+    link(state, asked);
+}
+void link_reserved(benchmark::State& state) {
+    Asked asked = asked_of(state);
+    asked.reserved = true;
+    link(state, asked);
+}
 BENCHMARK(link_shares)->Arg(1)->Arg(100)->Arg(10'000);
 BENCHMARK(link_shares_in_organisations)->Arg(100)->Arg(10'000);
 BENCHMARK(link_reserved)->Arg(1)->Arg(100)->Arg(10'000);
 
-/// An invocation of `frames` packets is posted, chosen and done; the function itself costs nothing.
-void cpu(benchmark::State& state, unsigned frames, bool reserved) {
-    const auto n = static_cast<uint32_t>(state.range(0));
+/// Invocations of 32 packets, or of all that come at once, are posted, chosen and done; the
+/// function itself costs nothing.
+void cpu(benchmark::State& state, const Asked& asked) {
+    const uint32_t n = asked.principals;
+    const unsigned frames = std::min(asked.burst, kBurst), posts = asked.burst / frames;
     const PrincipalTable principals = table(n, 0);
     const std::vector<PrincipalId> ids = leaves(principals);
     Usage usage(principals.size());
@@ -132,18 +152,18 @@ void cpu(benchmark::State& state, unsigned frames, bool reserved) {
     CpuScheduler scheduler(principals, functions, usage,
                            {.functions = 1, .invocations = 4 * n + 64, .timers = 16}, {}, 0);
     uint64_t now = 0, next = 0;
-    if (reserved)
+    if (asked.reserved)
         for (const PrincipalId id : ids) scheduler.reserve(id, {500, 200ULL * n, 200ULL * n}, 0);
-    void* burst[kBurst] = {};
+    std::vector<void*> burst(frames);
     const auto post = [&] {
-        scheduler.post({.function = function, .principal = ids[next++ % n]}, {burst, frames}, now);
+        scheduler.post({.function = function, .principal = ids[next++ % n]}, burst, now);
     };
     for (uint32_t i = 0; i < 2 * n + 8; ++i) post();
     {
-        const Tsc tsc(state, frames);
+        const Tsc tsc(state, asked.burst);
         for (auto _ : state) {
-            post();
-            for (unsigned done = 0; done < frames;) {
+            for (unsigned i = 0; i < posts; ++i) post();
+            for (unsigned done = 0; done < asked.burst;) {
                 const Slice slice = scheduler.next(now);
                 now += 170ULL * slice.count;
                 scheduler.done(slice, 500ULL * slice.count, slice.count, now);
@@ -153,12 +173,32 @@ void cpu(benchmark::State& state, unsigned frames, bool reserved) {
     }
     benchmark::DoNotOptimize(usage.sum(Use::kPackets));
 }
-void cpu_shares_of_bursts(benchmark::State& state) { cpu(state, kBurst, false); }
-void cpu_shares_of_packets(benchmark::State& state) { cpu(state, 1, false); }
-void cpu_reserved_packets(benchmark::State& state) { cpu(state, 1, true); }
+void cpu_shares_of_bursts(benchmark::State& state) { cpu(state, asked_of(state)); }
+void cpu_packets(benchmark::State& state, bool reserved) {
+    Asked asked = asked_of(state);
+    asked.burst = 1;
+    asked.reserved = reserved;
+    cpu(state, asked);
+}
+void cpu_shares_of_packets(benchmark::State& state) { cpu_packets(state, false); }
+void cpu_reserved_packets(benchmark::State& state) { cpu_packets(state, true); }
 BENCHMARK(cpu_shares_of_bursts)->Arg(1)->Arg(100)->Arg(10'000);
 BENCHMARK(cpu_shares_of_packets)->Arg(1)->Arg(100)->Arg(10'000);
 BENCHMARK(cpu_reserved_packets)->Arg(1)->Arg(100)->Arg(10'000);
+
+/// At once, and by what principals fill: account, node, queue and what waits, some 512 bytes each.
+template <void (*Schedule)(benchmark::State&, const Asked&)>
+void by_set(benchmark::State& state) {
+    constexpr size_t kBytes = 512, kMost = kMaxPrincipals - 16;
+    const size_t n = std::min(micro::room_of(state) / kBytes, kMost);
+    if (!micro::fills(state, n * kBytes)) return;
+    Schedule(state, {.principals = static_cast<uint32_t>(n), .burst = micro::burst_of(state)});
+    state.counters["cycles"] = state.counters["tsc"];
+    state.counters["bytes"] = static_cast<double>(n * kBytes);
+    state.SetLabel(micro::kSets.at(static_cast<size_t>(state.range(1))));
+}
+BENCHMARK(by_set<link>)->Name("link_frames")->Apply(micro::cases);
+BENCHMARK(by_set<cpu>)->Name("cpu_invocations")->Apply(micro::cases);
 
 // `range(0)` principals in runs of equal length; one stamp, as a worker takes it.
 void cycle_split(benchmark::State& state) {

@@ -217,6 +217,29 @@ def test_the_report_is_made_of_what_was_stored(tmp_path):
     assert "exact preemptive" in (tmp_path / "admission.svg").read_text()
 
 
+def test_each_table_is_told_at_each_size_of_burst_in_what_it_can_fill():
+    done = subprocess.run([ROOT / "perf" / "run", "micro", "--only", "neighbour_table", "--quick", "--runs", "2", "--json"],
+                          capture_output=True, text=True, timeout=300, env={**os.environ, "RAVELIN_BUILD": str(binary("ravelin-perf").parents[1])})
+    if done.returncode == 3:
+        pytest.skip(done.stderr)
+    result = json.loads(done.stdout)
+    assert set(result["metrics"]) == {f"neighbours_found.{memory}.burst_{n}" for memory in ("l1", "l2") for n in (1, 8, 32, 64)}
+    assert all(0 < m["min"] <= m["median"] <= m["max"] for m in result["metrics"].values())
+    assert result["config"]["bytes"]["neighbours_found.l1"] < result["config"]["bytes"]["neighbours_found.l2"]
+    assert [note.split(" is left out")[0] for note in result["notes"]] == ["neighbours_found.l3", "neighbours_found.dram"]
+
+
+def test_cases_of_tables_are_gathered():
+    sys.path.insert(0, str(ROOT / "perf"))
+    import micro
+    cases = [{"name": "found/burst:8/set:2/repeats:3", "cycles": cycles, "bytes": 9e6} for cycles in (30, 10, 20)]
+    cases += [{"name": "found/burst:8/set:2/repeats:3_mean", "run_type": "aggregate", "cycles": 99, "bytes": 9e6},
+              {"name": "found/burst:1/set:3", "error_occurred": True, "error_message": "has not that size"}]
+    metrics, sizes, left_out = micro.gather(cases)
+    assert set(metrics) == {"found.l3.burst_8"} and metrics["found.l3.burst_8"]["median"] == 20
+    assert sizes == {"found.l3": 9_000_000} and left_out == {"found.dram": "has not that size"}
+
+
 def test_a_report_begins_with_what_is_to_be_reached(tmp_path):
     metric = {"min": 1, "max": 3, "unit": "tsc cycles/packet"}
     stored = {"when": "now", "config": {"runs": 3}, "versions": {"commit": "abc", "dpdk": "DPDK", "compiler": "c"},
