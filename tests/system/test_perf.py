@@ -94,6 +94,18 @@ def test_each_stage_is_told_at_each_size_of_burst():
     assert packets == pytest.approx({1: 1, 8: 8, 32: 32, 64: 32}, rel=0.05)  # 64 at once are two bursts
 
 
+def test_the_curve_tells_every_point_and_how_far_it_is():
+    done = subprocess.run([binary("ravelin-perf"), "curve", "--quick", "--runs", "1", "--json"], capture_output=True, text=True, timeout=300)
+    result = json.loads(done.stdout)
+    grid = [(rules, flows) for flows in (1 << 10, 1 << 16) for rules in (10, 1000)]
+    assert [(p["rules"], p["flows"]) for p in result["data"]] == grid
+    assert set(result["metrics"]) == {f"{kind}.rules_{r}.flows_{f}" for kind in ("hit", "miss", "hostile") for r, f in grid}
+    assert all(0 < p["hit"] < p["miss"] for p in result["data"])  # an open connection costs less than opening one
+    assert 12 <= result["rounds"] <= 48
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines() if line.startswith("curve: ")] == \
+        [f"{n} of 4" for n in (1, 2, 3, 4)]
+
+
 def test_connections_complete_and_are_checked():
     result = run_bench("connrate", "--quick", "--runs", "1")
     assert result["metrics"]["new_connections_per_second"]["median"] > 0
