@@ -46,7 +46,8 @@ constexpr std::array kStages{declaration<0>("after_receive"),  declaration<1>("a
                              declaration<2>("after_steer"),    declaration<3>("after_route"),
                              declaration<4>("after_firewall"), declaration<5>("after_neighbour"),
                              declaration<6>("after_local"),    declaration<7>("after_clamp"),
-                             declaration<8>("after_rewrite")};
+                             declaration<8>("after_rewrite"),  declaration<9>("after_nat"),
+                             declaration<10>("after_classify")};
 static_assert(kStages.size() == kProbed.size());
 const bool registered = [] {
     for (const StageDecl& stage : kStages) StageRegistry::get().add(stage);

@@ -7,8 +7,8 @@
 
 namespace ravelin::perf {
 
-inline constexpr std::array kProbed{"receive",   "parse", "steer", "route",  "firewall",
-                                    "neighbour", "local", "clamp", "rewrite"};
+inline constexpr std::array kProbed{"receive", "parse", "steer",   "route", "firewall", "neighbour",
+                                    "local",   "clamp", "rewrite", "nat",   "classify"};
 
 /// Since reset_probes(): cycles between the probe before and this one, packets and bursts that came
 /// by.
