@@ -67,6 +67,8 @@ def test_testpmd_dies_with_the_bench_even_where_it_stands_still():
     assert "dpdk-testpmd" in (child / "cmdline").read_text()
     bench.kill()
     bench.communicate()
+    for left in pathlib.Path("/dev/shm").glob(f"ravelin-tape-{bench.pid}.*"):
+        left.unlink()
     deadline = time.monotonic() + 10
     while is_alive(child) and time.monotonic() < deadline:
         time.sleep(0.05)
