@@ -7,9 +7,7 @@
 
 #include "dataplane/account.h"
 #include "dataplane/charge.h"
-#include "dataplane/engine_counters.h"
 #include "dataplane/fold.h"
-#include "dataplane/free_frames.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/tcp_window.h"
 #include "dataplane/transmitter.h"
@@ -243,29 +241,6 @@ inline uint64_t Shortcut::stay(const Arrivals& in, unsigned i, uint64_t later) n
     if (heads_[i].bearing != shortcut::Bearing::kPair) return 0;
     waiting_.add_pair(heads_[i].key);
     return hindered(in, later);
-}
-
-// Of the first `known`, whose heads are read.
-void Shortcut::shed(Arrivals& in, unsigned known, unsigned allowed,
-                    WorkerContext& context) noexcept {
-    rte_mbuf* given_up[limits::kArrivals];
-    unsigned dropped = 0;
-    for (unsigned i = 0; i < known; ++i) {
-        if ((in.here >> i & 1) == 0) continue;
-        const bool of_flow = is_plain(in, i) || heads_[i].bearing == shortcut::Bearing::kFlow;
-        const Flow* flow = of_flow ? context.flows->find(key_of(in, i), in.hash[i]) : nullptr;
-        if (flow != nullptr && (flow->flags & kFlowProven) != 0) continue;
-        if (allowed != 0) {
-            --allowed;
-            continue;
-        }
-        given_up[dropped++] = in.frames[i];
-        in.here &= ~(uint64_t{1} << i);
-    }
-    free_frames(given_up, dropped);
-    context.counters.add(kDropOverload, dropped);
-    if (context.account != nullptr) [[unlikely]]
-        context.account->shed(dropped);
 }
 
 inline bool Shortcut::still_leads(Way& way, const NeighbourTable& neighbours) const noexcept {
