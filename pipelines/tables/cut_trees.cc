@@ -6,24 +6,27 @@
 
 namespace ravelin {
 
-// One step down from a node; without a branch, as which nodes are leaves nobody can predict.
+// One step down from a node.
 inline CutTrees::Ref CutTrees::below(Ref ref, const Probes& probes, unsigned i) const noexcept {
-    const bool is_node = (ref & kIsNode) != 0;
-    const Node& node = nodes_[is_node ? ref & ~kIsNode : 0];
+    const Node& node = nodes_[ref & ~kIsNode];
     const uint32_t value = probes.value[static_cast<size_t>(node.field)][i];
     const uint32_t piece = (value - node.base) >> node.shift;
-    const Ref child = children_[node.first + std::min(piece, node.children)];
-    return is_node ? child : ref;
+    return children_[node.first + std::min(piece, node.children)];
 }
 
-// The first rule of a leaf that takes packet i, if it comes before `best`.
+// The first rule of a leaf that takes packet i, if it comes before `best`. Of most leaves the first
+// group tells, and without a branch: which trees have a rule for a packet nobody can predict.
 inline uint32_t CutTrees::first_of(Ref leaf, const Probes& probes, unsigned i,
                                    uint32_t best) const noexcept {
     const TermGroup* group = groups_.data() + (leaf >> kCountBits);
-    for (unsigned n = leaf & kCountMask; n > 0; --n, ++group)
-        if (const unsigned m = matching(*group, probes, i, by_place_, by_source_port_); m != 0)
-            return std::min(best, group->rule[static_cast<unsigned>(std::countr_zero(m))]);
-    return best;
+    const unsigned count = leaf & kCountMask;
+    unsigned m = matching(*group, probes, i, by_place_, by_source_port_);
+    m = count == 0 ? 0 : m;
+    for (unsigned n = 1; n < count && m == 0; ++n)
+        m = matching(*++group, probes, i, by_place_, by_source_port_);
+    const uint32_t rule =
+        group->rule[static_cast<unsigned>(std::countr_zero(m)) % TermGroup::kTerms];
+    return std::min(best, m == 0 ? Classifier::kNoMatch : rule);
 }
 
 uint32_t CutTrees::match(const ClassifierKey& key) const noexcept {
@@ -39,10 +42,11 @@ uint32_t CutTrees::match(const ClassifierKey& key) const noexcept {
     return rules[0];
 }
 
-// Where each packet begins in a tree: at its root, or nowhere if that can say nothing better.
-inline void CutTrees::enter(const Tree& tree, const Probes& probes,
-                            const columns::Column<uint32_t>& rules, columns::Column<Ref>& refs,
-                            unsigned n) const noexcept {
+// Bits of the packets that a tree may say something better about than what was found before.
+inline uint64_t CutTrees::asking(const Tree& tree, const Probes& probes,
+                                 const columns::Column<uint32_t>& rules,
+                                 unsigned n) const noexcept {
+    uint64_t bits = 0;
 #ifdef RAVELIN_LANES
     // What a few narrow stores have just written would be waited for.
     constexpr unsigned kFew = 4;
@@ -52,34 +56,39 @@ inline void CutTrees::enter(const Tree& tree, const Probes& probes,
         if (by_place_)
             refused = _mm512_or_si512(refused, mask(load(&probes.place[i]), tree.places));
         const Which asks = equal(refused, all(0)) & more(load(&rules[i]), all(tree.first_rule));
-        store(&refs[i], choose(asks, all(0), all(tree.root)));
+        bits |= uint64_t{asks & first(n - i)} << i;
     }
-    if (n > kFew) return;
+    if (n > kFew) return bits;
 #endif
     for (unsigned i = 0; i < n; ++i) {
         const uint32_t place = by_place_ ? probes.place[i] & tree.places : 0;
         const bool refused = ((probes.kind[i] & tree.kinds) | place) != 0;
-        refs[i] = refused || tree.first_rule >= rules[i] ? 0 : tree.root;
+        bits |= uint64_t{!refused && tree.first_rule < rules[i]} << i;
     }
+    return bits;
 }
 
 void CutTrees::match_burst(const Probes& probes, columns::Column<uint32_t>& rules,
                            unsigned n) const noexcept {
+    using columns::for_each_bit;
     std::fill_n(rules.begin(), n, Classifier::kNoMatch);
     const bool far = groups_.size() > kNear;
     columns::Column<Ref> refs;
     for (const Tree& tree : trees_) {
-        enter(tree, probes, rules, refs, n);
+        const uint64_t asked = asking(tree, probes, rules, n);
+        refs.fill(tree.root);
         // A level of the tree per pass, so that the misses of a burst are in flight together.
-        for (Ref nodes = tree.root & kIsNode; nodes != 0;) {
-            nodes = 0;
-            for (unsigned i = 0; i < n; ++i) {
+        for (uint64_t nodes = (tree.root & kIsNode) != 0 ? asked : 0; nodes != 0;) {
+            uint64_t deeper = 0;
+            for_each_bit(nodes, [&](unsigned i) {
                 refs[i] = below(refs[i], probes, i);
-                nodes |= refs[i] & kIsNode;
-            }
+                deeper |= uint64_t{(refs[i] & kIsNode) != 0} << i;
+            });
+            nodes = deeper;
         }
-        for (unsigned i = 0; far && i < n; ++i) groups_[refs[i] >> kCountBits].prefetch();
-        for (unsigned i = 0; i < n; ++i) rules[i] = first_of(refs[i], probes, i, rules[i]);
+        if (far)
+            for_each_bit(asked, [&](unsigned i) { groups_[refs[i] >> kCountBits].prefetch(); });
+        for_each_bit(asked, [&](unsigned i) { rules[i] = first_of(refs[i], probes, i, rules[i]); });
     }
 }
 

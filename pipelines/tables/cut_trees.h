@@ -78,8 +78,9 @@ class CutTrees {
     };
 
     [[nodiscard]] Ref below(Ref ref, const Probes& probes, unsigned i) const noexcept;
-    void enter(const Tree& tree, const Probes& probes, const columns::Column<uint32_t>& rules,
-               columns::Column<Ref>& refs, unsigned n) const noexcept;
+    [[nodiscard]] uint64_t asking(const Tree& tree, const Probes& probes,
+                                  const columns::Column<uint32_t>& rules,
+                                  unsigned n) const noexcept;
     [[nodiscard]] uint32_t first_of(Ref leaf, const Probes& probes, unsigned i,
                                     uint32_t best) const noexcept;
 
