@@ -52,7 +52,7 @@ class Shortcut {
   private:
     static constexpr unsigned kProbes = 16;
     static constexpr uint32_t kForgetMs = 1000;
-    static constexpr unsigned kStep = 16;  // packets
+    static constexpr unsigned kStep = 8;  // packets
 
     /// What a way is good for; compared as one number.
     struct alignas(8) Entry {
