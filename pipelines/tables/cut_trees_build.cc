@@ -135,6 +135,11 @@ class CutTreesBuilder {
     }
 
     bool leaf(const std::vector<uint32_t>& terms, Ref& to) {
+        if (terms.empty()) {
+            to = 0;  // as what is beyond all pieces: the first group's memory, which is there,
+                     // unasked
+            return true;
+        }
         const size_t first = out_.groups_.size(), count = groups_for(terms.size());
         if (count > kMostInLeaf || first + count > most_groups_) return false;
         out_.groups_.resize(first + count);
