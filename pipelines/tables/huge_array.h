@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // HugeArray: a fixed array straight from mmap. Large ones are 2 MiB aligned and ask for huge pages,
-// because a 64 MiB route table in 4 KiB pages pays a TLB miss on nearly every lookup.
+// because a 32 MiB route table in 4 KiB pages pays a TLB miss on nearly every lookup.
 #pragma once
 #include <sys/mman.h>
 

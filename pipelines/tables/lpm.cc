@@ -7,7 +7,7 @@
 namespace ravelin {
 namespace {
 
-// Roots: 1 KiB, 256 KiB, 64 MiB. The large one pays off when its pages are mostly used; up to
+// Roots: 512 bytes, 128 KiB, 32 MiB. The large one pays off when its pages are mostly used; up to
 // then nodes and buckets below a 16-bit root are smaller than its first touch.
 constexpr size_t kTinyTable = 64, kLargeV4Table = 65536;
 
