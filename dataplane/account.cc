@@ -2,6 +2,7 @@
 #include "dataplane/account.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "dataplane/engine_counters.h"
 #include "dataplane/free_frames.h"
@@ -68,89 +69,90 @@ void Account::add(Kind kind) noexcept {
 }
 
 void Account::divide(Runs& of) noexcept {
-    if (of.taken == 1) {
-        usage_.add(of.runs[0].id, 0, of.runs[0].packets, of.runs[0].bytes);
-    } else {
+    if (of.taken != 1) {
         const uint64_t cycles = usage_.take(of.several, Use::kCycles), each = cycles / of.packets;
-        for (unsigned i = 0; i < of.taken; ++i) {
-            const auto& [id, packets, bytes] = of.runs[i];
-            usage_.add(id, each * packets, packets, bytes);
-        }
+        for (unsigned i = 0; i < of.taken; ++i)
+            usage_.add(of.runs[i].id, Use::kCycles, each * of.runs[i].packets);
         usage_.add(of.runs[0].id, Use::kCycles, cycles - each * of.packets);
     }
     of.taken = of.packets = 0;
 }
 
-unsigned Account::leave_by(Kind kind, rte_mbuf** frames, unsigned n, PortId port,
-                           WorkerContext& context) noexcept {
-    constexpr uint32_t kEthernet = sizeof(net::Ethernet);
-    const PrincipalId first = charged_to(*frames[0]);
-    uint32_t differ = 0, bytes = 0;
-#pragma GCC unroll 4
-    for (unsigned i = 0; i < n; ++i) {
-        differ |= index(charged_to(*frames[i])) ^ index(first);
-        bytes += frames[i]->pkt_len;
-    }
-    bytes -= n * kEthernet;
-    const bool bandwidth = caps_.any() && !context.transmitter->is_paced(port);
-    const bool cycles = caps_.cycles().anybody(), asked = bandwidth || cycles;
-    if (differ == 0) {
-        note(kind, first, n, bytes);
-        if (!asked || (!cycles && caps_.take_all(first, bytes, context.now.ns))) return n;
+void Account::leave_by(Kind kind, Leaving& leaving, bool paced, WorkerContext& context) noexcept {
+    const PrincipalId first = leaving.payer(0);
+    const uint64_t all = leaving.all();
+    const bool alike = columns::equal(leaving.whom, index(first), all) == all;
+    uint32_t bytes = 0;
+    if (alike) {
+        bytes = columns::sum(leaving.bytes, all);
+        note(kind, first, leaving.count);
+        usage_.add(first, 0, leaving.count, bytes);
     } else {
-        Runs& of = runs_[kind];
-        if (of.taken + n > Runs::kMost) [[unlikely]]
-            charge_so_far();
-        for (unsigned i = 0; i < n; ++i) {
-            const PrincipalId id = charged_to(*frames[i]);
-            of.runs[of.taken + i] = {id, 1, frames[i]->pkt_len - kEthernet};
-            usage_.fetch(id);
-        }
-        of.taken += n;
-        of.packets += n;
+        note_each(kind, leaving);
     }
-    return asked ? police(frames, n, bandwidth, context) : n;
+    const bool bandwidth = caps_.any() && !paced, cycles = caps_.cycles().anybody();
+    if (!bandwidth && !cycles) return;
+    if (alike && !cycles && caps_.take_all(first, bytes, context.now.ns)) return;
+    police(leaving, bandwidth, context);
 }
 
 // What is dropped has come as far as the rest.
-unsigned Account::police(rte_mbuf** frames, unsigned n, bool bandwidth,
-                         WorkerContext& context) noexcept {
-    rte_mbuf* dead[limits::kArrivals];
-    unsigned kept = 0, dropped = 0, over_cpu = 0;
+void Account::police(Leaving& leaving, bool bandwidth, WorkerContext& context) noexcept {
+    uint64_t of_cpu = 0, of_bandwidth = 0;
+    if (caps_.cycles().anybody())
+        for (unsigned i = 0; i < leaving.count; ++i)
+            of_cpu |= uint64_t{caps_.cycles().beyond(leaving.payer(i))} << i;
     if (bandwidth)
-        for (unsigned i = 0; i < n; ++i) caps_.fetch(charged_to(*frames[i]));
-    for (unsigned i = 0; i < n; ++i) {
-        const PrincipalId id = charged_to(*frames[i]);
-        const auto bytes = frames[i]->pkt_len - uint32_t{sizeof(net::Ethernet)};
-        const bool beyond = caps_.cycles().beyond(id);
-        over_cpu += beyond ? 1 : 0;
-        if (!beyond && (!bandwidth || caps_.take(id, bytes, context.now.ns))) [[likely]] {
-            frames[kept++] = frames[i];
-        } else {
-            dead[dropped++] = frames[i];
-            usage_.add(id, Use::kDrops);
-        }
-    }
-    if (dropped != 0) {
-        free_frames(dead, dropped);
-        context.counters.add(kDropOverCap, dropped - over_cpu);
-        context.counters.add(kDropOverCpu, over_cpu);
-    }
-    return kept;
+        columns::for_each_bit(leaving.all() & ~of_cpu, [&](unsigned i) {
+            const bool fits = caps_.take(leaving.payer(i), leaving.bytes[i], context.now.ns);
+            of_bandwidth |= uint64_t{!fits} << i;
+        });
+    if ((of_cpu | of_bandwidth) != 0) drop_beyond(leaving, of_cpu, of_bandwidth, context);
 }
 
-void Account::note(Kind kind, PrincipalId id, uint32_t packets, uint32_t bytes) noexcept {
+void Account::drop_beyond(Leaving& leaving, uint64_t of_cpu, uint64_t of_bandwidth,
+                          WorkerContext& context) noexcept {
+    const uint64_t beyond = of_cpu | of_bandwidth, kept = leaving.all() & ~beyond;
+    rte_mbuf* dead[limits::kArrivals];
+    unsigned dropped = 0;
+    columns::for_each_bit(beyond, [&](unsigned i) {
+        dead[dropped++] = leaving.frames[i];
+        usage_.add(leaving.payer(i), Use::kDrops);
+    });
+    free_frames(dead, dropped);
+    context.counters.add(kDropOverCap, static_cast<unsigned>(std::popcount(of_bandwidth)));
+    context.counters.add(kDropOverCpu, static_cast<unsigned>(std::popcount(of_cpu)));
+    leaving.count = 0;
+    columns::for_each_bit(kept, [&](unsigned i) {
+        leaving.add(leaving.frames[i], leaving.whom[i], leaving.bytes[i]);
+    });
+}
+
+void Account::note(Kind kind, PrincipalId id, uint32_t packets) noexcept {
     Runs& of = runs_[kind];
     if (of.taken == Runs::kMost) [[unlikely]]
         charge_so_far();
     of.packets += packets;
     Run* const last = of.runs.data() + of.taken - 1;
-    if (of.taken != 0 && last->id == id) {
+    if (of.taken != 0 && last->id == id)
         last->packets += packets;
-        last->bytes += bytes;
-    } else {
-        of.runs[of.taken++] = {id, packets, bytes};
+    else
+        of.runs[of.taken++] = {id, packets};
+}
+
+void Account::note_each(Kind kind, const Leaving& leaving) noexcept {
+    Runs& of = runs_[kind];
+    if (of.taken + leaving.count > Runs::kMost) [[unlikely]]
+        charge_so_far();
+    Run* const runs = of.runs.data() + of.taken;
+    for (unsigned i = 0; i < leaving.count; ++i) {
+        const PrincipalId id = leaving.payer(i);
+        runs[i] = {id, 1};
+        usage_.add(id, Use::kPackets);
+        usage_.add(id, Use::kBytes, leaving.bytes[i]);
     }
+    of.taken += leaving.count;
+    of.packets += leaving.count;
 }
 
 // A turn has more than there is room for: what came so far has had the cycles so far.

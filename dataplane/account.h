@@ -15,6 +15,7 @@
 #include "dataplane/burst.h"
 #include "dataplane/caps.h"
 #include "dataplane/charge.h"
+#include "dataplane/leaving.h"
 #include "dataplane/limits.h"
 #include "dataplane/sched/cycle_split.h"
 #include "dataplane/sched/two_kinds.h"
@@ -38,7 +39,7 @@ class Account {
 
     using Clock = uint64_t (*)() noexcept;
     /// `clock` tells cycles.
-    explicit Account(Clock clock = tsc) : usage_(kIds), clock_(clock) {
+    explicit Account(Clock clock = tsc) : usage_(kIds), caps_(usage_), clock_(clock) {
         for (unsigned kind = 0; kind < kKinds; ++kind)
             runs_[kind].several = PrincipalId{sched::kMaxPrincipals + kind};
         calibrate();
@@ -77,15 +78,17 @@ class Account {
     }
     /// Packets run through the pipeline from here on begin at this place.
     void enter(unsigned place) noexcept { entry_ = place; }
-    /// Frames that did not take the pipeline, which came by the same places and so cost the same.
-    enum Kind : unsigned { kByShortcut, kByExpress, kDropped, kKinds };
-    /// Frames ready to leave, at most kArrivals, that charge() has said of whose they are. Those
-    /// beyond a cap are dropped; how many are left, at the front.
-    unsigned leave_by(Kind kind, rte_mbuf** frames, unsigned n, PortId port,
-                      WorkerContext& context) noexcept;
+    using Kind = Leaving::Kind;
+    using enum Leaving::Kind;
+    /// Those beyond a cap are dropped; what is left stands at the front. `paced`: they go to a
+    /// link, which shapes.
+    void leave_by(Kind kind, Leaving& leaving, bool paced, WorkerContext& context) noexcept;
+    /// Asks for the memory that leave_by() and drop() write.
+    void fetch(PrincipalId id) const noexcept { usage_.fetch(id); }
     /// A packet that the express drops.
     void drop(PrincipalId id, uint32_t bytes) noexcept {
-        note(kDropped, id, 1, bytes);
+        note(kDropped, id, 1);
+        usage_.add(id, 0, 1, bytes);
         usage_.add(id, sched::Use::kDrops);
     }
     /// Buckets of caps on bandwidth.
@@ -139,7 +142,9 @@ class Account {
     void calibrate() noexcept;
     void charge(uint64_t cycles, uint64_t own) noexcept;
     void charge_so_far() noexcept;
-    unsigned police(rte_mbuf** frames, unsigned n, bool bandwidth, WorkerContext& context) noexcept;
+    void police(Leaving& leaving, bool bandwidth, WorkerContext& context) noexcept;
+    void drop_beyond(Leaving& leaving, uint64_t of_cpu, uint64_t of_bandwidth,
+                     WorkerContext& context) noexcept;
     void charge_all(PrincipalId id) noexcept;
     void add(PrincipalId id, unsigned packets, unsigned end, unsigned first) noexcept;
     struct Lap {
@@ -162,7 +167,7 @@ class Account {
     /// Packets of one kind and principal, one behind the other.
     struct Run {
         PrincipalId id;
-        uint32_t packets, bytes;
+        uint32_t packets;
     };
     struct Runs {
         static constexpr unsigned kMost = 4 * limits::kArrivals;
@@ -172,7 +177,8 @@ class Account {
         unsigned taken = 0, packets = 0;
     };
     static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
-    void note(Kind kind, PrincipalId id, uint32_t packets, uint32_t bytes) noexcept;
+    void note(Kind kind, PrincipalId id, uint32_t packets) noexcept;
+    void note_each(Kind kind, const Leaving& leaving) noexcept;
     static_assert(kKinds < sched::CycleSplit::kRoom);
     void add(Kind kind) noexcept;
     void divide(Runs& runs) noexcept;

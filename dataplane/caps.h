@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Caps: one worker's buckets of principals whose bandwidth is capped. Each worker has an even share
-// of a cap, so nobody waits for another's count. In the virtual scheduling form of a token bucket
-// (ITU-T I.371 annex A): what was taken is a time until which it is worked off.
+// Caps: one worker's buckets of principals whose bandwidth is capped, which lie with their accounts
+// (sched/usage.h). Each worker has an even share of a cap, so nobody waits for another's count. In
+// the virtual scheduling form of a token bucket (ITU-T I.371 annex A): what was taken is a time
+// until which it is worked off.
 #pragma once
 #include <span>
-#include <vector>
 
 #include "dataplane/cycle_caps.h"
 #include "dataplane/principals.h"
+#include "dataplane/sched/usage.h"
 
 namespace ravelin {
 
@@ -15,40 +16,54 @@ class Caps {
   public:
     using PrincipalId = sched::PrincipalId;
 
-    Caps() : owed_until_(sched::kMaxPrincipals) {}
+    /// `usage` has kMaxPrincipals at least.
+    explicit Caps(sched::Usage& usage) : usage_(usage) {}
     /// Whose hold from here on: those of the policy that is pinned. Debts made at another rate are
     /// at most a burst of the new one.
     void follow(const Principals& principals, uint64_t now_ns) noexcept {
         if (principals.rates.data() != rates_.data()) [[unlikely]]
             change(principals.rates, now_ns);
-        rates_ = principals.rates;
+    }
+    /// The policy in force has no principals, and those of before go: theirs may be others' memory.
+    void forget() noexcept {
+        rates_ = {};
+        cycles_.forget();
     }
     /// Somebody has one.
     [[nodiscard]] bool any() const noexcept { return !rates_.empty(); }
-    /// Takes `bytes` of what a principal and those above it may send, if all have them.
-    [[nodiscard]] bool take(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept;
+    /// Takes `bytes` of what a principal and those above it may send, if all have them. A packet,
+    /// of 64 KiB at most, may owe a part. Any id, also one that nobody has any more.
+    [[nodiscard]] bool take(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept {
+        if (index(id) >= sched::kMaxPrincipals) [[unlikely]]
+            return true;
+        sched::Bucket& bucket = usage_.bucket(id);
+        if (bucket.above != sched::kNoPrincipal) [[unlikely]]
+            return take_of_all(id, bytes, now_ns);
+        const uint64_t now = now_ns << 8, owed = owed_of(bucket, now);
+        if (owed > bucket.burst) return false;
+        bucket.owed_until = now + owed + (bucket.cost * bytes >> 16);
+        return true;
+    }
     /// The same of several packets at once; false: not all of them fit, and none is taken.
     [[nodiscard]] bool take_all(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept;
     /// Those on cpu, which the worker keeps count of.
     [[nodiscard]] CycleCaps& cycles() noexcept { return cycles_; }
-    /// Asks for the memory that take() reads. Any id, also one that nobody has any more.
-    void fetch(PrincipalId id) const noexcept {
-        __builtin_prefetch(rates_.data() + index(id));
-        __builtin_prefetch(owed_until_.data() + index(id), 1);
-    }
-    static size_t memory_bytes() noexcept {
-        return sched::kMaxPrincipals * sizeof(uint64_t) + CycleCaps::memory_bytes();
-    }
+    static size_t memory_bytes() noexcept { return CycleCaps::memory_bytes(); }
 
   private:
     void change(std::span<const Principals::Rate> rates, uint64_t now_ns) noexcept;
-    [[nodiscard]] uint64_t owed(uint32_t id, uint64_t now) const noexcept;
+    [[nodiscard]] bool take_of_all(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept;
     template <typename Fits>
     bool take_if(PrincipalId id, uint32_t bytes, uint64_t now_ns, Fits&& fits) noexcept;
+    /// How far ahead of now. What is further than a packet can lead to is of before the clock went
+    /// round.
+    static uint64_t owed_of(const sched::Bucket& bucket, uint64_t now) noexcept {
+        const uint64_t ahead = bucket.owed_until - now;
+        return ahead <= bucket.burst + bucket.cost ? ahead : 0;
+    }
 
+    sched::Usage& usage_;
     std::span<const Principals::Rate> rates_;  // by id; empty: nobody has a cap
-    // By id, in the time of rates_, which wraps around after 834 days.
-    std::vector<uint64_t> owed_until_;
     CycleCaps cycles_;
 };
 

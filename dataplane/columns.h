@@ -41,6 +41,14 @@ template <typename T>
 void fill(Column<T>& column, uint64_t which, T value) noexcept {
     for_each_bit(which, [&](unsigned i) { column[i] = value; });
 }
+inline uint32_t sum(const Column<uint32_t>& column, uint64_t which) noexcept {
+    uint32_t all = 0;
+    for_each_bit(which, [&](unsigned i) { all += column[i]; });
+    return all;
+}
+inline void copy(const Column<uint32_t>& from, uint64_t which, Column<uint32_t>& to) noexcept {
+    for_each_bit(which, [&](unsigned i) { to[i] = from[i]; });
+}
 inline uint64_t alike(const Column<uint32_t>& column, uint32_t value, uint32_t bits,
                       uint64_t which) noexcept {
     return bits_where(column, which, [=](uint32_t v) { return ((v ^ value) & bits) == 0; });
@@ -115,6 +123,20 @@ inline void fill(Column<uint16_t>& column, uint64_t which, uint16_t value) noexc
                             _mm512_mask_mov_epi16(before, static_cast<__mmask32>(which >> i), all));
     }
 }
+/// Of `which`, which must fit.
+inline uint32_t sum(const Column<uint32_t>& column, uint64_t which) noexcept {
+    uint32_t all = 0;
+    for (unsigned i = 0; i < kPlaces; i += lanes::kLanes)
+        all += static_cast<uint32_t>(_mm512_mask_reduce_add_epi32(
+            static_cast<__mmask16>(which >> i), lanes::load(&column[i])));
+    return all;
+}
+/// The numbers of `which` to the same places.
+inline void copy(const Column<uint32_t>& from, uint64_t which, Column<uint32_t>& to) noexcept {
+    for (unsigned i = 0; i < kPlaces; i += lanes::kLanes)
+        lanes::store(&to[i], lanes::choose(static_cast<lanes::Which>(which >> i),
+                                           lanes::load(&to[i]), lanes::load(&from[i])));
+}
 /// The numbers of `which`, one behind the other; what is behind them is anything.
 inline void squeeze(const Column<uint32_t>& column, uint64_t which,
                     Column<uint32_t>& out) noexcept {
@@ -139,10 +161,12 @@ inline void spread(const Column<uint32_t>& squeezed, uint64_t which,
 using plain::alike;
 using plain::among;
 using plain::at_most;
+using plain::copy;
 using plain::equal;
 using plain::fill;
 using plain::spread;
 using plain::squeeze;
+using plain::sum;
 #endif
 
 /// Calls fn(first, same) for the places of `which` that have one value in `column`, `first` the

@@ -5,12 +5,10 @@
 #include <bit>
 
 #include "dataplane/account.h"
-#include "dataplane/charge.h"
 #include "dataplane/flow.h"
 #include "dataplane/free_frames.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/rule_tally.h"
-#include "dataplane/transmitter.h"
 
 namespace ravelin {
 namespace {
@@ -35,7 +33,7 @@ void Express::take(Pipeline& pipeline, WorkerContext& context) noexcept {
     burst_.way_count = 0;
     const bool charged = context.account != nullptr;
     if (charged) [[unlikely]]
-        burst_.principal.fill(sched::kNoPrincipal);
+        burst_.principal.fill(index(sched::kNoPrincipal));
     if (burst_.going != 0) pipeline.express(burst_, context);
     burst_.going &= leaving();
     if ((burst_.going | burst_.dropped) != burst_.here) keep_order();
@@ -95,36 +93,49 @@ void Express::keep_order() noexcept {
 
 // Nobody's are core's.
 void Express::charge_all(Account& account) noexcept {
-    const auto payer = [&](unsigned i) {
-        const sched::PrincipalId id = burst_.principal[i];
-        return id == sched::kNoPrincipal ? sched::kCorePrincipal : id;
-    };
-    for_each_bit(burst_.going, [&](unsigned i) { charge(*burst_.frames[i], payer(i)); });
-    for_each_bit(burst_.dropped, [&](unsigned i) { account.drop(payer(i), burst_.length[i]); });
+    auto& whom = burst_.principal;
+    columns::fill(whom, columns::equal(whom, index(sched::kNoPrincipal), burst_.all()),
+                  index(sched::kCorePrincipal));
+    const uint64_t here = burst_.going | burst_.dropped;
+    if (here == 0) return;
+    const uint32_t one = whom[static_cast<unsigned>(std::countr_zero(here))];
+    if (columns::equal(whom, one, here) != here)
+        for_each_bit(here, [&](unsigned i) { account.fetch(sched::PrincipalId{whom[i]}); });
+    for_each_bit(burst_.dropped,
+                 [&](unsigned i) { account.drop(sched::PrincipalId{whom[i]}, burst_.length[i]); });
 }
 
-// Frames that go out by one port.
-inline void Express::leave_by(PortId port, unsigned count, WorkerContext& context) noexcept {
-    if (context.account != nullptr) [[unlikely]]
-        count = context.account->leave_by(Account::kByExpress, gone_.data(), count, port, context);
-    else if (!context.transmitter->is_direct(port))
-        for (unsigned i = 0; i < count; ++i) charge(*gone_[i], sched::kCorePrincipal);
-    context.transmitter->send(gone_.data(), count, port, context);
+// Whom those that leave are charged to, which stand in leaving_ from `first` on.
+inline void Express::charge(uint64_t packets, unsigned first) noexcept {
+    if (first == 0) {
+        columns::squeeze(burst_.principal, packets, leaving_.whom);
+        columns::squeeze(burst_.length, packets, leaving_.bytes);
+        return;
+    }
+    for_each_bit(packets, [&](unsigned i) {
+        leaving_.whom[first] = burst_.principal[i];
+        leaving_.bytes[first++] = burst_.length[i];
+    });
 }
 
 void Express::send(WorkerContext& context) noexcept {
     const uint64_t going = burst_.going;
-    unsigned count = 0;
+    const bool charged = context.account != nullptr;
+    leaving_.count = 0;
     for (unsigned w = 0; w < burst_.way_count; ++w) {
         const ExpressBurst::Way way = burst_.ways[w];
-        for_each_bit(way.packets & going, [&](unsigned i) {
+        const uint64_t packets = way.packets & going;
+        const unsigned first = leaving_.count;
+        unsigned count = first;
+        for_each_bit(packets, [&](unsigned i) {
             burst_.make_ready(i, way.macs);
-            gone_[count++] = burst_.frames[i];
+            leaving_.frames[count++] = burst_.frames[i];
         });
+        if (charged) [[unlikely]]
+            charge(packets, first);
+        leaving_.count = count;
         const bool more = w + 1 < burst_.way_count && burst_.ways[w + 1].out_port == way.out_port;
-        if (more || count == 0) continue;
-        leave_by(way.out_port, count, context);
-        count = 0;
+        if (!more && count != 0) leaving_.send(Leaving::kByExpress, way.out_port, context);
     }
     tally(going & burst_.counted, context.counters);
 }
@@ -144,8 +155,8 @@ void Express::drop(WorkerContext& context) noexcept {
     });
     tally(dropped & burst_.counted, context.counters);
     unsigned count = 0;
-    for_each_bit(dropped, [&](unsigned i) { gone_[count++] = burst_.frames[i]; });
-    free_frames(gone_.data(), count);
+    for_each_bit(dropped, [&](unsigned i) { leaving_.frames[count++] = burst_.frames[i]; });
+    free_frames(leaving_.frames.data(), count);
 }
 
 }  // namespace ravelin

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "dataplane/arrivals.h"
+#include "dataplane/leaving.h"
 #include "dataplane/stage.h"
 
 namespace ravelin {
@@ -32,7 +33,7 @@ struct ExpressBurst : Arrivals {
     Column<PortId> out_port;    ///< where routed
     Column<uint32_t> rule;      ///< where counted
     Column<DropCode> reason;
-    Column<sched::PrincipalId> principal;  ///< who pays, where one asks; kNoPrincipal: nobody yet
+    Column<uint32_t> principal;  ///< index() of who pays, where one asks; of kNoPrincipal: nobody
     unsigned way_count = 0;
     Column<Way> ways;  ///< the first way_count; what is in none of them is not sent
 
@@ -59,14 +60,14 @@ class Express {
     [[nodiscard]] bool opens(const WorkerContext& context, unsigned n) noexcept;
     void keep_order() noexcept;
     void charge_all(Account& account) noexcept;
-    void leave_by(PortId port, unsigned count, WorkerContext& context) noexcept;
+    void charge(uint64_t packets, unsigned first) noexcept;
     [[nodiscard]] uint64_t leaving() const noexcept;
     void send(WorkerContext& context) noexcept;
     void tally(uint64_t which, const WorkerCounters& counters) const noexcept;
     void drop(WorkerContext& context) noexcept;
 
     ExpressBurst burst_;
-    ExpressBurst::Column<rte_mbuf*> gone_;  // frames to send or to free together
+    Leaving leaving_;  // frames to send or to free together
     // Of the last call. Live rules that are merged into the tables change but the snapshot.
     const PolicySnapshot* policy_ = nullptr;
     uint64_t generation_ = 0;

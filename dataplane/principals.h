@@ -25,7 +25,7 @@ struct Principals {
     };
     std::vector<Bound> prefixes;
     /// A worker's share of a cap on bandwidth. Times in 1/256 ns.
-    struct alignas(32) Rate {
+    struct Rate {
         uint64_t cost = 0;   ///< 2^-16 of them a byte; 0: no cap of its own
         uint64_t burst = 0;  ///< that may be owed
         sched::PrincipalId above = sched::kNoPrincipal;  ///< the next one up with a cap

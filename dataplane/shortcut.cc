@@ -6,11 +6,9 @@
 #include <cstring>
 
 #include "dataplane/account.h"
-#include "dataplane/charge.h"
 #include "dataplane/fold.h"
 #include "dataplane/neighbour_table.h"
 #include "dataplane/tcp_window.h"
-#include "dataplane/transmitter.h"
 
 namespace ravelin {
 namespace {
@@ -45,30 +43,32 @@ uint32_t Shortcut::Waiting::hash_of_pair(const FlowKey& key) noexcept {
 struct Shortcut::Passing {
     WorkerContext& context;
     const Entry entry;
-    unsigned count = 0;
-    rte_mbuf* frames[limits::kArrivals];
+    Leaving leaving;                 // all of them
     Arrivals::Column<PortId> ports;  // that they leave by
 
     Passing(WorkerContext& c, PortId in, uint32_t neighbours) noexcept
         : context(c), entry{.in_port = in, .neighbours = neighbours} {}
-    void leave(rte_mbuf** leaving, unsigned n, PortId port) noexcept {
-        if (context.account != nullptr) [[unlikely]]
-            n = context.account->leave_by(Account::kByShortcut, leaving, n, port, context);
-        context.transmitter->send(leaving, n, port, context);
+    void charge(const Account& account) noexcept {
+        for (unsigned i = 0; i < leaving.count; ++i) {
+            account.fetch(leaving.payer(i));
+            leaving.bytes[i] = leaving.frames[i]->pkt_len - uint32_t{sizeof(net::Ethernet)};
+        }
     }
     // Those of one port together, in order.
     void send() noexcept {
-        if (count == 0) return;
-        const uint64_t all = ~uint64_t{0} >> (limits::kArrivals - count);
+        const uint64_t all = leaving.all();
+        if (context.account != nullptr) [[unlikely]]
+            charge(*context.account);
         columns::for_each_value(ports, all, [&](unsigned first, uint64_t same) {
             if (same == all) [[likely]] {
-                leave(frames, count, ports[first]);
+                leaving.send(Leaving::kByShortcut, ports[first], context);
                 return same;
             }
-            rte_mbuf* some[limits::kArrivals];
-            unsigned n = 0;
-            for_each_bit(same, [&](unsigned i) { some[n++] = frames[i]; });
-            leave(some, n, ports[first]);
+            Leaving some;
+            for_each_bit(same, [&](unsigned i) {
+                some.add(leaving.frames[i], leaving.whom[i], leaving.bytes[i]);
+            });
+            some.send(Leaving::kByShortcut, ports[first], context);
             return same;
         });
     }
@@ -177,7 +177,8 @@ template <bool kPlain>
     const Way* const ways = ways_.get();
     const uint32_t now_ms = passing.context.now.ms;
     const Entry entry = passing.entry;
-    unsigned count = passing.count;
+    Leaving& leaving = passing.leaving;
+    unsigned count = leaving.count;
     unsigned i = first;
     for (; i < end; ++i) {
         Flow* const flow = likely_[i];
@@ -195,16 +196,16 @@ template <bool kPlain>
         rte_mbuf* const frame = in.frames[i];
         flow->count(d, length);
         flow->last_seen_ms = now_ms;
-        charge(*frame, sched::PrincipalId{flow->principal});
+        leaving.whom[count] = flow->principal;
         counters.hit_rule(flow->rule.counter(), 1, length);
         if constexpr (kPlain)
             in.make_ready(i, way.macs);
         else
             shortcut::make_ready_v6(*frame, way.macs, length);
-        passing.frames[count] = frame;
+        leaving.frames[count] = frame;
         passing.ports[count++] = way.out_port;
     }
-    passing.count = count;
+    leaving.count = count;
     return i;
 }
 

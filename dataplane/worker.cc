@@ -262,7 +262,7 @@ void Worker::run_function(bool core) noexcept {
 
 // The policy has principals now, or none any more.
 void Worker::open_account() noexcept {
-    if (context_.account != nullptr) context_.account->caps().cycles().forget();
+    if (context_.account != nullptr) context_.account->caps().forget();
     context_.account = context_.account == nullptr ? account_.get() : nullptr;
     if (context_.account != nullptr) context_.account->open();
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each principal has used on one worker. Two cache lines a principal, one writer; any thread
-// may read. What is seldom written lies in the second line.
+// What each principal has used on one worker: one writer; any thread may read. What is written for
+// each packet lies in one cache line, with the bucket that is asked for it; the rest elsewhere.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
+#include "dataplane/huge_array.h"
 #include "dataplane/sched/principal.h"
 
 namespace ravelin::sched {
@@ -16,11 +19,11 @@ enum class Use : uint8_t {
     kCycles,
     kBytes,
     kPackets,
+    kDrops,
     kQueueNs,     ///< from posting or queueing until served
     kRuns,        ///< uninterrupted runs of a function
     kMisses,      ///< admitted packets that were finished past their deadline
     kCoreMisses,  ///< of these: while the core was beyond its envelope
-    kDrops,
     kOverruns,
     kStale,
     kRejected,
@@ -30,37 +33,47 @@ enum class Use : uint8_t {
     kCount,
 };
 
+/// A bucket of tokens, of its writer alone (dataplane/caps.h). Times in 1/256 ns.
+struct Bucket {
+    uint64_t owed_until = 0;           ///< what was taken is worked off
+    uint64_t cost = 0;                 ///< 2^-16 of them a byte; 0: takes nothing
+    uint64_t burst = 0;                ///< that may be owed
+    PrincipalId above = kNoPrincipal;  ///< whose bucket is asked as well
+};
+
 class Usage {
   public:
-    static constexpr size_t kBytesEach = 128;
-    explicit Usage(uint32_t principals) : lines_(principals) {}
-
-    void add(PrincipalId id, Use use, uint64_t n = 1) noexcept {
-        // A single writer needs no read-modify-write.
-        std::atomic_ref cell(lines_[index(id)].values[static_cast<size_t>(use)]);
-        cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    static constexpr size_t kBytesEach = 144;
+    explicit Usage(uint32_t principals)
+        : lines_(HugeArray<Line>::allocate(principals)), seldom_(principals) {
+        if (lines_.size() != principals) std::abort();  // no memory, at boot
+        std::fill_n(lines_.data(), principals, Line{});
     }
-    /// The three of a packet's account, which lie side by side.
+
+    void add(PrincipalId id, Use use, uint64_t n = 1) noexcept { add_to(cell(id, use), n); }
+    /// A turn's part of the three of a packet's account.
     void add(PrincipalId id, uint64_t cycles, uint64_t packets, uint64_t bytes) noexcept {
         add(id, Use::kCycles, cycles);
         add(id, Use::kPackets, packets);
         add(id, Use::kBytes, bytes);
     }
-    /// Asks for the memory that add() writes.
-    void fetch(PrincipalId id) const noexcept { __builtin_prefetch(&lines_[index(id)], 1); }
+    [[nodiscard]] Bucket& bucket(PrincipalId id) noexcept {
+        return lines_.data()[index(id)].bucket;
+    }
+    /// Asks for the memory of a packet's account and bucket.
+    void fetch(PrincipalId id) const noexcept { __builtin_prefetch(lines_.data() + index(id), 1); }
     /// What there is, and none is left.
     uint64_t take(PrincipalId id, Use use) noexcept {
         const uint64_t n = get(id, use);
-        std::atomic_ref(lines_[index(id)].values[static_cast<size_t>(use)])
-            .store(0, std::memory_order_relaxed);
+        std::atomic_ref(cell(id, use)).store(0, std::memory_order_relaxed);
         return n;
     }
     [[nodiscard]] uint64_t get(PrincipalId id, Use use) const noexcept {
-        auto& cell = const_cast<uint64_t&>(lines_[index(id)].values[static_cast<size_t>(use)]);
-        return std::atomic_ref(cell).load(std::memory_order_relaxed);
+        return std::atomic_ref(const_cast<Usage*>(this)->cell(id, use))
+            .load(std::memory_order_relaxed);
     }
     [[nodiscard]] uint32_t principals() const { return static_cast<uint32_t>(lines_.size()); }
-    [[nodiscard]] size_t memory_bytes() const noexcept { return lines_.size() * sizeof(Line); }
+    [[nodiscard]] size_t memory_bytes() const noexcept { return lines_.size() * kBytesEach; }
     /// Over all principals, core and idle included.
     [[nodiscard]] uint64_t sum(Use use) const noexcept {
         uint64_t total = 0;
@@ -69,11 +82,25 @@ class Usage {
     }
 
   private:
+    static constexpr size_t kOften = 4, kSeldom = static_cast<size_t>(Use::kCount) - kOften;
     struct alignas(64) Line {
-        std::array<uint64_t, 16> values{};
+        std::array<uint64_t, kOften> values{};
+        Bucket bucket;
     };
-    static_assert(static_cast<size_t>(Use::kCount) <= 16 && sizeof(Line) == kBytesEach);
-    std::vector<Line> lines_;
+    using Seldom = std::array<uint64_t, kSeldom>;
+    static_assert(sizeof(Line) == 64 && sizeof(Line) + sizeof(Seldom) == kBytesEach);
+
+    uint64_t& cell(PrincipalId id, Use use) noexcept {
+        const auto n = static_cast<size_t>(use);
+        return n < kOften ? lines_.data()[index(id)].values[n] : seldom_[index(id)][n - kOften];
+    }
+    static void add_to(uint64_t& at, uint64_t n) noexcept {
+        // A single writer needs no read-modify-write.
+        std::atomic_ref cell(at);
+        cell.store(cell.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    HugeArray<Line> lines_;  // 65,536 in small pages are more than a TLB knows
+    std::vector<Seldom> seldom_;
 };
 
 }  // namespace ravelin::sched

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // stateful-10k, -100k, -1m: packets of open TCP connections, both ways in turns, behind 1,000
-// rules; windows are tracked. police: a limit per source that everything keeps.
+// rules; windows are tracked. police: caps of principals, and limits per source, that everything
+// keeps.
 #include <fmt/format.h>
 
 #include "perf/bench/forwarding.h"
@@ -22,16 +23,17 @@ constexpr Many kMany[] = {{"1", 1}, {"1k", 1000}, {"64k", 65'000}};
 // Caps of principals, whose accounts are in the figure; and a rule's limit per source, against the
 // same rule without it.
 void police_all(const Options& options, Report& report) {
-    const auto measure = [&](const std::string& kind, const Many& many, Work work) {
+    const auto measure = [&](const std::string& kind, const Many& many, Work work, Target target) {
         if (options.only.empty() || options.only == kind)
             measure_forwarding({.name = fmt::format("{}-{}", kind, many.name),
                                 .work = std::move(work),
-                                .added = at_most(12)},
+                                .added = target},
                                options, report);
     };
     for (const Many& many : kMany) {
-        measure("principals", many, charged(from_sources(many.count), many.count, true));
-        measure("sources", many, police(many.count));
+        measure("principals", many, charged(from_sources(many.count), many.count, true),
+                at_most(12));
+        measure("sources", many, police(many.count), {});
     }
     report.note(
         "principals: what finding the principal, charging and policing it add to packets that a "

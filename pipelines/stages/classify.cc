@@ -46,12 +46,11 @@ class Classify final : public Stage {
         if (p.principals == nullptr) return;
         ExpressBurst::Column<uint32_t> by_prefix;
         p.prefixes.lookup_v4_burst(b.source.data(), by_prefix.data(), b.count);
-        const sched::PrincipalId by_port = p.bind(b.in_port);
-        for_each_bit(b.going | b.dropped, [&](unsigned i) {
-            if (b.principal[i] != sched::kNoPrincipal) return;
-            b.principal[i] =
-                by_prefix[i] != Lpm::kNoRoute ? sched::PrincipalId{by_prefix[i]} : by_port;
-        });
+        columns::fill(by_prefix, columns::equal(by_prefix, Lpm::kNoRoute, b.all()),
+                      index(p.bind(b.in_port)));
+        const uint64_t asked = b.going | b.dropped;
+        columns::copy(by_prefix, columns::equal(b.principal, index(sched::kNoPrincipal), asked),
+                      b.principal);
     }
 
   private:
@@ -69,7 +68,7 @@ class Classify final : public Stage {
     // would be cut off who send to a principal at the expense of another.
     static void police(Burst& burst, WorkerContext& context) noexcept {
         Caps& caps = context.account->caps();
-        for (unsigned i = 0; i < burst.count; ++i) caps.fetch(burst.meta[i].principal);
+        for (unsigned i = 0; i < burst.count; ++i) context.account->fetch(burst.meta[i].principal);
         for (unsigned i = 0; i < burst.count; ++i) {
             const PacketMeta& meta = burst.meta[i];
             if (burst.live(i) && !meta.has(PacketMeta::kLocalOrigin | PacketMeta::kArp) &&

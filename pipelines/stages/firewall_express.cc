@@ -124,9 +124,9 @@ void decide_express(ExpressBurst& b, const FirewallPolicy& policy, DropCode firs
     const RuleWord otherwise = word_of(policy.otherwise);
     read_words(b, tables, otherwise, found, count, kind);
     obey(b, policy, otherwise, first_drop, kind);
-    if (context.account != nullptr) [[unlikely]]
+    if (context.account != nullptr && !policy.tables->principals.empty()) [[unlikely]]
         for_each_bit(b.going | b.dropped,
-                     [&](unsigned i) { b.principal[i] = policy.principal_of(b.rule[i]); });
+                     [&](unsigned i) { b.principal[i] = index(policy.principal_of(b.rule[i])); });
 }
 
 }  // namespace ravelin::firewall

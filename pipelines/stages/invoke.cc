@@ -42,7 +42,7 @@ class Invoke final : public Stage {
         const auto& p = static_cast<const InvokePolicy&>(policy);
         if (p.functions == nullptr) return;
         for_each_bit(b.going, [&](unsigned i) {
-            if (p.functions->of(b.principal[i]) != nullptr) b.leave(i);
+            if (p.functions->of(sched::PrincipalId{b.principal[i]}) != nullptr) b.leave(i);
         });
     }
 

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "dataplane/columns.h"
+#include "dataplane/huge_array.h"
 #include "dataplane/lanes.h"
-#include "pipelines/tables/huge_array.h"
 
 namespace ravelin {
 
@@ -65,7 +65,7 @@ class MultibitTrie {
     static constexpr uint32_t kBucket = 1u << 30;     // ... but a bucket rather than a node
     static constexpr uint32_t kIndex = kBucket - 1;
     static constexpr size_t kBucketItems = 4;
-    static constexpr size_t kNearBytes = 16 << 10;
+    static constexpr size_t kNearBytes = 16 << 10, kFarBytes = 512 << 10;
 
     /// Buckets run from longest to shortest prefix; the last entry spans the whole slot, so a scan
     /// ends without a count.
@@ -112,7 +112,8 @@ class MultibitTrie {
     const uint16_t* root_ = kEmptyRoot.data();  // numbers of words_
     const uint32_t* words_ = &kEmptyWord;
     unsigned root_bits_ = 8;
-    bool near_ = true;  // small enough to stay in the L1 cache by itself
+    bool near_ = true;        // small enough to stay in the L1 cache by itself
+    bool far_below_ = false;  // what is below the root does not stay in the L2 cache
     HugeArray<uint16_t> owned_root_;
     HugeArray<uint32_t> owned_words_, nodes_;
     HugeArray<Entry> buckets_;
@@ -147,7 +148,9 @@ void MultibitTrie<Key>::lookup_burst(const Key* keys, uint32_t* values, unsigned
     // One level of the trie per pass, so that the misses of a burst are in flight together.
     for (uint64_t pending = references(values, n); pending != 0; pending &= references(values, n)) {
         shift -= 8;
-        columns::for_each_bit(pending, [&](unsigned i) { prefetch(values[i], keys[i], shift); });
+        if (far_below_)
+            columns::for_each_bit(pending,
+                                  [&](unsigned i) { prefetch(values[i], keys[i], shift); });
         columns::for_each_bit(pending,
                               [&](unsigned i) { values[i] = follow(values[i], keys[i], shift); });
     }
@@ -169,6 +172,7 @@ bool MultibitTrie<Key>::build(std::span<const Item> items, unsigned root_bits) {
     words_ = owned_words_.data();
     root_bits_ = root_bits;
     near_ = memory_bytes() <= kNearBytes;
+    far_below_ = nodes_.memory_bytes() + buckets_.memory_bytes() > kFarBytes;
     return nodes_.size() == builder.nodes.size() && buckets_.size() == builder.buckets.size() &&
            builder.nodes.size() / 256 <= kIndex && builder.buckets.size() <= kIndex;
 }

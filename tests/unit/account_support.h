@@ -109,16 +109,12 @@ class Turns {
             if (count != 0) truth[id] += whole * factor * count / n;
     }
     void pass_by(const Packets& talk, unsigned hits, unsigned misses, const Packets& missed) {
-        std::array<rte_mbuf, limits::kArrivals> frames{};
-        std::array<rte_mbuf*, limits::kArrivals> at{};
-        unsigned n = 0;
+        rte_mbuf frame{};
+        frame.pkt_len = kFrame;
+        Leaving leaving;
         for (const auto& [id, count] : talk)
-            for (unsigned i = 0; i < count; ++i, ++n) {
-                at[n] = &frames[n];
-                frames[n].pkt_len = kFrame;
-                charge(frames[n], id);
-            }
-        if (n != 0) account.leave_by(Account::kByShortcut, at.data(), n, 0, context_);
+            for (unsigned i = 0; i < count; ++i) leaving.add(&frame, index(id), kL3);
+        if (leaving.count != 0) account.leave_by(Account::kByShortcut, leaving, false, context_);
         Packets all = missed;
         for (const auto& each : talk) all.insert(each);
         spend({kPass, 0}, all);

@@ -107,15 +107,12 @@ TEST_F(AccountTest, WhatIsNobodysIsCoresOrIdles) {
 TEST_F(AccountTest, ATurnOfVeryManyIsChargedOnTheWay) {
     WorkerContext context;
     for (unsigned call = 0; call < 40; ++call) {
-        std::array<rte_mbuf, limits::kArrivals> frames{};
-        std::array<rte_mbuf*, limits::kArrivals> at{};
-        for (unsigned i = 0; i < frames.size(); ++i) {
-            at[i] = &frames[i];
-            frames[i].pkt_len = kFrame;
-            charge(frames[i], PrincipalId{2 + i % 2});
-        }
+        rte_mbuf frame{};
+        frame.pkt_len = kFrame;
+        Leaving leaving;
+        for (unsigned i = 0; i < limits::kArrivals; ++i) leaving.add(&frame, 2 + i % 2, kL3);
         now += 10'000;
-        turns.account.leave_by(Account::kByShortcut, at.data(), frames.size(), 0, context);
+        turns.account.leave_by(Account::kByShortcut, leaving, false, context);
     }
     turns.account.close(true);
     EXPECT_EQ(turns.account.usage().get(kOther, Use::kPackets), 20 * limits::kArrivals);
@@ -139,10 +136,10 @@ TEST_F(AccountTest, APartOfEachKindFitsOnTopOfAFullTurn) {
         }
         rte_mbuf frame{};
         frame.pkt_len = kFrame;
-        charge(frame, kTalker);
-        rte_mbuf* at[] = {&frame};
-        turns.account.leave_by(Account::kByShortcut, at, 1, 0, context);
-        turns.account.leave_by(Account::kByExpress, at, 1, 0, context);
+        Leaving leaving;
+        leaving.add(&frame, index(kTalker), kL3);
+        turns.account.leave_by(Account::kByShortcut, leaving, false, context);
+        turns.account.leave_by(Account::kByExpress, leaving, false, context);
         turns.account.drop(kOther, kL3);
         now += 10'000;
         turns.account.close(true);

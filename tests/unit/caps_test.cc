@@ -146,7 +146,8 @@ TEST(Caps, AClockThatGoesRound) {
     principals.rates[2] = {.cost = uint64_t{1} << 24, .burst = uint64_t{1000} << 8};  // 1 ns a byte
     const sched::PrincipalId id{2};
     const uint64_t round = uint64_t{1} << 56;
-    Caps caps;
+    sched::Usage usage(sched::kMaxPrincipals);
+    Caps caps(usage);
     caps.follow(principals, round - 5000);
     EXPECT_TRUE(caps.take_all(id, 1000, round - 100));
     EXPECT_FALSE(caps.take_all(id, 600, round + 400));

@@ -35,6 +35,10 @@ TEST(Columns, AtOnceAndPlaceByPlace) {
         fill(wide, which, 0xabcd'1234);
         plain::fill(plainly, which, 0xabcd'1234);
         ASSERT_EQ(wide, plainly);
+        copy(column, which, wide);
+        plain::copy(column, which, plainly);
+        ASSERT_EQ(wide, plainly);
+        ASSERT_EQ(sum(column, which), plain::sum(column, which));
         ASSERT_EQ(a, b);
         for (unsigned i = 0; i < kPlaces; ++i)
             ASSERT_EQ(a[i], (which >> i & 1) != 0 ? 0xabcd : 0) << i;
