@@ -51,8 +51,13 @@ rte_mempool* buffers() {
 }  // namespace
 
 Contest::Contest(Box& box, const std::vector<Sender>& senders, Clock clock, uint64_t wan,
-                 bool virtual_time)
-    : box_(box), clock_(clock), pool_(buffers()), wan_(wan), virtual_time_(virtual_time) {
+                 bool virtual_time, Stamp stamp)
+    : box_(box),
+      clock_(clock),
+      pool_(buffers()),
+      wan_(wan),
+      virtual_time_(virtual_time),
+      stamp_(stamp) {
     static_assert(sizeof(Mark) == kMarkBytes);
     const uint64_t now = clock().ns;
     for (const Sender& sender : senders) {
@@ -81,25 +86,39 @@ Contest::~Contest() {
 }
 
 uint16_t Contest::taken(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, uint16_t, void* self) {
+    const auto& own = *static_cast<Contest*>(self);
+    if (own.stamp_ != nullptr) own.stamp_();
     if (n == 0) return 0;
-    const uint64_t now = static_cast<Contest*>(self)->clock_().ns;
+    const uint64_t now = own.clock_().ns;
     for (uint16_t i = 0; i < n; ++i) mark_of(frames[i]).taken_ns = now;
     return n;
 }
 
 uint16_t Contest::leaves(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, void* self) {
     const auto& own = *static_cast<Contest*>(self);
+    if (own.stamp_ != nullptr) own.stamp_();
     const uint64_t now = own.clock_().ns;
     for (uint16_t i = 0; i < n; ++i)
         if (frames[i]->pool == own.pool_) mark_of(frames[i]).left_ns = now;
     return n;
 }
 
+size_t Contest::first() const {
+    return static_cast<size_t>(std::ranges::min_element(hosts_, {}, &Host::next_ns) -
+                               hosts_.begin());
+}
+
+// In order: where much is due at once a port's ring may not hold it all, and it is not for whoever
+// is listed first.
 unsigned Contest::send(uint64_t now_ns) {
+    if (now_ns < soonest_ns_) return 0;
     unsigned n = 0;
-    for (size_t i = 0; i < hosts_.size(); ++i)
-        for (Host& host = hosts_[i]; host.next_ns <= now_ns; host.next_ns += host.as.period_ns)
-            for (unsigned k = 0; k < host.as.together; ++k, ++n) send_one(i, now_ns);
+    size_t i = first();
+    for (; hosts_[i].next_ns <= now_ns; i = first()) {
+        for (unsigned k = 0; k < hosts_[i].as.together; ++k, ++n) send_one(i, now_ns);
+        hosts_[i].next_ns += hosts_[i].as.period_ns;
+    }
+    soonest_ns_ = hosts_[i].next_ns;
     for (const PortId port : {kLan, kWan}) put_in(port);
     return n;
 }
@@ -121,6 +140,7 @@ void Contest::send_one(size_t sender, uint64_t now_ns) {
         return;
     }
     std::memcpy(rte_pktmbuf_append(frame, host.as.bytes), host.head.data(), kHeaders);
+    if (rehearses_) return rte_pktmbuf_free(frame);
     Mark& mark = mark_of(frame);
     mark.sent_ns = virtual_time_ ? std::min(now_ns, host.next_ns) : clock_().ns;
     mark.sender = static_cast<uint32_t>(sender);
@@ -133,6 +153,13 @@ void Contest::send_one(size_t sender, uint64_t now_ns) {
 
 void Contest::put_off(uint64_t ns) {
     for (Host& host : hosts_) host.next_ns += ns;
+    soonest_ns_ += ns;
+}
+
+bool Contest::promises_out() const {
+    return std::ranges::all_of(hosts_, [](const Host& host) {
+        return host.as.deadline_ns == 0 || host.expected == host.sent;
+    });
 }
 
 unsigned Contest::collect() {

@@ -49,18 +49,25 @@ struct Fate {
 
 class Contest {
   public:
+    /// Called on the worker wherever it comes to a port.
+    using Stamp = void (*)() noexcept;
     /// `wan`: bit/s of the wire there, 0: any. In virtual time what is due while the worker runs
     /// came then, though it is sent later.
     Contest(Box& box, const std::vector<Sender>& senders, Clock clock, uint64_t wan,
-            bool virtual_time);
+            bool virtual_time, Stamp stamp = nullptr);
     ~Contest();
     Contest(const Contest&) = delete;
     Contest& operator=(const Contest&) = delete;
 
-    /// Sends what is due by now; how many frames.
+    /// Sends what is due by now, in its order; how many frames.
     unsigned send(uint64_t now_ns);
     /// Who sends was kept from it for so long: what was due meanwhile does not come at once.
     void put_off(uint64_t ns);
+    /// From now on, or no longer, frames are made, and freed where the box would get them: they
+    /// are nobody's, and the work is the same.
+    void rehearse(bool yes) { rehearses_ = yes; }
+    /// Whether all that was promised something, but for what is lost behind it, is out.
+    [[nodiscard]] bool promises_out() const;
     /// Takes what has left the box; how many.
     unsigned collect();
     /// What has not come by now is lost.
@@ -96,6 +103,7 @@ class Contest {
     }
     static uint16_t taken(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, uint16_t, void* self);
     static uint16_t leaves(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, void* self);
+    [[nodiscard]] size_t first() const;
     void put_in(PortId port);
     void send_one(size_t sender, uint64_t now_ns);
     void judge(const Mark& mark, uint64_t out_ns);
@@ -109,7 +117,9 @@ class Contest {
     std::vector<Miss> misses_, slow_;
     std::array<const rte_eth_rxtx_callback*, 2> in_{}, out_{};
     uint64_t wan_, wan_free_ns_ = 0, without_buffer_ = 0;
-    bool virtual_time_;
+    uint64_t soonest_ns_ = 0;  // when the next frame is due
+    bool virtual_time_, rehearses_ = false;
+    Stamp stamp_;
 };
 
 }  // namespace ravelin::perf

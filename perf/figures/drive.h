@@ -35,11 +35,16 @@ std::vector<Stall> by_hand(const Course& course, uint64_t ns, TurnCost cost, con
 
 /// What the machine did to a run on a thread.
 struct Disturbed {
-    std::vector<Stall> stalls;  ///< by the worker's clocks
-    uint64_t put_off = 0;       ///< ns that nothing was sent in, as who sends was kept from it
+    std::vector<Stall> stalls;       ///< by the worker's clocks
+    std::vector<Stall> loop_stalls;  ///< of the empty loop, as if it had run without a break
+    uint64_t put_off = 0;            ///< ns that nothing was sent in, as who sends was kept from it
+    std::vector<Stretch> sent, looped;
+    StampedTime::Taken taken, loop_taken;
 };
-/// The same on the worker's own thread, while the calling one sends.
-Disturbed on_thread(const Course& course, uint64_t ns, const Tell& tell);
+/// The same on the worker's own thread, while the calling one sends. In so many rounds, each behind
+/// an empty loop as long on the same thread, beside the same work of who sends, and one loop at the
+/// end; 0: in one piece, without.
+Disturbed on_thread(const Course& course, uint64_t ns, const Tell& tell, unsigned rounds = 0);
 
 /// What may be late by a stall: what was in the box in it, or came while what it held up was worked
 /// off, which takes as long again where half of the worker is promised; and by no more than that.

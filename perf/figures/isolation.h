@@ -10,6 +10,7 @@
 #include "perf/bench/contest.h"
 #include "perf/bench/figure.h"
 #include "perf/bench/stalls.h"
+#include "perf/figures/drive.h"
 #include "tests/support/isolated_set.h"
 
 namespace ravelin::perf {
@@ -23,8 +24,9 @@ struct Scene {
     [[nodiscard]] size_t generic() const { return senders.size() - 1; }
     [[nodiscard]] double admitted_rate() const;
 };
-/// Of wishes at random. `worker`: its cycles/s; `cpu`: where it runs, -1 anywhere.
-Scene scene_of(uint32_t seed, uint64_t worker, int cpu = -1);
+inline constexpr uint64_t kWanRate = 1'000'000'000;  // bit/s
+/// Of wishes at random. `worker`: its cycles/s; `cpu`: where it runs, -1 anywhere; `wan`: bit/s.
+Scene scene_of(uint32_t seed, uint64_t worker, int cpu = -1, uint64_t wan = kWanRate);
 
 /// What came of it, in all of a run.
 struct Outcome {
@@ -35,6 +37,8 @@ struct Outcome {
     uint64_t others_cycles = 0, suspensions = 0;
     Fate generic;
     std::vector<Miss> misses;
+    uint64_t core_cycles = 0;   ///< of the core context, in turns that brought packets
+    uint64_t taken = 0;         ///< packets by the worker, of everybody
     std::vector<Stall> stalls;  ///< by the worker's clocks
     std::vector<Miss> slow;     ///< generic packets that `generic` does not have yet
     /// The slow ones too, but for those that `excused` says so of.
@@ -48,9 +52,12 @@ struct Outcome {
 /// What the schedulers of a box and a contest have to say.
 Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene);
 
+/// Of the emulated core.
+inline constexpr TurnCost kCost{.turn = 300, .each = 200};
 /// A worker turned by hand for so long, then until all that is promised is out. Where `stalls` say
 /// so the machine stands still.
-Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Stall> stalls = {});
+Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Stall> stalls = {},
+                            TurnCost cost = kCost);
 
 /// The parts.
 void measure_virtual(const Options& options, Report& report);

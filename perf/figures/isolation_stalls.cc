@@ -42,7 +42,9 @@ void measure_stalls(const Options& options, Report& report) {
         const auto excused = static_cast<uint64_t>(std::ranges::count_if(out.misses, covers));
         report.add("stalled_packets", "packets", double(out.packets), at_least(0.99 * packets));
         report.add("stalls", "stalls", double(stalls.size()));
-        report.add("stalled_late", "packets", double(out.late + out.lost));
+        report.add("stalled_late", "packets", double(out.late));
+        // What comes in a stall does not all have room at the port.
+        report.add("stalled_lost", "packets", double(out.lost), at_least(1));
         report.add("stalled_excused", "packets", double(excused));
         report.add("stalled_unexcused", "packets", double(out.late + out.lost - excused),
                    exactly(0));
