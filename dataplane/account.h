@@ -124,6 +124,8 @@ class Account {
     /// far off the one in about 64 is (perf/run accounts). Costs a clock reading a place.
     void time_every_turn(bool on) noexcept { every_turn_ = sampling_ = on; }
 
+    Account(const Account&) = delete;
+
     static size_t memory_bytes() noexcept {
         return sizeof(Account) + Caps::memory_bytes() + kIds * sched::Usage::kBytesEach;
     }

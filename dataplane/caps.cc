@@ -2,14 +2,19 @@
 #include "dataplane/caps.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ravelin {
 
 // Times wrap around after 834 days.
-void Caps::change(std::span<const Principals::Rate> rates, uint64_t now_ns) noexcept {
-    rates_ = rates;
+void Caps::change(const Principals& principals, uint64_t now_ns) noexcept {
+    const std::vector<Principals::Rate>& rates = principals.rates;
+    serial_ = principals.serial;
+    any_ = !rates.empty();
     const uint64_t now = now_ns << 8;
-    for (uint32_t id = 0; id < sched::kMaxPrincipals; ++id) {
+    const auto reaches = static_cast<uint32_t>(rates.size());
+    const uint32_t end = std::max(std::exchange(reached_, reaches), reaches);
+    for (uint32_t id = 0; id < end; ++id) {
         sched::Bucket& bucket = usage_.bucket(PrincipalId{id});
         const auto ahead = static_cast<int64_t>(bucket.owed_until - now);
         const uint64_t before = ahead > 0 ? static_cast<uint64_t>(ahead) : 0;

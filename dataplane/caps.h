@@ -4,8 +4,6 @@
 // the virtual scheduling form of a token bucket (ITU-T I.371 annex A): what was taken is a time
 // until which it is worked off.
 #pragma once
-#include <span>
-
 #include "dataplane/cycle_caps.h"
 #include "dataplane/principals.h"
 #include "dataplane/sched/usage.h"
@@ -21,16 +19,17 @@ class Caps {
     /// Whose hold from here on: those of the policy that is pinned. Debts made at another rate are
     /// at most a burst of the new one.
     void follow(const Principals& principals, uint64_t now_ns) noexcept {
-        if (principals.rates.data() != rates_.data()) [[unlikely]]
-            change(principals.rates, now_ns);
+        if (principals.serial != serial_) [[unlikely]]
+            change(principals, now_ns);
     }
-    /// The policy in force has no principals, and those of before go: theirs may be others' memory.
+    /// The policy in force has no principals.
     void forget() noexcept {
-        rates_ = {};
+        serial_ = 0;
+        any_ = false;
         cycles_.forget();
     }
     /// Somebody has one.
-    [[nodiscard]] bool any() const noexcept { return !rates_.empty(); }
+    [[nodiscard]] bool any() const noexcept { return any_; }
     /// Takes `bytes` of what a principal and those above it may send, if all have them. A packet,
     /// of 64 KiB at most, may owe a part. Any id, also one that nobody has any more.
     [[nodiscard]] bool take(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept {
@@ -51,7 +50,7 @@ class Caps {
     static size_t memory_bytes() noexcept { return CycleCaps::memory_bytes(); }
 
   private:
-    void change(std::span<const Principals::Rate> rates, uint64_t now_ns) noexcept;
+    void change(const Principals& principals, uint64_t now_ns) noexcept;
     [[nodiscard]] bool take_of_all(PrincipalId id, uint32_t bytes, uint64_t now_ns) noexcept;
     template <typename Fits>
     bool take_if(PrincipalId id, uint32_t bytes, uint64_t now_ns, Fits&& fits) noexcept;
@@ -63,7 +62,9 @@ class Caps {
     }
 
     sched::Usage& usage_;
-    std::span<const Principals::Rate> rates_;  // by id; empty: nobody has a cap
+    uint64_t serial_ = 0;   // of those that hold; 0: none
+    uint32_t reached_ = 0;  // buckets from here on have no cap
+    bool any_ = false;
     CycleCaps cycles_;
 };
 

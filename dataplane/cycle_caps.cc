@@ -12,6 +12,7 @@ using sched::Use;
 // What was owed under another cap is at most a burst of the new one.
 void CycleCaps::change(const Principals& principals, const sched::Usage& usage,
                        uint64_t now) noexcept {
+    serial_ = principals.serial;
     shares_ = principals.cpu;
     counted_ = principals.cpu_counted;
     next_ = 0;

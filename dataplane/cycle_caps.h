@@ -19,13 +19,14 @@ class CycleCaps {
     /// Once a turn. `now`: cycles up to which all are charged in `usage`. Every 2^16 cycles, some
     /// 20 us, at most 64 principals are looked at, those of the policy in turn.
     void follow(const Principals& principals, const sched::Usage& usage, uint64_t now) noexcept {
-        if (principals.cpu.data() != shares_.data()) [[unlikely]]
+        if (principals.serial != serial_) [[unlikely]]
             change(principals, usage, now);
         if (!shares_.empty() && now - looked_ >= kPause) [[unlikely]]
             look(usage, now);
     }
     /// The policy in force has no principals, and those of before go: theirs may be others' memory.
     void forget() noexcept {
+        serial_ = 0;
         shares_ = {};
         counted_ = {};
         beyond_count_ = 0;
@@ -55,6 +56,7 @@ class CycleCaps {
     void look(const sched::Usage& usage, uint64_t now) noexcept;
     void settle(PrincipalId id, uint64_t cycles, uint64_t now) noexcept;
 
+    uint64_t serial_ = 0;                           // of whom they are; 0: none
     std::span<const Principals::CpuShare> shares_;  // by id; empty: nobody has a cap
     std::span<const PrincipalId> counted_;
     size_t next_ = 0;      // of counted_

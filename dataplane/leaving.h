@@ -23,8 +23,7 @@ struct Leaving {
 
     unsigned count = 0;
     std::array<rte_mbuf*, columns::kPlaces> frames;
-    Column<uint32_t> whom;  ///< index(PrincipalId), where there is an account
-
+    Column<uint32_t> whom;   ///< index(PrincipalId), where there is an account
     Column<uint32_t> bytes;  ///< from the network header on, where there is an account
 
     void add(rte_mbuf* frame, uint32_t id, uint32_t length) noexcept {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <unordered_map>
 
 #include "dataplane/sched/pace.h"
@@ -170,6 +171,11 @@ std::optional<Error> undeclared(const std::string& name, const Node& principals)
     };
     if (name.empty() || std::ranges::any_of(principals.items(), declares)) return std::nullopt;
     return Error{fmt::format("principal: found '{}', expected one declared in principals", name)};
+}
+
+uint64_t Principals::next_serial() noexcept {
+    static std::atomic<uint64_t> last{0};
+    return ++last;
 }
 
 const std::string& Principals::name(uint32_t id) const {

@@ -17,6 +17,7 @@ namespace ravelin {
 inline constexpr uint64_t kFlowBytes = 200;
 
 struct Principals {
+    uint64_t serial = next_serial();  ///< no two that were made have the same; never 0
     sched::PrincipalTable table;
     std::vector<sched::PrincipalId> ports;  ///< by PortId; kNoPrincipal: binds nothing
     struct Bound {
@@ -44,6 +45,7 @@ struct Principals {
     PrincipalFlows* flows = nullptr;  ///< the box's; null in a policy that is built for trial
     std::shared_ptr<const config::Node> declared;  ///< `principals` of the configuration
 
+    static uint64_t next_serial() noexcept;
     /// Empty where nobody has the id any more.
     [[nodiscard]] const std::string& name(uint32_t id) const;
 };

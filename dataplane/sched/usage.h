@@ -46,7 +46,7 @@ class Usage {
     static constexpr size_t kBytesEach = 144;
     explicit Usage(uint32_t principals)
         : lines_(HugeArray<Line>::allocate(principals)), seldom_(principals) {
-        if (lines_.size() != principals) std::abort();  // no memory, at boot
+        if (lines_.size() != principals) std::abort();  // no memory
         std::fill_n(lines_.data(), principals, Line{});
     }
 

@@ -32,6 +32,7 @@ const Guarded kGuarded[] = {
     {"established-10k", 4000, [] { return established(kConnections); }},
     {"established-charged", 4000, [] { return charged(established(kConnections)); }},
     {"acl-1k", 4000, [] { return acl(mixed_rules(1000), kHeaders); }},
+    {"policed-1k", 4000, [] { return charged(from_sources(1000), 1000, true); }},
     {"denied", 4000, [] { return denied(kHeaders); }},
     {"connections", 200'000, [] { return connections(kTuples, 2 * kTuples); }},
 };

@@ -3,7 +3,7 @@
 //
 // Cost, full Internet table: see perf/micro/lpm_bench.cc. IPv4 is one read for prefixes up to /24
 // (DIR-24-8) once the table is large; small tables, and those with more than 65,536 different
-// values, use a smaller root.
+// slots (values, and /24s with longer prefixes in them), use a smaller root.
 #pragma once
 #include <cstddef>
 #include <cstdint>

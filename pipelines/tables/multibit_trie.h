@@ -165,7 +165,10 @@ bool MultibitTrie<Key>::build(std::span<const Item> items, unsigned root_bits) {
     builder.fill(Builder::kRoot, 0, root_bits, items);
     owned_root_ = HugeArray<uint16_t>::allocate(slots.size());
     if (owned_root_.size() == 0) return false;
-    if (!number({slots.data(), slots.size()})) return root_bits > 16 && build(items, root_bits - 8);
+    if (!number({slots.data(), slots.size()})) {
+        slots = {};
+        return root_bits > 16 && build(items, root_bits - 8);
+    }
     nodes_ = HugeArray<uint32_t>::copy_of(builder.nodes);
     buckets_ = HugeArray<Entry>::copy_of(builder.buckets);
     root_ = owned_root_.data();

@@ -199,6 +199,7 @@ void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
     if (charges && account_ == nullptr) account_ = std::make_unique<Account>();
     context_.account = charges ? account_.get() : nullptr;
     if (charges) account_->open();
+    if (!charges && account_ != nullptr) account_->caps().forget();
     if (charges) account_->caps().follow(*context_.policy->principals, context_.now.ns);
     if (charges) follow_cycles();
     const Functions* functions = context_.policy->functions.get();
