@@ -14,6 +14,7 @@ import results
 
 SETS = ("l1", "l2", "l3", "dram")
 TABLES = {"lpm": "lpm_bench", "classifier": "classifier_bench", "flow_table": "flow_table_bench", "limit_table": "limit_table_bench",
+          "source_counts": "source_counts_bench", "resilient_group": "resilient_group_bench",
           "live_set": "live_set_bench", "neighbour_table": "neighbour_table_bench", "sched": "sched_bench"}
 UNIT = "tsc cycles/packet"
 

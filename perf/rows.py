@@ -19,7 +19,8 @@ class Row:
 ROWS = [
     Row("L3, 1 route", "VPP 56 to 83 net, grout 130 to 150, l3fwd 0 to 40", ("", "l3-1", NET)),
     Row("L3, 131,072 random routes", "VPP 170 (lookup alone), l3fwd (lpm) 40 net", ("", "l3-128k", NET)),
-    Row("L3, full table, 901,899 routes", "VPP 230 (lookup alone, 1M), l3fwd (fib) 75 net", ("", "l3-full", NET)),
+    Row("L3, full table, 901,899 routes", "VPP 230 (lookup alone, 1M), l3fwd (fib) 75 net", ("random", "l3-full", NET),
+        ("as on links", "l3-full", f"zipf.{NET}")),
     Row("stateless rules, 10", "VPP 167, l3fwd-acl about 50", ("", "acl-10", ADDED)),
     Row("stateless rules, 1,000", "VPP 239, l3fwd-acl about 110; nft 22,500 linear, 1,600 by a set", ("mix", "acl-1k", ADDED),
         *((f"ClassBench {s}", "acl-1k", f"classbench-{s}.{ADDED}") for s in ("acl1", "fw1", "ipc1"))),

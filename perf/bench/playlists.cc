@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <numeric>
@@ -100,12 +101,37 @@ void write_conversations(std::span<Descriptor> flows, uint8_t protocol) {
     }
 }
 
+namespace {
+
+/// Places below n in no order, of which the one of rank k comes k times less often than the first.
+class Ranks {
+  public:
+    explicit Ranks(size_t n) : places_(n) {
+        std::iota(places_.begin(), places_.end(), size_t{0});
+        std::ranges::shuffle(places_, std::mt19937_64(4));
+    }
+    size_t any(std::mt19937_64& random) const {
+        const double part = std::uniform_real_distribution<double>(0, 1)(random);
+        const double rank = std::exp(part * std::log(static_cast<double>(places_.size()) + 1));
+        return places_[std::min(static_cast<size_t>(rank), places_.size()) - 1];
+    }
+
+  private:
+    std::vector<size_t> places_;
+};
+
+}  // namespace
+
 void write_to_prefixes(std::span<Descriptor> flows, const std::vector<Prefix>& prefixes,
-                       uint32_t sources) {
+                       uint32_t sources, Popularity popularity) {
     std::mt19937_64 random(2);
+    const Ranks ranks(popularity == Popularity::kZipf ? prefixes.size() : 0);
+    const auto chosen = [&] {
+        return popularity == Popularity::kZipf ? ranks.any(random) : random() % prefixes.size();
+    };
     for (Descriptor& flow : flows) {
         uint32_t to = 0;
-        do to = within(prefixes[random() % prefixes.size()], random);
+        do to = within(prefixes[chosen()], random);
         while (!is_forwarded(to) || to >> 24 == 10);
         const auto any = static_cast<uint32_t>(random());
         flow.source = be32(kClients + any % (sources != 0 ? sources : 0xf0000));

@@ -18,9 +18,12 @@ inline constexpr uint32_t kClients = 0x0a010000;  ///< 10.1.0.0 and on
 /// TCP connections of clients behind lan with servers behind wan, in an order that no prefetcher
 /// guesses; or UDP.
 void write_conversations(std::span<Descriptor> flows, uint8_t protocol = 6);
+/// How often each prefix comes: all alike, or few most of the time, as destinations do on real
+/// links (the one of rank k with 1/k of the first one's packets).
+enum class Popularity : uint8_t { kUniform, kZipf };
 /// UDP from `sources` clients (0: as many as flows) to random hosts of random prefixes.
 void write_to_prefixes(std::span<Descriptor> flows, const std::vector<Prefix>& prefixes,
-                       uint32_t sources = 0);
+                       uint32_t sources = 0, Popularity popularity = Popularity::kUniform);
 /// Headers that meet the rules in turn, every one different; those that ports or addresses keep
 /// from being forwarded here are left out. Ends the process if no rule can be met.
 void write_to_rules(std::span<Descriptor> flows, const std::vector<ClassifierRule>& rules);

@@ -64,10 +64,13 @@ Work l3_one_route(Layout layout) {
             .routes = route};
 }
 
-Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout) {
+Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout, Popularity popularity) {
     const std::vector<Prefix> routes = in_layout(prefixes, true, layout);
     return {.playlist = {.flows = 1 << 20,
-                         .write = [prefixes](auto flows) { write_to_prefixes(flows, prefixes); },
+                         .write =
+                             [prefixes, popularity](auto flows) {
+                                 write_to_prefixes(flows, prefixes, 0, popularity);
+                             },
                          .layout = layout},
             .yaml = routed("{file: " + prefix_file(routes) + "}", layout),
             .routes = routes};

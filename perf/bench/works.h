@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "perf/bench/playlists.h"
 #include "perf/bench/rig.h"
 #include "pipelines/tables/classifier.h"
 
@@ -27,7 +28,8 @@ struct Work {
 /// Forwarding without a firewall to random hosts: of one network, or of prefixes that have a route
 /// each.
 Work l3_one_route(Layout layout = {});
-Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout = {});
+Work l3_routes(const std::vector<Prefix>& prefixes, Layout layout = {},
+               Popularity popularity = Popularity::kUniform);
 /// Rules that judge each packet by itself; `headers` that all differ, hits spread over all rules.
 Work acl(const std::vector<ClassifierRule>& rules, uint64_t headers, Layout layout = {});
 /// Packets of open TCP connections, both ways in turns, behind 1,000 rules.
