@@ -44,6 +44,7 @@ class Account {
             runs_[kind].several = PrincipalId{sched::kMaxPrincipals + kind};
         calibrate();
     }
+    Account(const Account&) = delete;
 
     /// The cycles from here on are of turns.
     void open() noexcept {
@@ -123,8 +124,6 @@ class Account {
     /// Each turn is timed place by place and divided by what it says itself: the measure of how
     /// far off the one in about 64 is (perf/run accounts). Costs a clock reading a place.
     void time_every_turn(bool on) noexcept { every_turn_ = sampling_ = on; }
-
-    Account(const Account&) = delete;
 
     static size_t memory_bytes() noexcept {
         return sizeof(Account) + Caps::memory_bytes() + kIds * sched::Usage::kBytesEach;

@@ -36,11 +36,11 @@ class Caps {
         if (index(id) >= sched::kMaxPrincipals) [[unlikely]]
             return true;
         sched::Bucket& bucket = usage_.bucket(id);
-        if (bucket.above != sched::kNoPrincipal) [[unlikely]]
+        if (bucket.rate.above != sched::kNoPrincipal) [[unlikely]]
             return take_of_all(id, bytes, now_ns);
         const uint64_t now = now_ns << 8, owed = owed_of(bucket, now);
-        if (owed > bucket.burst) return false;
-        bucket.owed_until = now + owed + (bucket.cost * bytes >> 16);
+        if (owed > bucket.rate.burst) return false;
+        bucket.owed_until = now + owed + (bucket.rate.cost * bytes >> 16);
         return true;
     }
     /// The same of several packets at once; false: not all of them fit, and none is taken.
@@ -58,7 +58,7 @@ class Caps {
     /// round.
     static uint64_t owed_of(const sched::Bucket& bucket, uint64_t now) noexcept {
         const uint64_t ahead = bucket.owed_until - now;
-        return ahead <= bucket.burst + bucket.cost ? ahead : 0;
+        return ahead <= bucket.rate.burst + bucket.rate.cost ? ahead : 0;
     }
 
     sched::Usage& usage_;

@@ -21,9 +21,9 @@ constexpr uint64_t kBitsAByte = 8, kNsPerSecond = 1'000'000'000;
 constexpr uint64_t kBurstNs = 50'000'000, kLeastBurst = 32768;
 
 // Each worker has its own, so nobody waits for another's count.
-Principals::Rate share_of(uint64_t bytes_per_s, uint64_t workers) {
+sched::Rate share_of(uint64_t bytes_per_s, uint64_t workers) {
     const auto second = sched::Wide{kNsPerSecond * workers} << 24;
-    Principals::Rate rate;
+    sched::Rate rate;
     rate.cost = static_cast<uint64_t>(second / bytes_per_s);
     rate.burst = std::max(kBurstNs << 8, kLeastBurst * rate.cost >> 16);
     return rate;
@@ -31,7 +31,7 @@ Principals::Rate share_of(uint64_t bytes_per_s, uint64_t workers) {
 
 void take_rates(uint64_t workers, Principals& to) {
     const auto cap = [&](PrincipalId id) { return to.table[id].caps.bytes_per_s; };
-    std::vector<Principals::Rate> rates(to.table.size());
+    std::vector<sched::Rate> rates(to.table.size());
     bool any = false;
     for (uint32_t i = 0; i < to.table.size(); ++i) {
         const PrincipalId id{i};

@@ -10,6 +10,7 @@
 #include "dataplane/config/node.h"
 #include "dataplane/principal_flows.h"
 #include "dataplane/sched/principal.h"
+#include "dataplane/sched/usage.h"
 
 namespace ravelin {
 
@@ -25,13 +26,7 @@ struct Principals {
         sched::PrincipalId principal;
     };
     std::vector<Bound> prefixes;
-    /// A worker's share of a cap on bandwidth. Times in 1/256 ns.
-    struct Rate {
-        uint64_t cost = 0;   ///< 2^-16 of them a byte; 0: no cap of its own
-        uint64_t burst = 0;  ///< that may be owed
-        sched::PrincipalId above = sched::kNoPrincipal;  ///< the next one up with a cap
-    };
-    std::vector<Rate> rates;  ///< by id; empty: nobody has such a cap
+    std::vector<sched::Rate> rates;  ///< by id; empty: nobody has such a cap
     /// A worker's share of a cap on cpu.
     struct CpuShare {
         uint32_t part = 0;   ///< of its time, 2^-16; 0: no cap of its own

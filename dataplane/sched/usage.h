@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What each principal has used on one worker: one writer; any thread may read. What is written for
-// each packet lies in one cache line, with the bucket that is asked for it; the rest elsewhere.
+// each packet that need not wait lies in one cache line, with the bucket that is asked for it; the
+// rest elsewhere.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -33,12 +34,16 @@ enum class Use : uint8_t {
     kCount,
 };
 
-/// A bucket of tokens, of its writer alone (dataplane/caps.h). Times in 1/256 ns.
-struct Bucket {
-    uint64_t owed_until = 0;           ///< what was taken is worked off
-    uint64_t cost = 0;                 ///< 2^-16 of them a byte; 0: takes nothing
+/// A worker's share of a cap on bandwidth. Times in 1/256 ns.
+struct Rate {
+    uint64_t cost = 0;                 ///< 2^-16 of them a byte; 0: no cap of its own
     uint64_t burst = 0;                ///< that may be owed
-    PrincipalId above = kNoPrincipal;  ///< whose bucket is asked as well
+    PrincipalId above = kNoPrincipal;  ///< the next one up with a cap
+};
+/// A bucket of tokens, of its writer alone (dataplane/caps.h).
+struct Bucket {
+    uint64_t owed_until = 0;  ///< 1/256 ns: what was taken is worked off
+    Rate rate;
 };
 
 class Usage {
