@@ -103,7 +103,8 @@ void write_conversations(std::span<Descriptor> flows, uint8_t protocol) {
 
 namespace {
 
-/// Places below n in no order, of which the one of rank k comes k times less often than the first.
+/// Places below n, ranked in no order; that of rank k comes about k times less often than the first
+/// (log(1 + 1/k) as often).
 class Ranks {
   public:
     explicit Ranks(size_t n) : places_(n) {

@@ -19,7 +19,7 @@ inline constexpr uint32_t kClients = 0x0a010000;  ///< 10.1.0.0 and on
 /// guesses; or UDP.
 void write_conversations(std::span<Descriptor> flows, uint8_t protocol = 6);
 /// How often each prefix comes: all alike, or few most of the time, as destinations do on real
-/// links (the one of rank k with 1/k of the first one's packets).
+/// links (that of rank k with about 1/k of the first one's packets).
 enum class Popularity : uint8_t { kUniform, kZipf };
 /// UDP from `sources` clients (0: as many as flows) to random hosts of random prefixes.
 void write_to_prefixes(std::span<Descriptor> flows, const std::vector<Prefix>& prefixes,

@@ -43,6 +43,8 @@ struct Bench {
     Simulation simulation;
 };
 
+double lost(const Tally& tally) { return 1 - tally.delivered_share(); }
+
 /// RFC 2544, 26.4 (RFC 9004): the longest burst at the rate of two wires of 10 Gbit/s of which
 /// nothing is lost, in any of several.
 double back_to_back(Bench& bench, unsigned bursts) {
@@ -51,13 +53,11 @@ double back_to_back(Bench& bench, unsigned bursts) {
     const auto loss = [&](double frames, double) {
         double most = 0;
         for (unsigned i = 0; i < bursts; ++i)
-            most = std::max(most, 1 - bench.trial(kWires, frames / kWires).delivered_share());
+            most = std::max(most, lost(bench.trial(kWires, frames / kWires)));
         return most;
     };
     return search(0, range, loss).lower;
 }
-
-double lost(const Tally& tally) { return 1 - tally.delivered_share(); }
 
 void add_latencies(Bench& bench, double pdr, double seconds, Report& report) {
     for (const unsigned percent : {10u, 50u, 90u}) {

@@ -135,9 +135,9 @@ class CutTreesBuilder {
     }
 
     bool leaf(const std::vector<uint32_t>& terms, Ref& to) {
+        // As what is beyond all pieces: the first group's memory, which is there, unasked.
         if (terms.empty()) {
-            to = 0;  // as what is beyond all pieces: the first group's memory, which is there,
-                     // unasked
+            to = 0;
             return true;
         }
         const size_t first = out_.groups_.size(), count = groups_for(terms.size());
