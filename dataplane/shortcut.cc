@@ -48,17 +48,11 @@ struct Shortcut::Passing {
 
     Passing(WorkerContext& c, PortId in, uint32_t neighbours) noexcept
         : context(c), entry{.in_port = in, .neighbours = neighbours} {}
-    void charge(const Account& account) noexcept {
-        for (unsigned i = 0; i < leaving.count; ++i) {
-            account.fetch(leaving.payer(i));
-            leaving.bytes[i] = leaving.frames[i]->pkt_len - uint32_t{sizeof(net::Ethernet)};
-        }
-    }
     // Those of one port together, in order.
     void send() noexcept {
         const uint64_t all = leaving.all();
         if (context.account != nullptr) [[unlikely]]
-            charge(*context.account);
+            for (unsigned i = 0; i < leaving.count; ++i) context.account->fetch(leaving.payer(i));
         columns::for_each_value(ports, all, [&](unsigned first, uint64_t same) {
             if (same == all) [[likely]] {
                 leaving.send(Leaving::kByShortcut, ports[first], context);
@@ -197,6 +191,7 @@ template <bool kPlain>
         flow->count(d, length);
         flow->last_seen_ms = now_ms;
         leaving.whom[count] = flow->principal;
+        leaving.bytes[count] = length;
         counters.hit_rule(flow->rule.counter(), 1, length);
         if constexpr (kPlain)
             in.make_ready(i, way.macs);
