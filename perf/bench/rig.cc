@@ -69,6 +69,7 @@ Tape record(const Playlist& playlist, const std::string& path) {
     Tape tape = Tape::create(path, playlist.flows);
     TapeHead& head = tape.head();
     head.layout = playlist.layout;
+    head.translated = playlist.translated;
     for (size_t i = 0; i < playlist.sizes.size() && i < TapeHead::kSizes; ++i)
         head.sizes[i] = static_cast<uint16_t>(frame_bytes(playlist, i) - kCheckSequence);
     head.macs = kReplayMacs;

@@ -28,6 +28,7 @@ struct Playlist {
     std::vector<uint16_t> sizes = {64};
     unsigned workers = 1;
     Layout layout = {};
+    bool translated = false;  ///< the box translates sources (perf/replay/outer.h)
 };
 /// Of its size `i`, as it is on the wire: with the tag, and large enough for the headers.
 uint32_t frame_bytes(const Playlist& playlist, size_t i);

@@ -9,9 +9,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "perf/replay/buffers.h"
 #include "perf/replay/frame.h"
+#include "perf/replay/outer.h"
 #include "perf/replay/verify.h"
 
 // Of DPDK's ABI 23, internal: a device begins with its receive and its transmit function, and the
@@ -42,6 +44,8 @@ struct Player {
     int32_t until_check = kCheckEvery;
     uint64_t rearm[2] = {};    // of lan, wan: what every fresh buffer begins with
     Template templates[2][2];  // side, TCP or UDP
+    std::vector<Outer> outer;  // of each flow, where the tape's are translated
+    unsigned waited = 0;       // calls in a row in which the next one's was not known
 };
 
 std::unique_ptr<Player> players[TapeHead::kQueues];
@@ -70,6 +74,8 @@ void write_buffer(const Player& p, rte_mbuf* frame, const Moment& at) {
     frame->ol_flags = 0;
     const uint32_t size = write_frame_as<V6, Tagged>(
         p.buffers.data_of(frame), *p.head, template_of(p, at.side, flow.protocol), flow, at);
+    if (!V6 && at.side != 0 && !p.outer.empty())
+        write_outer(p.buffers.data_of(frame), {V6, Tagged}, p.outer[at.index], at.side);
     frame->packet_type = 0;
     frame->pkt_len = size;
     frame->data_len = static_cast<uint16_t>(size);
@@ -108,13 +114,25 @@ unsigned play_both_ways(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     return n;
 }
 
+// Of `n` flows from `first` on, those before the first whose opening has not left yet. All of them
+// once it has been waited for long enough: it was lost.
+unsigned known_outers(Player& p, uint32_t first, unsigned n) {
+    constexpr unsigned kMostCalls = 1 << 16;
+    unsigned known = 0;
+    while (known < n && p.outer[first + known].address.raw() != 0) ++known;
+    p.waited = known == 0 ? p.waited + 1 : 0;
+    return p.waited < kMostCalls ? known : n;
+}
+
 template <bool V6, bool Tagged>
 unsigned play_steps(Player& p, uint8_t side, rte_mbuf** out, unsigned n) {
     ReplayPosition& at = p.at;
     if (side_of_step(at.step) != side || (p.head->laps != 0 && at.lap == p.head->laps)) return 0;
     const uint32_t begin = at.block * p.head->block;
     const uint32_t end = std::min(begin + p.head->block, p.count);
-    n = p.buffers.take(out, std::min(n, end - begin - at.cursor[0]));
+    n = std::min(n, end - begin - at.cursor[0]);
+    if (side != 0 && !p.outer.empty()) n = known_outers(p, begin + at.cursor[0], n);
+    n = p.buffers.take(out, n);
     for (unsigned i = 0; i < n; ++i)
         write_buffer<V6, Tagged>(p, out[i],
                                  {begin + at.cursor[0] + i, at.lap * kLife + at.step, side});
@@ -219,7 +237,9 @@ Moment moment_of(const Player& p, uint8_t out_side, const uint8_t* mark) {
     if (at.index < p.count) {
         const Descriptor& flow = p.flows[at.index];
         const Template& common = template_of(p, at.side, flow.protocol);
-        if (is_as_expected(*p.head, common, flow, at, out_side, {found, frame->data_len}, expected))
+        const Outer outer = p.outer.empty() ? Outer{} : p.outer[at.index];
+        if (is_as_expected(*p.head, common, flow, outer, at, out_side, {found, frame->data_len},
+                           expected))
             return;
     }
     if (seen.wrong++ != 0) return;
@@ -228,12 +248,27 @@ Moment moment_of(const Player& p, uint8_t out_side, const uint8_t* mark) {
     std::memcpy(seen.found.data(), found, std::min<size_t>(frame->data_len, kHeaderRoom));
 }
 
+// What a box that translates has made of sources. Its own frames, ARP and the like, are nobody's.
+void learn_outer(Player& p, rte_mbuf* const* frames, unsigned n) {
+    const Layout layout = p.head->layout;
+    const Offsets k = Offsets::of(layout);
+    for (unsigned i = 0; i < n; ++i) {
+        const auto* frame = rte_pktmbuf_mtod(frames[i], const uint8_t*);
+        uint32_t index;
+        std::memcpy(&index, frame + k.mark(frame[k.protocol]), sizeof index);
+        if (index < p.count &&
+            std::memcmp(frame + k.destination, &p.flows[index].destination, sizeof(be32)) == 0)
+            p.outer[index] = outer_of(frame, layout);
+    }
+}
+
 template <uint8_t Side>
 uint16_t transmit(void* queue, rte_mbuf** frames, uint16_t n) {
     Player& p = player_of(Side, queue, false);
     p.until_check -= n;
     if (n != 0 && p.until_check <= 0) [[unlikely]]
         check(p, Side, frames[0]);
+    if (Side == 1 && !p.outer.empty() && p.head->check != Check::kSame) learn_outer(p, frames, n);
     for (unsigned i = 0; i < n; ++i) p.buffers.give(frames[i]);
     p.seen->sent += n;
     return n;
@@ -245,6 +280,7 @@ void connect(Player& p, const Tape& tape, unsigned queue) {
     p.seen = &head.seen[queue];
     p.flows = tape.flows().data() + head.first[queue];
     p.count = head.first[queue + 1] - head.first[queue];
+    p.outer.assign(head.translated ? p.count : 0, {});
     for (const uint8_t side : {uint8_t{0}, uint8_t{1}}) {
         rte_mbuf fresh{};
         fresh.data_off = RTE_PKTMBUF_HEADROOM;

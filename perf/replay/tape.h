@@ -46,7 +46,7 @@ enum class Check : uint32_t {
 };
 
 struct TapeHead {
-    static constexpr uint64_t kMagic = 0x32657061742d7672;
+    static constexpr uint64_t kMagic = 0x33657061742d7672;
     static constexpr unsigned kQueues = 16, kWindows = 8192, kSizes = 16;
 
     uint64_t magic = kMagic;
@@ -65,6 +65,8 @@ struct TapeHead {
     std::array<MacAddress, 2> macs, gateways;  ///< of lan and wan: the port's, the next hop's
     std::array<uint16_t, 2> vlans{100, 200};   ///< of lan and wan, where frames are tagged
     Layout layout{};
+    /// IPv4 whose sources the box translates: what comes by wan goes to where they seem to be.
+    bool translated = false;
 
     /// Of one queue, written by the port. Windows beyond kWindows are not kept.
     struct Seen {

@@ -3,19 +3,23 @@
 #pragma once
 #include <span>
 
-#include "perf/replay/frame.h"
+#include "perf/replay/outer.h"
 
 namespace ravelin::perf {
 
 /// `found`: the frame that left by `out_side`; `at` and `flow`: the packet it must be.
-/// `expected` gets what it had to be, kHeaderRoom bytes.
+/// `outer`: what the flow's source is translated to, if anything. `expected` gets what it had to
+/// be, kHeaderRoom bytes.
 inline bool is_as_expected(const TapeHead& head, const Template& common, const Descriptor& flow,
-                           const Moment& at, uint8_t out_side, std::span<const uint8_t> found,
-                           uint8_t* expected) {
+                           const Outer& outer, const Moment& at, uint8_t out_side,
+                           std::span<const uint8_t> found, uint8_t* expected) {
     const uint32_t length = write_frame(expected, head, common, flow, at);
     const Offsets k = Offsets::of(head.layout);
     be16 counted;
     std::memcpy(&counted, expected + k.length, sizeof counted);
+    // Nobody translates what is forwarded as it came.
+    if ((at.side != 0) == (head.check == Check::kSame))
+        write_outer(expected, head.layout, outer, at.side);
     if (head.check == Check::kForwarded) {
         std::memcpy(expected, &head.gateways[out_side], 6);
         std::memcpy(expected + 6, &head.macs[out_side], 6);

@@ -87,10 +87,11 @@ def test_other_layouts_are_forwarded_and_checked(options, bytes_of_frame):
 
 def test_each_stage_is_told_at_each_size_of_burst():
     result = run_bench("stages", "--quick", "--runs", "1", "--only", "l1")
-    stages = ("parse", "steer", "route", "firewall", "neighbour", "local", "clamp", "rewrite", "nat", "classify", "shortcut", "express")
+    stages = ("parse", "steer", "route", "firewall", "neighbour", "local", "clamp", "rewrite", "rewrite_translated", "nat", "classify",
+              "shortcut", "express")
     assert set(result["metrics"]) == {f"{stage}.l1.burst_{n}" for stage in stages for n in (1, 8, 32, 64)}
     # What has next to nothing to do with such a packet may come out below the probe that is taken off.
-    idle = ("neighbour", "local", "clamp", "nat", "classify")
+    idle = ("neighbour", "local", "clamp", "classify")
     assert all(m["median"] > 0 for name, m in result["metrics"].items() if not name.startswith(idle))
     packets = {n: result["data"][f"l1.burst_{n}"]["packets_a_burst"] for n in (1, 8, 32, 64)}
     assert packets == pytest.approx({1: 1, 8: 8, 32: 32, 64: 32}, rel=0.05)  # 64 at once are two bursts

@@ -320,6 +320,35 @@ void forward(uint8_t* bytes, const Frame& f) {
     ip->checksum = net::checksum_finish(net::checksum_of_header(ip));
 }
 
+TEST(Tape, ATranslatedFlowLeavesFromItsOuterEndAndIsAnsweredThere) {
+    for (const Layout layout : {Layout{}, Layout{.tagged = true}}) {
+        Frame f(layout);
+        const Outer outer{be32(0xcb007109), be16(40'000)};
+        uint8_t bytes[kHeaderRoom], expected[kHeaderRoom];
+        const auto right = [&](const Moment& at, Check check) {
+            f.head.check = check;
+            const Template common = Template::make(f.head, at.side, f.flow.protocol);
+            return is_as_expected(f.head, common, f.flow, outer, at, at.side ^ 1,
+                                  {bytes, f.head.sizes[f.flow.size]}, expected);
+        };
+        const Moment out{7, 3, 0}, back{7, 2, 1};
+        f.write(bytes, out);
+        forward(bytes, f);
+        EXPECT_FALSE(right(out, Check::kForwarded)) << "not translated";
+        write_outer(bytes, layout, outer, 0);
+        EXPECT_TRUE(right(out, Check::kForwarded));
+        EXPECT_EQ(outer_of(bytes, layout).address, outer.address);
+        EXPECT_EQ(outer_of(bytes, layout).port, outer.port);
+        EXPECT_EQ(net::checksum_fold(
+                      net::checksum_of_header(reinterpret_cast<const net::Ipv4*>(bytes + f.k.ip))),
+                  0xffff);
+        f.write(bytes, back);
+        write_outer(bytes, layout, outer, 1);
+        EXPECT_TRUE(right(back, Check::kSame)) << "by who only receives and transmits";
+        EXPECT_FALSE(right(back, Check::kForwarded)) << "not translated back";
+    }
+}
+
 TEST(Tape, AFrameThatLeavesMustBeForwardedAndNothingElse) {
     for (const Layout layout : kLayouts) {
         Frame f(layout);
@@ -329,7 +358,7 @@ TEST(Tape, AFrameThatLeavesMustBeForwardedAndNothingElse) {
         uint8_t bytes[kHeaderRoom], expected[kHeaderRoom];
         const uint32_t length = f.write(bytes, at);
         const auto right = [&] {
-            return is_as_expected(f.head, common, f.flow, at, 1, {bytes, length}, expected);
+            return is_as_expected(f.head, common, f.flow, {}, at, 1, {bytes, length}, expected);
         };
         EXPECT_FALSE(right()) << "not forwarded at all";
         forward(bytes, f);
