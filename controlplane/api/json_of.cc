@@ -179,6 +179,7 @@ Json json_of(const model::DataplaneStatus& s) {
             {"pid", s.pid()},
             {"started_unix_ms", s.started_unix_ms()},
             {"workers", s.workers()},
+            {"variant", s.variant()},
             {"hugepages", s.hugepages()},
             {"adopted_flows", s.adopted_flows()},
             {"rolled_back_from", s.rolled_back_from()},

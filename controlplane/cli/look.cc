@@ -36,6 +36,8 @@ void print_dataplane(const Context& context, const Json& d) {
                fmt::format("{}, pid {}, for {}", context.paint("up", "32"), number(d, "pid"),
                            since(number(d, "started_unix_ms"))));
     print_fact(context, "workers", std::to_string(number(d, "workers")));
+    if (const std::string variant = text(d, "variant"); !variant.empty())
+        print_fact(context, "CPU variant", printable(variant));
     if (const uint64_t left = number(d, "confirm_remaining_ms"); left > 0)
         print_fact(context, "unconfirmed",
                    fmt::format("rolls back to generation {} in {}; to keep it: ravelin confirm",

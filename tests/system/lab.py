@@ -27,6 +27,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("RAVELIN_BUILD", ROOT / "build"))
 BINARIES = {"ravelin-perf": "perf", "ravelin-controlplane": "controlplane", "ravelin-dataplane": "dataplane/process",
+            "ravelin-dataplane-avx2": "dataplane/process",
             "ravelin": "controlplane/cli"}
 # A veth peer that computes no checksums would let TCP hang: the sender must do it all itself.
 OFFLOADS = "rx off tx off sg off tso off gso off gro off"
@@ -200,6 +201,7 @@ class Lab:
         self.hosts = {}
         self.control = None
         self.options = ["--readable", ROOT.parent / "shared"]  # of the control plane
+        self.dataplane = "ravelin-dataplane"
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"ravelin-{self.tag}-"))
         self.run_dir, self.state_dir = self.directory / "run", self.directory / "state"
         self.run_dir.mkdir()
@@ -260,7 +262,7 @@ class Lab:
             self.control = self.box.popen(
                 [binary("ravelin-controlplane"), *self.options,
                  "--config", self.config, "--run-dir", self.run_dir, "--state-dir", self.state_dir, "--supervise",
-                 "--dataplane", binary("ravelin-dataplane")],
+                 "--dataplane", binary(self.dataplane)],
                 stdout=log, stderr=log, env={**os.environ, **environment})
 
     def kill_control(self):

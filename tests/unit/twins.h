@@ -33,6 +33,23 @@ inline WeightedHop learned_hop(PortId port, const char* gateway) {
     return {{.on_link = false, .port = port, .gateway = *IpAddress::parse(gateway)}};
 }
 
+/// Of bytes, those of each part and where it ends (FNV-1a).
+class Digest {
+  public:
+    void update(const auto& part) {
+        for (const uint8_t byte : part) take(byte);
+        take(part.size());
+        ++parts_;
+    }
+    [[nodiscard]] std::string text() const {
+        return std::to_string(parts_) + " parts, " + std::to_string(sum_);
+    }
+
+  private:
+    void take(uint64_t value) { sum_ = (sum_ ^ value) * 0x100000001b3; }
+    uint64_t sum_ = 0xcbf29ce484222325, parts_ = 0;
+};
+
 class Twins {
   public:
     explicit Twins(const std::string& yaml) : with_(yaml), without_(yaml) {
@@ -62,6 +79,10 @@ class Twins {
             ASSERT_EQ(a[i].frame, b[i].frame) << what << ", frame " << i;
         }
         ASSERT_EQ(with_.drops(), without_.drops()) << what;
+        for (const Sent& sent : a) {
+            digest_.update(sent.port);
+            digest_.update(sent.frame);
+        }
         delivered_ = a;
     }
     /// What left before the last compare().
@@ -79,6 +100,8 @@ class Twins {
         }
         EXPECT_EQ(flows(with_), flows(without_));
         compare_charges();
+        // For tests/variants/same.py, which has them from programs of two variants.
+        ::testing::Test::RecordProperty("left_" + std::to_string(++compared_), digest_.text());
     }
     [[nodiscard]] uint64_t shortened() const { return with_.shortened(); }
     [[nodiscard]] const Kinds& kinds() const { return kinds_; }
@@ -123,6 +146,8 @@ class Twins {
     LearnedRoutes learned_;  // nobody's of the two: both only look
     Kinds kinds_;
     Frames delivered_;
+    Digest digest_;
+    static inline unsigned compared_ = 0;  // in this program
     StageFixture with_, without_;
 };
 
