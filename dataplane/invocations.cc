@@ -144,19 +144,19 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     context.counters.add(kInvokeRuns);
     uses_[ran.function.slot]->ran(took, slice.count);
     left(slice.principal, slice.count);
+    send_on(ran, context, now_ns);
     scheduler_.done(slice, took, slice.count, now_ns);
-    send_on(ran, pipeline, context, now_ns);
+    if (passed_count_ != 0) pipeline.resume(passed_, std::exchange(passed_count_, 0), context);
     core_until_ = cycles();
     return std::max(slice.count, 1u);
 }
 
-// To the next function, under the same flow, principal and deadline, or back to the pipeline.
-void Invocations::send_on(const sched::Invocation& ran, Pipeline& pipeline, WorkerContext& context,
+// To the next function, under the same flow, principal and deadline, if there is one.
+void Invocations::send_on(const sched::Invocation& ran, WorkerContext& context,
                           uint64_t now_ns) noexcept {
-    const unsigned n = std::exchange(passed_count_, 0);
-    if (n == 0) return;
     const sched::FunctionRef next = next_[ran.function.slot];
-    if (next == sched::FunctionRef{}) return pipeline.resume(passed_, n, context);
+    if (passed_count_ == 0 || next == sched::FunctionRef{}) return;
+    const unsigned n = std::exchange(passed_count_, 0);
     sched::Invocation onward = ran;
     onward.function = next;
     Refusal refusal = has_room(ran.principal, n) ? Refusal::kNone : Refusal::kPoolFull;

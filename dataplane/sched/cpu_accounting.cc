@@ -29,6 +29,8 @@ void CpuScheduler::account(const Slice& slice, uint64_t cycles, unsigned complet
     const uint64_t waited = slice.started_ns - slice.work->arrival_ns;
     usage_.add(id, Use::kQueueNs, waited * completed);
     if (slice.by != Slice::By::kReservation || now <= slice.deadline_ns) return;
+    // Who follows is due then too, and counts it.
+    if (functions_.limits(slice.work->invocation.function.slot).passes_on) return;
     const uint64_t period = std::max<uint64_t>(servers_.contract(id).period_ns, 1);
     const uint64_t late = std::min<uint64_t>(completed, 1 + (now - slice.deadline_ns - 1) / period);
     usage_.add(id, Use::kMisses, late);
@@ -64,7 +66,7 @@ void CpuScheduler::settle(const Slice& slice, uint64_t cycles, bool finished, bo
     if (head == nullptr) return servers_.disarm(id);
     if (!servers_.admitted(id)) return;
     if (slice.by == Slice::By::kShare) {
-        if (finished) arm(id, *head, now);
+        if (finished || head != slice.work) arm(id, *head, now);
         return;
     }
     const uint64_t owed = std::max<uint64_t>(head_owes(*head), 1);
@@ -101,7 +103,8 @@ Refusal FunctionContext::post_for(uint32_t flow, FunctionRef function,
                             .principal = current_.principal,
                             .flow = flow,
                             .deadline_ns = current_.deadline_ns,
-                            .argument = argument},
+                            .argument = argument,
+                            .came_ns = current_.came_ns},
                            frames, now_);
 }
 

@@ -105,10 +105,12 @@ Slice CpuScheduler::by_reservation(uint64_t now) noexcept {
 }
 
 // Several jobs in one run only if they would follow each other anyway and the first, which is
-// finished when the run is, does not come late by it.
+// finished when the run is, does not come late by it. One packet where another function follows:
+// that runs on what is left of the same job.
 void CpuScheduler::fit_to(const DeadlineServers::Turn& turn, Slice& slice, uint64_t now) noexcept {
     const uint64_t reserved = servers_.contract(turn.principal).work;
-    if (turn.budget > reserved || turn.deadline_ns <= now) slice.count = 1;
+    const bool passes_on = functions_.limits(slice.work->invocation.function.slot).passes_on;
+    if (turn.budget > reserved || turn.deadline_ns <= now || passes_on) slice.count = 1;
     if (slice.count > 1) {
         const unsigned slot = slice.work->invocation.function.slot;
         const uint64_t each =
@@ -204,7 +206,7 @@ Slice CpuScheduler::slice_of(Slice::By by, Waiting& work, uint64_t now) noexcept
 void CpuScheduler::arm(PrincipalId id, const Waiting& head, uint64_t now) noexcept {
     const uint64_t reserved = servers_.contract(id).work;
     const uint64_t jobs = std::max<uint64_t>((head_owes(head) + reserved - 1) / reserved, 1);
-    servers_.arm(id, head.arrival_ns, jobs, now);
+    servers_.arm(id, head.invocation.came_ns, jobs, now);
 }
 
 }  // namespace ravelin::sched

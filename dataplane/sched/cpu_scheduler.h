@@ -44,7 +44,7 @@ class CpuScheduler {
   public:
     struct Config {
         uint32_t functions = 16;         ///< slots in use, at most kMaxFunctions
-        uint32_t invocations = 4096;     ///< that wait, over all principals; 304 bytes each
+        uint32_t invocations = 4096;     ///< that wait, over all principals; 312 bytes each
         uint32_t timers = 1024;          ///< that run
         uint64_t max_run = 100'000;      ///< cycles of an uninterrupted run, by default
         uint64_t cap_burst = 300'000;    ///< cycles a cap lets through at once
@@ -67,7 +67,7 @@ class CpuScheduler {
     /// What to run now. Report it with done() before the next call.
     [[nodiscard]] Slice next(uint64_t now) noexcept;
     /// The slice took `cycles` and finished `completed` of its frames by `now`; fewer than its
-    /// count if it was interrupted.
+    /// count if it was interrupted. What it hands to the next function is to be posted before.
     void done(const Slice& slice, uint64_t cycles, unsigned completed, uint64_t now) noexcept;
     /// Core work that had no invocation (rx, generic bursts), and polling that found nothing.
     void charge_core(uint64_t cycles, uint64_t now) noexcept;

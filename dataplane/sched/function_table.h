@@ -25,6 +25,7 @@ struct FunctionLimits {
     uint64_t max_run = 0;  ///< cycles of one uninterrupted run; 0: the scheduler's own
     uint32_t queue = 64;   ///< invocations that may wait for each principal
     bool drop_stale = true;
+    bool passes_on = false;  ///< to another function, on the same budget
 };
 
 class Function;

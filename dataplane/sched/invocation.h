@@ -12,7 +12,7 @@
 
 namespace ravelin::sched {
 
-inline constexpr uint64_t kNoDeadline = UINT64_MAX;
+inline constexpr uint64_t kNoDeadline = UINT64_MAX, kWhenPosted = UINT64_MAX;
 
 /// Why packets were not served. Each is a drop's name.
 enum class Refusal : uint8_t {
@@ -33,12 +33,14 @@ struct Invocation {
     uint32_t flow = 0;
     uint64_t deadline_ns = kNoDeadline;  ///< past it nobody wants the result
     uint64_t argument = 0;               ///< of a timer or a message without frames
+    /// When what it is about came to the first function: what is reserved is due counted from then.
+    uint64_t came_ns = kWhenPosted;
 };
 
 /// An invocation that waits, with its burst: frames are opaque here.
 struct Waiting {
     Invocation invocation;
-    uint64_t arrival_ns = 0;
+    uint64_t arrival_ns = 0;       ///< in this queue
     uint32_t next = UINT32_MAX;    ///< of FifoPool
     uint16_t count = 0, done = 0;  ///< frames; those before `done` are served
     void* frames[limits::kBurst];
@@ -76,7 +78,8 @@ class FunctionContext {
 
     [[nodiscard]] uint64_t now_ns() const { return now_; }
     [[nodiscard]] const Invocation& current() const { return current_; }
-    /// Work for another function on the same flow, paid by the same principal, due when this is.
+    /// Work for another function on the same flow, paid by the same principal, due when this is,
+    /// on what this leaves of the same packet's budget.
     /// Takes the frames only if it returns kNone.
     Refusal post(FunctionRef function, std::span<void* const> frames,
                  uint64_t argument = 0) noexcept {

@@ -5,6 +5,16 @@
 #include <bit>
 
 namespace ravelin::sched {
+namespace {
+
+bool goes_before(const Waiting& a, const Waiting& b) {
+    const Invocation &x = a.invocation, &y = b.invocation;
+    if (x.deadline_ns != y.deadline_ns) return x.deadline_ns < y.deadline_ns;
+    if (x.came_ns != y.came_ns) return x.came_ns < y.came_ns;
+    return a.arrival_ns > b.arrival_ns;
+}
+
+}  // namespace
 
 InvocationQueues::InvocationQueues(uint32_t principals, uint32_t functions, uint32_t pool)
     : functions_(std::min<uint32_t>(functions, kMaxFunctions)),
@@ -21,6 +31,7 @@ Refusal InvocationQueues::post(const Invocation& invocation, std::span<void* con
     if (!pool_.has_room(owner.count, entitled)) return Refusal::kPoolFull;
     Waiting& slot = pool_.push(waiting);
     slot.invocation = invocation;
+    if (invocation.came_ns == kWhenPosted) slot.invocation.came_ns = now;
     slot.arrival_ns = now;
     slot.count = static_cast<uint16_t>(frames.size());
     slot.done = 0;
@@ -34,10 +45,7 @@ Waiting* InvocationQueues::head(PrincipalId id) noexcept {
     Waiting* first = nullptr;
     for (uint64_t left = owners_[index(id)].queues; left != 0; left &= left - 1) {
         Waiting* head = &pool_.head(queue(id, static_cast<unsigned>(std::countr_zero(left))));
-        if (first == nullptr || head->invocation.deadline_ns < first->invocation.deadline_ns ||
-            (head->invocation.deadline_ns == first->invocation.deadline_ns &&
-             head->arrival_ns < first->arrival_ns))
-            first = head;
+        if (first == nullptr || goes_before(*head, *first)) first = head;
     }
     return first;
 }
