@@ -32,18 +32,28 @@ uint32_t frames_of(const Node& workers) {
     return std::min(buffers / kPartThatWaits / std::max(count, 1u), kMostWaiting);
 }
 
-/// What came as reservations say finds room, whatever others do: in its function's queue and among
-/// the frames.
+/// Room for so many packets in the queues of all functions that whoever uses the promise has.
+void widen(const Functions& functions, const CyclePromise& promise, uint32_t packets,
+           std::vector<FunctionSpec>& list) {
+    for (uint32_t i = 0; i < functions.payers.size(); ++i) {
+        if (functions.payers[i] != promise.principal) continue;
+        const FunctionSpec* of = functions.of(sched::PrincipalId{i});
+        while (of != nullptr) {
+            uint32_t& queue = list[static_cast<size_t>(of - functions.list.data())].limits.queue;
+            queue = std::max(queue, packets);
+            of = functions.behind(*of);
+        }
+    }
+}
+
+/// What came as reservations say finds room, whatever others do: in the queues of its functions and
+/// among the frames.
 Status set_aside(const Functions& functions, InvocationPlan& plan) {
     uint64_t aside = 0;
     for (const CyclePromise& promise : plan.promises) {
         const uint32_t packets = sched::packets_waiting(promise.contract);
         aside += packets;
-        const FunctionSpec* const of = functions.of(promise.principal);
-        if (of == nullptr) continue;
-        uint32_t& queue =
-            plan.functions[static_cast<size_t>(of - functions.list.data())].limits.queue;
-        queue = std::max(queue, packets);
+        widen(functions, promise, packets, plan.functions);
     }
     const uint32_t most = plan.frames / 2;
     if (aside > most)
@@ -82,7 +92,7 @@ Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
     for (const FunctionSpec& spec : functions.list)
         slots = std::max(slots, spec.ref.slot + uint32_t{1});
     plan.scheduler = {.functions = slots,
-                      .invocations = plan.frames,
+                      .invocations = plan.frames + 1,  // the one that runs, and what it posts
                       .workers = static_cast<uint32_t>(workers["count"].as_integer()),
                       .cycles_per_us = std::max(static_cast<uint32_t>(cycles_in(kMicrosecond)), 1u),
                       .envelope = envelope_of(workers["core"])};

@@ -46,7 +46,8 @@ Result<FunctionSpec> spec_of(const std::shared_ptr<const Node>& node) {
     out.limits = {.work = number("work"),
                   .max_run = cycles_in(number("max-run")),
                   .queue = static_cast<uint32_t>(number("queue")),
-                  .drop_stale = (*node)["drop-late"].as_bool()};
+                  .drop_stale = (*node)["drop-late"].as_bool(),
+                  .passes_on = node->has("next")};
     out.deadline_ns = number("deadline");
     if (out.limits.work > out.limits.max_run)
         return Error{fmt::format("work: found {} cycles, expected at most max-run, which is {}",

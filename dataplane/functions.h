@@ -2,6 +2,7 @@
 // The functions that a policy declares, whose packets they are given, and what waits for them on
 // each worker. Policies that say the same share them.
 #pragma once
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,11 @@ struct Functions {
     [[nodiscard]] const FunctionSpec* of(sched::PrincipalId id) const noexcept {
         const uint16_t at = index(id) < by_principal.size() ? by_principal[index(id)] : kNone;
         return at == kNone ? nullptr : &list[at];
+    }
+    /// What gets the packets that it passes; null: nothing. Control thread.
+    [[nodiscard]] const FunctionSpec* behind(const FunctionSpec& function) const {
+        const auto next = std::ranges::find(list, function.next, &FunctionSpec::ref);
+        return next == list.end() ? nullptr : &*next;
     }
 };
 

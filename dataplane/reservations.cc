@@ -54,15 +54,6 @@ Result<size_t> scheduler_of(const Node& ports, const std::string& out) {
     return carrier;
 }
 
-Status read_cycles(const Node& node, const Node& config, Reservation& out) {
-    out.shared_with = shared_with_of(node["cpu"].as_text());
-    if (!out.shared_with.empty()) return ok_status();
-    const auto cycles = cycles_of(node["cpu"].as_text());
-    if (!cycles) return cycles.error();
-    out.cycles.work = *cycles;
-    return check_work(config, out.principal, *cycles);
-}
-
 Status read_link(const std::string& port, const Node& config, Reservation& out) {
     const auto carrier = scheduler_of(config["ports"], port);
     if (!carrier) return carrier.error();
@@ -83,7 +74,7 @@ Status read_links(const Node& node, const Node& config, Reservation& out) {
     if (!node.has("bytes"))
         return Error{"bytes: is missing, expected those of the longest IP packet"};
     out.bytes = static_cast<uint64_t>(node["bytes"].as_integer());
-    for (const std::string& port : port_names(node["out"]))
+    for (const std::string& port : texts_of(node["out"]))
         if (auto s = read_link(port, config, out); !s) return s;
     return ok_status();
 }
@@ -110,13 +101,13 @@ Result<Reservation> reservation_of(const Node& node, const Node& config) {
     out.name = node["name"].as_text();
     out.principal = node["principal"].as_text();
     if (auto wrong = undeclared(out.principal, config["principals"])) return std::move(*wrong);
-    const bool leaves = !port_names(node["out"]).empty();
+    const bool leaves = !texts_of(node["out"]).empty();
     if (!node.has("cpu") && !leaves)
         return Error{"out: is missing, expected a port, cycles of cpu, or both"};
     if (!leaves && node.has("bytes"))
         return Error{"bytes: found without out, expected a port that they leave by"};
     if (node.has("cpu"))
-        if (auto s = read_cycles(node, config, out); !s) return std::move(s.error());
+        if (auto s = read_cycles(node["cpu"], config, out); !s) return std::move(s.error());
     if (leaves)
         if (auto s = read_links(node, config, out); !s) return std::move(s.error());
     read_times(node, out);
@@ -125,9 +116,9 @@ Result<Reservation> reservation_of(const Node& node, const Node& config) {
 
 }  // namespace
 
-std::vector<std::string> port_names(const Node& names) {
-    if (names.kind() == Node::Kind::kText) return {names.as_text()};
-    return names.as_names();
+std::vector<std::string> texts_of(const Node& list) {
+    if (list.kind() == Node::Kind::kText) return {list.as_text()};
+    return list.as_names();
 }
 
 std::string place_of_live(const Node& node) { return "live reservation " + node["name"].as_text(); }
@@ -154,7 +145,8 @@ Status ReservationReader::take(const Reservation& one) {
         taken_.emplace(std::pair(one.principal, place), one.name);
     names_.insert(one.name);
     if (one.has_cycles())
-        cycles_.emplace(one.principal, Cycles{one.name, one.shared_with, one.cycles.work});
+        cycles_.emplace(one.principal,
+                        Cycles{one.name, one.shared_with, one.cycles.work, one.runs.size()});
     return ok_status();
 }
 
@@ -191,7 +183,7 @@ Status ReservationReader::resolve(Reservation& one) const {
         one.hops = static_cast<unsigned>(met.size()) - 1;
         at = held->second.shared_with;
         if (!at.empty()) continue;
-        auto s = check_work(*config_, one.principal, held->second.work);
+        auto s = check_shared(*config_, one.principal, held->second.work, held->second.runs);
         return s ? s : Status(std::move(s.error()).within(one.place));
     }
 }

@@ -24,9 +24,18 @@ struct ReservedLink {
     uint64_t frame_bytes = 0;  ///< of a packet, as queues count them
 };
 
+/// One of the functions that packets go through, each run on what the one before left of the same
+/// cycles.
+struct ReservedRun {
+    std::string function;
+    uint64_t cycles =
+        0;  ///< a packet's, as reserved for it; 0: only those of all together are said
+};
+
 struct Reservation {
     std::string name, principal;
     std::vector<ReservedLink> links;  ///< as `out` names them; none: cycles alone
+    std::vector<ReservedRun> runs;    ///< of cycles of its own, in the order of packets
     sched::Contract cycles;           ///< of each worker, its flows may be anybody's; no work: none
     std::string shared_with;          ///< principal whose cycles it shares in place of its own
     // Of one that shares: found by ReservationReader::resolve.
@@ -39,23 +48,31 @@ struct Reservation {
 
     /// Cycles of its own, or shared ones.
     [[nodiscard]] bool has_cycles() const { return cycles.work != 0 || !shared_with.empty(); }
+    /// Cycles that a packet's runs cost the worker beside.
+    [[nodiscard]] uint64_t around() const;
 };
 
 /// What each run costs a worker beside the function's own cycles: its turn, two readings of the
 /// clock, and the way of a packet through the rest of the pipeline. An estimate, not measured.
 inline constexpr uint64_t kAroundRun = 3'000;
+inline uint64_t Reservation::around() const { return runs.size() * kAroundRun; }
 
 /// Cycles a packet of `cpu: 600cyc/pkt`. Error: "cpu: found ..., expected ...".
 Result<uint64_t> cycles_of(const std::string& text);
 /// The principal of `cpu: shared-with org/transcoder`; empty: it says something else.
 std::string shared_with_of(const std::string& cpu);
 
-/// Whether the function of `principal` takes no more than `cycles` a packet, and those of all
-/// others no longer than can be reckoned with. Error: "cpu: ...".
-Status check_work(const config::Node& config, const std::string& principal, uint64_t cycles);
+/// Reads `cpu` into `to`, whose principal is known: cycles of its own or whose it shares. Of its
+/// own the functions take no more, and those of all others no longer than can be reckoned with.
+/// Error: "cpu: ...".
+Status read_cycles(const config::Node& cpu, const config::Node& config, Reservation& to);
+/// Whether the functions of `principal` can run on `cycles` that were reserved for `runs` of
+/// another. Error: "cpu: ...".
+Status check_shared(const config::Node& config, const std::string& principal, uint64_t cycles,
+                    size_t runs);
 
-/// Ports of `out`, in either form: before several could be named it was a text.
-std::vector<std::string> port_names(const config::Node& names);
+/// What stands in `list`, in either form: before there could be several it was a text.
+std::vector<std::string> texts_of(const config::Node& list);
 
 /// How errors call one that was made while it runs: "live reservation NAME".
 std::string place_of_live(const config::Node& node);
@@ -79,6 +96,7 @@ class ReservationReader {
     struct Cycles {
         std::string reservation, shared_with;
         uint64_t work = 0;
+        size_t runs = 0;
     };
     static std::vector<PortId> places_of(const Reservation& one);
     Status take(const Reservation& one);

@@ -18,18 +18,11 @@ const config::Node* named(const config::Node& list, const std::string& name) {
     return found == list.items().end() ? nullptr : &*found;
 }
 
-}  // namespace
+using Records = google::protobuf::RepeatedPtrField<model::FunctionRecord>;
 
-Result<Measured> measure(
-    const config::Node& tree, const std::string& principal,
-    const google::protobuf::RepeatedPtrField<model::FunctionRecord>& functions) {
-    const config::Node* const who = named(tree["principals"], principal);
-    if (who == nullptr || !who->has("function"))
-        return Error{fmt::format(
-            "cpu: nothing to measure for '{}', which has no function, expected one with",
-            principal)};
-    Measured out{.function = (*who)["function"].as_text()};
-    for (const model::FunctionRecord& record : functions)
+Result<Measured> measure_one(const config::Node& function, const Records& records) {
+    Measured out{.function = function["name"].as_text()};
+    for (const model::FunctionRecord& record : records)
         if (record.name() == out.function) {
             out.packets = record.packets();
             out.most = record.most();
@@ -38,10 +31,28 @@ Result<Measured> measure(
         return Error{fmt::format(
             "cpu: function '{}' has been run for {} packets, expected at least {} to measure it by",
             out.function, out.packets, kEnough)};
-    out.cycles = out.most + (out.most + kMarginParts - 1) / kMarginParts;
-    // Less than its function states is refused, and need not be measured to be known.
-    if (const config::Node* function = named(tree["functions"], out.function); function != nullptr)
-        out.cycles = std::max(out.cycles, static_cast<uint64_t>((*function)["work"].as_integer()));
+    // Less than it states is refused, and need not be measured to be known.
+    out.cycles = std::max(out.most + (out.most + kMarginParts - 1) / kMarginParts,
+                          static_cast<uint64_t>(function["work"].as_integer()));
+    return out;
+}
+
+}  // namespace
+
+Result<std::vector<Measured>> measure(const config::Node& tree, const std::string& principal,
+                                      const Records& functions) {
+    const config::Node* const who = named(tree["principals"], principal);
+    if (who == nullptr || !who->has("function"))
+        return Error{fmt::format(
+            "cpu: nothing to measure for '{}', which has no function, expected one with",
+            principal)};
+    std::vector<Measured> out;
+    const config::Node* at = named(tree["functions"], (*who)["function"].as_text());
+    for (; at != nullptr; at = named(tree["functions"], (*at)["next"].as_text())) {
+        auto one = measure_one(*at, functions);
+        if (!one) return std::move(one.error());
+        out.push_back(std::move(*one));
+    }
     return out;
 }
 

@@ -33,7 +33,7 @@ const model::LinkShare* share_of(const Reservation& reservation, const std::stri
 /// As it was asked for, and whether it can be kept.
 Json json_of(const config::Node& node, const std::string& place, const Promises& promises) {
     Json out{{"name", node["name"].as_text()},        {"principal", node["principal"].as_text()},
-             {"out", port_names(node["out"])},        {"bytes", node["bytes"].as_integer()},
+             {"out", texts_of(node["out"])},          {"bytes", node["bytes"].as_integer()},
              {"rate_pps", node["rate"].as_integer()}, {"kept", true}};
     const auto uncovered = promises.uncovered().find(place);
     if (uncovered == promises.uncovered().end()) return out;
@@ -48,7 +48,9 @@ void add_links(Json& out, const Reservation& reservation, const config::Node& tr
     out["links"] = Json::array();
     for (const ReservedLink& reserved : reservation.links) {
         const std::string port = tree["ports"].items()[reserved.port]["name"].as_text();
-        Json link{{"port", port}, {"wire_bytes", reserved.contract.work}};
+        Json link{{"port", port},
+                  {"wire_bytes", reserved.contract.work},
+                  {"deadline_ns", reserved.contract.deadline_ns}};
         if (const model::LinkShare* share = share_of(reservation, port, status)) {
             link.update({{"sent", share->packets()},
                          {"used", share->reserved()},
@@ -65,6 +67,11 @@ void add_read(Json& out, const Reservation& reservation, const config::Node& tre
               const Result<model::DataplaneStatus>& status) {
     out["deadline_ns"] = reservation.deadline_ns;
     if (reservation.cycles.work != 0) out["cycles"] = reservation.cycles.work;
+    for (const ReservedRun& run : reservation.runs) {
+        Json one{{"function", run.function}};
+        if (run.cycles != 0) one["cycles"] = run.cycles;
+        out["runs"].push_back(std::move(one));
+    }
     if (!reservation.shared_with.empty()) out["shared_with"] = reservation.shared_with;
     if (reservation.has_cycles()) out["cpu_deadline_ns"] = reservation.cycles.deadline_ns;
     add_links(out, reservation, tree, status);
@@ -107,32 +114,36 @@ void reservations(Services& s, const CallPtr& call, const Result<model::Dataplan
     call->result(std::move(out));
 }
 
-/// Wrong in itself, or more than can be kept. `cycles`: in the place of what `cpu` says; 0: none.
-std::optional<Failure> read(Services& s, const std::string& text, uint64_t cycles,
-                            config::Node& out) {
+/// Wrong in itself, or more than can be kept. `measured`: in the place of what `cpu` says.
+std::optional<Failure> read(Services& s, const std::string& text,
+                            const std::vector<Measured>& measured, config::Node& out) {
     auto node = config::load_map(text, "reservation", model::kReservationSchema, config::Node());
     if (!node) return Failure{FailureKind::kInvalid, node.error().message};
     out = std::move(*node);
-    if (cycles != 0) out.set("cpu", config::Node::text(fmt::format("{}cyc/pkt", cycles)));
+    config::Node cpu = config::Node::list();
+    for (const Measured& one : measured)
+        cpu.add(config::Node::text(fmt::format("{}cyc/pkt", one.cycles)));
+    if (!measured.empty()) out.set("cpu", std::move(cpu));
     auto granted = s.live.promises().granted(out);
     if (!granted) return Failure{FailureKind::kRefused, granted.error().message};
     out = std::move(*granted);
     return std::nullopt;
 }
 
-void reserve(Services& s, const CallPtr& call, const std::string& text, const Measured& measured) {
+void reserve(Services& s, const CallPtr& call, const std::string& text,
+             const std::vector<Measured>& measured) {
     const auto said = [measured] {
         Json out = Json::object();
-        if (measured.cycles != 0)
-            out["measured"] = {{"function", measured.function},
-                               {"packets", measured.packets},
-                               {"most_cycles", measured.most},
-                               {"cycles", measured.cycles}};
+        for (const Measured& one : measured)
+            out["measured"].push_back({{"function", one.function},
+                                       {"packets", one.packets},
+                                       {"most_cycles", one.most},
+                                       {"cycles", one.cycles}});
         return out;
     };
     if (call->flag("dry_run")) {
         config::Node node;
-        if (auto wrong = read(s, text, measured.cycles, node)) return call->fail(*wrong);
+        if (auto wrong = read(s, text, measured, node)) return call->fail(*wrong);
         Json out = said();
         out.update({{"generation", s.store.in_force().generation}, {"dry_run", true}});
         return call->result(std::move(out));
@@ -141,7 +152,7 @@ void reserve(Services& s, const CallPtr& call, const std::string& text, const Me
         [&s, text, measured](model::LiveChange& change) -> std::optional<Failure> {
             if (auto waits = pending(s)) return waits;
             config::Node node;
-            if (auto wrong = read(s, text, measured.cycles, node)) return wrong;
+            if (auto wrong = read(s, text, measured, node)) return wrong;
             model::encode(node, *change.add_reservations()->mutable_grant());
             return std::nullopt;
         },
@@ -155,7 +166,8 @@ void reserve(Services& s, const CallPtr& call) {
     if (!call->wrong().empty()) return call->fail(FailureKind::kInvalid, call->wrong());
     auto node = config::load_map(text, "reservation", model::kReservationSchema, config::Node());
     if (!node) return call->fail(FailureKind::kInvalid, node.error().message);
-    if ((*node)["cpu"].as_text() != "auto") return reserve(s, call, text, {});
+    if (texts_of((*node)["cpu"]) != std::vector<std::string>{"auto"})
+        return reserve(s, call, text, {});
     const std::string principal = (*node)["principal"].as_text();
     ask_status(s, [&s, call, text, principal](const Result<model::DataplaneStatus>& status) {
         if (!status) return call->fail(FailureKind::kUnavailable, status.error().message);

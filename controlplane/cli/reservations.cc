@@ -12,18 +12,17 @@ namespace ravelin::cli {
 namespace {
 
 struct Wish {
-    std::string name, principal, cpu, bytes, rate, deadline;
-    std::vector<std::string> out;
+    std::string name, principal, bytes, rate, deadline;
+    std::vector<std::string> cpu, out;
     bool dry_run = false, force = false;
 };
 
 std::string rate_text(uint64_t bits) { return scaled(static_cast<double>(bits), "bit/s"); }
 
-std::string deadline_text(const Json& reservation) {
-    if (!reservation.contains("deadline_ns")) return "-";
+std::string deadline_text(const Json& of, const char* what = "deadline_ns") {
+    if (!of.contains(what)) return "-";
     constexpr double kNsPerMs = 1e6;
-    return fmt::format("{:.4g} ms",
-                       static_cast<double>(number(reservation, "deadline_ns")) / kNsPerMs);
+    return fmt::format("{:.4g} ms", static_cast<double>(number(of, what)) / kNsPerMs);
 }
 
 /// What came of it; "-" where the data plane did not say.
@@ -42,6 +41,25 @@ std::string names_text(const Json& reservation, const char* what) {
 std::string cycles_text(const Json& reservation) {
     const std::string of = text(reservation, "shared_with");
     return of.empty() ? count_text(reservation, "cycles") : "of " + of;
+}
+
+/// Of several resources each has a line below: what is reserved of it, its part of the deadline,
+/// what came of it. Functions behind each other have theirs together.
+void add_resources(const Json& r, Table& table) {
+    const Json runs = list(r, "runs"), links = list(r, "links");
+    const bool shares = !text(r, "shared_with").empty();
+    if (runs.size() + links.size() + (shares ? 1 : 0) < 2) return;
+    const auto add = [&](const std::string& name, const std::string& cycles, const Json& of,
+                         const std::string& deadline) {
+        table.add({"  " + name, "", cycles, text(of, "port"), "", "", deadline,
+                   count_text(of, "sent"), count_text(of, "used"), count_text(of, "late"),
+                   count_text(of, "dropped"), ""});
+    };
+    for (const Json& run : runs)
+        add(text(run, "function"), count_text(run, "cycles"), {},
+            deadline_text(r, "cpu_deadline_ns"));
+    if (shares) add("cpu", cycles_text(r), {}, deadline_text(r, "cpu_deadline_ns"));
+    for (const Json& link : links) add("port", "", link, deadline_text(link));
 }
 
 ExitCode show(const Context& context) {
@@ -66,6 +84,7 @@ ExitCode show(const Context& context) {
                    scaled(static_cast<double>(number(r, "rate_pps")), "pps"), deadline_text(r),
                    count_text(r, "sent"), count_text(r, "used"), count_text(r, "late"),
                    count_text(r, "dropped"), flag(r, "live") ? "reserve" : "apply"});
+        add_resources(r, table);
     }
     context.print(table);
     for (const Json& r : list(answer, "reservations"))
@@ -92,12 +111,12 @@ std::string yaml_of(const Wish& wish) {
     std::string out;
     for (const auto& [member, value] : {std::pair("name", wish.name),
                                         {"principal", wish.principal},
-                                        {"cpu", wish.cpu},
                                         {"bytes", wish.bytes + (bare ? "B" : "")},
                                         {"rate", wish.rate},
                                         {"deadline", wish.deadline}})
         if (!value.empty())
             out += fmt::format("{}{}: {}", out.empty() ? "{" : ", ", member, Json(value).dump());
+    if (!wish.cpu.empty()) out += fmt::format(", cpu: {}", Json(wish.cpu).dump());
     if (!wish.out.empty()) out += fmt::format(", out: {}", Json(wish.out).dump());
     return out + "}";
 }
@@ -106,7 +125,7 @@ ExitCode reserve(const Context& context, const Wish& wish) {
     const Json answer = context.connect().call(
         "reserve", {{"reservation", yaml_of(wish)}, {"dry_run", wish.dry_run}});
     if (context.printed_json(answer)) return kOk;
-    if (const Json measured = answer.value("measured", Json::object()); !measured.empty())
+    for (const Json& measured : list(answer, "measured"))
         context.print(fmt::format(
             "of {} packets of {} 99.9 % took at most {} cycles: {} are reserved for each\n",
             grouped(number(measured, "packets")), printable(text(measured, "function")),
@@ -148,15 +167,18 @@ void add_reservations_commands(CLI::App& root, Context& context) {
     reserve_command.add_option("NAME", wish->name, "What it is called; no two have the same")
         ->required();
     text_option("--principal", wish->principal, "Whose packets it is for")->required();
-    text_option("--cpu", wish->cpu,
-                "Cycles that its functions take for a packet, such as 600cyc/pkt, or those of "
-                "another, such as \"shared-with org/transcoder\"; auto: a quarter more than 99.9 % "
-                "of its packets have taken");
-    CLI::Option* out =
-        reserve_command
-            .add_option("--out", wish->out, "Port they leave by, one with a rate; again for others")
+    const auto list_option = [&](const char* option, std::vector<std::string>& values,
+                                 const char* help) {
+        return reserve_command.add_option(option, values, help)
             ->type_name("TEXT")
             ->allow_extra_args(false);
+    };
+    list_option("--cpu", wish->cpu,
+                "Cycles that its functions take for a packet, such as 600cyc/pkt, again for each "
+                "of functions that pass packets on, or those of another, such as \"shared-with "
+                "org/transcoder\"; auto: a quarter more than 99.9 % of its packets have taken");
+    CLI::Option* out =
+        list_option("--out", wish->out, "Port they leave by, one with a rate; again for others");
     text_option("--bytes", wish->bytes, "Of the longest IP packet, with --out")->needs(out);
     text_option("--rate", wish->rate, "Packets a second, such as 10kpps")->required();
     text_option(

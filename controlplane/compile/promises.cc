@@ -104,7 +104,7 @@ std::vector<Promises::Asked> Promises::requests_of(const Reservation& wanted, si
         if (i != 0) request.principal = part_of(wanted, out[i].link);
         if (wanted.cycles.work != 0 && i == 0)
             request.claims.push_back(
-                {.resource = workers(), .work = wanted.cycles.work + kAroundRun});
+                {.resource = workers(), .work = wanted.cycles.work + wanted.around()});
         else if (wanted.has_cycles())
             request.claims.push_back(
                 {.resource = workers(),

@@ -22,8 +22,9 @@ std::string nearest_text(const admission::Nearest& nearest, const Reservation& w
         out +=
             fmt::format("; at a rate of {}pps it would fit{}", admission::kSecond / *nearest.period,
                         nearest.perhaps_faster ? ", perhaps at a higher one" : "");
-    if (link == nullptr && nearest.work && *nearest.work > kAroundRun)
-        out += fmt::format("; with {} cycles it would fit{}", *nearest.work - kAroundRun,
+    if (link == nullptr && nearest.work && *nearest.work > wanted.around())
+        out += fmt::format("; with {} cycles{} it would fit{}", *nearest.work - wanted.around(),
+                           wanted.runs.size() > 1 ? " of all functions together" : "",
                            nearest.perhaps_more ? ", perhaps with more" : "");
     const uint64_t heads = link == nullptr ? 0 : link->frame_bytes - wanted.bytes;
     if (link != nullptr && nearest.work && *nearest.work >= kEthernet.on_wire(heads + 1))
@@ -51,7 +52,7 @@ Reservation with_deadline(Reservation one, admission::Nanoseconds deadline) {
 /// `binding`: the link whose work that is; null: of the cycles.
 Reservation with_work(Reservation one, admission::Work work, const ReservedLink* binding) {
     if (binding == nullptr) {
-        one.cycles.work = work - std::min<uint64_t>(work, kAroundRun);
+        one.cycles.work = work - std::min<uint64_t>(work, one.around());
         return one;
     }
     const uint64_t less = binding->contract.work - std::min(binding->contract.work, work);

@@ -50,7 +50,7 @@ CycleUse cycle_use(const Node& tree, const Node& live) {
     const auto reservations = read_reservations(tree, live);
     for (size_t i = 0; reservations && i < reservations->size(); ++i)
         if (sched::Contract one = (*reservations)[i].cycles; one.work != 0) {
-            one.work += kAroundRun;
+            one.work += (*reservations)[i].around();
             out.reserved += (one.work * kSecond + one.period_ns - 1) / one.period_ns;
         }
     return out;

@@ -18,6 +18,7 @@ bool is_one_scalar(Type type) {
         case Type::kPrefixSet:
         case Type::kPortSet:
         case Type::kNameSet:
+        case Type::kTextSet:
         case Type::kLiveSet:
         case Type::kMap:
         case Type::kList:
@@ -102,6 +103,8 @@ Result<Node> Reader::value(const Raw& raw, const Field& field) {
             return port_set(raw, field);
         case Type::kNameSet:
             return name_set(raw, field);
+        case Type::kTextSet:
+            return text_set(raw, field);
         case Type::kSets:
             return sets_.as_node();  // resolved before the walk
         default:

@@ -36,6 +36,7 @@ class Reader {
     Result<Node> interface_set(const Raw& raw, const Field& field);
     Result<Node> port_set(const Raw& raw, const Field& field);
     Result<Node> name_set(const Raw& raw, const Field& field);
+    Result<Node> text_set(const Raw& raw, const Field& field);
 
     Context& context_;
     PrefixSets& sets_;

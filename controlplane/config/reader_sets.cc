@@ -90,4 +90,14 @@ Result<Node> Reader::name_set(const Raw& raw, const Field& field) {
     return out;
 }
 
+Result<Node> Reader::text_set(const Raw& raw, const Field& field) {
+    Node out = Node::list();
+    const auto add = [&](const Raw& at) -> Status {
+        out.add(Node::text(at.text));
+        return ok_status();
+    };
+    if (auto s = for_each_scalar(context_, raw, expectation_of(field), add); !s) return s.error();
+    return out;
+}
+
 }  // namespace ravelin::config

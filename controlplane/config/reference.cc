@@ -86,6 +86,7 @@ constexpr std::array kTypeNames{
     TypeName{Type::kPrefixSet, "prefix set"},
     TypeName{Type::kPortSet, "port set"},
     TypeName{Type::kNameSet, "name or list of names"},
+    TypeName{Type::kTextSet, "text or list of texts"},
     TypeName{Type::kLiveSet, "`\"@name\"` of a live set"},
     TypeName{Type::kStages, "list of stages"},
     TypeName{Type::kSets, "map of name to prefix set"},

@@ -113,6 +113,7 @@ constexpr std::array kExpectations{
     Expectation{Type::kPrefixSet, "a prefix, \"@set\", {file: path} or a list of these"},
     Expectation{Type::kPortSet, "a port, a range like 1000-2000 or a list of these"},
     Expectation{Type::kNameSet, "a name or a list of names"},
+    Expectation{Type::kTextSet, "text or a list of texts"},
     Expectation{Type::kLiveSet, "\"@name\" of a live set"},
     Expectation{Type::kStages, "a list of stages"},
     Expectation{Type::kSets, "a map of names to prefix sets"},

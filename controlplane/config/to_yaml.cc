@@ -69,7 +69,7 @@ std::vector<std::string> scalars_of(const Node& value, Type type, const Field& f
     if (value.names_live_set()) return {scalar(value.as_text())};
     if (type == Type::kPrefixSet || type == Type::kInterfaceSet)
         for (const Prefix& p : value.as_prefixes()) out.push_back(scalar(p.to_string()));
-    if (type == Type::kNameSet)
+    if (type == Type::kNameSet || type == Type::kTextSet)
         for (const Node& name : value.items()) out.push_back(scalar(name.as_text()));
     if (type == Type::kPortSet)
         for (const PortRange r : value.as_ports())
@@ -109,6 +109,7 @@ class Writer {
             case Type::kInterfaceSet:
             case Type::kPortSet:
             case Type::kNameSet:
+            case Type::kTextSet:
             case Type::kEnumSet:
                 return scalars(scalars_of(value, field.type, field), indent + kIndent);
             default:

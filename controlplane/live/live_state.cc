@@ -26,11 +26,13 @@ void LiveState::take(const model::ReservationChange& change) {
     }
     auto node = model::decode(change.grant());
     if (!node) return;  // never written
-    // Written when only one port could be named.
-    if (const config::Node& out = (*node)["out"]; out.kind() == config::Node::Kind::kText) {
-        config::Node ports = config::Node::list();
-        ports.add(out);
-        node->set("out", std::move(ports));
+    // Written when there could be only one.
+    for (const char* const member : {"out", "cpu"}) {
+        const config::Node& one = (*node)[member];
+        if (one.kind() != config::Node::Kind::kText) continue;
+        config::Node list = config::Node::list();
+        list.add(one);
+        node->set(member, std::move(list));
     }
     const std::string name = (*node)["name"].as_text();
     reservations_.insert_or_assign(name, std::move(*node));

@@ -46,6 +46,7 @@ Node::Kind kind_of(Type type) {
         case Type::kLiveSet:
             return Node::Kind::kText;
         case Type::kNameSet:
+        case Type::kTextSet:
         case Type::kList:
         case Type::kStages:
             return Node::Kind::kList;
@@ -93,11 +94,12 @@ std::string_view fault(const Node& value, const Field& field) {
         case Type::kLiveSet:
             return value.names_live_set() ? "" : "not the name of a live set";
         case Type::kNameSet:
+        case Type::kTextSet:
             return std::ranges::all_of(
                        value.items(),
                        [](const Node& item) { return item.kind() == Node::Kind::kText; })
                        ? ""
-                       : "not a list of names";
+                       : "not a list of texts";
         default:
             return blob_fault(field.type, value.as_blob());
     }

@@ -29,6 +29,7 @@ enum class Type : uint8_t {
     kPrefixSet,     ///< prefix | @set | {file: F} | a list  -> blob, 17 bytes each
     kPortSet,       ///< 80 | 1000-2000 | a list of these    -> blob, 4 bytes each (low, high; BE)
     kNameSet,       ///< name | [name, ...]                  -> list of text
+    kTextSet,       ///< scalar | [scalar, ...]              -> list of text, some may be alike
     kLiveSet,       ///< "@name" of a live set               -> text ("@name")
     kMap,           ///< a map described by `nested`         -> map
     kList,          ///< a list of maps described by `nested` -> list of map

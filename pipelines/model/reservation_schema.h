@@ -47,11 +47,13 @@ inline constexpr std::array kReservationFields{
           .minimum = 1'000,
           .maximum = 3'600'000'000'000},
     Field{.name = "cpu",
-          .type = Type::kText,
+          .type = Type::kTextSet,
           .help = "Cycles of the time-stamp counter that the principal's functions take for a "
-                  "packet, like 600cyc/pkt; each function must say its work. Or those of another "
-                  "reservation, like shared-with org/transcoder: they are counted once, both use "
-                  "them, and what they take of the deadline is as there."},
+                  "packet, like 600cyc/pkt; each function must say its work. Where one passes "
+                  "packets on to the `next`, those of all together, or of each in their order: "
+                  "[600cyc/pkt, 200cyc/pkt]. Or those of another reservation, like shared-with "
+                  "org/transcoder: they are counted once, both use them, and what they take of "
+                  "the deadline is as there."},
     Field{.name = "cpu-deadline",
           .type = Type::kDuration,
           .help = "The functions' part of the deadline; set by the control plane as admission "

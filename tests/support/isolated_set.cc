@@ -11,16 +11,22 @@
 namespace ravelin::test {
 namespace {
 
-constexpr const char* kFunction = "{{name: {}, burn: {{cycles: {}}}, work: {}, max-run: {}ns}}, ";
+constexpr const char* kFunction = "{{name: {}, burn: {{cycles: {}}}, work: {}, max-run: {}ns{}}}, ";
+
+std::string function_of(size_t wish, unsigned hop) {
+    return fmt::format("f{}{}", wish, hop == 0 ? "" : fmt::format("-{}", hop));
+}
 
 std::string functions_of(const std::vector<Wish>& wishes, const Crowd& crowd) {
     std::string out;
     for (size_t i = 0; i < wishes.size(); ++i)
-        if (const uint64_t cycles = wishes[i].cycles; cycles != 0)
-            out += fmt::format(kFunction, fmt::format("f{}", i), cycles - crowd.left, cycles,
-                               crowd.max_run_ns);
-    out += fmt::format(kFunction, "greedy", crowd.cycles, crowd.cycles + 100, kMaxRunNs);
-    return out + fmt::format(kFunction, "wild", 20'000, 1'000, kMaxRunNs);
+        if (const uint64_t cycles = wishes[i].cycles / wishes[i].hops; cycles != 0)
+            for (unsigned hop = 0; hop < wishes[i].hops; ++hop)
+                out += fmt::format(
+                    kFunction, function_of(i, hop), cycles - crowd.left, cycles, crowd.max_run_ns,
+                    hop + 1 == wishes[i].hops ? "" : ", next: " + function_of(i, hop + 1));
+    out += fmt::format(kFunction, "greedy", crowd.cycles, crowd.cycles + 100, kMaxRunNs, "");
+    return out + fmt::format(kFunction, "wild", 20'000, 1'000, kMaxRunNs, "");
 }
 
 std::string principals_of(const std::vector<Wish>& wishes, const Crowd& crowd) {
@@ -43,7 +49,10 @@ std::string reservations_of(const std::vector<Wish>& wishes) {
         const Wish& w = wishes[i];
         out += fmt::format("  - {{name: r{0}, principal: v{0}, rate: {1}pps, deadline: {2}us", i,
                            w.rate, w.deadline_us);
-        if (w.cycles != 0) out += fmt::format(", cpu: {}cyc/pkt", w.cycles);
+        if (w.cycles != 0) out += fmt::format(", cpu: [{}cyc/pkt", w.cycles / w.hops);
+        for (unsigned hop = 1; hop < w.hops; ++hop)
+            out += fmt::format(", {}cyc/pkt", w.cycles / w.hops);
+        if (w.cycles != 0) out += "]";
         if (w.bytes != 0) out += fmt::format(", out: wan, bytes: {}B", w.bytes);
         if (w.cpu_deadline_ns != 0) out += fmt::format(", cpu-deadline: {}ns", w.cpu_deadline_ns);
         out += "}\n";
@@ -109,6 +118,7 @@ std::vector<Wish> fill(std::mt19937_64& random, const Mix& mix, const Crowd& cro
             if (out.size() % 3 == 1) wish.bytes = 0;
             if (out.size() % 3 == 2) wish.cycles = 0;
         }
+        if (mix.most_hops > 1) wish.hops = static_cast<unsigned>(random() % mix.most_hops) + 1;
         out.push_back(wish);
         if (granted(out, crowd)) continue;
         out.pop_back();

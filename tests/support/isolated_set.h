@@ -16,6 +16,7 @@ struct Wish {
     uint64_t rate = 0, deadline_us = 0;
     uint64_t bytes = 0;            ///< IP of a packet at the port wan; 0: nothing there
     uint64_t cpu_deadline_ns = 0;  ///< of both: its part of the deadline, once granted
+    unsigned hops = 1;             ///< functions one behind the other that share `cycles` evenly
 };
 
 inline constexpr uint64_t kMaxRunNs = 20'000;  ///< of every function that says nothing else
@@ -51,6 +52,7 @@ struct Mix {
     uint64_t least_us = 300, most_us = 20'000;
     uint64_t least_bytes = 0, most_bytes = 0;  ///< 0: cycles alone; else both, cycles, wan in turns
     unsigned most = 24;
+    unsigned most_hops = 1;  ///< any number up to it
 };
 /// Wishes at random behind those of `first`, until three were refused.
 std::vector<Wish> fill(std::mt19937_64& random, const Mix& mix = {}, const Crowd& crowd = {},

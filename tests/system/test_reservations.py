@@ -14,10 +14,13 @@ EXAMPLE = yaml.safe_load((ROOT / "configs" / "functions.yaml").read_text())
 
 def config() -> str:
     tree = json.loads(json.dumps(EXAMPLE))
-    tree["principals"].append({"name": "guests/more", "function": "thin-video"})
+    tree["principals"] += [{"name": "guests/more", "function": "thin-video"}, {"name": "guests/call", "function": "scale"}]
+    tree["functions"] += [{"name": "scale", "burn": {"cycles": 3000}, "work": 8000, "next": "pack"},
+                          {"name": "pack", "burn": {"cycles": 1000}, "work": 6000}]
     firewall = next(stage["firewall"] for stage in tree["pipeline"] if isinstance(stage, dict) and "firewall" in stage)
-    firewall["rules"].insert(0, {"name": "more", "action": "accept", "in": "dmz", "out": "wan", "protocol": "udp",
-                                 "to-ports": "5006", "principal": "guests/more"})
+    for principal, to in ("more", "5006"), ("call", "5008"):
+        firewall["rules"].insert(0, {"name": principal, "action": "accept", "in": "dmz", "out": "wan", "protocol": "udp",
+                                     "to-ports": to, "principal": "guests/" + principal})
     for port in tree["ports"]:
         if port["name"] in ("wan", "lan"):
             port["rate"] = "100Mbit"
@@ -118,6 +121,26 @@ def test_a_file_may_say_the_same_and_is_told_where_it_is_wrong(net):
     assert "guests/more -> guests/video -> guests/more" in refused.stderr, refused.stderr
     assert reserved(net)["video"]["cycles"] == 8000, "what was in force stays"
     net.apply(config())
+
+
+def test_functions_behind_each_other_have_one_budget(net):
+    refused = net.ravelin(f"reserve call --principal guests/call --cpu 9cyc/pkt --cpu 9cyc/pkt --cpu 9cyc/pkt {OF_BOTH}", check=False)
+    assert refused.returncode != 0 and "cycles of 3 functions, expected those of 2: scale, pack" in refused.stderr, refused.stderr
+    net.ravelin(f"reserve call --principal guests/call --cpu 8000cyc/pkt --cpu 6000cyc/pkt {OF_BOTH}")
+    one = reserved(net)["call"]
+    assert one["runs"] == [{"function": "scale", "cycles": 8000}, {"function": "pack", "cycles": 6000}], one
+    assert one["cycles"] == 14_000 and net.cli("reservations")["cycles"]["reserved"] == 20_000 * 500
+    send(net, 300, 5008)
+    wait_until(lambda: reserved(net)["call"]["links"][0]["sent"] > 250, 10, "they went through both and have left")
+    counts = {f["name"]: f["packets"] for f in net.cli("functions")["functions"]}
+    assert counts["scale"] >= counts["pack"] > 250, counts
+    lines = [line.split()[0] for line in net.ravelin("reservations").stdout.splitlines()]
+    assert lines[1:6] == ["call", "scale", "pack", "port", "port"], lines
+    net.kill_control()
+    net.start_control()
+    net.wait_ready()
+    assert reserved(net)["call"]["kept"] and reserved(net)["call"]["runs"] == one["runs"]
+    net.ravelin("release call")
 
 
 def test_functions_are_counted_and_cycles_are_reserved_as_measured(net):

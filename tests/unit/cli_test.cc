@@ -151,6 +151,25 @@ TEST_F(Cli, ReservationsAreListedWithWhatPortsHaveLeft) {
     EXPECT_EQ(Json::parse(run("--json reservations").out)["reservations"].size(), 2u);
 }
 
+TEST_F(Cli, EachResourceOfAReservationHasALine) {
+    api_.answer("reservations", Json::parse(R"({"generation":3,"reservations":[
+        {"name":"video","principal":"org","out":["wan","lab"],"bytes":200,"rate_pps":1000,
+         "cycles":800,"cpu_deadline_ns":1500000,"deadline_ns":5000000,
+         "runs":[{"function":"scale","cycles":600},{"function":"pack","cycles":200}],
+         "links":[{"port":"wan","deadline_ns":3500000,"sent":7,"used":6,"late":5,"dropped":4},
+                  {"port":"lab","deadline_ns":3500000}]}],"ports":[]})"));
+    EXPECT_THAT(
+        run("reservations").out,
+        AllOf(
+            HasSubstr("video        org           800  wan,lab  200 B  1.00 kpps      5 ms"),
+            HasSubstr("\n  scale                    600                               1.5 ms"),
+            HasSubstr("\n  pack                     200                               1.5 ms"),
+            HasSubstr("\n  port                          wan                          3.5 ms     7 "
+                      "    6     5        4\n"),
+            HasSubstr("\n  port                          lab                          3.5 ms     - "
+                      "    -     -        -\n")));
+}
+
 TEST_F(Cli, ReserveAsksAsAConfigurationWould) {
     api_.answer("reserve", Json::parse(R"({"generation":3,"serial":7,"live_us":812.0})"));
     api_.answer("release", Json::parse(R"({"generation":3,"serial":8,"live_us":90.0})"));
@@ -169,8 +188,11 @@ TEST_F(Cli, ReserveAsksAsAConfigurationWould) {
     run("reserve x --principal y --cpu 'shared-with z' --bytes 1KB --rate 1pps --out wan --out "
         "lab");
     EXPECT_EQ(api_.last_params()["reservation"],
-              R"({name: "x", principal: "y", cpu: "shared-with z", bytes: "1KB", )"
-              R"(rate: "1pps", out: ["wan","lab"]})");
+              R"({name: "x", principal: "y", bytes: "1KB", rate: "1pps", )"
+              R"(cpu: ["shared-with z"], out: ["wan","lab"]})");
+    run("reserve x --principal y --cpu 600cyc/pkt --cpu 200cyc/pkt --rate 1pps");
+    EXPECT_EQ(api_.last_params()["reservation"],
+              R"({name: "x", principal: "y", rate: "1pps", cpu: ["600cyc/pkt","200cyc/pkt"]})");
     EXPECT_THAT(run("release calls").out, HasSubstr("released"));
     EXPECT_EQ(api_.last_params()["name"], "calls");
     EXPECT_EQ(api_.last_params()["force"], false);
@@ -188,13 +210,13 @@ TEST_F(Cli, FunctionsAreListedAndMeasuredByReserve) {
     EXPECT_THAT(run("functions").out,
                 AllOf(HasSubstr("thin-video  thin       5   12,000        7  24.0 M       90,000"),
                       HasSubstr("1,919          4,095"), HasSubstr("copy        mirror")));
-    api_.answer("reserve", Json::parse(R"({"live_us":812.0,"measured":{"function":"thin-video",
-        "packets":12000,"most_cycles":4095,"cycles":5119}})"));
+    api_.answer("reserve", Json::parse(R"({"live_us":812.0,"measured":[{"function":"thin-video",
+        "packets":12000,"most_cycles":4095,"cycles":5119}]})"));
     EXPECT_THAT(run("reserve v --principal guests --cpu auto --rate 1kpps").out,
                 HasSubstr("of 12,000 packets of thin-video 99.9 % took at most 4,095 cycles: 5,119 "
                           "are reserved for each"));
     EXPECT_EQ(api_.last_params()["reservation"],
-              R"({name: "v", principal: "guests", cpu: "auto", rate: "1kpps"})");
+              R"({name: "v", principal: "guests", rate: "1kpps", cpu: ["auto"]})");
 }
 
 TEST_F(Cli, FlowsAreFilteredAtEitherEnd) {

@@ -41,16 +41,19 @@ struct Opened {
     }
 };
 
-// Until several ports could be named `out` was a text.
+// Until there could be several, `out` and `cpu` were texts.
 TEST(LiveState, ReservationsWrittenBySomeEarlierBuildAreRead) {
     config::Node old = config::Node::map();
     old.set("name", config::Node::text("calls"));
     old.set("out", config::Node::text("wan"));
+    old.set("cpu", config::Node::text("600cyc/pkt"));
     model::LiveChange change;
     model::encode(old, *change.add_reservations()->mutable_grant());
     LiveState state;
     state.take(change);
-    EXPECT_EQ(state.reservations().at("calls")["out"].as_names(), std::vector<std::string>{"wan"});
+    const config::Node& read = state.reservations().at("calls");
+    EXPECT_EQ(read["out"].as_names(), std::vector<std::string>{"wan"});
+    EXPECT_EQ(read["cpu"].as_names(), std::vector<std::string>{"600cyc/pkt"});
 }
 
 // The k-th call of an append fails `count` times: the change is refused, and nothing of it is left.

@@ -54,6 +54,62 @@ TEST(SchedInvocation, FlowAndPrincipalGoThroughEveryHopTimerAndFanOut) {
     EXPECT_EQ(box.usage.get(box.id("payer"), Use::kRejected), 1u);
 }
 
+/// Four packets come together while the core has work for 350 us; they go through two functions of
+/// 1,000 cycles and of `second`, for which 1,500 every 100 us are reserved, due within 1 ms.
+struct Hop {
+    unsigned function, count;
+    uint64_t due;
+    bool operator==(const Hop&) const = default;
+};
+std::vector<Hop> hops_of(uint64_t first, uint64_t second) {
+    Box box({{.name = "a", .weight = 0}},
+            {.first = {.work = first, .max_run = 10 * kUs, .passes_on = true}});
+    const FunctionRef next{1, 2};
+    box.functions.unload(Box::kSecond);
+    box.functions.load(next, &box.second, {.work = second, .max_run = 10 * kUs});
+    box.then = [&](SimPacket& p, FunctionContext& c) {
+        void* frame = &p;
+        p.cycles = second;
+        EXPECT_EQ(c.post(next, {&frame, 1}), Refusal::kNone);
+    };
+    std::vector<Hop> seen;
+    box.cpu.watch = [&](const Slice& slice, uint64_t) {
+        if (slice.by == Slice::By::kReservation)
+            seen.push_back(
+                {slice.work->invocation.function.slot, slice.count, slice.deadline_ns / kUs});
+    };
+    box.scheduler.reserve(box.id("a"), {1'500, 100 * kUs, kMs}, 0);
+    box.post(kCorePrincipal, 1, 350 * kUs, kNoDeadline, Box::kCore);
+    box.post(box.id("a"), 4, first);
+    box.clock.run_until(5 * kMs);
+    EXPECT_EQ(box.usage.get(box.id("a"), Use::kMisses), 0u);
+    return seen;
+}
+
+// Of a packet that came first all is done first, on the budget and by the deadline of one job.
+TEST(SchedInvocation, FunctionsBehindEachOtherAreOneJob) {
+    EXPECT_EQ(hops_of(1'000, 500), (std::vector<Hop>{{0, 1, 1000},
+                                                     {1, 1, 1000},
+                                                     {0, 1, 1100},
+                                                     {1, 1, 1100},
+                                                     {0, 1, 1200},
+                                                     {1, 1, 1200},
+                                                     {0, 1, 1300},
+                                                     {1, 1, 1300}}));
+}
+
+// What does not fit in takes the next job, counted from when the packet came, not from now.
+TEST(SchedInvocation, AHopThatIsMoreThanWhatIsLeftIsTheNextJob) {
+    EXPECT_EQ(hops_of(1'400, 500), (std::vector<Hop>{{0, 1, 1000},
+                                                     {1, 1, 1100},
+                                                     {0, 1, 1200},
+                                                     {1, 1, 1300},
+                                                     {0, 1, 1400},
+                                                     {1, 1, 1500},
+                                                     {0, 1, 1600},
+                                                     {1, 1, 1700}}));
+}
+
 TEST(SchedInvocation, QueuesAreBoundedAndTheirDepthsAddUp) {
     Box box({{.name = "a"}, {.name = "b"}}, {.first = {.queue = 5}});
     unsigned refused = 0;
