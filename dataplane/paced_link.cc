@@ -71,10 +71,12 @@ sched::Contract box_contract(const LinkPlan& plan) {
 PacedLink::PacedLink(const LinkPlan& plan, std::shared_ptr<const Principals> principals)
     : plan_(plan),
       principals_(std::move(principals)),
-      known_(table_of(principals_).size()),
+      queues_(table_of(principals_).size(), sched::kCorePrincipal),
       usage_(table_of(principals_).size()),
       scheduler_(table_of(principals_), usage_, config_of(plan), {}, {mark, &marked_}, 0) {
-    for (uint32_t i = 0; i < known_.size(); ++i) known_[i] = name(PrincipalId{i}).empty() ? 0 : 1;
+    for (uint32_t i = 0; i < queues_.size(); ++i)
+        if (!name(PrincipalId{i}).empty()) queues_[i] = PrincipalId{i};
+    for (const Sharer& sharer : plan.sharers) queues_[index(sharer.principal)] = sharer.payer;
     scheduler_.reserve(kBoxFrames, box_contract(plan), 0);
     for (const Promise& promise : plan.promises)
         scheduler_.reserve(promise.principal, promise.contract, 0);
@@ -87,13 +89,13 @@ const std::string& PacedLink::name(PrincipalId id) const {
 }
 
 // Another worker may have charged it under another policy.
-inline PrincipalId PacedLink::known(PrincipalId id) const noexcept {
-    return index(id) < known_.size() && known_[index(id)] != 0 ? id : sched::kCorePrincipal;
+inline PrincipalId PacedLink::queue_of(PrincipalId id) const noexcept {
+    return index(id) < queues_.size() ? queues_[index(id)] : sched::kCorePrincipal;
 }
 
 void PacedLink::enqueue(rte_mbuf* frame, WorkerContext& context) noexcept {
     marked_ = 0;
-    const Refusal refusal = scheduler_.enqueue(known(charged_to(*frame)), frame,
+    const Refusal refusal = scheduler_.enqueue(queue_of(charged_to(*frame)), frame,
                                                rte_pktmbuf_pkt_len(frame), context.now.ns);
     if (marked_ != 0) context.counters.add(kLinkMarked);
     if (refusal != Refusal::kNone) drop(frame, refusal, context);
@@ -117,16 +119,16 @@ void PacedLink::publish() noexcept {
 }
 
 inline bool PacedLink::same(PrincipalId id, const PacedLink& other) const {
-    return known(id) == id && (principals_ == other.principals_ || name(id) == other.name(id));
+    return !name(id).empty() && (principals_ == other.principals_ || name(id) == other.name(id));
 }
 
 void PacedLink::take_over(PacedLink& before, WorkerContext& context) noexcept {
     scheduler_.begin_after(before.scheduler_);
     const uint64_t now = context.now.ns;
-    for (uint32_t i = 0; i < std::min(known_.size(), before.known_.size()); ++i)
+    for (uint32_t i = 0; i < std::min(queues_.size(), before.queues_.size()); ++i)
         if (same(PrincipalId{i}, before)) scheduler_.go_on(PrincipalId{i}, before.scheduler_, now);
     for (uint32_t i = 0; i < before.scheduler_.principals(); ++i) {
-        const PrincipalId id{i}, here = same(id, before) ? id : sched::kCorePrincipal;
+        const PrincipalId id{i}, here = same(id, before) ? queue_of(id) : sched::kCorePrincipal;
         if (before.scheduler_.depth(id) == 0) continue;
         scheduler_.move(before.scheduler_, id, here, now);
         while (void* frame = before.scheduler_.take(id)) {
@@ -152,7 +154,8 @@ unsigned PacedLink::release_all() noexcept {
 }
 
 size_t PacedLink::memory_bytes() const noexcept {
-    return sizeof *this + known_.size() + usage_.memory_bytes() + scheduler_.memory_bytes();
+    return sizeof *this + queues_.size() * sizeof(PrincipalId) + usage_.memory_bytes() +
+           scheduler_.memory_bytes();
 }
 
 }  // namespace ravelin

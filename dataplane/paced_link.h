@@ -25,6 +25,12 @@ struct Promise {
     bool operator==(const Promise&) const = default;
 };
 
+/// Whose frames go on what another was granted, in its queue.
+struct Sharer {
+    sched::PrincipalId principal = sched::kNoPrincipal, payer = sched::kNoPrincipal;
+    bool operator==(const Sharer&) const = default;
+};
+
 /// What a link is made from.
 struct LinkPlan {
     uint64_t rate = 0;         ///< bit/s on the wire
@@ -32,6 +38,7 @@ struct LinkPlan {
     uint32_t most_frame = 0;   ///< bytes of the longest, tags included
     uint32_t frames = 0;       ///< that may wait in all: buffers of the pools
     std::vector<Promise> promises = {};
+    std::vector<Sharer> sharers = {};
     bool operator==(const LinkPlan&) const = default;
 };
 
@@ -91,7 +98,7 @@ class PacedLink {
     [[nodiscard]] size_t memory_bytes() const noexcept;
 
   private:
-    [[nodiscard]] sched::PrincipalId known(sched::PrincipalId id) const noexcept;
+    [[nodiscard]] sched::PrincipalId queue_of(sched::PrincipalId id) const noexcept;
     [[nodiscard]] const std::string& name(sched::PrincipalId id) const;
     /// Whether both call it the same, and somebody has it.
     [[nodiscard]] bool same(sched::PrincipalId id, const PacedLink& other) const;
@@ -100,7 +107,7 @@ class PacedLink {
 
     LinkPlan plan_;
     std::shared_ptr<const Principals> principals_;
-    std::vector<uint8_t> known_;  // by id: somebody has it
+    std::vector<sched::PrincipalId> queues_;  // by id: whose queue its frames go to
     sched::Usage usage_;
     sched::LinkScheduler scheduler_;
     uint64_t marked_ = 0;  // by the frame being put in

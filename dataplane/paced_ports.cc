@@ -114,13 +114,17 @@ Result<LinkPlan> plan_with_promises(const Node& config, size_t port,
             if (link.port != port) continue;
             if (auto s = set_aside(config, plan, link, aside); !s)
                 return std::move(s.error()).within(reservation.place);
-            if (principals != nullptr)
-                plan.promises.push_back(
-                    {principals->table.find(reservation.principal), link.contract});
+            if (principals == nullptr) continue;
+            const sched::PrincipalId id = principals->table.find(reservation.principal);
+            if (link.payer.empty())
+                plan.promises.push_back({id, link.contract});
+            else
+                plan.sharers.push_back({id, principals->table.find(link.payer)});
         }
     }
     // Whichever came first: the same are the same.
     std::ranges::sort(plan.promises, {}, &Promise::principal);
+    std::ranges::sort(plan.sharers, {}, &Sharer::principal);
     return plan;
 }
 

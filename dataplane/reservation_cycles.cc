@@ -36,17 +36,6 @@ Status check_stated(const Node& functions) {
     return ok_status();
 }
 
-Status check_uncapped(const Node& principals, const std::string& principal) {
-    for (const Node& above : principals.items())
-        if (const std::string& name = above["name"].as_text();
-            above["caps"].has("cpu") && (principal + "/").starts_with(name + "/"))
-            return Error{fmt::format(
-                "cpu: found for '{}', whose packets the cap of '{}' on cpu may drop, expected one "
-                "without",
-                principal, name)};
-    return ok_status();
-}
-
 /// The functions of `principal`, one behind the other. Up to one that is not declared, or where
 /// they begin again: that is told where it stands.
 Result<std::vector<const Node*>> functions_of(const Node& config, const std::string& principal) {
@@ -56,7 +45,8 @@ Result<std::vector<const Node*>> functions_of(const Node& config, const std::str
     if (who == nullptr || !who->has("function"))
         return Error{fmt::format("cpu: found for '{}', which has no function, expected one with",
                                  principal)};
-    if (auto s = check_uncapped(config["principals"], principal); !s) return std::move(s.error());
+    if (auto s = check_uncapped(config["principals"], principal, "cpu", "cpu"); !s)
+        return std::move(s.error());
     std::vector<const Node*> out;
     const Node* at = named(functions, (*who)["function"].as_text());
     for (; at != nullptr && out.size() < functions.items().size();
@@ -103,6 +93,18 @@ std::string names_of(const std::vector<const Node*>& functions) {
 }
 
 }  // namespace
+
+Status check_uncapped(const Node& principals, const std::string& principal, const std::string& of,
+                      const std::string& what) {
+    for (const Node& above : principals.items())
+        if (const std::string& name = above["name"].as_text();
+            above["caps"].has(what) && (principal + "/").starts_with(name + "/"))
+            return Error{fmt::format(
+                "{}: found for '{}', whose packets the cap of '{}' on {} may drop, expected one "
+                "without",
+                of, principal, name, what)};
+    return ok_status();
+}
 
 Status read_cycles(const Node& cpu, const Node& config, Reservation& to) {
     const std::vector<std::string> texts = texts_of(cpu);

@@ -54,7 +54,23 @@ Result<size_t> scheduler_of(const Node& ports, const std::string& out) {
     return carrier;
 }
 
-Status read_link(const std::string& port, const Node& config, Reservation& out) {
+/// "wan", or "wan shared-with org/a".
+struct Way {
+    std::string port, shared_with;
+};
+Result<Way> way_of(const std::string& text) {
+    const size_t word = (" " + text).find(" shared-with ");
+    if (word == text.npos) return Way{text, {}};
+    if (word == 0)
+        return Error{
+            fmt::format("out: found '{}', expected a port before it, as in 'wan {}'", text, text)};
+    return Way{text.substr(0, word - 1), shared_with_of(text.substr(word))};
+}
+
+Status read_link(const std::string& text, const Node& config, Reservation& out) {
+    const auto way = way_of(text);
+    if (!way) return way.error();
+    const std::string& port = way->port;
     const auto carrier = scheduler_of(config["ports"], port);
     if (!carrier) return carrier.error();
     for (const ReservedLink& other : out.links)
@@ -66,8 +82,11 @@ Status read_link(const std::string& port, const Node& config, Reservation& out) 
     link.port = static_cast<PortId>(*carrier);
     link.frame_bytes =
         out.bytes + sizeof(net::Ethernet) + most_tags_of(config, *carrier) * sizeof(net::VlanTag);
-    link.contract.work = kEthernet.on_wire(link.frame_bytes);
-    return ok_status();
+    link.shared_with = way->shared_with;
+    if (link.shared_with.empty()) link.contract.work = kEthernet.on_wire(link.frame_bytes);
+    return link.shared_with.empty()
+               ? ok_status()
+               : check_uncapped(config["principals"], out.principal, "out", "bandwidth");
 }
 
 Status read_links(const Node& node, const Node& config, Reservation& out) {
@@ -123,11 +142,21 @@ std::vector<std::string> texts_of(const Node& list) {
 
 std::string place_of_live(const Node& node) { return "live reservation " + node["name"].as_text(); }
 
+std::vector<std::string> Reservation::referents() const {
+    std::vector<std::string> out;
+    if (!referent.empty()) out.push_back(referent);
+    for (const ReservedLink& link : links)
+        if (!link.referent.empty()) out.push_back(link.referent);
+    return out;
+}
+
 // The processor is a place like a port.
-std::vector<PortId> ReservationReader::places_of(const Reservation& one) {
-    std::vector<PortId> out;
-    for (const ReservedLink& link : one.links) out.push_back(link.port);
-    if (one.has_cycles()) out.push_back(kNoPort);
+std::map<PortId, ReservationReader::Held> ReservationReader::places_of(const Reservation& one) {
+    std::map<PortId, Held> out;
+    for (const ReservedLink& link : one.links)
+        out[link.port] = {one.name, link.shared_with, link.frame_bytes, 0};
+    if (one.has_cycles())
+        out[kNoPort] = {one.name, one.shared_with, one.cycles.work, one.runs.size()};
     return out;
 }
 
@@ -135,18 +164,16 @@ Status ReservationReader::take(const Reservation& one) {
     if (names_.contains(one.name))
         return Error{
             fmt::format("name: '{}' is another's too, expected a different one", one.name)};
-    for (const PortId place : places_of(one))
-        if (const auto other = taken_.find({one.principal, place}); other != taken_.end())
+    const auto places = places_of(one);
+    for (const auto& [place, held] : places)
+        if (const auto other = held_.find({one.principal, place}); other != held_.end())
             return Error{fmt::format(
                 "principal: '{}' has '{}' {} already, expected one a principal and port{}",
-                one.principal, other->second, place == kNoPort ? "of cycles" : "at that port",
+                one.principal, other->second.reservation,
+                place == kNoPort ? "of cycles" : "at that port",
                 place == kNoPort ? ", and of cycles" : "")};
-    for (const PortId place : places_of(one))
-        taken_.emplace(std::pair(one.principal, place), one.name);
+    for (const auto& [place, held] : places) held_.emplace(std::pair(one.principal, place), held);
     names_.insert(one.name);
-    if (one.has_cycles())
-        cycles_.emplace(one.principal,
-                        Cycles{one.name, one.shared_with, one.cycles.work, one.runs.size()});
     return ok_status();
 }
 
@@ -160,32 +187,58 @@ Result<Reservation> ReservationReader::read(const Node& node, const std::string&
 
 void ReservationReader::forget(const Reservation& reservation) {
     names_.erase(reservation.name);
-    for (const PortId place : places_of(reservation)) taken_.erase({reservation.principal, place});
-    if (reservation.has_cycles()) cycles_.erase(reservation.principal);
+    for (const auto& [place, held] : places_of(reservation))
+        held_.erase({reservation.principal, place});
+}
+
+Result<ReservationReader::End> ReservationReader::follow(const std::string& from,
+                                                         const std::string& with,
+                                                         PortId place) const {
+    End out;
+    std::string way = from;
+    std::set<std::string> met{from};
+    for (std::string at = with; !at.empty(); at = out.held->shared_with) {
+        way += " -> " + at;
+        if (!met.insert(at).second)
+            return Error{fmt::format("shared in a circle, expected an end: {}", way)};
+        const auto held = held_.find({at, place});
+        if (held == held_.end())
+            return Error{fmt::format(
+                "shared with '{}', expected a principal that has reserved {}", at,
+                place == kNoPort
+                    ? "cycles"
+                    : "of port " + (*config_)["ports"].items()[place]["name"].as_text())};
+        out.held = &held->second;
+        out.payer = at;
+        if (out.referent.empty()) out.referent = out.held->reservation;
+    }
+    return out;
+}
+
+Status ReservationReader::resolve_cycles(Reservation& one) const {
+    auto end = follow(one.principal, one.shared_with, kNoPort);
+    if (!end) return std::move(end.error()).within("cpu");
+    one.referent = end->referent;
+    one.payer = end->payer;
+    return check_shared(*config_, one.principal, end->held->work, end->held->runs);
+}
+
+Status ReservationReader::resolve_link(const Reservation& one, ReservedLink& link) const {
+    auto end = follow(one.principal, link.shared_with, link.port);
+    if (!end) return std::move(end.error()).within("out");
+    link.referent = end->referent;
+    link.payer = end->payer;
+    if (link.frame_bytes <= end->held->work) return ok_status();
+    return Error{
+        fmt::format("bytes: found {}, expected at most the {} of '{}', whose bytes it shares",
+                    one.bytes, end->held->work - (link.frame_bytes - one.bytes), link.payer)};
 }
 
 Status ReservationReader::resolve(Reservation& one) const {
-    if (one.shared_with.empty()) return ok_status();
-    std::string way = one.principal;
-    std::set<std::string> met{one.principal};
-    for (std::string at = one.shared_with;;) {
-        way += " -> " + at;
-        if (!met.insert(at).second)
-            return Error{
-                fmt::format("{}: cpu: shared in a circle, expected an end: {}", one.place, way)};
-        const auto held = cycles_.find(at);
-        if (held == cycles_.end())
-            return Error{fmt::format(
-                "{}: cpu: shared with '{}', expected a principal that has reserved cycles",
-                one.place, at)};
-        if (met.size() == 2) one.referent = held->second.reservation;
-        one.payer = at;
-        one.hops = static_cast<unsigned>(met.size()) - 1;
-        at = held->second.shared_with;
-        if (!at.empty()) continue;
-        auto s = check_shared(*config_, one.principal, held->second.work, held->second.runs);
-        return s ? s : Status(std::move(s.error()).within(one.place));
-    }
+    Status s = one.shared_with.empty() ? ok_status() : resolve_cycles(one);
+    for (size_t i = 0; s && i < one.links.size(); ++i)
+        if (!one.links[i].shared_with.empty()) s = resolve_link(one, one.links[i]);
+    return s ? s : Status(std::move(s.error()).within(one.place));
 }
 
 Result<std::vector<Reservation>> read_reservations(const Node& config, const Node& live) {

@@ -20,8 +20,11 @@ namespace ravelin {
 /// if they like: each keeps the whole rate.
 struct ReservedLink {
     PortId port = kNoPort;     ///< with the rate: the one named, or what it stands on
-    sched::Contract contract;  ///< wire bytes a packet
+    sched::Contract contract;  ///< wire bytes a packet; no work: it shares another's
     uint64_t frame_bytes = 0;  ///< of a packet, as queues count them
+    std::string shared_with;   ///< principal whose bytes of this port it shares
+    // Of one that shares: found by ReservationReader::resolve.
+    std::string referent, payer;  ///< as of cycles
 };
 
 /// One of the functions that packets go through, each run on what the one before left of the same
@@ -41,7 +44,6 @@ struct Reservation {
     // Of one that shares: found by ReservationReader::resolve.
     std::string referent;      ///< the reservation of `shared_with`
     std::string payer;         ///< principal at the end of the chain, who has reserved the cycles
-    unsigned hops = 0;         ///< to there; who is referred to has fewer
     uint64_t deadline_ns = 0;  ///< of cycles and any of the ports together
     uint64_t bytes = 0;        ///< of a packet's IP
     std::string place;         ///< as errors call it: "reservations[2]", "live reservation calls"
@@ -50,6 +52,8 @@ struct Reservation {
     [[nodiscard]] bool has_cycles() const { return cycles.work != 0 || !shared_with.empty(); }
     /// Cycles that a packet's runs cost the worker beside.
     [[nodiscard]] uint64_t around() const;
+    /// Reservations that it refers to, of cycles and of ports; some may be alike.
+    [[nodiscard]] std::vector<std::string> referents() const;
 };
 
 /// What each run costs a worker beside the function's own cycles: its turn, two readings of the
@@ -61,6 +65,9 @@ inline uint64_t Reservation::around() const { return runs.size() * kAroundRun; }
 Result<uint64_t> cycles_of(const std::string& text);
 /// The principal of `cpu: shared-with org/transcoder`; empty: it says something else.
 std::string shared_with_of(const std::string& cpu);
+/// Whether nothing above `principal`, nor itself, has a cap on `what`. Error: "OF: found for ...".
+Status check_uncapped(const config::Node& principals, const std::string& principal,
+                      const std::string& of, const std::string& what);
 
 /// Reads `cpu` into `to`, whose principal is known: cycles of its own or whose it shares. Of its
 /// own the functions take no more, and those of all others no longer than can be reckoned with.
@@ -86,24 +93,32 @@ class ReservationReader {
     /// `place`: as errors call it.
     /// One that shares cycles is to be resolved when those it may refer to were read.
     Result<Reservation> read(const config::Node& node, const std::string& place);
-    /// Whose cycles it shares, all the way. Errors: nobody reserved them; the chain has no end, and
-    /// which; its function says that a packet takes more than was reserved.
+    /// Whose cycles and bytes it shares, all the way. Errors: nobody reserved them; the chain has
+    /// no end, and which; its packets take more than was reserved.
     Status resolve(Reservation& one) const;
     /// It may be read again.
     void forget(const Reservation& reservation);
 
   private:
-    struct Cycles {
+    /// What a principal has of a port or, at kNoPort, of the processor.
+    struct Held {
         std::string reservation, shared_with;
-        uint64_t work = 0;
+        uint64_t work = 0;  ///< cycles, or bytes of a frame
         size_t runs = 0;
     };
-    static std::vector<PortId> places_of(const Reservation& one);
+    /// Where references lead.
+    struct End {
+        std::string referent, payer;
+        const Held* held = nullptr;
+    };
+    static std::map<PortId, Held> places_of(const Reservation& one);
     Status take(const Reservation& one);
+    Result<End> follow(const std::string& from, const std::string& with, PortId place) const;
+    Status resolve_cycles(Reservation& one) const;
+    Status resolve_link(const Reservation& one, ReservedLink& link) const;
     const config::Node* config_;
     std::set<std::string> names_;
-    std::map<std::pair<std::string, PortId>, std::string> taken_;  // the reservation's name
-    std::map<std::string, Cycles> cycles_;                         // by principal
+    std::map<std::pair<std::string, PortId>, Held> held_;  // by principal
 };
 
 /// Those of a configuration in their order, resolved, then those of `live`, a list of the same form

@@ -51,6 +51,7 @@ void add_links(Json& out, const Reservation& reservation, const config::Node& tr
         Json link{{"port", port},
                   {"wire_bytes", reserved.contract.work},
                   {"deadline_ns", reserved.contract.deadline_ns}};
+        if (!reserved.shared_with.empty()) link["shared_with"] = reserved.shared_with;
         if (const model::LinkShare* share = share_of(reservation, port, status)) {
             link.update({{"sent", share->packets()},
                          {"used", share->reserved()},
@@ -193,7 +194,7 @@ void release(Services& s, const CallPtr& call) {
             *sharers = s.live.promises().sharers(name);
             if (!sharers->empty() && !force)
                 return Failure{FailureKind::kRefused,
-                               fmt::format("its cycles are shared by {}: release these first, or "
+                               fmt::format("it is shared by {}: release these first, or "
                                            "all of them by force",
                                            fmt::join(*sharers, ", "))};
             for (const std::string& sharer : *sharers)

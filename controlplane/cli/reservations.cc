@@ -51,9 +51,10 @@ void add_resources(const Json& r, Table& table) {
     if (runs.size() + links.size() + (shares ? 1 : 0) < 2) return;
     const auto add = [&](const std::string& name, const std::string& cycles, const Json& of,
                          const std::string& deadline) {
-        table.add({"  " + name, "", cycles, text(of, "port"), "", "", deadline,
-                   count_text(of, "sent"), count_text(of, "used"), count_text(of, "late"),
-                   count_text(of, "dropped"), ""});
+        const std::string whose = text(of, "shared_with");
+        table.add({"  " + name, "", cycles, text(of, "port"), whose.empty() ? "" : "of " + whose,
+                   "", deadline, count_text(of, "sent"), count_text(of, "used"),
+                   count_text(of, "late"), count_text(of, "dropped"), ""});
     };
     for (const Json& run : runs)
         add(text(run, "function"), count_text(run, "cycles"), {},
@@ -178,7 +179,9 @@ void add_reservations_commands(CLI::App& root, Context& context) {
                 "of functions that pass packets on, or those of another, such as \"shared-with "
                 "org/transcoder\"; auto: a quarter more than 99.9 % of its packets have taken");
     CLI::Option* out =
-        list_option("--out", wish->out, "Port they leave by, one with a rate; again for others");
+        list_option("--out", wish->out,
+                    "Port they leave by, one with a rate, or on what another has of it, such as "
+                    "\"wan shared-with org/a\"; again for others");
     text_option("--bytes", wish->bytes, "Of the longest IP packet, with --out")->needs(out);
     text_option("--rate", wish->rate, "Packets a second, such as 10kpps")->required();
     text_option(
@@ -192,7 +195,7 @@ void add_reservations_commands(CLI::App& root, Context& context) {
         root, "release", "Give back what was reserved by ravelin reserve", "ravelin release calls",
         context, [&context, gone] { return release(context, *gone); });
     release_command.add_option("NAME", gone->name, "Of the reservation")->required();
-    release_command.add_flag("--force", gone->force, "Release those that share its cycles as well");
+    release_command.add_flag("--force", gone->force, "Release those that share of it as well");
 }
 
 }  // namespace ravelin::cli

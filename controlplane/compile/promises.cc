@@ -38,9 +38,14 @@ admission::Resource resource_of(const Node& tree, size_t port, const LinkPlan& p
 }  // namespace
 
 /// What admission calls the part of it at a port beside the first: nobody's name has a blank.
-std::string Promises::part_of(const Reservation& one, size_t link) const {
-    return fmt::format("{} at {}", one.name,
-                       (*part_)["ports"].items()[one.links[link].port]["name"].as_text());
+std::string Promises::part_of(const std::string& name, PortId port) const {
+    return fmt::format("{} at {}", name, (*part_)["ports"].items()[port]["name"].as_text());
+}
+
+/// Whichever part of it that is, of a port that it has reserved.
+std::string Promises::part_with(const std::string& name, PortId port) const {
+    const std::string part = part_of(name, port);
+    return admission_.find(part) != nullptr ? part : name;
 }
 
 Result<Promises> Promises::of(const Node& tree) {
@@ -54,9 +59,12 @@ Result<Promises> Promises::of(const Node& tree) {
     }
     for (Reservation& one : all)
         if (auto s = out.reader_.resolve(one); !s) return std::move(s.error());
-    std::ranges::stable_sort(all, {}, &Reservation::hops);
-    for (const Reservation& one : all)
-        if (auto s = out.admit(one); !s) return std::move(s.error()).within(one.place);
+    std::vector<const Reservation*> asked;
+    for (const Reservation& one : all) asked.push_back(&one);
+    const auto order = order_of(asked);
+    if (!order) return Error{"reservations: " + order.error().message};
+    for (const size_t i : *order)
+        if (auto s = out.admit(all[i]); !s) return std::move(s.error()).within(all[i].place);
     return out;
 }
 
@@ -101,7 +109,7 @@ std::vector<Promises::Asked> Promises::requests_of(const Reservation& wanted, si
         if (i != first) out.push_back({like, i});
     for (size_t i = 0; i < out.size(); ++i) {
         admission::Request& request = out[i].request;
-        if (i != 0) request.principal = part_of(wanted, out[i].link);
+        if (i != 0) request.principal = part_of(wanted.name, wanted.links[out[i].link].port);
         if (wanted.cycles.work != 0 && i == 0)
             request.claims.push_back(
                 {.resource = workers(), .work = wanted.cycles.work + wanted.around()});
@@ -112,7 +120,9 @@ std::vector<Promises::Asked> Promises::requests_of(const Reservation& wanted, si
         if (wanted.links.empty()) continue;
         const ReservedLink& link = wanted.links[out[i].link];
         request.claims.push_back(
-            {.resource = link_of(link.port).resource, .work = link.contract.work});
+            {.resource = link_of(link.port).resource,
+             .work = link.contract.work,
+             .shared_with = link.referent.empty() ? "" : part_with(link.referent, link.port)});
     }
     return out;
 }
@@ -139,7 +149,8 @@ std::optional<Promises::Refused> Promises::reserve(const Reservation& wanted) {
 }
 
 void Promises::give_back(const Reservation& one) {
-    for (size_t i = 0; i < one.links.size(); ++i) (void)admission_.release(part_of(one, i));
+    for (const ReservedLink& link : one.links)
+        (void)admission_.release(part_of(one.name, link.port));
     (void)admission_.release(one.name);
 }
 
@@ -204,17 +215,19 @@ bool Promises::remove(const std::string& name) {
 }
 
 std::vector<std::string> Promises::sharers(const std::string& name) const {
-    std::vector<std::string> out;
-    std::vector<const std::string*> open{&name};
-    while (!open.empty()) {
-        const std::string& at = *open.back();
-        open.pop_back();
+    std::vector<const Reservation*> found;
+    const auto reached = [&](const std::string& one) {
+        return one == name || std::ranges::find(found, one, &Reservation::name) != found.end();
+    };
+    for (bool more = true; std::exchange(more, false);)
         for (const auto& [other, live] : live_)
-            if (live.reservation.referent == at) {
-                open.push_back(&other);
-                out.insert(out.begin(), other);
+            if (!reached(other) && std::ranges::any_of(live.reservation.referents(), reached)) {
+                found.push_back(&live.reservation);
+                more = true;
             }
-    }
+    std::vector<std::string> out;
+    const auto order = order_of(found);
+    for (const size_t i : *order) out.insert(out.begin(), found[i]->name);
     return out;
 }
 

@@ -39,11 +39,13 @@ class Promises {
     /// One more, a node as in `reservations`; what is kept costs what it adds. Error: as above, of
     /// "live reservation NAME"; nothing changed.
     Status add(const config::Node& live);
-    /// A live one. What it had is free again, to the bit. False: there is none, or others share its
-    /// cycles.
+    /// A live one. What it had is free again, to the bit. False: there is none, or others share of
+    /// it.
     bool remove(const std::string& name);
-    /// The live ones that share its cycles, also through others; who refers to another before that.
+    /// The live ones that share of it, also through others; who refers to another before that.
     [[nodiscard]] std::vector<std::string> sharers(const std::string& name) const;
+    /// Who is referred to before who refers. Error: a circle, of whatever resources.
+    static Result<std::vector<size_t>> order_of(const std::vector<const Reservation*>& all);
     /// Whether add() would.
     Status fits(const config::Node& live);
     /// The same; what it would be granted as, with its parts of the deadline.
@@ -74,7 +76,8 @@ class Promises {
         : part_(std::make_shared<const config::Node>(link_part_of(tree))), reader_(*part_) {}
     Link& link_of(PortId port);
     admission::ResourceId workers();
-    [[nodiscard]] std::string part_of(const Reservation& one, size_t link) const;
+    [[nodiscard]] std::string part_of(const std::string& name, PortId port) const;
+    [[nodiscard]] std::string part_with(const std::string& name, PortId port) const;
     [[nodiscard]] std::vector<Asked> requests_of(const Reservation& wanted, size_t first);
     std::optional<Refused> reserve(const Reservation& wanted);
     void give_back(const Reservation& one);
@@ -93,7 +96,8 @@ class Promises {
     void restore(const config::Node& list, bool live);
     std::vector<Restored> read_all(const config::Node& list, bool live);
     bool still_resolves(Reservation& one);
-    uint64_t inherited(const Reservation& one);
+    admission::Nanoseconds held_by(const std::string& request, admission::ResourceId resource);
+    std::vector<admission::Nanoseconds> times_of(const Reservation& one, const Asked& asked);
     std::string take_room(const Reservation& one);
     Status enter_granted(const Reservation& one);
 

@@ -57,7 +57,8 @@ Reservation with_work(Reservation one, admission::Work work, const ReservedLink*
     }
     const uint64_t less = binding->contract.work - std::min(binding->contract.work, work);
     for (ReservedLink& link : one.links)
-        link.contract.work = kEthernet.on_wire(link.frame_bytes - std::min(less, one.bytes));
+        if (link.shared_with.empty())
+            link.contract.work = kEthernet.on_wire(link.frame_bytes - std::min(less, one.bytes));
     return one;
 }
 

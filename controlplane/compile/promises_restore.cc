@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "controlplane/admission/wording.h"
 #include "controlplane/compile/promises.h"
@@ -13,9 +14,7 @@ using config::Node;
 
 namespace {
 
-std::string time_of(uint64_t ns) {
-    return admission::time_text(static_cast<admission::Nanoseconds>(ns));
-}
+std::string time_of(admission::Nanoseconds ns) { return admission::time_text(ns); }
 
 }  // namespace
 
@@ -36,11 +35,26 @@ std::vector<Promises::Restored> Promises::read_all(const Node& list, bool live) 
     // One that goes may be another's way.
     while (std::erase_if(out, leads_nowhere) != 0) {
     }
-    std::ranges::stable_sort(out, {}, [](const Restored& r) { return r.one.hops; });
-    return out;
+    std::vector<const Reservation*> all;
+    for (const Restored& restored : out) all.push_back(&restored.one);
+    const auto order = order_of(all);
+    if (!order) return out;  // never granted
+    std::vector<Restored> sorted;
+    for (const size_t i : *order) sorted.push_back(std::move(out[i]));
+    return sorted;
 }
 
-/// False: whose cycles it shares has none (any more), and nobody takes it; told.
+Result<std::vector<size_t>> Promises::order_of(const std::vector<const Reservation*>& all) {
+    std::vector<admission::Request> asked(all.size());
+    for (size_t i = 0; i < all.size(); ++i) {
+        asked[i].principal = all[i]->name;
+        for (const std::string& referent : all[i]->referents())
+            asked[i].claims.push_back({.shared_with = referent});
+    }
+    return admission::order_by_reference(asked);
+}
+
+/// False: with whom it shares has nothing (any more), and nobody takes it; told.
 bool Promises::still_resolves(Reservation& one) {
     const Status s = reader_.resolve(one);
     if (s) return true;
@@ -49,13 +63,13 @@ bool Promises::still_resolves(Reservation& one) {
     return false;
 }
 
-/// What its referent has of the workers, ns; 0: it has none.
-uint64_t Promises::inherited(const Reservation& one) {
-    const admission::Reservation* const referent = admission_.find(one.referent);
-    if (referent == nullptr) return 0;
-    for (const admission::Hold& hold : referent->holds)
-        if (hold.resource == workers()) return static_cast<uint64_t>(hold.time);
-    return 0;
+/// What was granted of the resource, ns; 1: nothing.
+admission::Nanoseconds Promises::held_by(const std::string& request,
+                                         admission::ResourceId resource) {
+    if (const admission::Reservation* const found = admission_.find(request); found != nullptr)
+        for (const admission::Hold& hold : found->holds)
+            if (hold.resource == resource) return hold.time;
+    return 1;
 }
 
 /// Why no link could take it; empty: all have room for it.
@@ -71,31 +85,45 @@ std::string Promises::take_room(const Reservation& one) {
     return {};
 }
 
+/// As they were granted; what is shared takes what it takes there now.
+std::vector<admission::Nanoseconds> Promises::times_of(const Reservation& one, const Asked& asked) {
+    std::vector<admission::Nanoseconds> out;
+    if (one.has_cycles())
+        out.push_back(one.shared_with.empty()
+                          ? static_cast<admission::Nanoseconds>(one.cycles.deadline_ns)
+                          : held_by(one.referent, workers()));
+    if (one.links.empty()) return out;
+    const ReservedLink& link = one.links[asked.link];
+    out.push_back(link.shared_with.empty()
+                      ? static_cast<admission::Nanoseconds>(link.contract.deadline_ns)
+                      : held_by(part_with(link.referent, link.port), link_of(link.port).resource));
+    return out;
+}
+
 Status Promises::enter_granted(const Reservation& one) {
-    const uint64_t before =
-        one.shared_with.empty() ? one.cycles.deadline_ns : std::max<uint64_t>(inherited(one), 1);
+    const auto deadline = static_cast<admission::Nanoseconds>(one.deadline_ns);
+    std::string longer;
     for (const Asked& asked : requests_of(one, 0)) {
-        std::vector<admission::Nanoseconds> times;
-        if (one.has_cycles()) times.push_back(static_cast<admission::Nanoseconds>(before));
-        if (!one.links.empty())
-            times.push_back(
-                static_cast<admission::Nanoseconds>(one.links[asked.link].contract.deadline_ns));
+        const auto times = times_of(one, asked);
         if (Status s = admission_.enter_granted(asked.request, times); !s) return s;
+        const auto sum = std::accumulate(times.begin(), times.end(), admission::Nanoseconds{0});
+        if (sum <= deadline || times.size() < 2) continue;
+        const bool cycles = !one.shared_with.empty();
+        const ReservedLink& link = one.links[asked.link];
+        longer =
+            fmt::format("the {} of '{}' take {} of its deadline now, and {} when it was granted",
+                        cycles ? "cycles" : "bytes", cycles ? one.shared_with : link.shared_with,
+                        time_of(cycles ? times[0] : times[1]),
+                        time_of(deadline - (cycles ? times[1] : times[0])));
     }
-    if (!one.shared_with.empty() && !one.links.empty() && before > one.cycles.deadline_ns)
-        return Error{
-            fmt::format("the cycles of '{}' take {} of its deadline now, and {} when it was "
-                        "granted",
-                        one.shared_with, time_of(before), time_of(one.cycles.deadline_ns))}
-            .within(one.place);
-    return ok_status();
+    return longer.empty() ? ok_status() : Status(Error{longer}.within(one.place));
 }
 
 /// Those that would be granted go first: of the others as few as may be are uncovered.
 void Promises::restore(const Node& list, bool live) {
     std::vector<Restored> refused;
     for (Restored& restored : read_all(list, live)) {
-        // Whose cycles it shares may have had no room just now.
+        // With whom it shares may have had no room just now.
         if (!still_resolves(restored.one)) continue;
         const Reservation& one = restored.one;
         if (std::string why = take_room(one); !why.empty()) {

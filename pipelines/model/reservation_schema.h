@@ -21,11 +21,13 @@ inline constexpr std::array kReservationFields{
           .help = "Whose packets it is for: those charged to it, not to one below it.",
           .required = true},
     Field{.name = "out",
-          .type = Type::kNameSet,
+          .type = Type::kTextSet,
           .help =
               "Ports they leave by, one or the other or copies by several: each with a rate, or "
-              "a sub-interface of such a one, and each keeps the whole rate; default: cycles "
-              "alone are reserved."},
+              "a sub-interface of such a one, and each keeps the whole rate. Or on the bytes that "
+              "another has of the port, like wan shared-with org/a: they are counted once, frames "
+              "of both wait in one queue, and what they take of the deadline is as there. "
+              "Default: cycles alone are reserved."},
     Field{.name = "bytes",
           .type = Type::kSize,
           .help = "Of its longest IP packet, with `out`; what the wire takes beside is added.",

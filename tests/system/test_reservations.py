@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reservations over several resources, made while configs/functions.yaml is in force with two ports that have a rate:
-two links at once, cycles of another's, what of it outlives both processes, and how it is given back."""
+two links at once, cycles and bytes of another's, what of it outlives both processes, and how it is given back."""
 import json
 
 import pytest
@@ -21,9 +21,16 @@ def config() -> str:
     for principal, to in ("more", "5006"), ("call", "5008"):
         firewall["rules"].insert(0, {"name": principal, "action": "accept", "in": "dmz", "out": "wan", "protocol": "udp",
                                      "to-ports": to, "principal": "guests/" + principal})
+    for principal in "media", "media-lan", "media-see":
+        tree["principals"].append({"name": "guests/" + principal, "function": "thin-video"})
+    for principal, out in ("media", "wan"), ("media-lan", "lan"), ("media-see", "analyser"):
+        firewall["rules"].insert(0, {"name": principal, "action": "accept", "in": "dmz", "out": out, "protocol": "udp",
+                                     "to-ports": "5010", "principal": "guests/" + principal})
     for port in tree["ports"]:
         if port["name"] in ("wan", "lan"):
             port["rate"] = "100Mbit"
+        if port["name"] == "analyser":
+            port.update(rate="10Mbit", addresses="203.0.113.1/24")
     return yaml.safe_dump(tree, sort_keys=False)
 
 
@@ -33,7 +40,7 @@ def net(make_lab):
     lab.server = lab.host("server", "lan", ["10.0.1.80/24"], ["default via 10.0.1.1"])
     lab.guest = lab.host("guest", "dmz", ["10.0.2.2/24"], ["default via 10.0.2.1"])
     lab.outside = lab.host("outside", "wan", ["192.0.2.254/24"], ["default via 192.0.2.1"])
-    lab.host("analyser", "see", ["203.0.113.2/24"], [])
+    lab.analyser = lab.host("analyser", "see", ["203.0.113.2/24"], ["default via 203.0.113.1"])
     lab.start(config())
     lab.guest.ping("192.0.2.254")
     return lab
@@ -43,12 +50,12 @@ def reserved(net) -> dict:
     return {r["name"]: r for r in net.cli("reservations")["reservations"]}
 
 
-def send(net, packets: int, port: int) -> None:
+def send(net, packets: int, port: int, to: str = "192.0.2.254") -> None:
     net.guest.run(["/usr/bin/python3", "-c", f"""
 import socket, time
 out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 for n in range({packets}):
-    out.sendto(bytes(200), ("192.0.2.254", {port}))
+    out.sendto(bytes(200), ("{to}", {port}))
     time.sleep(0.002)
 """])
 
@@ -100,7 +107,7 @@ def test_cycles_of_another_are_counted_once_and_outlive_both_processes(net):
 
 def test_who_is_shared_with_goes_last(net):
     refused = net.ravelin("release video", check=False)
-    assert refused.returncode != 0 and "its cycles are shared by more" in refused.stderr, refused.stderr
+    assert refused.returncode != 0 and "it is shared by more" in refused.stderr, refused.stderr
     assert set(reserved(net)) == {"video", "more"}
     assert "released too: more" in net.ravelin("release video --force").stdout
     assert reserved(net) == {}
@@ -141,6 +148,52 @@ def test_functions_behind_each_other_have_one_budget(net):
     net.wait_ready()
     assert reserved(net)["call"]["kept"] and reserved(net)["call"]["runs"] == one["runs"]
     net.ravelin("release call")
+
+
+# S52: one input, three outputs with rates of their own, transcoded on the cycles of one.
+def test_transcoding_on_the_cycles_of_one_for_three_links(net):
+    shared = "--cpu 'shared-with guests/media' --bytes 300 --deadline 60ms"
+    for name, what in {"media": "--cpu 8000cyc/pkt --bytes 300 --rate 500pps --deadline 50ms --out wan",
+                       "media-lan": f"{shared} --rate 250pps --out lan",
+                       "media-see": f"{shared} --rate 100pps --out analyser"}.items():
+        net.ravelin(f"reserve {name} --principal guests/{name} {what}")
+    answer = net.cli("reservations")
+    assert answer["cycles"]["reserved"] == 11_000 * 500, "once"
+    assert {p["port"]: p["reserved"] for p in answer["ports"]} == {
+        "wan": 338 * 8 * 500, "lan": 338 * 8 * 250, "analyser": 338 * 8 * 100}
+    all_three = reserved(net)
+    assert len({r["cpu_deadline_ns"] for r in all_three.values()}) == 1, all_three
+    for name, to in ("media", "192.0.2.254"), ("media-lan", "10.0.1.80"), ("media-see", "203.0.113.2"):
+        net.guest.ping(to, check=False)
+        send(net, 300, 5010, to)
+        wait_until(lambda: reserved(net)[name]["links"][0]["sent"] > 150, 10, f"{name} has left by its own link")
+        assert reserved(net)[name]["links"][0]["used"] > 0
+    refused = net.ravelin("release media", check=False)
+    assert refused.returncode != 0 and "it is shared by media-see, media-lan" in refused.stderr, refused.stderr
+    assert net.ravelin("release media --force").stdout.count("released too") == 2
+    assert reserved(net) == {}
+
+
+def test_bytes_of_another_are_counted_once_and_served_in_its_queue(net):
+    net.ravelin("reserve media --principal guests/media --bytes 300 --rate 500pps --deadline 50ms --out wan")
+    wish = "reserve more --principal guests/more --bytes 300 --rate 100pps --deadline 60ms --cpu 8000cyc/pkt --out"
+    refused = net.ravelin(f"{wish} 'lan shared-with guests/media'", check=False)
+    assert refused.returncode != 0 and "expected a principal that has reserved of port lan" in refused.stderr
+    before = net.cli("reservations")["ports"]
+    net.ravelin(f"{wish} 'wan shared-with guests/media'")
+    assert net.cli("reservations")["ports"] == before, "no bytes of its own"
+    one = reserved(net)["more"]
+    assert one["links"][0]["shared_with"] == "guests/media" and one["cpu_deadline_ns"] <= 10_000_000, one
+    sent = reserved(net)["media"]["links"][0]["sent"]
+    send(net, 300, 5006)
+    wait_until(lambda: reserved(net)["media"]["links"][0]["sent"] > sent + 150, 10, "they are in its queue")
+    for kill in (lambda: (net.kill_control(), net.start_control()), net.kill_dataplane):
+        kill()
+        net.wait_ready()
+        assert all(r["kept"] for r in reserved(net).values()) and reserved(net)["more"]["links"][0]["port"] == "wan"
+    assert "of guests/media" in net.ravelin("reservations").stdout
+    assert "released too: more" in net.ravelin("release media --force").stdout
+    assert reserved(net) == {}
 
 
 def test_functions_are_counted_and_cycles_are_reserved_as_measured(net):

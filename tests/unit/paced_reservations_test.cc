@@ -88,6 +88,48 @@ TEST_F(PacedReservationsTest, WhatIsGrantedIsKeptWhateverOthersSend) {
     EXPECT_GT(box_->drops().at("link.queue_full"), 500u) << "the flood has met its bound";
 }
 
+// c's frames go on what b has, in its queue: b's deadline holds for both while together they send
+// no more than b may, whatever the flood does, and what waits goes on when they no longer share.
+TEST_F(PacedReservationsTest, WhoSharesTheBytesOfAnotherIsServedAsThatOneIs) {
+    const auto yaml = [](const char* c) {
+        return with(reservation("b", 986, 100, "12ms") + c, wire("rate: 8Mbit", kNames));
+    };
+    const char* const shares =
+        ", {name: r-c, principal: c, out: wan shared-with b, bytes: 500B, rate: 50pps, "
+        "deadline: 20ms}";
+    ASSERT_TRUE(granted(yaml(shares)));
+    start(yaml(shares));
+    uint64_t wire_free = 0, late = 0, left[3] = {0, 0, 0}, due[3] = {0, 0, 0};
+    for (uint64_t us = 0; us < 1'000'000; us += 100) {
+        box_->context().now = Now::from_ns(now_ + us * kUs);
+        if (us % 1000 == 0) send("10.0.0.1", 0, 2, 1514);
+        if (us % 10'000 == 0) {  // one and the other in turns
+            const unsigned host = us % 20'000 == 0 ? 1 : 2;
+            send(fmt::format("10.0.{}.1", host), 0, 1, host == 1 ? 1000 : 514);
+            due[host] = us + 12'000;
+        }
+        for (const Sent& sent : at(us * kUs)) {
+            wire_free = std::max(wire_free, us) + sent.frame.size() + kOverhead;
+            const unsigned host = host_of(sent.frame);
+            ++left[host];
+            late += host != 0 && wire_free > due[host] ? 1 : 0;
+        }
+    }
+    EXPECT_EQ(late, 0u);
+    EXPECT_GE(left[1], 48u);
+    EXPECT_GE(left[2], 48u);
+    EXPECT_EQ(used("b", Use::kPackets), left[1] + left[2]) << "in one queue";
+    EXPECT_EQ(used("c", Use::kPackets), 0u);
+    EXPECT_EQ(used("b", Use::kMisses), 0u);
+    send("10.0.2.1", 7, 3, 514);
+    const uint32_t waiting = link().waiting();
+    box_->apply(yaml(""));
+    EXPECT_EQ(link().waiting(), waiting) << "nothing is lost";
+    send("10.0.2.1", 10, 1, 514);
+    for (uint64_t us = 1'000'000; us < 3'000'000; us += 100) (void)at(us * kUs);
+    EXPECT_EQ(used("c", Use::kPackets), 1u) << "its own from then on";
+}
+
 // The data plane runs what it is given: what admission refuses is late, and is counted.
 TEST_F(PacedReservationsTest, WhatComesTooLateIsCounted) {
     const std::string yaml = with(reservation("b", 986, 100, "3ms"), wire("rate: 8Mbit", kNames));

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reservations on the bytes that another has of a port, and S52: transcoding once for three links.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controlplane/compile/compiler.h"
+#include "controlplane/compile/promises.h"
+#include "controlplane/compile/worker_cycles.h"
+#include "dataplane/reservations.h"
+
+namespace ravelin::control {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+/// 1,000 cycles a microsecond, of which the core keeps half; three ports of unlike rates.
+std::string config(const std::string& reservations) {
+    return "reservations:\n" + reservations + R"(functions: [{name: f, thin: {}, work: 600}]
+workers: {poll: busy, cycles: 1000000000, core: {cpu: 50, burst: 100us}}
+principals: [{name: a, function: f}, {name: b, function: f}, {name: c, function: f}, {name: d, caps: {bandwidth: 1Mbit}}]
+ports: [{name: lan, device: 'null'}, {name: wan, device: 'null', rate: 1Gbit}, {name: lab, device: 'null', rate: 100Mbit}, {name: dmz, device: 'null', rate: 10Mbit}]
+pipeline: [parse, steer, route, classify, invoke]
+)";
+}
+std::string of(const std::string& name, const std::string& more) {
+    return "- {name: of-" + name + ", principal: " + name + ", " + more + "}\n";
+}
+Result<Compiled> compiled(const std::string& reservations) {
+    Compiler compiler;
+    return compiler.compile(config(reservations), "edge.yaml", SlotMap());
+}
+std::string told(const std::string& reservations) {
+    const auto done = compiled(reservations);
+    return done ? "granted" : done.error().message;
+}
+std::vector<Reservation> read(const std::string& reservations) {
+    const auto done = compiled(reservations);
+    EXPECT_TRUE(done.ok()) << done.error().message;
+    const auto all = done ? read_reservations(done->tree) : Error{""};
+    return all ? *all : std::vector<Reservation>();
+}
+uint64_t reserved(const config::Node& tree, const std::string& port) {
+    for (const LinkUse& use : link_use(tree))
+        if (use.port == port) return use.reserved;
+    return 0;
+}
+
+const std::string kRate = "bytes: 200B, rate: 1kpps, deadline: ";
+constexpr uint64_t kFrame = 200 + 14 + 24;
+
+TEST(SharedLinks, AreCountedOnceAndLeaveTheRestOfTheDeadline) {
+    const std::string both = of("b", "cpu: 600cyc/pkt, out: wan shared-with a, " + kRate + "20ms") +
+                             of("a", "out: wan, " + kRate + "5ms");
+    const auto done = compiled(both);
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    EXPECT_EQ(reserved(done->tree, "wan"), kFrame * 1'000);
+    EXPECT_EQ(cycle_use(done->tree).reserved, 3'600u * 1'000);
+    const auto all = read(both);
+    const Reservation &b = all[0], &a = all[1];
+    EXPECT_EQ(b.links[0].payer, "a");
+    EXPECT_EQ(b.links[0].referent, "of-a");
+    EXPECT_EQ(b.links[0].contract.work, 0u);
+    EXPECT_EQ(a.links[0].contract.deadline_ns, 5'000'000u);
+    EXPECT_GT(b.cycles.deadline_ns, 280'000u);
+    EXPECT_LE(b.cycles.deadline_ns + a.links[0].contract.deadline_ns, 20'000'000u);
+}
+
+// Of each port by itself, of cycles too; chains end at who reserved.
+TEST(SharedLinks, AreOfEachPortByItself) {
+    const auto all =
+        read(of("c", "cpu: shared-with a, out: [dmz, wan shared-with b], " + kRate + "60ms") +
+             of("b", "out: [wan shared-with a, lab], " + kRate + "40ms") +
+             of("a", "cpu: 600cyc/pkt, out: wan, " + kRate + "20ms"));
+    const Reservation &c = all[0], &b = all[1];
+    EXPECT_EQ(c.payer, "a");
+    EXPECT_EQ(c.links[0].payer, "");
+    EXPECT_EQ(c.links[1].payer, "a");
+    EXPECT_EQ(c.links[1].referent, "of-b");
+    EXPECT_THAT(c.referents(), ElementsAre("of-a", "of-b"));
+    EXPECT_EQ(b.links[0].payer, "a");
+    EXPECT_EQ(b.links[1].contract.work, kFrame);
+}
+
+TEST(SharedLinks, WhatLeadsNowhereIsRefused) {
+    const std::string a = of("a", "cpu: 600cyc/pkt, out: wan, " + kRate + "20ms");
+    const auto shared = [&](const char* name, const std::string& out, const char* ms = "20ms") {
+        return of(name, "out: " + out + ", " + kRate + ms);
+    };
+    EXPECT_THAT(told(a + shared("b", "lab shared-with a")),
+                HasSubstr("reservations[1].out: shared with 'a', expected a principal that has "
+                          "reserved of port lab"));
+    EXPECT_THAT(told(a + shared("b", "shared-with a")),
+                HasSubstr("out: found 'shared-with a', expected a port before it"));
+    EXPECT_THAT(
+        told(shared("a", "wan shared-with b") + shared("b", "wan shared-with c") +
+             shared("c", "wan shared-with a")),
+        HasSubstr("reservations[0].out: shared in a circle, expected an end: a -> b -> c -> "
+                  "a"));
+    // By way of another resource: neither could be split first.
+    EXPECT_THAT(
+        told(of("a", "cpu: 600cyc/pkt, out: wan shared-with b, " + kRate + "20ms") +
+             of("b", "cpu: shared-with a, out: wan, " + kRate + "20ms")),
+        HasSubstr("reservations: they refer to each other in a circle: of-a -> of-b -> of-a"));
+    EXPECT_THAT(told(a + of("b", "out: wan shared-with a, bytes: 201B, rate: 1pps")),
+                HasSubstr("bytes: found 201, expected at most the 200 of 'a'"));
+    EXPECT_THAT(told(a + shared("b", "wan shared-with a", "100us")),
+                AllOf(HasSubstr("reservations[1]: shared reservations take "),
+                      HasSubstr(" of the deadline of 100 us")));
+    EXPECT_THAT(
+        told(a + shared("d", "wan shared-with a")),
+        HasSubstr("out: found for 'd', whose packets the cap of 'd' on bandwidth may drop"));
+    EXPECT_THAT(told(a + shared("b", "[wan, wan shared-with a]")),
+                HasSubstr("which leaves by a port that is named already"));
+}
+
+config::Node node(const std::string& name, const std::vector<const char*>& out, const char* cpu,
+                  int64_t deadline = 9'000'000) {
+    config::Node one = config::Node::map(), names = config::Node::list();
+    one.set("name", config::Node::text("of-" + name));
+    one.set("principal", config::Node::text(name));
+    if (*cpu != 0) one.set("cpu", config::Node::text(cpu));
+    for (const char* text : out) names.add(config::Node::text(text));
+    one.set("out", std::move(names));
+    one.set("bytes", config::Node::integer(200));
+    one.set("rate", config::Node::integer(100));
+    one.set("deadline", config::Node::integer(deadline));
+    return one;
+}
+
+// S51: a referent goes with all who refer to it or not at all; what is there outlives a restart.
+TEST(SharedLinks, GoWithTheirReferentAndOutliveARestart) {
+    const auto done = compiled("  []\n");
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    auto promises = Promises::of(done->tree);
+    EXPECT_FALSE(promises->add(node("b", {"wan shared-with a"}, "600cyc/pkt")).ok());
+    ASSERT_TRUE(promises->add(node("a", {"lab", "wan"}, "")).ok());
+    ASSERT_TRUE(promises->add(node("b", {"wan shared-with a"}, "600cyc/pkt", 30'000'000)).ok());
+    ASSERT_TRUE(promises->add(node("c", {"wan shared-with b"}, "shared-with b", 90'000'000)).ok());
+    const config::Node live = promises->live();
+    for (int i = 0; i < 3; ++i) {
+        auto again = Promises::in_force(done->tree, live);
+        EXPECT_TRUE(again.uncovered().empty()) << again.uncovered().begin()->second;
+        EXPECT_EQ(again.live(), live);
+        EXPECT_THAT(again.sharers("of-a"), ElementsAre("of-c", "of-b"));
+        EXPECT_FALSE(again.remove("of-a"));
+        EXPECT_FALSE(again.remove("of-b"));
+        EXPECT_TRUE(again.remove("of-c"));
+        EXPECT_TRUE(again.remove("of-b"));
+        EXPECT_TRUE(again.remove("of-a"));
+        EXPECT_TRUE(again.add(node("a", {"wan"}, "")).ok()) << "all is free again";
+    }
+}
+
+// Its own deadline was split by what its referent had of the port.
+TEST(SharedLinks, AReferentMayNotTakeMoreOfTheDeadlineThanBefore) {
+    const auto tree = [](const std::string& deadline) {
+        auto done = compiled(of("a", "out: wan, " + kRate + deadline));
+        EXPECT_TRUE(done.ok()) << done.error().message;
+        return std::move(done->tree);
+    };
+    auto promises = Promises::of(tree("1ms"));
+    ASSERT_TRUE(promises->add(node("b", {"wan shared-with a"}, "600cyc/pkt")).ok());
+    EXPECT_TRUE(Promises::in_force(tree("800us"), promises->live()).uncovered().empty());
+    const auto longer = Promises::in_force(tree("8900us"), promises->live());
+    ASSERT_EQ(longer.uncovered().size(), 1u);
+    EXPECT_THAT(longer.uncovered().begin()->second,
+                HasSubstr("live reservation of-b: the bytes of 'a' take 8.9 ms of its deadline "
+                          "now, and "));
+}
+
+// S52: one input, three outputs with rates of their own, transcoded once.
+TEST(TranscodingOnce, CyclesOfOneAndALinkForEach) {
+    const auto three = [](const std::string& of_a) {
+        return of("a", of_a + "out: wan, bytes: 1400B, rate: 1kpps, deadline: 20ms") +
+               of("b", "cpu: shared-with a, out: lab, bytes: 700B, rate: 500pps, deadline: 20ms") +
+               of("c", "cpu: shared-with a, out: dmz, bytes: 64B, rate: 100pps, deadline: 50ms");
+    };
+    const auto done = compiled(three("cpu: 600cyc/pkt, "));
+    ASSERT_TRUE(done.ok()) << done.error().message;
+    EXPECT_EQ(cycle_use(done->tree).reserved, 3'600u * 1'000) << "once, at the rate of a";
+    EXPECT_EQ(reserved(done->tree, "wan"), 1'438u * 1'000);
+    EXPECT_EQ(reserved(done->tree, "lab"), 738u * 500);
+    EXPECT_EQ(reserved(done->tree, "dmz"), 102u * 100);
+    const auto all = read(three("cpu: 600cyc/pkt, "));
+    for (const Reservation& one : all) {
+        EXPECT_EQ(one.cycles.deadline_ns, all[0].cycles.deadline_ns) << "as a has it";
+        EXPECT_EQ(one.cycles.deadline_ns + one.links[0].contract.deadline_ns, one.deadline_ns);
+    }
+    // S53: nobody else would have the cycles and the deadline they are due by.
+    EXPECT_THAT(told(three("")),
+                HasSubstr("shared with 'a', expected a principal that has reserved cycles"));
+}
+
+}  // namespace
+}  // namespace ravelin::control
