@@ -19,7 +19,7 @@ const Case kCases[] = {
      "pipeline"},
     {"ports: [{name: a, speed: 1}]",
      "edge.yaml:1:19: ports[0]: unknown key 'speed'; known: name, mtu, address, extra, mac, "
-     "rate, note"},
+     "rate, note, labels"},
     {"ports:\n- {name: a, name: b}", "edge.yaml:2:13: ports[0]: the key 'name' stands here twice"},
     {"ports: []\nports: []", "edge.yaml:2:1: the key 'ports' stands here twice"},
     {"ports:\n  - name: a\n  - mtu: 1500B\n",

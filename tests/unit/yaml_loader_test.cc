@@ -197,6 +197,17 @@ TEST(YamlLoader, QuotesTextThatYamlWouldRead) {
         good("ports: [{name: a, note: \"" + std::string(text) + "\"}]");
 }
 
+TEST(YamlLoader, ReadsOneTextOrSeveral) {
+    const Loaded doc =
+        good("ports: [{name: a, labels: one two}, {name: b, labels: [x y, x y, 'c: d']}]");
+    const auto& ports = doc.tree["ports"].items();
+    EXPECT_THAT(ports.at(0)["labels"].as_names(), ElementsAre("one two"));
+    EXPECT_THAT(ports.at(1)["labels"].as_names(), ElementsAre("x y", "x y", "c: d"));
+    const auto wrong = load("ports:\n- name: a\n  labels: [x, {y: z}]\n");
+    ASSERT_FALSE(wrong.ok());
+    EXPECT_THAT(wrong.error().message, HasSubstr("expected text or a list of texts"));
+}
+
 TEST(YamlLoader, WritesCanonicalText) {
     const Loaded doc =
         good("pipeline: [parse, {firewall: {rules: [{ports: [80,443], source: '::/0'}]}}]");

@@ -24,6 +24,7 @@ inline constexpr std::array kPortFields{
     Field{.name = "mac", .type = Type::kMac, .help = "Own MAC."},
     Field{.name = "rate", .type = Type::kRate, .help = "Line rate."},
     Field{.name = "note", .type = Type::kText, .help = "Free text."},
+    Field{.name = "labels", .type = Type::kTextSet, .help = "More of it."},
 };
 inline constexpr Schema kPort{"port", "One NIC.", kPortFields};
 inline constexpr std::array kRuleFields{
