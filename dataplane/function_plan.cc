@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "dataplane/reservations.h"
 #include "dataplane/sched/deadline_servers.h"
 #include "dataplane/tsc.h"
 
@@ -95,6 +96,7 @@ Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
                       .invocations = plan.frames + 1,  // the one that runs, and what it posts
                       .workers = static_cast<uint32_t>(workers["count"].as_integer()),
                       .cycles_per_us = std::max(static_cast<uint32_t>(cycles_in(kMicrosecond)), 1u),
+                      .around = kAroundRun,
                       .envelope = envelope_of(workers["core"])};
     return plan;
 }

@@ -161,7 +161,12 @@ std::vector<CyclePromise> promises_of(const std::vector<Reservation>& reservatio
                                       const Principals& principals) {
     std::vector<CyclePromise> out;
     for (const Reservation& one : reservations)
-        if (one.cycles.work != 0) out.push_back({principals.table.find(one.principal), one.cycles});
+        if (one.cycles.work != 0) {
+            // As admitted: each run spends its surroundings of it too.
+            sched::Contract contract = one.cycles;
+            contract.work += one.around();
+            out.push_back({principals.table.find(one.principal), contract});
+        }
     std::ranges::sort(out, {}, &CyclePromise::principal);  // whichever came first
     return out;
 }
@@ -174,7 +179,8 @@ void share(const std::vector<Reservation>& reservations, Functions& to) {
 }
 
 bool alike(const Functions& a, const Functions& b) {
-    if (a.principals != b.principals || a.promises != b.promises) return false;
+    if (a.principals != b.principals || a.promises != b.promises || a.payers != b.payers)
+        return false;
     return std::ranges::all_of(std::array{"workers", "functions", "principals"}, [&](auto member) {
         return (*a.config)[member] == (*b.config)[member];
     });

@@ -144,27 +144,32 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     context.counters.add(kInvokeRuns);
     uses_[ran.function.slot]->ran(took, slice.count);
     left(slice.principal, slice.count);
-    send_on(ran, context, now_ns);
-    scheduler_.done(slice, took, slice.count, now_ns);
+    const unsigned on = send_on(ran, context, now_ns);
+    scheduler_.done(slice, took, slice.count, now_ns, on);
     if (passed_count_ != 0) pipeline.resume(passed_, std::exchange(passed_count_, 0), context);
     core_until_ = cycles();
     return std::max(slice.count, 1u);
 }
 
-// To the next function, under the same flow, principal and deadline, if there is one.
-void Invocations::send_on(const sched::Invocation& ran, WorkerContext& context,
-                          uint64_t now_ns) noexcept {
+// To the next function, under the same flow, principal and deadline, if there is one. How many.
+unsigned Invocations::send_on(const sched::Invocation& ran, WorkerContext& context,
+                              uint64_t now_ns) noexcept {
     const sched::FunctionRef next = next_[ran.function.slot];
-    if (passed_count_ == 0 || next == sched::FunctionRef{}) return;
+    if (passed_count_ == 0 || next == sched::FunctionRef{}) return 0;
     const unsigned n = std::exchange(passed_count_, 0);
     sched::Invocation onward = ran;
     onward.function = next;
+    ++onward.hops;
     Refusal refusal = has_room(ran.principal, n) ? Refusal::kNone : Refusal::kPoolFull;
     if (refusal == Refusal::kNone)
         refusal = scheduler_.post(onward, {reinterpret_cast<void**>(passed_), n}, now_ns);
-    if (refusal == Refusal::kNone) return entered(ran.principal, n);
+    if (refusal == Refusal::kNone) {
+        entered(ran.principal, n);
+        return n;
+    }
     uses_[next.slot]->not_run(n);
     for (unsigned i = 0; i < n; ++i) drop(passed_[i], reason(refusal), context);
+    return 0;
 }
 
 // Else who has much waiting would use it up at once, whatever the cap.

@@ -116,7 +116,8 @@ class Invocations {
                         sched::Refusal why) noexcept;
     static bool beyond_cap(void* self, sched::PrincipalId principal) noexcept;
     [[nodiscard]] bool has_room(sched::PrincipalId id, size_t frames) const noexcept;
-    void send_on(const sched::Invocation& ran, WorkerContext& context, uint64_t now_ns) noexcept;
+    unsigned send_on(const sched::Invocation& ran, WorkerContext& context,
+                     uint64_t now_ns) noexcept;
     [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,
                                    LostTime::Clock had) noexcept;
     void entered(sched::PrincipalId id, size_t frames) noexcept {

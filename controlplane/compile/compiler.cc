@@ -61,6 +61,7 @@ Result<DecodedSnapshot> decode_snapshot(std::string_view bytes) {
         return Error{"is no encoded policy"};
     auto tree = model::decode(snapshot.config());
     if (!tree) return std::move(tree.error());
+    config::widen_texts(*tree, model::kConfigSchema, StageRegistry::schema_of);
     if (Status s = config::conforms(*tree, model::kConfigSchema, StageRegistry::schema_of); !s)
         return std::move(s.error());
     return DecodedSnapshot{snapshot.generation(), std::move(*tree)};

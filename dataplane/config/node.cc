@@ -255,4 +255,25 @@ Status conforms(const Node& tree, const Schema& schema, StageSchemas stages) {
     return ok_status();
 }
 
+void widen_texts(Node& tree, const Schema& schema, StageSchemas stages) {
+    for (auto& [name, value] : tree.members()) {
+        const Field* const field = schema.find(name);
+        if (field == nullptr) continue;
+        if (field->type == Type::kMap && field->nested != nullptr)
+            widen_texts(value, *field->nested, stages);
+        if (field->type == Type::kList && field->nested != nullptr)
+            for (Node& item : value.items()) widen_texts(item, *field->nested, stages);
+        if (field->type == Type::kStages && stages != nullptr)
+            for (Node& stage : value.items())
+                for (auto& [kind, config] : stage.members())
+                    if (const Schema* const own = stages(kind); own != nullptr)
+                        widen_texts(config, *own, stages);
+        if (kind_of(field->type) != Node::Kind::kList || value.kind() != Node::Kind::kText)
+            continue;
+        Node list = Node::list();
+        list.add(std::move(value));
+        value = std::move(list);
+    }
+}
+
 }  // namespace ravelin::config

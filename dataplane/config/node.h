@@ -94,4 +94,8 @@ using StageSchemas = const Schema* (*)(std::string_view stage);
 /// members. For what crosses the process boundary; the message names the member's path.
 Status conforms(const Node& tree, const Schema& schema, StageSchemas stages);
 
+/// Trees of earlier builds: where the schema has a list of texts now and the tree one text, that
+/// becomes a list of one. To be asked before conforms(), of what was stored or sent.
+void widen_texts(Node& tree, const Schema& schema, StageSchemas stages);
+
 }  // namespace ravelin::config

@@ -33,6 +33,7 @@ Status alter_promises(config::Node& list, const model::ReservationChange& change
     }
     auto node = model::decode(change.grant());
     if (!node) return std::move(node.error());
+    config::widen_texts(*node, model::kReservationSchema, StageRegistry::schema_of);
     if (Status s = config::conforms(*node, model::kReservationSchema, StageRegistry::schema_of); !s)
         return s;
     all.push_back(std::move(*node));

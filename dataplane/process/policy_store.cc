@@ -66,6 +66,7 @@ Status memory_suffices(const config::Node& config) {
 Status PolicyStore::apply(uint64_t generation, config::Node given, uint32_t confirm_ms,
                           const Now& now, const model::LiveChange* live, const Paths& keep) {
     tidy();
+    config::widen_texts(given, model::kConfigSchema, StageRegistry::schema_of);
     const auto whole = std::make_shared<const config::Node>(std::move(given));
     const config::Node& config = *whole;
     if (deadline_ns_ != 0)

@@ -6,10 +6,10 @@
 
 namespace ravelin::sched {
 
-void CpuScheduler::done(const Slice& slice, uint64_t cycles, unsigned completed,
-                        uint64_t now) noexcept {
+void CpuScheduler::done(const Slice& slice, uint64_t cycles, unsigned completed, uint64_t now,
+                        unsigned handed_on) noexcept {
     Waiting& work = *slice.work;
-    account(slice, cycles, completed, now);
+    account(slice, cycles, completed, now, handed_on);
     if (slice.by == Slice::By::kCore)
         config_.envelope.charge(cycles, now);
     else
@@ -20,8 +20,8 @@ void CpuScheduler::done(const Slice& slice, uint64_t cycles, unsigned completed,
     if (slice.by != Slice::By::kCore) settle(slice, cycles, finished, interrupted, now);
 }
 
-void CpuScheduler::account(const Slice& slice, uint64_t cycles, unsigned completed,
-                           uint64_t now) noexcept {
+void CpuScheduler::account(const Slice& slice, uint64_t cycles, unsigned completed, uint64_t now,
+                           unsigned handed_on) noexcept {
     const PrincipalId id = slice.principal;
     usage_.add(id, Use::kCycles, cycles);
     usage_.add(id, Use::kRuns);
@@ -29,10 +29,10 @@ void CpuScheduler::account(const Slice& slice, uint64_t cycles, unsigned complet
     const uint64_t waited = slice.started_ns - slice.work->arrival_ns;
     usage_.add(id, Use::kQueueNs, waited * completed);
     if (slice.by != Slice::By::kReservation || now <= slice.deadline_ns) return;
-    // Who follows is due then too, and counts it.
-    if (functions_.limits(slice.work->invocation.function.slot).passes_on) return;
     const uint64_t period = std::max<uint64_t>(servers_.contract(id).period_ns, 1);
-    const uint64_t late = std::min<uint64_t>(completed, 1 + (now - slice.deadline_ns - 1) / period);
+    // What goes on is due where it ends, and counted there.
+    const uint64_t ended = completed - std::min(completed, handed_on);
+    const uint64_t late = std::min<uint64_t>(ended, 1 + (now - slice.deadline_ns - 1) / period);
     usage_.add(id, Use::kMisses, late);
     if (config_.envelope.was_beyond(slice.release_ns)) usage_.add(id, Use::kCoreMisses, late);
 }
@@ -58,7 +58,7 @@ void CpuScheduler::settle(const Slice& slice, uint64_t cycles, bool finished, bo
     const Waiting* head = queues_.head(id);
     uint64_t left = 0;
     if (slice.by == Slice::By::kReservation) {
-        left = servers_.spend(id, cycles);
+        left = servers_.spend(id, cycles + config_.around);
         shares_.charge_caps(id, cycles, now);
     }
     if (head == nullptr) shares_.deactivate(id);
@@ -104,7 +104,8 @@ Refusal FunctionContext::post_for(uint32_t flow, FunctionRef function,
                             .flow = flow,
                             .deadline_ns = current_.deadline_ns,
                             .argument = argument,
-                            .came_ns = current_.came_ns},
+                            .came_ns = current_.came_ns,
+                            .hops = current_.hops + 1},
                            frames, now_);
 }
 

@@ -44,12 +44,16 @@ Refusal CpuScheduler::post(const Invocation& invocation, std::span<void* const> 
     }
     if (queue.discipline.suspended()) return refuse(Refusal::kSuspended);
     const bool first = !queues_.any(id), admitted = servers_.admitted(id);
+    const Waiting* const next = first || !admitted ? nullptr : queues_.head(id);
     const Refusal refusal = queues_.post(invocation, frames, now, functions_.limits(slot).queue,
                                          admitted || id == kCorePrincipal);
     if (refusal != Refusal::kNone) return refuse(refusal);
     if (first && id != kCorePrincipal) {
         shares_.activate(id, now);
         if (admitted) arm(id, *queues_.head(id), now);
+    } else if (next != nullptr && invocation.hops == 0) {
+        // Another deadline may put it first; what goes on is settled with the run that it comes of.
+        if (const Waiting* const head = queues_.head(id); head != next) arm(id, *head, now);
     }
     return Refusal::kNone;
 }
@@ -180,8 +184,8 @@ uint64_t CpuScheduler::run_limit(const Waiting& work) const noexcept {
 
 uint64_t CpuScheduler::head_owes(const Waiting& work) noexcept {
     const unsigned slot = work.invocation.function.slot;
-    return queues_.queue(work.invocation.principal, slot)
-        .discipline.owed(functions_.limits(slot).work);
+    return config_.around + queues_.queue(work.invocation.principal, slot)
+                                .discipline.owed(functions_.limits(slot).work);
 }
 
 Slice CpuScheduler::slice_of(Slice::By by, Waiting& work, uint64_t now) noexcept {
@@ -205,7 +209,9 @@ Slice CpuScheduler::slice_of(Slice::By by, Waiting& work, uint64_t now) noexcept
 // How many jobs its first packet takes, by what was stated or by what it took of late.
 void CpuScheduler::arm(PrincipalId id, const Waiting& head, uint64_t now) noexcept {
     const uint64_t reserved = servers_.contract(id).work;
-    const uint64_t jobs = std::max<uint64_t>((head_owes(head) + reserved - 1) / reserved, 1);
+    const uint64_t owed = std::max<uint64_t>(head_owes(head), 1);
+    if (servers_.resume(id, owed)) return;
+    const uint64_t jobs = (owed + reserved - 1) / reserved;
     servers_.arm(id, head.invocation.came_ns, jobs, now);
 }
 

@@ -44,12 +44,13 @@ class CpuScheduler {
   public:
     struct Config {
         uint32_t functions = 16;         ///< slots in use, at most kMaxFunctions
-        uint32_t invocations = 4096;     ///< that wait, over all principals; 312 bytes each
+        uint32_t invocations = 4096;     ///< that wait, over all principals; 320 bytes each
         uint32_t timers = 1024;          ///< that run
         uint64_t max_run = 100'000;      ///< cycles of an uninterrupted run, by default
         uint64_t cap_burst = 300'000;    ///< cycles a cap lets through at once
         uint32_t workers = 1;            ///< a cap on cycles is divided among them
         uint32_t cycles_per_us = 1'000;  ///< how long a run will take
+        uint64_t around = 0;             ///< of a budget, what a run takes beside its own cycles
         DisciplineLimits discipline = {};
         CoreEnvelope envelope = {};
     };
@@ -67,8 +68,10 @@ class CpuScheduler {
     /// What to run now. Report it with done() before the next call.
     [[nodiscard]] Slice next(uint64_t now) noexcept;
     /// The slice took `cycles` and finished `completed` of its frames by `now`; fewer than its
-    /// count if it was interrupted. What it hands to the next function is to be posted before.
-    void done(const Slice& slice, uint64_t cycles, unsigned completed, uint64_t now) noexcept;
+    /// count if it was interrupted. What it hands to the next function is to be posted before:
+    /// `handed_on` packets, which are not at their end.
+    void done(const Slice& slice, uint64_t cycles, unsigned completed, uint64_t now,
+              unsigned handed_on = 0) noexcept;
     /// Core work that had no invocation (rx, generic bursts), and polling that found nothing.
     void charge_core(uint64_t cycles, uint64_t now) noexcept;
     void charge_idle(uint64_t cycles) noexcept { usage_.add(kIdlePrincipal, Use::kCycles, cycles); }
@@ -118,7 +121,8 @@ class CpuScheduler {
     [[nodiscard]] uint64_t run_limit(const Waiting& work) const noexcept;
     [[nodiscard]] uint64_t head_owes(const Waiting& work) noexcept;
     void arm(PrincipalId id, const Waiting& head, uint64_t now) noexcept;
-    void account(const Slice& slice, uint64_t cycles, unsigned completed, uint64_t now) noexcept;
+    void account(const Slice& slice, uint64_t cycles, unsigned completed, uint64_t now,
+                 unsigned handed_on) noexcept;
     void judge(const Slice& slice, uint64_t cycles, unsigned completed) noexcept;
     void settle(const Slice& slice, uint64_t cycles, bool finished, bool interrupted,
                 uint64_t now) noexcept;

@@ -2,6 +2,7 @@
 #include "dataplane/sched/deadline_servers.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ravelin::sched {
 namespace {
@@ -17,6 +18,7 @@ void DeadlineServers::set(PrincipalId id, const Contract& contract, uint64_t now
     const bool had = server.contract.work != 0;
     server.contract = contract;
     server.used = server.budget = 0;
+    server.begun = false;
     server.next = had ? std::max(server.next, server.release + contract.period_ns) : now;
 }
 
@@ -25,8 +27,14 @@ void DeadlineServers::go_on(PrincipalId id, const DeadlineServers& before, uint6
     Server& server = servers_[index(id)];
     const Server& was = before.servers_[index(id)];
     server.used = server.budget = 0;
+    server.begun = false;
     server.next = was.next;
-    if (was.contract == server.contract) return;
+    if (was.contract == server.contract) {
+        if (was.used == 0 || !before.ready_.holds(index(id))) return;
+        server = was;
+        server.begun = true;
+        return;
+    }
     const uint64_t last = was.next - std::min(was.contract.period_ns, was.next);
     server.next = std::max(now, was.contract.work == 0 ? 0 : last + server.contract.period_ns);
 }
@@ -39,6 +47,7 @@ void DeadlineServers::arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs,
     server.release = std::max(server.next, arrival_ns);
     server.due = server.release + (jobs - 1) * contract.period_ns + contract.deadline_ns;
     server.used = 0;
+    server.begun = false;
     server.budget = jobs * contract.work;
     if (server.release <= now)
         ready_.push(index(id), server.due);
@@ -88,6 +97,13 @@ uint64_t DeadlineServers::spend(PrincipalId id, uint64_t units) noexcept {
     server.due = server.release + deadline;
     server.budget = work - std::min(server.used, work);
     return server.budget;
+}
+
+bool DeadlineServers::resume(PrincipalId id, uint64_t units) noexcept {
+    Server& server = servers_[index(id)];
+    if (!std::exchange(server.begun, false) || server.budget < units) return false;
+    keep(id);
+    return true;
 }
 
 void DeadlineServers::keep(PrincipalId id) noexcept {

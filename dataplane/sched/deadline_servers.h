@@ -56,8 +56,9 @@ class DeadlineServers {
         return servers_[index(id)].contract.work != 0;
     }
     /// In the place of `before`, where `id` is the same principal: a contract that is the same goes
-    /// on where it stood. Of one that is not, the next job is released no earlier than now, nor
-    /// than a period after the last of the old.
+    /// on where it stood, and what it left of a begun job for work that waits is there for
+    /// resume(). Of one that is not, the next job is released no earlier than now, nor than a
+    /// period after the last of the old.
     void go_on(PrincipalId id, const DeadlineServers& before, uint64_t now) noexcept;
     /// Its first waiting packet came at `arrival_ns` and takes `jobs` jobs. Again on every change.
     void arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs, uint64_t now) noexcept;
@@ -73,6 +74,9 @@ class DeadlineServers {
     /// then keep() instead of arm().
     uint64_t spend(PrincipalId id, uint64_t units) noexcept;
     void keep(PrincipalId id) noexcept;
+    /// In the place of arm(), of what waited when it went on: true where that may have the rest of
+    /// the job begun before, which takes `units` of it.
+    bool resume(PrincipalId id, uint64_t units) noexcept;
     [[nodiscard]] bool anything_ready() const { return !ready_.empty(); }
     [[nodiscard]] size_t memory_bytes() const noexcept {
         return servers_.size() * sizeof(Server) + ready_.memory_bytes() + waiting_.memory_bytes();
@@ -89,6 +93,7 @@ class DeadlineServers {
         uint64_t next = 0;     ///< no release before this
         uint64_t due = 0;
         uint64_t used = 0, budget = 0;  ///< of the present job, units
+        bool begun = false;             ///< before it came here, and more of it waited there
     };
     std::vector<Server> servers_;
     DeadlineHeap ready_;    ///< by deadline

@@ -35,6 +35,7 @@ struct Invocation {
     uint64_t argument = 0;               ///< of a timer or a message without frames
     /// When what it is about came to the first function: what is reserved is due counted from then.
     uint64_t came_ns = kWhenPosted;
+    uint32_t hops = 0;  ///< functions that it has gone through
 };
 
 /// An invocation that waits, with its burst: frames are opaque here.

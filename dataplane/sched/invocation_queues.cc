@@ -9,9 +9,10 @@ namespace {
 
 bool goes_before(const Waiting& a, const Waiting& b) {
     const Invocation &x = a.invocation, &y = b.invocation;
+    if ((x.hops == 0) != (y.hops == 0)) return x.hops != 0;
     if (x.deadline_ns != y.deadline_ns) return x.deadline_ns < y.deadline_ns;
     if (x.came_ns != y.came_ns) return x.came_ns < y.came_ns;
-    return a.arrival_ns > b.arrival_ns;
+    return x.hops > y.hops;
 }
 
 }  // namespace

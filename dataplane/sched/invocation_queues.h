@@ -26,9 +26,9 @@ class InvocationQueues {
     Refusal post(const Invocation& invocation, std::span<void* const> frames, uint64_t now,
                  uint32_t threshold, bool entitled) noexcept;
     [[nodiscard]] bool any(PrincipalId id) const { return owners_[index(id)].queues != 0; }
-    /// What the principal does next: the earliest deadline of its queues' heads, then what came
-    /// first, then what has gone furthest, so that a pipeline finishes what it began. Null: nothing
-    /// waits.
+    /// What the principal does next: what has gone through functions already, so that a pipeline
+    /// finishes what it began, of these and of others the earliest deadline of its queues' heads,
+    /// then what came first, then what has gone furthest. Null: nothing waits.
     [[nodiscard]] Waiting* head(PrincipalId id) noexcept;
     /// Takes the head of that queue out; it is free from here on.
     void pop(PrincipalId id, unsigned function) noexcept;

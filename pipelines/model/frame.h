@@ -14,8 +14,8 @@
 
 namespace ravelin::model {
 
-/// Rises with every incompatible change of control.proto.
-inline constexpr uint32_t kProtocolVersion = 1;
+/// Rises with every incompatible change of control.proto, or of what trees in it look like.
+inline constexpr uint32_t kProtocolVersion = 2;
 inline constexpr size_t kFrameHeader = 4;
 
 /// Takes bytes as they arrive, gives whole frames. Memory follows the bytes received, never the

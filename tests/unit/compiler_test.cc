@@ -86,6 +86,33 @@ TEST(Compiler, SnapshotComesBackAsItWas) {
     EXPECT_FALSE(decode_snapshot("rubbish").ok());
 }
 
+// Until there could be several, `out` and `cpu` of reservations were texts.
+TEST(Compiler, SnapshotsOfAnEarlierBuildAreRead) {
+    Compiler compiler;
+    auto compiled = compiler.compile(R"(
+reservations: [{name: r, principal: a, cpu: 600cyc/pkt, out: wan, bytes: 100B, rate: 1kpps, deadline: 50ms}]
+functions: [{name: f, thin: {}, work: 600}]
+principals: [{name: a, function: f}]
+ports: [{name: lan, device: 'null'}, {name: wan, device: 'null', rate: 1Gbit}]
+pipeline: [parse, steer, route, classify, invoke]
+)",
+                                     "edge.yaml", SlotMap());
+    ASSERT_TRUE(compiled.ok()) << compiled.error().message;
+    config::Node old = compiled->tree;
+    for (auto& [member, list] : old.members())
+        if (member == "reservations")
+            for (const char* const text : {"cpu", "out"}) {
+                config::Node& one = list.items()[0];
+                const std::string only = one[text].as_names().at(0);
+                one.set(text, config::Node::text(only));
+            }
+    ASSERT_FALSE(old == compiled->tree);
+    const auto back = decode_snapshot(encode_snapshot(old, 7));
+    ASSERT_TRUE(back.ok()) << back.error().message;
+    EXPECT_EQ(back->tree, compiled->tree);
+    EXPECT_TRUE(compiler.recompile(back->tree, SlotMap()).ok()) << "as at a rollback";
+}
+
 TEST(Compiler, PlacesAStagesErrorInTheFile) {
     EXPECT_THAT(error_of(replaced(edge_yaml(), "in: lan", "in: moon")),
                 AllOf(StartsWith("edge.yaml:9:"),

@@ -131,6 +131,33 @@ TEST_F(FunctionsTest, ThinsToARate) {
     EXPECT_EQ(kept, 20u);
 }
 
+// What may wait of the reservation has room in the functions of all who use it, also of who comes
+// later.
+TEST_F(FunctionsTest, WhoComesToShareCyclesHasRoom) {
+    const auto yaml = [](const std::string& more) {
+        return "reservations: [{name: r, principal: media, cpu: 5000cyc/pkt, rate: 1kpps, "
+               "deadline: "
+               "60ms}" +
+               more + "]\n" +
+               router(
+                   "{name: half, thin: {}, work: 1000}, {name: small, thin: {}, work: 1000, "
+                   "queue: 1}",
+                   std::string(kMedia) + ", {name: more, prefixes: 10.4.0.0/16, function: small}");
+    };
+    std::vector<std::string> flows;
+    for (unsigned i = 0; i < 20; ++i) flows.push_back(numbered("10.4.0.1", i, 1, 1000 + i)[0]);
+    start(yaml(""));
+    in("lan", flows);
+    EXPECT_EQ(numbers().size(), 1u) << "queue";
+    const auto before = box_->policy().functions->workers[0];
+    box_->apply(
+        yaml(", {name: s, principal: more, cpu: shared-with media, rate: 1kpps, deadline: "
+             "60ms}"));
+    EXPECT_NE(box_->policy().functions->workers[0], before);
+    in("lan", flows);
+    EXPECT_EQ(numbers().size(), 20u);
+}
+
 // A proven flow takes the shortcut, one with a function never does.
 TEST_F(FunctionsTest, NoPacketOfAFlowWithAFunctionTakesTheShortcut) {
     start(router("{name: half, burn: {cycles: 0}}", std::string(kMedia) + ", " + kPlain));
