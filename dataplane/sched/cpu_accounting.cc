@@ -16,7 +16,7 @@ void CpuScheduler::done(const Slice& slice, uint64_t cycles, unsigned completed,
         judge(slice, cycles, completed);
     work.done = static_cast<uint16_t>(work.done + completed);
     const bool finished = work.left() == 0, interrupted = completed < slice.count;
-    if (finished) queues_.pop(slice.principal, work.invocation.function.slot);
+    if (finished) queues_.pop(work);
     if (slice.by != Slice::By::kCore) settle(slice, cycles, finished, interrupted, now);
 }
 
@@ -55,7 +55,7 @@ void CpuScheduler::judge(const Slice& slice, uint64_t cycles, unsigned completed
 void CpuScheduler::settle(const Slice& slice, uint64_t cycles, bool finished, bool interrupted,
                           uint64_t now) noexcept {
     const PrincipalId id = slice.principal;
-    const Waiting* head = queues_.head(id);
+    const Waiting* head = head_of(id);
     uint64_t left = 0;
     if (slice.by == Slice::By::kReservation) {
         left = servers_.spend(id, cycles + config_.around);
@@ -84,7 +84,7 @@ void CpuScheduler::charge_core(uint64_t cycles, uint64_t now) noexcept {
 void CpuScheduler::reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept {
     servers_.set(id, contract, now);
     if (contract.work == 0) return;
-    if (const Waiting* head = queues_.head(id)) arm(id, *head, now);
+    if (const Waiting* head = head_of(id)) arm(id, *head, now);
 }
 
 void CpuScheduler::pardon(PrincipalId id, unsigned function) noexcept {

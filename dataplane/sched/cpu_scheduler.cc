@@ -44,16 +44,12 @@ Refusal CpuScheduler::post(const Invocation& invocation, std::span<void* const> 
     }
     if (queue.discipline.suspended()) return refuse(Refusal::kSuspended);
     const bool first = !queues_.any(id), admitted = servers_.admitted(id);
-    const Waiting* const next = first || !admitted ? nullptr : queues_.head(id);
     const Refusal refusal = queues_.post(invocation, frames, now, functions_.limits(slot).queue,
                                          admitted || id == kCorePrincipal);
     if (refusal != Refusal::kNone) return refuse(refusal);
     if (first && id != kCorePrincipal) {
         shares_.activate(id, now);
-        if (admitted) arm(id, *queues_.head(id), now);
-    } else if (next != nullptr && invocation.hops == 0) {
-        // Another deadline may put it first; what goes on is settled with the run that it comes of.
-        if (const Waiting* const head = queues_.head(id); head != next) arm(id, *head, now);
+        if (admitted) arm(id, *head_of(id), now);
     }
     return Refusal::kNone;
 }
@@ -123,8 +119,10 @@ void CpuScheduler::fit_to(const DeadlineServers::Turn& turn, Slice& slice, uint6
         const uint64_t fit = std::clamp<uint64_t>(slack / each, 1, slice.count);
         slice.count = static_cast<unsigned>(servers_.jobs_in_a_row(turn, fit, now));
     }
+    // What is around the run is spent of the budget too.
+    const uint64_t budget = turn.budget + (slice.count - 1) * reserved;
     slice.limit =
-        std::min(turn.budget + (slice.count - 1) * reserved, std::max(slice.limit, turn.budget));
+        std::min(slice.limit, std::max(budget - std::min(config_.around, budget), uint64_t{1}));
     slice.release_ns = turn.release_ns;
     slice.deadline_ns = turn.deadline_ns;
 }
@@ -145,7 +143,7 @@ Slice CpuScheduler::by_share(uint64_t now) noexcept {
 // The principal's first work that is worth a cycle. What is not is dropped here: its function is
 // unloaded or suspended, its deadline has passed, or it is beyond a cap.
 Waiting* CpuScheduler::servable(PrincipalId id, uint64_t now) noexcept {
-    while (Waiting* head = queues_.head(id)) {
+    while (Waiting* head = head_of(id)) {
         const Invocation& invocation = head->invocation;
         const unsigned slot = invocation.function.slot;
         Refusal why = Refusal::kNone;
@@ -174,7 +172,7 @@ void CpuScheduler::discard(Waiting& waiting, Refusal why) noexcept {
              why);
     usage_.add(id, Use::kDrops, waiting.left());
     if (why == Refusal::kStale) usage_.add(id, Use::kStale, waiting.left());
-    queues_.pop(id, waiting.invocation.function.slot);
+    queues_.pop(waiting);
 }
 
 uint64_t CpuScheduler::run_limit(const Waiting& work) const noexcept {
@@ -210,7 +208,7 @@ Slice CpuScheduler::slice_of(Slice::By by, Waiting& work, uint64_t now) noexcept
 void CpuScheduler::arm(PrincipalId id, const Waiting& head, uint64_t now) noexcept {
     const uint64_t reserved = servers_.contract(id).work;
     const uint64_t owed = std::max<uint64_t>(head_owes(head), 1);
-    if (servers_.resume(id, owed)) return;
+    if (head.invocation.hops != 0 && servers_.resume(id, owed)) return;
     const uint64_t jobs = (owed + reserved - 1) / reserved;
     servers_.arm(id, head.invocation.came_ns, jobs, now);
 }

@@ -44,7 +44,7 @@ class CpuScheduler {
   public:
     struct Config {
         uint32_t functions = 16;         ///< slots in use, at most kMaxFunctions
-        uint32_t invocations = 4096;     ///< that wait, over all principals; 320 bytes each
+        uint32_t invocations = 4096;     ///< that wait, over all principals; 328 bytes each
         uint32_t timers = 1024;          ///< that run
         uint64_t max_run = 100'000;      ///< cycles of an uninterrupted run, by default
         uint64_t cap_burst = 300'000;    ///< cycles a cap lets through at once
@@ -86,10 +86,10 @@ class CpuScheduler {
     /// It counts as neither run nor dropped.
     template <typename Fn>
     bool withdraw(PrincipalId id, Fn&& fn) noexcept {
-        Waiting* const head = queues_.head(id);
+        Waiting* const head = head_of(id);
         if (head == nullptr) return false;
         fn(*head);
-        queues_.pop(id, head->invocation.function.slot);
+        queues_.pop(*head);
         if (!queues_.any(id)) {
             servers_.disarm(id);
             if (id != kCorePrincipal) shares_.deactivate(id);
@@ -111,6 +111,11 @@ class CpuScheduler {
     static constexpr unsigned kTimersATurn = 16;
     static constexpr unsigned kDropsATurn = 8;
 
+    /// What reserved cycles are for goes in the order it came: the k-th packet is the k-th job, and
+    /// no function's deadline makes others late that share them.
+    [[nodiscard]] Waiting* head_of(PrincipalId id) noexcept {
+        return queues_.head(id, servers_.admitted(id));
+    }
     void run_timers(uint64_t now) noexcept;
     [[nodiscard]] Waiting* servable(PrincipalId id, uint64_t now) noexcept;
     void discard(Waiting& waiting, Refusal why) noexcept;

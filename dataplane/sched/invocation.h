@@ -42,6 +42,7 @@ struct Invocation {
 struct Waiting {
     Invocation invocation;
     uint64_t arrival_ns = 0;       ///< in this queue
+    uint64_t order = 0;            ///< in which it came there, of all on this worker
     uint32_t next = UINT32_MAX;    ///< of FifoPool
     uint16_t count = 0, done = 0;  ///< frames; those before `done` are served
     void* frames[limits::kBurst];

@@ -7,12 +7,18 @@
 namespace ravelin::sched {
 namespace {
 
-bool goes_before(const Waiting& a, const Waiting& b) {
+bool goes_before(const Waiting& a, const Waiting& b, bool in_order) {
     const Invocation &x = a.invocation, &y = b.invocation;
     if ((x.hops == 0) != (y.hops == 0)) return x.hops != 0;
-    if (x.deadline_ns != y.deadline_ns) return x.deadline_ns < y.deadline_ns;
+    if (!in_order && x.deadline_ns != y.deadline_ns) return x.deadline_ns < y.deadline_ns;
     if (x.came_ns != y.came_ns) return x.came_ns < y.came_ns;
-    return x.hops > y.hops;
+    return x.hops != y.hops ? x.hops > y.hops : a.order < b.order;
+}
+
+// Else what others have waiting at a later function would come between two of a packet's.
+template <typename Queue>
+auto& fifo_of(Queue& queue, uint32_t hops) {
+    return hops == 0 ? queue.fresh : queue.begun;
 }
 
 }  // namespace
@@ -27,13 +33,14 @@ Refusal InvocationQueues::post(const Invocation& invocation, std::span<void* con
                                uint64_t now, uint32_t threshold, bool entitled) noexcept {
     const PrincipalId id = invocation.principal;
     Owner& owner = owners_[index(id)];
-    Queue& waiting = queue(id, invocation.function.slot);
+    Fifo& waiting = fifo_of(queue(id, invocation.function.slot), invocation.hops);
     if (waiting.count >= threshold) return Refusal::kQueueFull;
     if (!pool_.has_room(owner.count, entitled)) return Refusal::kPoolFull;
     Waiting& slot = pool_.push(waiting);
     slot.invocation = invocation;
     if (invocation.came_ns == kWhenPosted) slot.invocation.came_ns = now;
     slot.arrival_ns = now;
+    slot.order = ++posted_;
     slot.count = static_cast<uint16_t>(frames.size());
     slot.done = 0;
     std::copy(frames.begin(), frames.end(), slot.frames);
@@ -42,21 +49,24 @@ Refusal InvocationQueues::post(const Invocation& invocation, std::span<void* con
     return Refusal::kNone;
 }
 
-Waiting* InvocationQueues::head(PrincipalId id) noexcept {
+Waiting* InvocationQueues::head(PrincipalId id, bool in_order) noexcept {
     Waiting* first = nullptr;
     for (uint64_t left = owners_[index(id)].queues; left != 0; left &= left - 1) {
-        Waiting* head = &pool_.head(queue(id, static_cast<unsigned>(std::countr_zero(left))));
-        if (first == nullptr || goes_before(*head, *first)) first = head;
+        const Queue& of = queue(id, static_cast<unsigned>(std::countr_zero(left)));
+        Waiting* const head = &pool_.head(of.begun.empty() ? of.fresh : of.begun);
+        if (first == nullptr || goes_before(*head, *first, in_order)) first = head;
     }
     return first;
 }
 
-void InvocationQueues::pop(PrincipalId id, unsigned function) noexcept {
-    Queue& waiting = queue(id, function);
+void InvocationQueues::pop(const Waiting& head) noexcept {
+    const PrincipalId id = head.invocation.principal;
+    const unsigned function = head.invocation.function.slot;
+    Queue& of = queue(id, function);
     Owner& owner = owners_[index(id)];
-    pool_.pop(waiting);
+    pool_.pop(fifo_of(of, head.invocation.hops));
     --owner.count;
-    if (waiting.empty()) owner.queues &= ~(uint64_t{1} << function);
+    if (of.fresh.empty() && of.begun.empty()) owner.queues &= ~(uint64_t{1} << function);
 }
 
 }  // namespace ravelin::sched

@@ -17,9 +17,10 @@ namespace ravelin::sched {
 
 class GrantedBox {
   public:
-    static constexpr uint64_t kMaxRun = 20'000;     ///< cycles of a flood's run
-    static constexpr uint32_t kLongest = 1'514;     ///< units of a frame on a link
-    static constexpr const char* kFlood = "flood";  ///< reserves nothing, wants everything
+    static constexpr uint64_t kMaxRun = 20'000;       ///< cycles of a flood's run
+    static constexpr uint64_t kMostWork = 1'000'000;  ///< cycles that one packet may take in a run
+    static constexpr uint32_t kLongest = 1'514;       ///< units of a frame on a link
+    static constexpr const char* kFlood = "flood";    ///< reserves nothing, wants everything
 
     /// Principals: all of `admission`, and more who may come later. None has a weight but the
     /// flood: they have what was granted and no more.
@@ -33,7 +34,7 @@ class GrantedBox {
         cpu_ = std::make_unique<VirtualCpu>(
             clock_, *cpu_scheduler_, functions_,
             VirtualCpu::Setup{.ns_per_cycle = 1'000'000'000 / core.capacity});
-        functions_.load(kWork, &worked_, {.max_run = kMaxRun});
+        functions_.load(kWork, &worked_, {.max_run = kMostWork});
         for (admission::ResourceId id = 1; id < admission.resources(); ++id)
             links_.push_back(std::make_unique<Link>(*this, admission.book(id).resource().capacity));
         apply();

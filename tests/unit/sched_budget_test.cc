@@ -51,17 +51,65 @@ TEST(SchedBudget, WhatIsBegunGoesFirstWhateverIsWantedSooner) {
     EXPECT_EQ(seen, (std::vector<Ran>{{0, 1, 1000}, {1, 1, 1000}, {0, 2, 1100}, {1, 2, 1100}}));
 }
 
-// Who comes to be first is released no earlier than it came.
-TEST(SchedBudget, IsArmedAnewForWhoComesToBeFirst) {
+// Of those that share a budget the k-th that came has the k-th job, so that each is due when the
+// contract says: who wants it sooner takes nobody's job, and those that come together stay in
+// order.
+TEST(SchedBudget, IsSpentInTheOrderOfArrivalsWhateverIsWantedSooner) {
     Box box({{.name = "a", .weight = 0}});
     std::vector<Ran> seen;
     watch(box, seen);
     box.scheduler.reserve(box.id("a"), kContract, 0);
     box.post(kCorePrincipal, 1, 350 * kUs, kNoDeadline, Box::kCore);
     box.clock.at(150 * kUs, [&] { box.post(box.id("a"), 1, 1'500, kNoDeadline, Box::kSecond, 1); });
-    box.clock.at(300 * kUs, [&] { box.post(box.id("a"), 1, 1'500, 4 * kMs, Box::kFirst, 2); });
+    box.clock.at(300 * kUs, [&] {
+        box.post(box.id("a"), 1, 1'500, 4 * kMs, Box::kSecond, 2);
+        box.post(box.id("a"), 1, 1'500, 3 * kMs, Box::kFirst, 3);
+    });
     box.clock.run_until(5 * kMs);
-    EXPECT_EQ(seen, (std::vector<Ran>{{0, 2, 1300}, {1, 1, 1400}}));
+    EXPECT_EQ(seen, (std::vector<Ran>{{1, 1, 1150}, {1, 2, 1300}, {0, 3, 1400}}));
+}
+
+// Somebody who shares the budget has as his first function what is the second of others: what waits
+// there of his does not come between their two, and does not take the room of what goes on.
+TEST(SchedBudget, WhatIsBegunGoesBeforeWhatWaitsInTheSameQueue) {
+    SchedBoxSetup setup = kPassesOn;
+    Box box({{.name = "a", .weight = 0}}, setup);
+    const FunctionRef later{1, 2};
+    box.functions.unload(Box::kSecond);
+    box.functions.load(later, &box.second, {.work = 500, .max_run = 10 * kUs, .queue = 2});
+    std::vector<Ran> seen;
+    watch(box, seen);
+    box.then = [&](SimPacket& p, FunctionContext& c) {
+        void* frame = &p;
+        p.cycles = 500;
+        EXPECT_EQ(c.post(later, {&frame, 1}), Refusal::kNone);
+    };
+    box.scheduler.reserve(box.id("a"), kContract, 0);
+    box.post(kCorePrincipal, 1, 50 * kUs, kNoDeadline, Box::kCore);
+    box.post(box.id("a"), 1, 1'000, kNoDeadline, Box::kFirst, 1);
+    for (const uint32_t flow : {2u, 3u}) box.post(box.id("a"), 1, 1'500, kNoDeadline, later, flow);
+    box.clock.run_until(5 * kMs);
+    EXPECT_EQ(seen, (std::vector<Ran>{{0, 1, 1000}, {1, 1, 1000}, {1, 2, 1100}, {1, 3, 1200}}));
+    EXPECT_EQ(box.usage.get(box.id("a"), Use::kMisses), 0u);
+}
+
+// A run is stopped no later than its function's max_run, however much is reserved, nor than the
+// budget ends, of which what is around it is a part: that is what others count with.
+TEST(SchedBudget, NoRunIsLongerThanItsFunctionMayNorThanItsBudget) {
+    const auto limit_of = [](uint64_t work, uint64_t reserved) {
+        SchedBoxSetup setup{.first = {.work = work, .max_run = 10 * kUs}};
+        setup.config.around = 3 * kUs;
+        Box box({{.name = "a", .weight = 0}}, setup);
+        box.scheduler.reserve(box.id("a"), {reserved, 100 * kUs, kMs}, 0);
+        SimPacket packet;
+        void* frame = &packet;
+        EXPECT_EQ(
+            box.scheduler.post({.function = Box::kFirst, .principal = box.id("a")}, {&frame, 1}, 0),
+            Refusal::kNone);
+        return box.scheduler.next(0).limit;
+    };
+    EXPECT_EQ(limit_of(1'000, 40 * kUs), 10 * kUs);
+    EXPECT_EQ(limit_of(1'000, 5 * kUs), 2 * kUs);
 }
 
 // Else who sends beyond its rate what costs little would run again and again on one job, each time
@@ -117,6 +165,26 @@ TEST(SchedBudget, AJobThatIsBegunGoesOnInAnothersPlace) {
     after.done(slice, 500, 1, 3'000);
     EXPECT_FALSE(after.next(4'000)) << "and no second budget";
     slice = after.next(100 * kUs);
+    ASSERT_TRUE(slice);
+    EXPECT_EQ(slice.deadline_ns, kMs + 100 * kUs);
+}
+
+// What was left of a job is for what was begun on it: where that is lost on the way nobody else has
+// it, now or later.
+TEST(SchedBudget, WhatIsLeftOfAJobIsNobodyElsesInAnothersPlace) {
+    Box box({{.name = "a", .weight = 0}}, kPassesOn);
+    const PrincipalId id = box.id("a");
+    CpuScheduler before(box.principals, box.functions, box.usage, {}, {}, 0),
+        after(box.principals, box.functions, box.usage, {}, {}, 0);
+    SimPacket packet, other;
+    begin(box, before, packet);
+    after.reserve(id, kContract, 2'000);
+    after.go_on(id, before, 2'000);
+    void* frame = &other;  // of 500 cycles, as many as are left
+    EXPECT_EQ(after.post({.function = Box::kSecond, .principal = id}, {&frame, 1}, 50 * kUs),
+              Refusal::kNone);
+    EXPECT_FALSE(after.next(50 * kUs));
+    const Slice slice = after.next(100 * kUs);
     ASSERT_TRUE(slice);
     EXPECT_EQ(slice.deadline_ns, kMs + 100 * kUs);
 }

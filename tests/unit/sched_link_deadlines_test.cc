@@ -160,7 +160,7 @@ TEST(SchedFigure, ATranscoderOfThreeOutputsKeepsEachDeadline) {
             EXPECT_EQ(outputs[i].link->send(packets.back()), Refusal::kNone);
         }
     });
-    functions.load(kWork, &transcode, {.max_run = 50'000});
+    functions.load(kWork, &transcode, {.max_run = kWorked});
     scheduler.reserve(id(0), {kWorked, kPeriod, kCpuDeadline}, 0);
     for (size_t i = 0; i < 3; ++i) {
         Output& out = outputs[i];
