@@ -128,7 +128,7 @@ void PacedLink::take_over(PacedLink& before, WorkerContext& context) noexcept {
     for (uint32_t i = 0; i < std::min(queues_.size(), before.queues_.size()); ++i)
         if (same(PrincipalId{i}, before)) scheduler_.go_on(PrincipalId{i}, before.scheduler_, now);
     for (uint32_t i = 0; i < before.scheduler_.principals(); ++i) {
-        const PrincipalId id{i}, here = same(id, before) ? queue_of(id) : sched::kCorePrincipal;
+        const PrincipalId id{i}, here = same(id, before) ? id : sched::kCorePrincipal;
         if (before.scheduler_.depth(id) == 0) continue;
         scheduler_.move(before.scheduler_, id, here, now);
         while (void* frame = before.scheduler_.take(id)) {

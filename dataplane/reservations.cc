@@ -64,7 +64,10 @@ Result<Way> way_of(const std::string& text) {
     if (word == 0)
         return Error{
             fmt::format("out: found '{}', expected a port before it, as in 'wan {}'", text, text)};
-    return Way{text.substr(0, word - 1), shared_with_of(text.substr(word))};
+    Way out{text.substr(0, word - 1), shared_with_of(text.substr(word))};
+    if (out.shared_with.empty())
+        return Error{fmt::format("out: found '{}', expected a principal behind shared-with", text)};
+    return out;
 }
 
 Status read_link(const std::string& text, const Node& config, Reservation& out) {

@@ -88,17 +88,17 @@ TEST_F(PacedReservationsTest, WhatIsGrantedIsKeptWhateverOthersSend) {
     EXPECT_GT(box_->drops().at("link.queue_full"), 500u) << "the flood has met its bound";
 }
 
+constexpr const char* kCShares =
+    ", {name: r-c, principal: c, out: wan shared-with b, bytes: 500B, rate: 50pps, deadline: 20ms}";
+std::string beside_b(const char* c) {
+    return with(reservation("b", 986, 100, "12ms") + c, wire("rate: 8Mbit", kNames));
+}
+
 // c's frames go on what b has, in its queue: b's deadline holds for both while together they send
 // no more than b may, whatever the flood does, and what waits goes on when they no longer share.
 TEST_F(PacedReservationsTest, WhoSharesTheBytesOfAnotherIsServedAsThatOneIs) {
-    const auto yaml = [](const char* c) {
-        return with(reservation("b", 986, 100, "12ms") + c, wire("rate: 8Mbit", kNames));
-    };
-    const char* const shares =
-        ", {name: r-c, principal: c, out: wan shared-with b, bytes: 500B, rate: 50pps, "
-        "deadline: 20ms}";
-    ASSERT_TRUE(granted(yaml(shares)));
-    start(yaml(shares));
+    ASSERT_TRUE(granted(beside_b(kCShares)));
+    start(beside_b(kCShares));
     uint64_t wire_free = 0, late = 0, left[3] = {0, 0, 0}, due[3] = {0, 0, 0};
     for (uint64_t us = 0; us < 1'000'000; us += 100) {
         box_->context().now = Now::from_ns(now_ + us * kUs);
@@ -123,11 +123,41 @@ TEST_F(PacedReservationsTest, WhoSharesTheBytesOfAnotherIsServedAsThatOneIs) {
     EXPECT_EQ(used("b", Use::kMisses), 0u);
     send("10.0.2.1", 7, 3, 514);
     const uint32_t waiting = link().waiting();
-    box_->apply(yaml(""));
+    box_->apply(beside_b(""));
     EXPECT_EQ(link().waiting(), waiting) << "nothing is lost";
     send("10.0.2.1", 10, 1, 514);
     for (uint64_t us = 1'000'000; us < 3'000'000; us += 100) (void)at(us * kUs);
     EXPECT_EQ(used("c", Use::kPackets), 1u) << "its own from then on";
+}
+
+// c has a long queue when it comes to share b's bytes: that is no part of what was shared, and
+// waits on where it is.
+TEST_F(PacedReservationsTest, WhatWaitsOfWhoComesToShareDelaysNobody) {
+    start(beside_b(""));
+    box_->context().now = Now::from_ns(now_);
+    send("10.0.2.1", 0, 90, 514);
+    const uint32_t waiting = link().waiting();
+    ASSERT_GE(waiting, 60u);
+    box_->apply(beside_b(kCShares));
+    EXPECT_EQ(link().waiting(), waiting);
+    uint64_t wire_free = 0, late = 0, left = 0, due = 0;
+    for (uint64_t us = 0; us < 500'000; us += 100) {
+        box_->context().now = Now::from_ns(now_ + us * kUs);
+        if (us % 1000 == 0) send("10.0.0.1", 0, 2, 1514);
+        if (us % 10'000 == 0) {
+            send("10.0.1.1", 0, 1, 1000);
+            due = us + 12'000;
+        }
+        for (const Sent& sent : at(us * kUs)) {
+            wire_free = std::max(wire_free, us) + sent.frame.size() + kOverhead;
+            if (host_of(sent.frame) != 1) continue;
+            ++left;
+            late += wire_free > due ? 1 : 0;
+        }
+    }
+    EXPECT_EQ(late, 0u);
+    EXPECT_GE(left, 49u);
+    EXPECT_EQ(used("b", Use::kPackets), left);
 }
 
 // The data plane runs what it is given: what admission refuses is late, and is counted.

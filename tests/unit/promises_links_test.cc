@@ -94,6 +94,9 @@ TEST(SharedLinks, WhatLeadsNowhereIsRefused) {
     EXPECT_THAT(told(a + shared("b", "shared-with a")),
                 HasSubstr("out: found 'shared-with a', expected a port before it"));
     EXPECT_THAT(
+        told(a + shared("b", "'wan shared-with '")),
+        HasSubstr("out: found 'wan shared-with ', expected a principal behind shared-with"));
+    EXPECT_THAT(
         told(shared("a", "wan shared-with b") + shared("b", "wan shared-with c") +
              shared("c", "wan shared-with a")),
         HasSubstr("reservations[0].out: shared in a circle, expected an end: a -> b -> c -> "
