@@ -156,10 +156,11 @@ std::vector<std::string> Reservation::referents() const {
 // The processor is a place like a port.
 std::map<PortId, ReservationReader::Held> ReservationReader::places_of(const Reservation& one) {
     std::map<PortId, Held> out;
+    const std::string cycles = one.cycles.work != 0 ? one.principal : one.shared_with;
     for (const ReservedLink& link : one.links)
-        out[link.port] = {one.name, link.shared_with, link.frame_bytes, 0};
+        out[link.port] = {one.name, link.shared_with, link.frame_bytes, 0, cycles};
     if (one.has_cycles())
-        out[kNoPort] = {one.name, one.shared_with, one.cycles.work, one.runs.size()};
+        out[kNoPort] = {one.name, one.shared_with, one.cycles.work, one.runs.size(), cycles};
     return out;
 }
 
@@ -226,15 +227,37 @@ Status ReservationReader::resolve_cycles(Reservation& one) const {
     return check_shared(*config_, one.principal, end->held->work, end->held->runs);
 }
 
+// A circle is told of the cycles themselves.
+std::string ReservationReader::paid_by(std::string cycles) const {
+    for (size_t steps = 0; steps < held_.size() && !cycles.empty(); ++steps) {
+        const auto held = held_.find({cycles, kNoPort});
+        if (held == held_.end() || held->second.shared_with.empty()) break;
+        cycles = held->second.shared_with;
+    }
+    return cycles;
+}
+
+// What cycles before take of the deadline is time by which packets may come to the port late, and
+// close together. One queue there can be kept if it is the same time for all in it.
 Status ReservationReader::resolve_link(const Reservation& one, ReservedLink& link) const {
     auto end = follow(one.principal, link.shared_with, link.port);
     if (!end) return std::move(end.error()).within("out");
     link.referent = end->referent;
     link.payer = end->payer;
-    if (link.frame_bytes <= end->held->work) return ok_status();
+    if (link.frame_bytes > end->held->work)
+        return Error{
+            fmt::format("bytes: found {}, expected at most the {} of '{}', whose bytes it shares",
+                        one.bytes, end->held->work - (link.frame_bytes - one.bytes), link.payer)};
+    const std::string own = paid_by(one.cycles.work != 0 ? one.principal : one.shared_with),
+                      theirs = paid_by(end->held->cycles);
+    if (own == theirs) return ok_status();
+    const auto told = [](const std::string& of) {
+        return of.empty() ? "no cycles" : fmt::format("cycles of '{}'", of);
+    };
     return Error{
-        fmt::format("bytes: found {}, expected at most the {} of '{}', whose bytes it shares",
-                    one.bytes, end->held->work - (link.frame_bytes - one.bytes), link.payer)};
+        fmt::format("found {} before the port, expected {} as '{}' has, whose bytes it shares",
+                    told(own), told(theirs), link.payer)}
+        .within("out");
 }
 
 Status ReservationReader::resolve(Reservation& one) const {

@@ -105,6 +105,7 @@ class ReservationReader {
         std::string reservation, shared_with;
         uint64_t work = 0;  ///< cycles, or bytes of a frame
         size_t runs = 0;
+        std::string cycles;  ///< principal whose cycles packets of it have; empty: none
     };
     /// Where references lead.
     struct End {
@@ -114,6 +115,7 @@ class ReservationReader {
     static std::map<PortId, Held> places_of(const Reservation& one);
     Status take(const Reservation& one);
     Result<End> follow(const std::string& from, const std::string& with, PortId place) const;
+    [[nodiscard]] std::string paid_by(std::string cycles) const;
     Status resolve_cycles(Reservation& one) const;
     Status resolve_link(const Reservation& one, ReservedLink& link) const;
     const config::Node* config_;

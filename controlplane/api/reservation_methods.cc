@@ -48,10 +48,11 @@ void add_links(Json& out, const Reservation& reservation, const config::Node& tr
     out["links"] = Json::array();
     for (const ReservedLink& reserved : reservation.links) {
         const std::string port = tree["ports"].items()[reserved.port]["name"].as_text();
-        Json link{{"port", port},
-                  {"wire_bytes", reserved.contract.work},
-                  {"deadline_ns", reserved.contract.deadline_ns}};
-        if (!reserved.shared_with.empty()) link["shared_with"] = reserved.shared_with;
+        Json link{{"port", port}, {"wire_bytes", reserved.contract.work}};
+        if (reserved.shared_with.empty())
+            link["deadline_ns"] = reserved.contract.deadline_ns;
+        else  // who has reserved them has their part of the deadline
+            link["shared_with"] = reserved.shared_with;
         if (const model::LinkShare* share = share_of(reservation, port, status)) {
             link.update({{"sent", share->packets()},
                          {"used", share->reserved()},

@@ -105,16 +105,16 @@ Status Promises::enter_granted(const Reservation& one) {
     std::string longer;
     for (const Asked& asked : requests_of(one, 0)) {
         const auto times = times_of(one, asked);
-        if (Status s = admission_.enter_granted(asked.request, times); !s) return s;
+        // Where all is shared and takes too long it is told here.
+        if (Status s = admission_.enter_granted(asked.request, times); !s)
+            return std::move(s.error()).within(one.place);
         const auto sum = std::accumulate(times.begin(), times.end(), admission::Nanoseconds{0});
-        if (sum <= deadline || times.size() < 2) continue;
-        const bool cycles = !one.shared_with.empty();
-        const ReservedLink& link = one.links[asked.link];
-        longer =
-            fmt::format("the {} of '{}' take {} of its deadline now, and {} when it was granted",
-                        cycles ? "cycles" : "bytes", cycles ? one.shared_with : link.shared_with,
-                        time_of(cycles ? times[0] : times[1]),
-                        time_of(deadline - (cycles ? times[1] : times[0])));
+        if (sum <= deadline) continue;
+        // Its own is the port: shared bytes are of who has had the same cycles.
+        longer = fmt::format(
+            "the cycles of '{}' take {} of its deadline now, and {} when it was "
+            "granted",
+            one.shared_with, time_of(times[0]), time_of(deadline - times[1]));
     }
     return longer.empty() ? ok_status() : Status(Error{longer}.within(one.place));
 }

@@ -175,15 +175,18 @@ def test_transcoding_on_the_cycles_of_one_for_three_links(net):
 
 
 def test_bytes_of_another_are_counted_once_and_served_in_its_queue(net):
-    net.ravelin("reserve media --principal guests/media --bytes 300 --rate 500pps --deadline 50ms --out wan")
-    wish = "reserve more --principal guests/more --bytes 300 --rate 100pps --deadline 60ms --cpu 8000cyc/pkt --out"
+    net.ravelin("reserve media --principal guests/media --cpu 8000cyc/pkt --bytes 300 --rate 500pps --deadline 50ms --out wan")
+    wish = "reserve more --principal guests/more --bytes 300 --rate 100pps --deadline 60ms --cpu 'shared-with guests/media' --out"
     refused = net.ravelin(f"{wish} 'lan shared-with guests/media'", check=False)
     assert refused.returncode != 0 and "expected a principal that has reserved of port lan" in refused.stderr
+    refused = net.ravelin(f"{wish} 'wan shared-with guests/media'".replace("--cpu 'shared-with guests/media'", "--cpu 8000cyc/pkt"), check=False)
+    assert refused.returncode != 0 and "found cycles of 'guests/more' before the port, expected cycles of 'guests/media'" in refused.stderr
     before = net.cli("reservations")["ports"]
     net.ravelin(f"{wish} 'wan shared-with guests/media'")
     assert net.cli("reservations")["ports"] == before, "no bytes of its own"
     one = reserved(net)["more"]
-    assert one["links"][0]["shared_with"] == "guests/media" and one["cpu_deadline_ns"] <= 10_000_000, one
+    assert one["links"][0]["shared_with"] == "guests/media" and one["cpu_deadline_ns"] == reserved(net)["media"]["cpu_deadline_ns"], one
+    assert "deadline_ns" not in one["links"][0] and reserved(net)["media"]["links"][0]["deadline_ns"] > 0
     sent = reserved(net)["media"]["links"][0]["sent"]
     send(net, 300, 5006)
     wait_until(lambda: reserved(net)["media"]["links"][0]["sent"] > sent + 150, 10, "they are in its queue")

@@ -51,8 +51,9 @@ const std::string kRate = "bytes: 200B, rate: 1kpps, deadline: ";
 constexpr uint64_t kFrame = 200 + 14 + 24;
 
 TEST(SharedLinks, AreCountedOnceAndLeaveTheRestOfTheDeadline) {
-    const std::string both = of("b", "cpu: 600cyc/pkt, out: wan shared-with a, " + kRate + "20ms") +
-                             of("a", "out: wan, " + kRate + "5ms");
+    const std::string both =
+        of("b", "cpu: shared-with a, out: [wan shared-with a, lab], " + kRate + "20ms") +
+        of("a", "cpu: 600cyc/pkt, out: wan, " + kRate + "5ms");
     const auto done = compiled(both);
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(reserved(done->tree, "wan"), kFrame * 1'000);
@@ -62,16 +63,16 @@ TEST(SharedLinks, AreCountedOnceAndLeaveTheRestOfTheDeadline) {
     EXPECT_EQ(b.links[0].payer, "a");
     EXPECT_EQ(b.links[0].referent, "of-a");
     EXPECT_EQ(b.links[0].contract.work, 0u);
-    EXPECT_EQ(a.links[0].contract.deadline_ns, 5'000'000u);
-    EXPECT_GT(b.cycles.deadline_ns, 280'000u);
-    EXPECT_LE(b.cycles.deadline_ns + a.links[0].contract.deadline_ns, 20'000'000u);
+    EXPECT_EQ(a.cycles.deadline_ns + a.links[0].contract.deadline_ns, 5'000'000u);
+    EXPECT_EQ(b.cycles.deadline_ns, a.cycles.deadline_ns);
+    EXPECT_EQ(b.cycles.deadline_ns + b.links[1].contract.deadline_ns, 20'000'000u);
 }
 
 // Of each port by itself, of cycles too; chains end at who reserved.
 TEST(SharedLinks, AreOfEachPortByItself) {
     const auto all =
         read(of("c", "cpu: shared-with a, out: [dmz, wan shared-with b], " + kRate + "60ms") +
-             of("b", "out: [wan shared-with a, lab], " + kRate + "40ms") +
+             of("b", "cpu: shared-with a, out: [wan shared-with a, lab], " + kRate + "40ms") +
              of("a", "cpu: 600cyc/pkt, out: wan, " + kRate + "20ms"));
     const Reservation &c = all[0], &b = all[1];
     EXPECT_EQ(c.payer, "a");
@@ -108,7 +109,7 @@ TEST(SharedLinks, WhatLeadsNowhereIsRefused) {
         HasSubstr("reservations: they refer to each other in a circle: of-a -> of-b -> of-a"));
     EXPECT_THAT(told(a + of("b", "out: wan shared-with a, bytes: 201B, rate: 1pps")),
                 HasSubstr("bytes: found 201, expected at most the 200 of 'a'"));
-    EXPECT_THAT(told(a + shared("b", "wan shared-with a", "100us")),
+    EXPECT_THAT(told(a + of("b", "cpu: shared-with a, out: wan shared-with a, " + kRate + "100us")),
                 AllOf(HasSubstr("reservations[1]: shared reservations take "),
                       HasSubstr(" of the deadline of 100 us")));
     EXPECT_THAT(
@@ -125,8 +126,8 @@ config::Node node(const std::string& name, const std::vector<const char*>& out, 
     one.set("principal", config::Node::text(name));
     if (*cpu != 0) one.set("cpu", config::Node::text(cpu));
     for (const char* text : out) names.add(config::Node::text(text));
-    one.set("out", std::move(names));
-    one.set("bytes", config::Node::integer(200));
+    if (!out.empty()) one.set("bytes", config::Node::integer(200));
+    if (!out.empty()) one.set("out", std::move(names));
     one.set("rate", config::Node::integer(100));
     one.set("deadline", config::Node::integer(deadline));
     return one;
@@ -137,9 +138,9 @@ TEST(SharedLinks, GoWithTheirReferentAndOutliveARestart) {
     const auto done = compiled("  []\n");
     ASSERT_TRUE(done.ok()) << done.error().message;
     auto promises = Promises::of(done->tree);
-    EXPECT_FALSE(promises->add(node("b", {"wan shared-with a"}, "600cyc/pkt")).ok());
-    ASSERT_TRUE(promises->add(node("a", {"lab", "wan"}, "")).ok());
-    ASSERT_TRUE(promises->add(node("b", {"wan shared-with a"}, "600cyc/pkt", 30'000'000)).ok());
+    EXPECT_FALSE(promises->add(node("b", {"wan shared-with a"}, "shared-with a")).ok());
+    ASSERT_TRUE(promises->add(node("a", {"lab", "wan"}, "600cyc/pkt")).ok());
+    ASSERT_TRUE(promises->add(node("b", {"wan shared-with a"}, "shared-with a", 30'000'000)).ok());
     ASSERT_TRUE(promises->add(node("c", {"wan shared-with b"}, "shared-with b", 90'000'000)).ok());
     const config::Node live = promises->live();
     for (int i = 0; i < 3; ++i) {
@@ -156,21 +157,60 @@ TEST(SharedLinks, GoWithTheirReferentAndOutliveARestart) {
     }
 }
 
-// Its own deadline was split by what its referent had of the port.
-TEST(SharedLinks, AReferentMayNotTakeMoreOfTheDeadlineThanBefore) {
-    const auto tree = [](const std::string& deadline) {
-        auto done = compiled(of("a", "out: wan, " + kRate + deadline));
+/// What is told of b, which has 9 ms and was granted while a had 4 ms, once a has `deadline`.
+std::string told_of_b(const std::string& cpu, const std::vector<const char*>& out,
+                      const char* b_cpu, const std::string& deadline) {
+    const auto tree = [&](const std::string& ms) {
+        auto done = compiled(of("a", cpu + "out: wan, " + kRate + ms));
         EXPECT_TRUE(done.ok()) << done.error().message;
         return std::move(done->tree);
     };
-    auto promises = Promises::of(tree("1ms"));
-    ASSERT_TRUE(promises->add(node("b", {"wan shared-with a"}, "600cyc/pkt")).ok());
-    EXPECT_TRUE(Promises::in_force(tree("800us"), promises->live()).uncovered().empty());
-    const auto longer = Promises::in_force(tree("8900us"), promises->live());
-    ASSERT_EQ(longer.uncovered().size(), 1u);
-    EXPECT_THAT(longer.uncovered().begin()->second,
-                HasSubstr("live reservation of-b: the bytes of 'a' take 8.9 ms of its deadline "
-                          "now, and "));
+    auto promises = Promises::of(tree("4ms"));
+    EXPECT_TRUE(promises->add(node("b", out, b_cpu)).ok());
+    const auto now = Promises::in_force(tree(deadline), promises->live());
+    EXPECT_LE(now.uncovered().size(), 1u);
+    return now.uncovered().empty() ? "kept" : now.uncovered().begin()->second;
+}
+
+// Its own deadline was granted by what its referent had of the port, and of cycles.
+TEST(SharedLinks, AReferentMayNotTakeMoreOfTheDeadlineThanBefore) {
+    const std::vector<const char*> wan{"wan shared-with a"}, lab{"lab"}, none;
+    EXPECT_EQ(told_of_b("", wan, "", "800us"), "kept");
+    EXPECT_EQ(told_of_b("", wan, "", "9ms"), "kept");
+    EXPECT_THAT(told_of_b("", wan, "", "20ms"),
+                HasSubstr("live reservation of-b: shared reservations take 20 ms of the deadline "
+                          "of 9 ms"));
+    const std::string cpu = "cpu: 600cyc/pkt, ";
+    EXPECT_EQ(told_of_b(cpu, wan, "shared-with a", "9ms"), "kept");
+    EXPECT_THAT(told_of_b(cpu, wan, "shared-with a", "20ms"),
+                HasSubstr("live reservation of-b: shared reservations take 20 ms"));
+    EXPECT_EQ(told_of_b(cpu, none, "shared-with a", "9ms"), "kept");
+    EXPECT_THAT(told_of_b(cpu, none, "shared-with a", "40ms"),
+                HasSubstr("shared reservations take "));
+    EXPECT_THAT(
+        told_of_b(cpu, lab, "shared-with a", "17ms"),
+        AllOf(HasSubstr("live reservation of-b: the cycles of 'a' take 8."),
+              HasSubstr(" ms of its deadline now, and "), HasSubstr(" when it was granted")));
+}
+
+// A port's queue counts from when packets come there: those that cycles may hold up for a part of
+// the deadline, to come close together then, would be in the way of those that nothing does.
+TEST(SharedLinks, AreOfPacketsThatHaveHadTheSameCycles) {
+    const std::string wan = "out: wan, " + kRate + "20ms",
+                      shared = "out: wan shared-with a, " + kRate + "30ms";
+    EXPECT_EQ(told(of("a", wan) + of("b", shared)), "granted");
+    EXPECT_THAT(told(of("a", wan) + of("b", "cpu: 600cyc/pkt, " + shared)),
+                HasSubstr("reservations[1].out: found cycles of 'b' before the port, expected no "
+                          "cycles as 'a' has, whose bytes it shares"));
+    EXPECT_THAT(told(of("a", "cpu: 600cyc/pkt, " + wan) + of("b", shared)),
+                HasSubstr("out: found no cycles before the port, expected cycles of 'a' as 'a'"));
+    EXPECT_THAT(told(of("a", "cpu: 600cyc/pkt, " + wan) + of("b", "cpu: 600cyc/pkt, " + shared)),
+                HasSubstr("out: found cycles of 'b' before the port, expected cycles of 'a' as"));
+    EXPECT_EQ(
+        told(of("b", "cpu: shared-with c, " + shared) + of("a", "cpu: shared-with c, " + wan) +
+             of("c", "cpu: 600cyc/pkt, rate: 1kpps, deadline: 5ms")),
+        "granted")
+        << "both of c";
 }
 
 // S52: one input, three outputs with rates of their own, transcoded once.
