@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "controlplane/compile/compiler.h"
@@ -20,11 +21,13 @@ std::string function_of(size_t wish, unsigned hop) {
 std::string functions_of(const std::vector<Wish>& wishes, const Crowd& crowd) {
     std::string out;
     for (size_t i = 0; i < wishes.size(); ++i)
-        if (const uint64_t cycles = wishes[i].cycles / wishes[i].hops; cycles != 0)
-            for (unsigned hop = 0; hop < wishes[i].hops; ++hop)
-                out += fmt::format(
-                    kFunction, function_of(i, hop), cycles - crowd.left, cycles, crowd.max_run_ns,
-                    hop + 1 == wishes[i].hops ? "" : ", next: " + function_of(i, hop + 1));
+        for (unsigned hop = 0; hop < wishes[i].hops && wishes[i].cycles != 0; ++hop) {
+            const uint64_t cycles = cycles_of(wishes[i], hop);
+            out +=
+                fmt::format(kFunction, function_of(i, hop),
+                            cycles - std::min(crowd.left, cycles / 2), cycles, crowd.max_run_ns,
+                            hop + 1 == wishes[i].hops ? "" : ", next: " + function_of(i, hop + 1));
+        }
     out += fmt::format(kFunction, "greedy", crowd.cycles, crowd.cycles + 100, kMaxRunNs, "");
     return out + fmt::format(kFunction, "wild", 20'000, 1'000, kMaxRunNs, "");
 }
@@ -49,9 +52,9 @@ std::string reservations_of(const std::vector<Wish>& wishes) {
         const Wish& w = wishes[i];
         out += fmt::format("  - {{name: r{0}, principal: v{0}, rate: {1}pps, deadline: {2}us", i,
                            w.rate, w.deadline_us);
-        if (w.cycles != 0) out += fmt::format(", cpu: [{}cyc/pkt", w.cycles / w.hops);
+        if (w.cycles != 0) out += fmt::format(", cpu: [{}cyc/pkt", cycles_of(w, 0));
         for (unsigned hop = 1; hop < w.hops; ++hop)
-            out += fmt::format(", {}cyc/pkt", w.cycles / w.hops);
+            out += fmt::format(", {}cyc/pkt", cycles_of(w, hop));
         if (w.cycles != 0) out += "]";
         if (w.bytes != 0) out += fmt::format(", out: wan, bytes: {}B", w.bytes);
         if (w.cpu_deadline_ns != 0) out += fmt::format(", cpu-deadline: {}ns", w.cpu_deadline_ns);
@@ -65,6 +68,10 @@ void put_in_place(std::string& text, std::string_view what, std::string_view wit
 }
 
 }  // namespace
+
+uint64_t cycles_of(const Wish& wish, unsigned hop) {
+    return wish.uneven ? (wish.cycles << hop) / ((1u << wish.hops) - 1) : wish.cycles / wish.hops;
+}
 
 std::string isolated_yaml(const std::vector<Wish>& wishes, const Crowd& crowd) {
     const std::string rate = crowd.wan == 0 ? "" : fmt::format(", rate: {}bit", crowd.wan);
@@ -118,7 +125,10 @@ std::vector<Wish> fill(std::mt19937_64& random, const Mix& mix, const Crowd& cro
             if (out.size() % 3 == 1) wish.bytes = 0;
             if (out.size() % 3 == 2) wish.cycles = 0;
         }
-        if (mix.most_hops > 1) wish.hops = static_cast<unsigned>(random() % mix.most_hops) + 1;
+        if (mix.most_hops > 1) {
+            wish.hops = static_cast<unsigned>(random() % mix.most_hops) + 1;
+            wish.uneven = random() % 2 == 0;
+        }
         out.push_back(wish);
         if (granted(out, crowd)) continue;
         out.pop_back();

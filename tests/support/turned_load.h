@@ -18,7 +18,8 @@ inline constexpr uint64_t kTurn = 300, kEach = 120;  ///< cycles of a turn, of a
 
 class Load {
   public:
-    explicit Load(TurnedBox& box) : box_(box) {}
+    /// `turn`: cycles of each, beside its packets.
+    explicit Load(TurnedBox& box, uint64_t turn = kTurn) : box_(box), turn_(turn) {}
     /// `host` sends every `period_ns`, `together` at once.
     void add(const std::string& host, uint64_t period_ns, unsigned together = 1) {
         const Bytes frame =
@@ -38,7 +39,7 @@ class Load {
     void run(uint64_t ns) {
         for (const uint64_t end = TurnedBox::now_ns() + ns; TurnedBox::now_ns() < end;) {
             const unsigned n = send_due();
-            box_.turn(kTurn + kEach * std::min<unsigned>(n, 64));
+            box_.turn(turn_ + kEach * std::min<unsigned>(n, 64));
             take();
         }
     }
@@ -82,6 +83,7 @@ class Load {
         }
     }
     TurnedBox& box_;
+    uint64_t turn_;
     std::vector<Host> hosts_;
 };
 
