@@ -19,5 +19,8 @@ nlohmann::json probe_distance();
 
 /// Memory of this process that stands in RAM.
 double resident_mib();
+/// The most of that since forget_peak(); 0: the kernel does not tell.
+double peak_mib();
+void forget_peak();
 
 }  // namespace ravelin::perf

@@ -15,6 +15,7 @@
 #include "control.pb.h"
 #include "dataplane/stage.h"
 #include "perf/bench/figure.h"
+#include "perf/bench/machine.h"
 #include "perf/bench/traffic.h"
 #include "pipelines/model/schema.h"
 #include "pipelines/model/tree_codec.h"
@@ -95,6 +96,8 @@ double longest_window(Replay& replay, unsigned least, Until until) {
 void replace(Box& box, Replay& replay, const std::string& received, Report& report) {
     report.add("longest window before", "tsc cycles/packet",
                longest_window(replay, 200, [] { return true; }));
+    const double resident = resident_mib();
+    forget_peak();
     std::unique_ptr<PolicySnapshot> next;
     std::atomic<bool> built = false;
     double build_ms = 0, cpu_ms = 0;
@@ -112,6 +115,11 @@ void replace(Box& box, Replay& replay, const std::string& received, Report& repo
     do replay.window();
     while (!box.worker().has_left_all_but(policy));
     report.add("replaced", "ms", ms_since(start), at_most(250));
+    const double peak = peak_mib();
+    if (peak == 0) give_up("the kernel does not tell the most memory that was taken");
+    report.add("memory before", "MiB", resident);
+    report.add("memory peak", "MiB", peak);
+    report.add("memory peak to before", "ratio", peak / resident, at_most(2));
     report.add("of it built", "ms", build_ms);
     report.add("of it CPU of the building thread", "ms", cpu_ms);
     report.add("longest window meanwhile", "tsc cycles/packet", longest);
