@@ -25,7 +25,7 @@ void Account::calibrate() noexcept {
 void Account::close(bool moved) noexcept {
     const uint64_t now = clock_(), cycles = now - opened_;
     opened_ = now;
-    const bool any = std::ranges::any_of(runs_, [](const Runs& r) { return r.taken != 0; });
+    const bool any = std::ranges::any_of(runs_, &Runs::any);
     if (!moved && !any && split_.empty()) {
         usage_.add(sched::kIdlePrincipal, Use::kCycles, cycles);
     } else {
@@ -51,17 +51,17 @@ void Account::charge_all(PrincipalId id) noexcept {
 
 void Account::charge(uint64_t cycles, uint64_t own) noexcept {
     for (unsigned kind = 0; kind < kKinds; ++kind)
-        if (runs_[kind].taken != 0) add(static_cast<Kind>(kind));
+        if (runs_[kind].any()) add(static_cast<Kind>(kind));
     split_.charge(cycles, usage_, sched::kCorePrincipal, own);
     sent_ += runs_[kByShortcut].packets + runs_[kByExpress].packets;
     for (Runs& runs : runs_)
-        if (runs.taken != 0) divide(runs);
+        if (runs.any()) divide(runs);
 }
 
 // One part of the split each, whosever they are: it was the same that was done for them.
 void Account::add(Kind kind) noexcept {
     const Runs& of = runs_[kind];
-    const PrincipalId id = of.taken == 1 ? of.runs[0].id : of.several;
+    const PrincipalId id = of.of_one() ? of.runs[0].id : of.several;
     if (kind == kByShortcut)
         split_.add(id, of.packets, kReceive + 1, kSend, kHit);
     else
@@ -69,13 +69,15 @@ void Account::add(Kind kind) noexcept {
 }
 
 void Account::divide(Runs& of) noexcept {
-    if (of.taken != 1) {
+    if (!of.of_one()) {
         const uint64_t cycles = usage_.take(of.several, Use::kCycles), each = cycles / of.packets;
+        usage_.add_packets({of.whom.data(), of.singles}, of.bytes.data(), each);
         for (unsigned i = 0; i < of.taken; ++i)
             usage_.add(of.runs[i].id, Use::kCycles, each * of.runs[i].packets);
-        usage_.add(of.runs[0].id, Use::kCycles, cycles - each * of.packets);
+        const PrincipalId first = of.singles != 0 ? PrincipalId{of.whom[0]} : of.runs[0].id;
+        usage_.add(first, Use::kCycles, cycles - each * of.packets);
     }
-    of.taken = of.packets = 0;
+    of.taken = of.singles = of.packets = 0;
 }
 
 void Account::leave_by(Kind kind, Leaving& leaving, bool paced, WorkerContext& context) noexcept {
@@ -142,16 +144,12 @@ void Account::note(Kind kind, PrincipalId id, uint32_t packets) noexcept {
 
 void Account::note_each(Kind kind, const Leaving& leaving) noexcept {
     Runs& of = runs_[kind];
-    if (of.taken + leaving.count > Runs::kMost) [[unlikely]]
+    if (of.singles + leaving.count > Runs::kMost) [[unlikely]]
         charge_so_far();
-    Run* const runs = of.runs.data() + of.taken;
-    for (unsigned i = 0; i < leaving.count; ++i) {
-        const PrincipalId id = leaving.payer(i);
-        runs[i] = {id, 1};
-        usage_.add(id, Use::kPackets);
-        usage_.add(id, Use::kBytes, leaving.bytes[i]);
-    }
-    of.taken += leaving.count;
+    // All places, whatever stands behind the last: no call, no loop.
+    std::copy_n(leaving.whom.data(), columns::kPlaces, of.whom.data() + of.singles);
+    std::copy_n(leaving.bytes.data(), columns::kPlaces, of.bytes.data() + of.singles);
+    of.singles += leaving.count;
     of.packets += leaving.count;
 }
 

@@ -170,12 +170,19 @@ class Account {
         PrincipalId id;
         uint32_t packets;
     };
+    /// What one kind had in a turn: runs, and packets of which each is another's than the one
+    /// before.
     struct Runs {
         static constexpr unsigned kMost = 4 * limits::kArrivals;
         /// Of the packets whose principals differ: what they are charged to until it is divided.
         PrincipalId several;
+        unsigned taken = 0, singles = 0, packets = 0;
         std::array<Run, kMost> runs;
-        unsigned taken = 0, packets = 0;
+        // Of the singles, and room for a whole column behind the last; counted when their cycles
+        // are, in one touch of their memory.
+        std::array<uint32_t, kMost + columns::kPlaces> whom, bytes;
+        [[nodiscard]] bool any() const noexcept { return packets != 0; }
+        [[nodiscard]] bool of_one() const noexcept { return taken == 1 && singles == 0; }
     };
     static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
     void note(Kind kind, PrincipalId id, uint32_t packets) noexcept;

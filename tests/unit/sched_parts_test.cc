@@ -15,6 +15,7 @@
 #include "dataplane/sched/name_service.h"
 #include "dataplane/sched/pace.h"
 #include "dataplane/sched/timing_wheel.h"
+#include "dataplane/sched/usage.h"
 #include "tests/support/sched_table.h"
 
 namespace ravelin::sched {
@@ -72,6 +73,32 @@ TEST(SchedPrincipals, IdsStayAndAreNotGivenAwayAtOnce) {
     const auto lost = [&](PrincipalId id) { return id == PrincipalId{one.size()}; };
     const PrincipalTable behind = std::move(*PrincipalTable::build(second, &one, lost));
     EXPECT_EQ(behind.find("d"), PrincipalId{one.size() + 1});
+}
+
+// Each by one touch of its line, several of one principal behind each other too; what else stands
+// in the line stays.
+TEST(SchedUsage, ManyPacketsAtOnceAreThoseOfEachOnItsOwn) {
+    constexpr uint32_t kPrincipals = 9;
+    std::mt19937_64 random{11};
+    Usage at_once(kPrincipals), alone(kPrincipals);
+    for (Usage* usage : {&at_once, &alone}) {
+        usage->add(PrincipalId{3}, Use::kDrops, 7);
+        usage->bucket(PrincipalId{3}).owed_until = 5;
+    }
+    for (unsigned turn = 0; turn < 100; ++turn) {
+        const uint64_t cycles = random() % 1'000'000;
+        std::vector<uint32_t> whom(random() % 65), bytes(whom.size());
+        for (size_t i = 0; i < whom.size(); ++i) {
+            whom[i] = static_cast<uint32_t>(random() % kPrincipals);
+            bytes[i] = static_cast<uint32_t>(random()) | 1u << 31;
+            alone.add(PrincipalId{whom[i]}, cycles, 1, bytes[i]);
+        }
+        at_once.add_packets(whom, bytes.data(), cycles);
+    }
+    for (uint32_t id = 0; id < kPrincipals; ++id)
+        for (const Use use : {Use::kCycles, Use::kBytes, Use::kPackets, Use::kDrops})
+            EXPECT_EQ(at_once.get(PrincipalId{id}, use), alone.get(PrincipalId{id}, use)) << id;
+    EXPECT_EQ(at_once.bucket(PrincipalId{3}).owed_until, 5u);
 }
 
 TEST(SchedNames, AReferenceOfAnUnloadedFunctionIsStaleForGood) {
