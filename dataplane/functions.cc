@@ -49,6 +49,7 @@ Result<FunctionSpec> spec_of(const std::shared_ptr<const Node>& node) {
                   .drop_stale = (*node)["drop-late"].as_bool(),
                   .passes_on = node->has("next")};
     out.deadline_ns = number("deadline");
+    out.worker = worker_of(*node);
     if (out.limits.work > out.limits.max_run)
         return Error{fmt::format("work: found {} cycles, expected at most max-run, which is {}",
                                  out.limits.work, out.limits.max_run)};
@@ -132,6 +133,15 @@ Status bind(const Node& config, Functions& to) {
     return ok_status();
 }
 
+/// Workers stay as many as they are while the data plane runs.
+Status check_worker(const FunctionSpec& spec, const Node& config) {
+    const auto workers = static_cast<WorkerId>(config["workers"]["count"].as_integer());
+    if (spec.worker == kAnyWorker || spec.worker < workers) return ok_status();
+    return Error{fmt::format("worker: found {}, expected {}, as there {}", spec.worker,
+                             workers == 1 ? "0" : fmt::format("0 to {}", workers - 1),
+                             workers == 1 ? "is one worker" : fmt::format("are {}", workers))};
+}
+
 Status read_list(const Node& config, const PortFacts& facts, const Functions* previous,
                  std::vector<FunctionSpec>& out) {
     const auto& nodes = config["functions"].items();
@@ -140,6 +150,7 @@ Status read_list(const Node& config, const PortFacts& facts, const Functions* pr
         const std::string place = fmt::format("functions[{}]", i);
         auto spec = spec_of(std::make_shared<const Node>(nodes[i]));
         if (!spec) return std::move(spec.error()).within(place);
+        if (auto s = check_worker(*spec, config); !s) return std::move(s.error()).within(place);
         if (!names.insert(spec->name).second)
             return Error{fmt::format("{}: name: '{}' is another's too, expected a different one",
                                      place, spec->name)};

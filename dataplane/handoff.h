@@ -47,6 +47,11 @@ class Handoff {
   public:
     /// PacketMeta::resume value: send out of PacketMeta::out_port, run no stage.
     static constexpr uint16_t kResumeTransmit = 0xffff;
+    /// The same, beside a stage: goes to a function first (Invocations::arrive), then on behind it.
+    static constexpr uint16_t kByFunction = 0x8000;
+    static bool by_function(uint16_t resume) {
+        return resume != kResumeTransmit && (resume & kByFunction) != 0;
+    }
 
     Handoff(HandoffMatrix& matrix, WorkerId self)
         : matrix_(matrix), self_(self), batches_(matrix.workers()) {}

@@ -6,6 +6,19 @@
 #include "dataplane/functions.h"
 
 namespace ravelin {
+namespace {
+
+/// Where it runs is no part of what it is: what waits of it elsewhere runs there.
+bool same_but_for_worker(const config::Node& a, const config::Node& b) {
+    if (worker_of(a) == worker_of(b)) return a == b;
+    config::Node moved = a;
+    std::erase_if(moved.members(), [](const auto& member) { return member.first == "worker"; });
+    config::Node was = b;
+    std::erase_if(was.members(), [](const auto& member) { return member.first == "worker"; });
+    return moved == was;
+}
+
+}  // namespace
 
 std::shared_ptr<Invocations> InvocationKeeper::make(InvocationPlan plan) {
     // Nobody but us knows those any more.
@@ -29,7 +42,7 @@ void InvocationKeeper::name(std::vector<FunctionSpec>& list, const Functions* pr
         if (previous == nullptr) break;
         before |= uint64_t{1} << was.ref.slot;
         const auto stays = std::ranges::find(list, was.name, &FunctionSpec::name);
-        if (stays == list.end() || *stays->declared != *was.declared) continue;
+        if (stays == list.end() || !same_but_for_worker(*stays->declared, *was.declared)) continue;
         stays->ref = was.ref;
         taken |= uint64_t{1} << was.ref.slot;
     }

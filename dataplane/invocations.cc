@@ -15,7 +15,9 @@ using sched::Use;
 
 void PacketRun::pass(rte_mbuf* frame) noexcept { owner_.pass(frame); }
 
-void PacketRun::drop(rte_mbuf* frame, DropCode why) noexcept { owner_.drop(frame, why, worker_); }
+void PacketRun::drop(rte_mbuf* frame, DropCode why) noexcept {
+    Invocations::drop(frame, why, worker_);
+}
 
 bool PacketRun::mirror(rte_mbuf* frame, PortId port) noexcept {
     rte_mbuf* copy = rte_pktmbuf_copy(frame, worker_.pool, 0, UINT32_MAX);
@@ -40,7 +42,8 @@ Invocations::Invocations(InvocationPlan plan)
       lost_(principals_->table.size()) {
     for (size_t i = 0; i < functions_.size(); ++i) {
         instances_[functions_[i].ref.slot] = std::move(plan.instances[i]);
-        next_[functions_[i].ref.slot] = functions_[i].next;
+        const auto next = std::ranges::find(functions_, functions_[i].next, &FunctionSpec::ref);
+        next_[functions_[i].ref.slot] = next == functions_.end() ? nullptr : &*next;
         uses_[functions_[i].ref.slot] = std::make_unique<sched::FunctionUse>();
     }
     load();
@@ -84,17 +87,17 @@ bool Invocations::has_room(PrincipalId id, size_t frames) const noexcept {
 }
 
 Refusal Invocations::post(const FunctionSpec& function, PrincipalId principal, uint32_t flow,
-                          std::span<rte_mbuf* const> frames, uint64_t now_ns) noexcept {
+                          std::span<rte_mbuf* const> frames, uint64_t deadline_ns,
+                          uint64_t now_ns) noexcept {
     if (index(principal) >= held_.size()) return Refusal::kUnknownPrincipal;
     Refusal refusal = Refusal::kPoolFull;
     if (has_room(principal, frames.size()))
-        refusal = scheduler_.post(
-            {.function = function.ref,
-             .principal = principal,
-             .flow = flow,
-             .deadline_ns =
-                 function.deadline_ns == 0 ? sched::kNoDeadline : now_ns + function.deadline_ns},
-            {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
+        refusal =
+            scheduler_.post({.function = function.ref,
+                             .principal = principal,
+                             .flow = flow,
+                             .deadline_ns = deadline_ns},
+                            {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
     if (refusal == Refusal::kNone)
         entered(principal, frames.size());
     else if (uses_[function.ref.slot] != nullptr)
@@ -151,14 +154,19 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     return std::max(slice.count, 1u);
 }
 
-// To the next function, under the same flow, principal and deadline, if there is one. How many.
+// To the next function, under the same flow, principal and deadline, if there is one. How many go
+// on here: with those that another worker has from here on this one is done.
 unsigned Invocations::send_on(const sched::Invocation& ran, WorkerContext& context,
                               uint64_t now_ns) noexcept {
-    const sched::FunctionRef next = next_[ran.function.slot];
-    if (passed_count_ == 0 || next == sched::FunctionRef{}) return 0;
+    const FunctionSpec* const next = next_[ran.function.slot];
+    if (passed_count_ == 0 || next == nullptr) return 0;
     const unsigned n = std::exchange(passed_count_, 0);
+    if (next->is_elsewhere(context)) {
+        hand_over(*next, {passed_, n}, ran.deadline_ns, context);
+        return 0;
+    }
     sched::Invocation onward = ran;
-    onward.function = next;
+    onward.function = next->ref;
     ++onward.hops;
     Refusal refusal = has_room(ran.principal, n) ? Refusal::kNone : Refusal::kPoolFull;
     if (refusal == Refusal::kNone)
@@ -167,7 +175,7 @@ unsigned Invocations::send_on(const sched::Invocation& ran, WorkerContext& conte
         entered(ran.principal, n);
         return n;
     }
-    uses_[next.slot]->not_run(n);
+    uses_[next->ref.slot]->not_run(n);
     for (unsigned i = 0; i < n; ++i) drop(passed_[i], reason(refusal), context);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/any_worker.h"
 #include "dataplane/lost_time.h"
 #include "dataplane/packet_function.h"
 #include "dataplane/sched/cpu_scheduler.h"
@@ -27,7 +28,17 @@ struct FunctionSpec {
     sched::FunctionRef ref;
     sched::FunctionRef next;  ///< no slot: packets go back to the pipeline
     sched::FunctionLimits limits;
-    uint64_t deadline_ns = 0;  ///< from when a packet came; 0: none
+    uint64_t deadline_ns = 0;      ///< from when a packet came; 0: none
+    WorkerId worker = kAnyWorker;  ///< that runs it; kAnyWorker: who has the packet
+
+    /// Until when somebody wants what came now.
+    [[nodiscard]] uint64_t due(uint64_t now_ns) const noexcept {
+        return deadline_ns == 0 ? sched::kNoDeadline : now_ns + deadline_ns;
+    }
+    /// Whether another worker than `context`'s runs it.
+    [[nodiscard]] bool is_elsewhere(const WorkerContext& context) const noexcept {
+        return worker != context.worker && worker < context.workers;
+    }
 };
 
 /// Who reserved cycles of each worker.
@@ -50,15 +61,26 @@ struct InvocationPlan {
 
 class Invocations {
   public:
+    /// PacketMeta::next_hop of packets that are given to functions: by the time these have run the
+    /// routes may be others.
+    static constexpr uint32_t kLookUpAgain = 0xfffffffe;
+
     explicit Invocations(InvocationPlan plan);
     Invocations(const Invocations&) = delete;
     Invocations& operator=(const Invocations&) = delete;
     ~Invocations() { release_all(); }
 
-    /// Frames of one flow and principal, at most a burst, whose metadata is in the mbufs. Takes
-    /// them only if it returns kNone.
+    /// Frames of one flow and principal, at most a burst, whose metadata is in the mbufs; past
+    /// `deadline_ns` nobody wants them. Takes them only if it returns kNone.
     sched::Refusal post(const FunctionSpec& function, sched::PrincipalId principal, uint32_t flow,
-                        std::span<rte_mbuf* const> frames, uint64_t now_ns) noexcept;
+                        std::span<rte_mbuf* const> frames, uint64_t deadline_ns,
+                        uint64_t now_ns) noexcept;
+    /// The same frames to the worker that runs `function`, another than this. Takes them; what its
+    /// ring has no room for is drop.pipeline.handoff_full.
+    static void hand_over(const FunctionSpec& function, std::span<rte_mbuf* const> frames,
+                          uint64_t deadline_ns, WorkerContext& context) noexcept;
+    /// What came by hand_over(). Takes the frames: they wait here, or are dropped by name.
+    static void arrive(std::span<rte_mbuf* const> frames, WorkerContext& context) noexcept;
     /// What the turn had of core work, which goes first.
     enum class Core : uint8_t {
         kNone,
@@ -94,7 +116,7 @@ class Invocations {
 
     /// Of a run (PacketRun).
     void pass(rte_mbuf* frame) noexcept { passed_[passed_count_++] = frame; }
-    void drop(rte_mbuf* frame, DropCode why, WorkerContext& context) noexcept;
+    static void drop(rte_mbuf* frame, DropCode why, WorkerContext& context) noexcept;
 
     /// Any thread, as are all below.
     [[nodiscard]] bool attached() const noexcept {
@@ -116,6 +138,8 @@ class Invocations {
                         sched::Refusal why) noexcept;
     static bool beyond_cap(void* self, sched::PrincipalId principal) noexcept;
     [[nodiscard]] bool has_room(sched::PrincipalId id, size_t frames) const noexcept;
+    [[nodiscard]] DropCode take_in(std::span<rte_mbuf* const> frames,
+                                   WorkerContext& context) noexcept;
     unsigned send_on(const sched::Invocation& ran, WorkerContext& context,
                      uint64_t now_ns) noexcept;
     [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,
@@ -139,7 +163,7 @@ class Invocations {
     std::shared_ptr<const Principals> principals_;
     std::vector<FunctionSpec> functions_;
     std::array<std::unique_ptr<PacketFunction>, sched::kMaxFunctions> instances_;
-    std::array<sched::FunctionRef, sched::kMaxFunctions> next_;
+    std::array<const FunctionSpec*, sched::kMaxFunctions> next_{};  // by slot; null: none
     std::array<std::unique_ptr<sched::FunctionUse>, sched::kMaxFunctions> uses_;
     sched::FunctionTable table_;
     sched::Usage usage_;

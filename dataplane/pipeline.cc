@@ -7,6 +7,7 @@
 #include "dataplane/express.h"
 #include "dataplane/free_frames.h"
 #include "dataplane/handoff.h"
+#include "dataplane/invocations.h"
 #include "dataplane/transmitter.h"
 #include "dataplane/watch.h"
 
@@ -94,6 +95,12 @@ void Pipeline::resume(rte_mbuf** frames, unsigned n, WorkerContext& context) noe
     unsigned i = 0;
     while (i < n) {
         const uint16_t after = travelling_meta(frames[i])->resume;
+        if (Handoff::by_function(after)) [[unlikely]] {
+            const unsigned from = i;
+            while (i < n && travelling_meta(frames[i])->resume == after) ++i;
+            Invocations::arrive({frames + from, i - from}, context);
+            continue;
+        }
         size_t first = 0;
         while (first < steps.size() && steps[first].stage != after) ++first;
         for (; i < n && travelling_meta(frames[i])->resume == after; ++i) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "dataplane/any_worker.h"
 #include "dataplane/reservations.h"
 
 namespace ravelin {
@@ -36,6 +37,23 @@ Status check_stated(const Node& functions) {
     return ok_status();
 }
 
+/// On one worker all together: one that names none runs where the one before it did.
+Status check_one_worker(const std::string& principal, const std::vector<const Node*>& functions) {
+    for (size_t i = 1; i < functions.size(); ++i) {
+        const WorkerId to = worker_of(*functions[i]);
+        if (to == kAnyWorker || to == worker_of(*functions.front())) continue;
+        return Error{fmt::format(
+            "cpu: found for '{}', of whose functions '{}' runs on worker {} and '{}' on {}, "
+            "expected all on one worker",
+            principal, (*functions[i])["name"].as_text(), to,
+            (*functions.front())["name"].as_text(),
+            worker_of(*functions.front()) == kAnyWorker
+                ? "any"
+                : fmt::format("worker {}", worker_of(*functions.front())))};
+    }
+    return ok_status();
+}
+
 /// The functions of `principal`, one behind the other. Up to one that is not declared, or where
 /// they begin again: that is told where it stands.
 Result<std::vector<const Node*>> functions_of(const Node& config, const std::string& principal) {
@@ -52,6 +70,7 @@ Result<std::vector<const Node*>> functions_of(const Node& config, const std::str
     for (; at != nullptr && out.size() < functions.items().size();
          at = named(functions, (*at)["next"].as_text()))
         out.push_back(at);
+    if (auto s = check_one_worker(principal, out); !s) return std::move(s.error());
     return out;
 }
 

@@ -83,9 +83,11 @@ Json json_of(const model::FlowRecord& f) {
 }
 
 Json json_of(const model::FunctionRecord& f) {
-    return {{"name", f.name()},       {"type", f.type()},        {"runs", f.runs()},
-            {"packets", f.packets()}, {"cycles", f.cycles()},    {"longest", f.longest()},
-            {"not_run", f.not_run()}, {"half_cycles", f.half()}, {"most_cycles", f.most()}};
+    Json out{{"name", f.name()},       {"type", f.type()},        {"runs", f.runs()},
+             {"packets", f.packets()}, {"cycles", f.cycles()},    {"longest", f.longest()},
+             {"not_run", f.not_run()}, {"half_cycles", f.half()}, {"most_cycles", f.most()}};
+    if (f.has_worker()) out["worker"] = f.worker();
+    return out;
 }
 
 Json json_of(const model::PrincipalRecord& p) {

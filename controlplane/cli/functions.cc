@@ -10,6 +10,7 @@ ExitCode functions(const Context& context) {
     if (context.printed_json(answer)) return kOk;
     Table table({{"FUNCTION"},
                  {"TYPE"},
+                 {"WORKER", Align::kRight},
                  {"RUNS", Align::kRight},
                  {"PACKETS", Align::kRight},
                  {"NOT RUN", Align::kRight},
@@ -19,10 +20,11 @@ ExitCode functions(const Context& context) {
                  {"99.9 % WITHIN", Align::kRight}});
     for (const Json& f : list(answer, "functions")) {
         const bool any = number(f, "packets") != 0;
-        table.add({text(f, "name"), text(f, "type"), grouped(number(f, "runs")),
-                   grouped(number(f, "packets")), grouped(number(f, "not_run")),
-                   scaled(real(f, "cycles")), grouped(number(f, "longest")),
-                   any ? grouped(number(f, "half_cycles")) : "-",
+        table.add({text(f, "name"), text(f, "type"),
+                   f.contains("worker") ? grouped(number(f, "worker")) : "any",
+                   grouped(number(f, "runs")), grouped(number(f, "packets")),
+                   grouped(number(f, "not_run")), scaled(real(f, "cycles")),
+                   grouped(number(f, "longest")), any ? grouped(number(f, "half_cycles")) : "-",
                    any ? grouped(number(f, "most_cycles")) : "-"});
     }
     context.print(table);

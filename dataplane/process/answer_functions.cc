@@ -16,6 +16,7 @@ void functions(const PolicyStore& store,
         model::FunctionRecord& record = *out.Add();
         record.set_name(spec.name);
         record.set_type(std::string(spec.type->name));
+        if (spec.worker != kAnyWorker) record.set_worker(spec.worker);
         record.set_runs(sum.runs);
         record.set_packets(sum.packets);
         record.set_cycles(sum.cycles);

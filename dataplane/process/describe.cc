@@ -74,7 +74,9 @@ std::string Describer::principal(const PacketMeta& meta) const {
 std::string Describer::function(const PacketMeta& meta) const {
     const FunctionSpec* found =
         policy_.functions == nullptr ? nullptr : policy_.functions->of(meta.principal);
-    return found == nullptr ? "-" : found->name;
+    if (found == nullptr) return "-";
+    if (found->worker == kAnyWorker) return found->name;
+    return fmt::format("{} on worker {}", found->name, found->worker);
 }
 
 std::string Describer::reason(DropCode code) const {

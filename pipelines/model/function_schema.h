@@ -5,6 +5,7 @@
 #include <array>
 
 #include "dataplane/config/schema.h"
+#include "dataplane/limits.h"
 
 namespace ravelin::model {
 
@@ -77,6 +78,13 @@ inline constexpr std::array kFunctionFields{
           .type = Type::kName,
           .help = "Function that gets what this one lets pass; default: the packets go on behind "
                   "the stage invoke."},
+    Field{.name = "worker",
+          .type = Type::kInteger,
+          .help = "Worker that runs it, counted from 0, whichever received the packets, so with "
+                  "state for all of them; they go on from there. Default: the one that has the "
+                  "packet, which owns its flow or has run the function before.",
+          .minimum = 0,
+          .maximum = limits::kMaxWorkers - 1},
     Field{.name = "allow",
           .type = Type::kNameSet,
           .help = "Principals that may call it, with all below them; default: all."},

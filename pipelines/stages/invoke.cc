@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // invoke: gives the packets of principals that have a function to that function. They leave the
-// pipeline here, wait on this worker until its scheduler runs the function
-// (dataplane/invocations.h) and go on behind this stage. So it stands behind `classify`, and before
-// whatever works on what leaves.
+// pipeline here, wait on this worker, or on that which the function names, until its scheduler runs
+// it (dataplane/invocations.h) and go on there behind this stage. So it stands behind `classify`
+// and whatever knows flows, and before whatever works on what leaves.
 //
 // A burst's packets of one flow and principal are one invocation. Those of the box itself, for it,
 // ARP and what has no way out pass by. Config: none; `functions` and `principals` say all.
@@ -57,6 +57,8 @@ class Invoke final : public Stage {
         return forwarded && burst.live(i) ? functions.of(meta.principal) : nullptr;
     }
 
+    static_assert(RoutePolicy::kLookUpAgain == Invocations::kLookUpAgain);
+
     // With those behind it in the burst of the same flow and principal, so their order stays.
     static void invoke(Burst& burst, unsigned first, const FunctionSpec& function,
                        const InvokePolicy& policy, WorkerContext& context) noexcept {
@@ -71,15 +73,20 @@ class Invoke final : public Stage {
             PacketMeta* const travelling = travelling_meta(burst.frames[i]);
             *travelling = meta;
             travelling->resume = policy.self;
-            // By the time it runs the routes may be others; rewrite looks it up again.
-            travelling->next_hop = RoutePolicy::kLookUpAgain;
+            travelling->next_hop = Invocations::kLookUpAgain;
             at[n] = i;
             frames[n++] = burst.frames[i];
+        }
+        const uint64_t now_ns = context.now.ns, deadline_ns = function.due(now_ns);
+        if (function.is_elsewhere(context)) {
+            Invocations::hand_over(function, {frames, n}, deadline_ns, context);
+            for (unsigned k = 0; k < n; ++k) burst.hand_on(at[k]);
+            return;
         }
         // Who shares cycles waits where those are; reservations change without a new `policy`.
         const sched::PrincipalId payer = context.policy->functions->payers[index(like.principal)];
         const sched::Refusal refusal =
-            context.invocations->post(function, payer, like.hash, {frames, n}, context.now.ns);
+            context.invocations->post(function, payer, like.hash, {frames, n}, deadline_ns, now_ns);
         for (unsigned k = 0; k < n; ++k) {
             if (refusal == sched::Refusal::kNone)
                 burst.hand_on(at[k]);

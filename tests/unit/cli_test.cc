@@ -206,10 +206,11 @@ TEST_F(Cli, FunctionsAreListedAndMeasuredByReserve) {
     api_.answer("functions", Json::parse(R"({"functions":[
         {"name":"thin-video","type":"thin","runs":5,"packets":12000,"not_run":7,"cycles":24000000,
          "longest":90000,"half_cycles":1919,"most_cycles":4095},
-        {"name":"copy","type":"mirror"}]})"));
-    EXPECT_THAT(run("functions").out,
-                AllOf(HasSubstr("thin-video  thin       5   12,000        7  24.0 M       90,000"),
-                      HasSubstr("1,919          4,095"), HasSubstr("copy        mirror")));
+        {"name":"copy","type":"mirror","worker":3}]})"));
+    EXPECT_THAT(
+        run("functions").out,
+        AllOf(HasSubstr("thin-video  thin       any     5   12,000        7  24.0 M       90,000"),
+              HasSubstr("1,919          4,095"), HasSubstr("copy        mirror       3     0")));
     api_.answer("reserve", Json::parse(R"({"live_us":812.0,"measured":[{"function":"thin-video",
         "packets":12000,"most_cycles":4095,"cycles":5119}]})"));
     EXPECT_THAT(run("reserve v --principal guests --cpu auto --rate 1kpps").out,

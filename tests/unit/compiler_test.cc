@@ -160,6 +160,26 @@ TEST(Compiler, PlacesWhatIsWrongWithPrincipals) {
                       HasSubstr("principal: found 'nobody'")));
 }
 
+TEST(Compiler, PlacesAFunctionOnAWorkerThatIsNot) {
+    Compiler compiler;
+    const auto told = [&](const std::string& worker) {
+        const auto done = compiler.compile(
+            "workers: {count: 2}\n"
+            "functions: [{name: f, thin: {}, worker: " +
+                worker +
+                "}]\n"
+                "principals: [{name: a, function: f}]\n"
+                "ports: [{name: lan, device: 'null'}]\n"
+                "pipeline: [parse, steer, route, firewall, classify, invoke]\n",
+            "edge.yaml", SlotMap());
+        return done ? "taken" : done.error().message;
+    };
+    EXPECT_EQ(told("1"), "taken");
+    EXPECT_EQ(told("2"),
+              "edge.yaml:2:41: functions[0].worker: found 2, expected 0 to 1, as there are 2");
+    EXPECT_THAT(told("32"), HasSubstr("edge.yaml:2:41: "));
+}
+
 TEST(Compiler, WarnsOfShadowedRulesWithBothPlaces) {
     Compiler compiler;
     auto compiled = compiler.compile(

@@ -367,6 +367,9 @@ TEST_F(FunctionsTest, AConfigurationSaysWhatIsWrong) {
            "{name: half, thin: {}, allow: org}", media);
     expect("principals[0]: function: function 'b': not permitted to 'media'",
            "{name: half, thin: {}, next: b}, {name: b, thin: {}, allow: org}", media);
+    expect("functions[0]: worker: found 1, expected 0, as there is one worker",
+           "{name: half, thin: {}, worker: 1}", media);
+    EXPECT_EQ(refusal("{name: half, thin: {}, worker: 0}", media), "accepted");
     expect("work: found 1000000000 cycles, expected at most max-run",
            "{name: half, thin: {}, work: 1000000000}", media);
     expect("accepted", "{name: half, thin: {}, allow: [org, media]}", media);
