@@ -18,6 +18,9 @@ struct Wish {
     uint64_t cpu_deadline_ns = 0;  ///< of both: its part of the deadline, once granted
     unsigned hops = 1;             ///< functions one behind the other that share `cycles`
     bool uneven = false;           ///< each of them twice as many as the one before; else evenly
+    /// Workers that run them; empty: any. Where there are several: parts of the deadline, granted.
+    std::vector<unsigned> workers = {};
+    std::vector<std::string> cpu_parts = {};
 };
 
 inline constexpr uint64_t kMaxRunNs = 20'000;  ///< of every function that says nothing else
@@ -37,12 +40,13 @@ struct Crowd {
     const char* core = "{cpu: 40, burst: 100us}";
     bool reserved = true;      ///< else the wishes are wishes
     bool applications = true;  ///< else a router for the same packets, without functions
+    unsigned workers = 1;
 };
 
 /// Of the wish's cycles, those of its function number `hop`.
 uint64_t cycles_of(const Wish& wish, unsigned hop);
 
-/// Mode wire, one worker, ports lan and wan on net_ring_lan and net_ring_wan. vI has 10.1.I.0/24,
+/// Mode wire, ports lan and wan on net_ring_lan and net_ring_wan. vI has 10.1.I.0/24,
 /// oI 10.2.I.0/24. `flood` has no address, and neither it nor who is nobody's has a function.
 std::string isolated_yaml(const std::vector<Wish>& wishes, const Crowd& crowd = {});
 
@@ -57,6 +61,9 @@ struct Mix {
     uint64_t least_bytes = 0, most_bytes = 0;  ///< 0: cycles alone; else both, cycles, wan in turns
     unsigned most = 24;
     unsigned most_hops = 1;  ///< any number up to it, half of them uneven
+    /// Where there are several workers, wishes of one function in three name none, the others
+    /// change worker once on their way, from any to any.
+    bool cross = false;
 };
 /// Wishes at random behind those of `first`, until three were refused.
 std::vector<Wish> fill(std::mt19937_64& random, const Mix& mix = {}, const Crowd& crowd = {},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/support/turned_box.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rte_bus_vdev.h>
 #include <rte_eth_ring.h>
@@ -41,15 +42,17 @@ rte_ring* make_ring(const std::string& name, unsigned size) {
 
 }  // namespace
 
-TurnedBox::TurnedBox(const std::string& yaml) {
+TurnedBox::TurnedBox(const std::string& yaml, unsigned workers) {
     test_eal();
     TurnedTime::begin();
     char scratch[] = "/tmp/ravelin-turned-XXXXXX";
     run_dir_ = mkdtemp(scratch);
     for (size_t p = 0; p < kPorts.size(); ++p) {
         into_[p] = make_ring(std::string("into_") + kPorts[p], kRing);
-        out_[p] = make_ring(std::string("out_") + kPorts[p], kRing);
-        if (rte_eth_from_rings(kPorts[p], &into_[p], 1, &out_[p], 1, 0) < 0) std::abort();
+        for (unsigned w = 0; w < workers; ++w)
+            out_[p].push_back(make_ring(fmt::format("out_{}_{}", kPorts[p], w), kRing));
+        if (rte_eth_from_rings(kPorts[p], &into_[p], 1, out_[p].data(), workers, 0) < 0)
+            std::abort();
     }
     auto booted = Appliance::boot(load(yaml), run_dir_, TurnedTime::read);
     if (!booted) {
@@ -57,10 +60,14 @@ TurnedBox::TurnedBox(const std::string& yaml) {
         std::abort();
     }
     appliance_ = std::move(*booted);
-    worker().count_cycles_by(TurnedTime::read_cycles, TurnedTime::had_ns);
-    callback_ = rte_eth_add_tx_callback(appliance_->ports()[1]->device(), 0, leaves, this);
+    times_.assign(workers, cycles());
+    const uint16_t wan = appliance_->ports()[1]->device();
+    for (uint16_t w = 0; w < workers; ++w) {
+        worker(w).count_cycles_by(TurnedTime::read_cycles, TurnedTime::had_ns);
+        callbacks_.push_back(rte_eth_add_tx_callback(wan, w, leaves, this));
+    }
     apply(yaml);
-    turn(0);  // announces its addresses
+    for (unsigned w = 0; w < workers; ++w) turn(0);  // announces its addresses
     for (const Departure& one : receive()) rte_pktmbuf_free(one.frame);
 }
 
@@ -71,18 +78,19 @@ uint16_t TurnedBox::leaves(uint16_t, uint16_t, rte_mbuf** frames, uint16_t n, vo
 }
 
 TurnedBox::~TurnedBox() {
-    rte_eth_remove_tx_callback(appliance_->ports()[1]->device(), 0, callback_);
-    rte_free(const_cast<rte_eth_rxtx_callback*>(callback_));
-    for (rte_ring* ring : {into_[0], into_[1], out_[0], out_[1]}) {
+    for (uint16_t w = 0; w < callbacks_.size(); ++w) {
+        rte_eth_remove_tx_callback(appliance_->ports()[1]->device(), w, callbacks_[w]);
+        rte_free(const_cast<rte_eth_rxtx_callback*>(callbacks_[w]));
+    }
+    std::vector<rte_ring*> rings(into_.begin(), into_.end());
+    for (const auto& out : out_) rings.insert(rings.end(), out.begin(), out.end());
+    for (rte_ring* ring : rings) {
         void* frame = nullptr;
         while (rte_ring_dequeue(ring, &frame) == 0) rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));
     }
     appliance_.reset();
-    for (size_t p = 0; p < kPorts.size(); ++p) {
-        rte_vdev_uninit((std::string("net_ring_") + kPorts[p]).c_str());
-        rte_ring_free(into_[p]);
-        rte_ring_free(out_[p]);
-    }
+    for (const char* port : kPorts) rte_vdev_uninit((std::string("net_ring_") + port).c_str());
+    for (rte_ring* ring : rings) rte_ring_free(ring);
     std::filesystem::remove_all(run_dir_);
 }
 
@@ -109,13 +117,18 @@ bool TurnedBox::send(const Bytes& frame) {
 }
 
 void TurnedBox::turn(uint64_t core) {
+    const auto next = std::ranges::min_element(times_);
+    TurnedTime::go_to(*next);
     pass(core);
-    worker().turn();
+    worker(static_cast<size_t>(next - times_.begin())).turn();
+    *next = cycles();
+    TurnedTime::go_to(std::ranges::min(times_));
 }
 
 std::vector<TurnedBox::Departure> TurnedBox::receive() {
-    for (void* frame = nullptr; rte_ring_dequeue(out_[1], &frame) == 0;) {
-    }
+    for (rte_ring* ring : out_[1])
+        for (void* frame = nullptr; rte_ring_dequeue(ring, &frame) == 0;) {
+        }
     return std::exchange(left_, {});
 }
 
@@ -124,11 +137,15 @@ sched::PrincipalId TurnedBox::id(const std::string& name) const {
 }
 
 uint64_t TurnedBox::charged(const std::string& name, sched::Use use) {
-    return worker().account()->usage().get(id(name), use);
+    uint64_t sum = 0;
+    for (const auto& one : appliance_->workers()) sum += one->account()->usage().get(id(name), use);
+    return sum;
 }
 
 uint64_t TurnedBox::invoked(const std::string& name, sched::Use use) {
-    return policy().functions->workers[0]->usage().get(id(name), use);
+    uint64_t sum = 0;
+    for (const auto& one : policy().functions->workers) sum += one->usage().get(id(name), use);
+    return sum;
 }
 
 uint64_t TurnedBox::counter(const std::string& name) {
@@ -138,7 +155,10 @@ uint64_t TurnedBox::counter(const std::string& name) {
         ADD_FAILURE() << "no counter " << name;
         return 0;
     }
-    return worker().context().counters.get(static_cast<CounterId>(at - specs.begin()));
+    uint64_t sum = 0;
+    for (const auto& one : appliance_->workers())
+        sum += one->context().counters.get(static_cast<CounterId>(at - specs.begin()));
+    return sum;
 }
 
 }  // namespace ravelin::test

@@ -33,6 +33,8 @@ class TurnedTime {
         stalls_ = stalls;
         arm();
     }
+    /// Another worker's time, who may be behind or ahead.
+    static void go_to(uint64_t cycles) noexcept { spent_ = cycles; }
     static void pass(uint64_t cycles) noexcept {
         spent_ += cycles;
         if (spent_ >= next_) [[unlikely]]
