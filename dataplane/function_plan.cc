@@ -72,7 +72,7 @@ uint64_t cycles_in(uint64_t ns) {
     return static_cast<uint64_t>(sched::Wide{tsc_hz()} * ns / kSecond);
 }
 
-Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
+Result<InvocationPlan> plan_of(const Node& config, const Functions& functions, WorkerId worker,
                                const PolicySnapshot& snapshot) {
     InvocationPlan plan;
     plan.principals = functions.principals;
@@ -85,7 +85,9 @@ Result<InvocationPlan> plan_of(const Node& config, const Functions& functions,
                 .within(fmt::format("functions[{}]: {}", i, spec.type->name));
         plan.instances.push_back(std::move(*instance));
     }
-    plan.promises = functions.promises;
+    for (const CyclePromise& promise : functions.promises)
+        if (promise.worker == kAnyWorker || promise.worker == worker)
+            plan.promises.push_back(promise);
     const Node& workers = config["workers"];
     plan.frames = frames_of(workers);
     if (auto s = set_aside(functions, plan); !s) return std::move(s.error());

@@ -10,9 +10,9 @@ namespace ravelin {
 /// Of the time-stamp counter in so many ns.
 uint64_t cycles_in(uint64_t ns);
 
-/// Instances, limits and promises of `functions`, which `config` declares. Errors: what a function
-/// type says of its own part, or more promised than may wait.
+/// Instances, limits and promises of `functions`, which `config` declares, on `worker`. Errors:
+/// what a function type says of its own part, or more promised than may wait.
 Result<InvocationPlan> plan_of(const config::Node& config, const Functions& functions,
-                               const PolicySnapshot& snapshot);
+                               WorkerId worker, const PolicySnapshot& snapshot);
 
 }  // namespace ravelin

@@ -172,13 +172,16 @@ std::vector<CyclePromise> promises_of(const std::vector<Reservation>& reservatio
                                       const Principals& principals) {
     std::vector<CyclePromise> out;
     for (const Reservation& one : reservations)
-        if (one.cycles.work != 0) {
-            // As admitted: each run spends its surroundings of it too.
-            sched::Contract contract = one.cycles;
-            contract.work += one.around();
-            out.push_back({principals.table.find(one.principal), contract});
-        }
-    std::ranges::sort(out, {}, &CyclePromise::principal);  // whichever came first
+        for (const ReservedPart& part : one.parts)
+            if (part.contract.work != 0) {
+                // As admitted: each run spends its surroundings of it too.
+                sched::Contract contract = part.contract;
+                contract.work += part.around();
+                out.push_back({principals.table.find(one.principal), contract, part.worker});
+            }
+    std::ranges::sort(out, {}, [](const CyclePromise& one) {  // whichever came first
+        return std::pair(one.principal, one.worker);
+    });
     return out;
 }
 
@@ -216,9 +219,11 @@ Result<std::shared_ptr<const Functions>> make(std::shared_ptr<Functions> out,
     const bool same = previous != nullptr && alike(*previous, *out);
     const bool kept = facts.invocations != nullptr;
     if (same) out->workers = previous->workers;
-    const int64_t workers = same ? 0 : kept ? config["workers"]["count"].as_integer() : 1;
-    for (int64_t i = 0; i < workers; ++i) {
-        auto plan = plan_of(config, *out, snapshot);
+    const bool alone = std::ranges::any_of(
+        out->promises, [](const CyclePromise& one) { return one.worker != kAnyWorker; });
+    const int64_t count = kept || alone ? config["workers"]["count"].as_integer() : 1;
+    for (WorkerId i = 0; i < (same ? 0 : count); ++i) {
+        auto plan = plan_of(config, *out, i, snapshot);
         if (!plan) return std::move(plan.error());
         if (kept) out->workers.push_back(facts.invocations->make(std::move(*plan)));
     }

@@ -49,7 +49,7 @@ Invocations::Invocations(InvocationPlan plan)
     load();
     scheduler_.drop_if({beyond_cap, this});
     entitled_[index(sched::kCorePrincipal)] = true;
-    for (const auto& [principal, contract] : plan.promises) {
+    for (const auto& [principal, contract, worker] : plan.promises) {
         entitled_[index(principal)] = true;
         scheduler_.reserve(principal, contract, 0);
     }
@@ -86,22 +86,18 @@ bool Invocations::has_room(PrincipalId id, size_t frames) const noexcept {
     return frames <= free_ && (entitled_[index(id)] || held_[index(id)] + frames + aside_ <= free_);
 }
 
-Refusal Invocations::post(const FunctionSpec& function, PrincipalId principal, uint32_t flow,
-                          std::span<rte_mbuf* const> frames, uint64_t deadline_ns,
+Refusal Invocations::post(const sched::Invocation& invocation, std::span<rte_mbuf* const> frames,
                           uint64_t now_ns) noexcept {
+    const PrincipalId principal = invocation.principal;
     if (index(principal) >= held_.size()) return Refusal::kUnknownPrincipal;
     Refusal refusal = Refusal::kPoolFull;
     if (has_room(principal, frames.size()))
-        refusal =
-            scheduler_.post({.function = function.ref,
-                             .principal = principal,
-                             .flow = flow,
-                             .deadline_ns = deadline_ns},
-                            {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
+        refusal = scheduler_.post(
+            invocation, {reinterpret_cast<void* const*>(frames.data()), frames.size()}, now_ns);
     if (refusal == Refusal::kNone)
         entered(principal, frames.size());
-    else if (uses_[function.ref.slot] != nullptr)
-        uses_[function.ref.slot]->not_run(static_cast<unsigned>(frames.size()));
+    else if (const auto& use = uses_[invocation.function.slot]; use != nullptr)
+        use->not_run(static_cast<unsigned>(frames.size()));
     return refusal;
 }
 
@@ -162,7 +158,7 @@ unsigned Invocations::send_on(const sched::Invocation& ran, WorkerContext& conte
     if (passed_count_ == 0 || next == nullptr) return 0;
     const unsigned n = std::exchange(passed_count_, 0);
     if (next->is_elsewhere(context)) {
-        hand_over(*next, {passed_, n}, ran.deadline_ns, context);
+        hand_over(*next, {passed_, n}, ran.deadline_ns, now_ns, context);
         return 0;
     }
     sched::Invocation onward = ran;

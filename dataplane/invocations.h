@@ -41,10 +41,11 @@ struct FunctionSpec {
     }
 };
 
-/// Who reserved cycles of each worker.
+/// Who reserved cycles of a worker, or of each.
 struct CyclePromise {
     sched::PrincipalId principal = sched::kNoPrincipal;
     sched::Contract contract;
+    WorkerId worker = kAnyWorker;
     bool operator==(const CyclePromise&) const = default;
 };
 
@@ -53,7 +54,7 @@ struct InvocationPlan {
     std::shared_ptr<const Principals> principals;
     std::vector<FunctionSpec> functions;
     std::vector<std::unique_ptr<PacketFunction>> instances;  ///< of `functions`, in their order
-    std::vector<CyclePromise> promises;
+    std::vector<CyclePromise> promises;                      ///< of this worker
     sched::CpuScheduler::Config scheduler;
     uint32_t frames = 0;  ///< that may wait in all
     uint32_t aside = 0;   ///< of these for who has reserved cycles
@@ -70,15 +71,15 @@ class Invocations {
     Invocations& operator=(const Invocations&) = delete;
     ~Invocations() { release_all(); }
 
-    /// Frames of one flow and principal, at most a burst, whose metadata is in the mbufs; past
-    /// `deadline_ns` nobody wants them. Takes them only if it returns kNone.
-    sched::Refusal post(const FunctionSpec& function, sched::PrincipalId principal, uint32_t flow,
-                        std::span<rte_mbuf* const> frames, uint64_t deadline_ns,
+    /// Frames of one flow and principal, at most a burst, whose metadata is in the mbufs. Takes
+    /// them only if it returns kNone.
+    sched::Refusal post(const sched::Invocation& invocation, std::span<rte_mbuf* const> frames,
                         uint64_t now_ns) noexcept;
-    /// The same frames to the worker that runs `function`, another than this. Takes them; what its
-    /// ring has no room for is drop.pipeline.handoff_full.
+    /// The same frames to the worker that runs `function`, another than this; past `deadline_ns`
+    /// nobody wants them. They come there now: that is when their part of a deadline there begins.
+    /// Takes them; what the ring has no room for is drop.pipeline.handoff_full.
     static void hand_over(const FunctionSpec& function, std::span<rte_mbuf* const> frames,
-                          uint64_t deadline_ns, WorkerContext& context) noexcept;
+                          uint64_t deadline_ns, uint64_t now_ns, WorkerContext& context) noexcept;
     /// What came by hand_over(). Takes the frames: they wait here, or are dropped by name.
     static void arrive(std::span<rte_mbuf* const> frames, WorkerContext& context) noexcept;
     /// What the turn had of core work, which goes first.

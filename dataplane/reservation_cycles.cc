@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <span>
 #include <string_view>
 
-#include "dataplane/any_worker.h"
 #include "dataplane/reservations.h"
 
 namespace ravelin {
@@ -37,23 +37,6 @@ Status check_stated(const Node& functions) {
     return ok_status();
 }
 
-/// On one worker all together: one that names none runs where the one before it did.
-Status check_one_worker(const std::string& principal, const std::vector<const Node*>& functions) {
-    for (size_t i = 1; i < functions.size(); ++i) {
-        const WorkerId to = worker_of(*functions[i]);
-        if (to == kAnyWorker || to == worker_of(*functions.front())) continue;
-        return Error{fmt::format(
-            "cpu: found for '{}', of whose functions '{}' runs on worker {} and '{}' on {}, "
-            "expected all on one worker",
-            principal, (*functions[i])["name"].as_text(), to,
-            (*functions.front())["name"].as_text(),
-            worker_of(*functions.front()) == kAnyWorker
-                ? "any"
-                : fmt::format("worker {}", worker_of(*functions.front())))};
-    }
-    return ok_status();
-}
-
 /// The functions of `principal`, one behind the other. Up to one that is not declared, or where
 /// they begin again: that is told where it stands.
 Result<std::vector<const Node*>> functions_of(const Node& config, const std::string& principal) {
@@ -70,7 +53,31 @@ Result<std::vector<const Node*>> functions_of(const Node& config, const std::str
     for (; at != nullptr && out.size() < functions.items().size();
          at = named(functions, (*at)["next"].as_text()))
         out.push_back(at);
-    if (auto s = check_one_worker(principal, out); !s) return std::move(s.error());
+    return out;
+}
+
+using Some = std::span<const Node* const>;
+
+/// Those next to each other on one worker together; one that names none runs where the one before
+/// it did. A principal has one budget on a worker, so each is met once.
+Result<std::vector<ReservedPart>> parts_of(Some functions) {
+    std::vector<ReservedPart> out;
+    for (const Node* function : functions) {
+        const WorkerId to = worker_of(*function);
+        const auto wrong = [&](const std::string& what) {
+            return Error{fmt::format("cpu: function '{}' runs on worker {}, {}",
+                                     (*function)["name"].as_text(), to, what)};
+        };
+        if (out.empty() || (to != kAnyWorker && to != out.back().worker)) {
+            if (!out.empty() && out.back().worker == kAnyWorker)
+                return wrong(fmt::format("and '{}' before it on any, expected one that is named",
+                                         (*functions.front())["name"].as_text()));
+            if (std::ranges::find(out, to, &ReservedPart::worker) != out.end())
+                return wrong("which packets have left before, expected one that they meet once");
+            out.push_back({.worker = to, .contract = {}});
+        }
+        ++out.back().runs;
+    }
     return out;
 }
 
@@ -82,7 +89,7 @@ Status check_work(uint64_t cycles, uint64_t stated, const std::string& whose) {
 }
 
 /// Of all together.
-Status check_sum(uint64_t cycles, const std::vector<const Node*>& functions) {
+Status check_sum(uint64_t cycles, Some functions) {
     uint64_t stated = 0;
     for (const Node* function : functions) stated += work_of(*function);
     return check_work(cycles, stated,
@@ -104,10 +111,31 @@ Status read_each(const std::vector<const Node*>& functions, Reservation& to) {
     return ok_status();
 }
 
-std::string names_of(const std::vector<const Node*>& functions) {
+std::string names_of(Some functions) {
     std::string out;
     for (const Node* function : functions)
         out += (out.empty() ? "" : ", ") + (*function)["name"].as_text();
+    return out;
+}
+
+/// Of `runs`, in their order.
+void add_up(const std::vector<ReservedRun>& runs, std::vector<ReservedPart>& parts) {
+    size_t at = 0;
+    for (ReservedPart& part : parts)
+        for (size_t i = 0; i < part.runs; ++i) part.contract.work += runs[at++].cycles;
+}
+
+/// Whether packets of one find what was reserved for the other: on each worker anybody's do.
+bool meet_alike(const std::vector<ReservedPart>& one, const std::vector<ReservedPart>& other) {
+    if (one.size() == 1 && other.size() == 1 && other.front().worker == kAnyWorker) return true;
+    return std::ranges::equal(one, other, {}, &ReservedPart::worker, &ReservedPart::worker);
+}
+
+std::string places_of(const std::vector<ReservedPart>& parts) {
+    if (parts.empty() || parts.front().worker == kAnyWorker) return "any worker";
+    std::string out;
+    for (const ReservedPart& part : parts)
+        out += fmt::format("{}{}", out.empty() ? "worker " : ", then ", part.worker);
     return out;
 }
 
@@ -136,29 +164,66 @@ Status read_cycles(const Node& cpu, const Node& config, Reservation& to) {
         to.cycles.work += *cycles;
         to.runs.push_back({.function = {}, .cycles = *cycles});
     }
+    to.parts = {{.runs = to.runs.size(), .contract = {.work = to.cycles.work}}};
     const auto functions = functions_of(config, to.principal);
     if (!functions) return functions.error();
     if (functions->empty()) return ok_status();  // not declared: told where it stands
-    if (to.runs.size() == functions->size()) return read_each(*functions, to);
-    if (to.runs.size() != 1)
+    auto parts = parts_of(*functions);
+    if (!parts) return std::move(parts.error());
+    if (to.runs.size() == functions->size()) {
+        add_up(to.runs, *parts);
+        to.parts = std::move(*parts);
+        return read_each(*functions, to);
+    }
+    if (to.runs.size() != 1 || parts->size() != 1)
         return Error{fmt::format("cpu: found cycles of {} functions, expected those of {}: {}",
                                  to.runs.size(), functions->size(), names_of(*functions))};
+    to.parts.front().worker = parts->front().worker;
+    to.parts.front().runs = functions->size();
     to.runs.clear();
     for (const Node* function : *functions)
         to.runs.push_back({.function = (*function)["name"].as_text(), .cycles = 0});
     return check_sum(to.cycles.work, *functions);
 }
 
-Status check_shared(const Node& config, const std::string& principal, uint64_t cycles,
-                    size_t runs) {
+Status check_shared(const Node& config, const std::string& principal,
+                    const std::vector<ReservedPart>& parts) {
     const auto functions = functions_of(config, principal);
     if (!functions) return functions.error();
-    if (functions->size() > runs)
+    const auto own = parts_of(*functions);
+    if (!own) return own.error();
+    if (!meet_alike(*own, parts))
         return Error{fmt::format(
-            "cpu: found for '{}', whose packets go through {} functions ({}), expected at most "
-            "{}, as those whose cycles it shares",
-            principal, functions->size(), names_of(*functions), runs)};
-    return check_sum(cycles, *functions);
+            "cpu: found for '{}', whose functions run on {}, expected {}, as those whose cycles it "
+            "shares",
+            principal, places_of(*own), places_of(parts))};
+    Some rest = *functions;
+    for (size_t i = 0; i < own->size(); ++i) {
+        const Some here = rest.first((*own)[i].runs);
+        rest = rest.subspan(here.size());
+        if (here.size() > parts[i].runs)
+            return Error{fmt::format(
+                "cpu: found for '{}', whose packets go through {} functions ({}), expected at most "
+                "{}, as those whose cycles it shares",
+                principal, here.size(), names_of(here), parts[i].runs)};
+        if (auto s = check_sum(parts[i].contract.work, here); !s) return s;
+    }
+    return ok_status();
+}
+
+void split_cycles(const Node& parts, uint64_t deadline_ns, Reservation& to) {
+    std::vector<uint64_t> times;
+    for (const std::string& text : texts_of(parts)) {
+        uint64_t ns = 0;
+        std::from_chars(text.data(), text.data() + text.size(), ns);
+        times.push_back(std::clamp<uint64_t>(ns, 1, deadline_ns));
+    }
+    if (times.size() != to.parts.size() || times.size() == 1)  // one has all of it
+        times.assign(to.parts.size(), deadline_ns / std::max<size_t>(to.parts.size(), 1));
+    for (size_t i = 0; i < times.size(); ++i) {
+        to.parts[i].contract.period_ns = to.cycles.period_ns;
+        to.parts[i].contract.deadline_ns = times[i];
+    }
 }
 
 Result<uint64_t> cycles_of(const std::string& text) {

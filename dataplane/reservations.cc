@@ -112,6 +112,7 @@ void read_times(const Node& node, Reservation& out) {
     if (out.has_cycles() && !out.links.empty() && node.has("cpu-deadline"))
         before = out.cycles.deadline_ns =
             std::min(static_cast<uint64_t>(node["cpu-deadline"].as_integer()), out.deadline_ns - 1);
+    split_cycles(node["cpu-parts"], out.cycles.deadline_ns, out);
     for (ReservedLink& link : out.links) {
         link.contract.period_ns = period;
         link.contract.deadline_ns = out.deadline_ns - before;
@@ -158,9 +159,8 @@ std::map<PortId, ReservationReader::Held> ReservationReader::places_of(const Res
     std::map<PortId, Held> out;
     const std::string cycles = one.cycles.work != 0 ? one.principal : one.shared_with;
     for (const ReservedLink& link : one.links)
-        out[link.port] = {one.name, link.shared_with, link.frame_bytes, 0, cycles};
-    if (one.has_cycles())
-        out[kNoPort] = {one.name, one.shared_with, one.cycles.work, one.runs.size(), cycles};
+        out[link.port] = {one.name, link.shared_with, link.frame_bytes, {}, cycles};
+    if (one.has_cycles()) out[kNoPort] = {one.name, one.shared_with, 0, one.parts, cycles};
     return out;
 }
 
@@ -224,7 +224,9 @@ Status ReservationReader::resolve_cycles(Reservation& one) const {
     if (!end) return std::move(end.error()).within("cpu");
     one.referent = end->referent;
     one.payer = end->payer;
-    return check_shared(*config_, one.principal, end->held->work, end->held->runs);
+    one.parts = end->held->parts;
+    for (ReservedPart& part : one.parts) part.contract.work = 0;
+    return check_shared(*config_, one.principal, end->held->parts);
 }
 
 // A circle is told of the cycles themselves.
@@ -244,10 +246,10 @@ Status ReservationReader::resolve_link(const Reservation& one, ReservedLink& lin
     if (!end) return std::move(end.error()).within("out");
     link.referent = end->referent;
     link.payer = end->payer;
-    if (link.frame_bytes > end->held->work)
-        return Error{
-            fmt::format("bytes: found {}, expected at most the {} of '{}', whose bytes it shares",
-                        one.bytes, end->held->work - (link.frame_bytes - one.bytes), link.payer)};
+    if (link.frame_bytes > end->held->frame_bytes)
+        return Error{fmt::format(
+            "bytes: found {}, expected at most the {} of '{}', whose bytes it shares", one.bytes,
+            end->held->frame_bytes - (link.frame_bytes - one.bytes), link.payer)};
     const std::string own = paid_by(one.cycles.work != 0 ? one.principal : one.shared_with),
                       theirs = paid_by(end->held->cycles);
     if (own == theirs) return ok_status();

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/any_worker.h"
 #include "dataplane/config/node.h"
 #include "dataplane/result.h"
 #include "dataplane/sched/deadline_servers.h"
@@ -35,11 +36,27 @@ struct ReservedRun {
         0;  ///< a packet's, as reserved for it; 0: only those of all together are said
 };
 
+/// What each run costs a worker beside the function's own cycles: its turn, two readings of the
+/// clock, and the way of a packet through the rest of the pipeline. An estimate, not measured.
+inline constexpr uint64_t kAroundRun = 3'000;
+
+/// Functions behind each other on one worker: one claim of its cycles, with a part of the deadline
+/// that is counted from when a packet comes there.
+struct ReservedPart {
+    WorkerId worker = kAnyWorker;  ///< kAnyWorker: any, and each keeps all of it
+    size_t runs = 0;
+    sched::Contract contract;  ///< cycles of its functions; no work: they are another's
+
+    /// Cycles that its runs cost the worker beside.
+    [[nodiscard]] uint64_t around() const { return runs * kAroundRun; }
+};
+
 struct Reservation {
     std::string name, principal;
     std::vector<ReservedLink> links;  ///< as `out` names them; none: cycles alone
     std::vector<ReservedRun> runs;    ///< of cycles of its own, in the order of packets
-    sched::Contract cycles;           ///< of each worker, its flows may be anybody's; no work: none
+    std::vector<ReservedPart> parts;  ///< the same by worker, in that order; at least one
+    sched::Contract cycles;           ///< of all parts together; no work: none
     std::string shared_with;          ///< principal whose cycles it shares in place of its own
     // Of one that shares: found by ReservationReader::resolve.
     std::string referent;      ///< the reservation of `shared_with`
@@ -50,16 +67,9 @@ struct Reservation {
 
     /// Cycles of its own, or shared ones.
     [[nodiscard]] bool has_cycles() const { return cycles.work != 0 || !shared_with.empty(); }
-    /// Cycles that a packet's runs cost the worker beside.
-    [[nodiscard]] uint64_t around() const;
     /// Reservations that it refers to, of cycles and of ports; some may be alike.
     [[nodiscard]] std::vector<std::string> referents() const;
 };
-
-/// What each run costs a worker beside the function's own cycles: its turn, two readings of the
-/// clock, and the way of a packet through the rest of the pipeline. An estimate, not measured.
-inline constexpr uint64_t kAroundRun = 3'000;
-inline uint64_t Reservation::around() const { return runs.size() * kAroundRun; }
 
 /// Cycles a packet of `cpu: 600cyc/pkt`. Error: "cpu: found ..., expected ...".
 Result<uint64_t> cycles_of(const std::string& text);
@@ -73,10 +83,12 @@ Status check_uncapped(const config::Node& principals, const std::string& princip
 /// own the functions take no more, and those of all others no longer than can be reckoned with.
 /// Error: "cpu: ...".
 Status read_cycles(const config::Node& cpu, const config::Node& config, Reservation& to);
-/// Whether the functions of `principal` can run on `cycles` that were reserved for `runs` of
-/// another. Error: "cpu: ...".
-Status check_shared(const config::Node& config, const std::string& principal, uint64_t cycles,
-                    size_t runs);
+/// Whether the functions of `principal` can run on what was reserved as `parts` for another's.
+/// Error: "cpu: ...".
+Status check_shared(const config::Node& config, const std::string& principal,
+                    const std::vector<ReservedPart>& parts);
+/// How cycles of several workers have a deadline, one for each part, ns; no such split: evenly.
+void split_cycles(const config::Node& parts, uint64_t deadline_ns, Reservation& to);
 
 /// What stands in `list`, in either form: before there could be several it was a text.
 std::vector<std::string> texts_of(const config::Node& list);
@@ -103,8 +115,8 @@ class ReservationReader {
     /// What a principal has of a port or, at kNoPort, of the processor.
     struct Held {
         std::string reservation, shared_with;
-        uint64_t work = 0;  ///< cycles, or bytes of a frame
-        size_t runs = 0;
+        uint64_t frame_bytes = 0;
+        std::vector<ReservedPart> parts = {};  ///< of cycles
         std::string cycles;  ///< principal whose cycles packets of it have; empty: none
     };
     /// Where references lead.

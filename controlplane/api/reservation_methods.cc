@@ -65,15 +65,25 @@ void add_links(Json& out, const Reservation& reservation, const config::Node& tr
     }
 }
 
+/// The functions of each part, with the worker and the part of the deadline that they have
+/// together.
+void add_runs(Json& out, const Reservation& reservation) {
+    size_t at = 0;
+    for (const ReservedPart& part : reservation.parts)
+        for (size_t i = 0; i < part.runs && at < reservation.runs.size(); ++i) {
+            const ReservedRun& run = reservation.runs[at++];
+            Json one{{"function", run.function}, {"deadline_ns", part.contract.deadline_ns}};
+            if (run.cycles != 0) one["cycles"] = run.cycles;
+            if (part.worker != kAnyWorker) one["worker"] = part.worker;
+            out["runs"].push_back(std::move(one));
+        }
+}
+
 void add_read(Json& out, const Reservation& reservation, const config::Node& tree,
               const Result<model::DataplaneStatus>& status) {
     out["deadline_ns"] = reservation.deadline_ns;
     if (reservation.cycles.work != 0) out["cycles"] = reservation.cycles.work;
-    for (const ReservedRun& run : reservation.runs) {
-        Json one{{"function", run.function}};
-        if (run.cycles != 0) one["cycles"] = run.cycles;
-        out["runs"].push_back(std::move(one));
-    }
+    add_runs(out, reservation);
     if (!reservation.shared_with.empty()) out["shared_with"] = reservation.shared_with;
     if (reservation.has_cycles()) out["cpu_deadline_ns"] = reservation.cycles.deadline_ns;
     add_links(out, reservation, tree, status);
@@ -98,6 +108,13 @@ Json all_reservations(Services& s, const Result<model::DataplaneStatus>& status)
     return all;
 }
 
+/// Of a worker that functions name, or of each other.
+Json json_of(const CycleUse& use) {
+    Json out{{"per_second", use.capacity}, {"reserved", use.reserved}, {"core", use.core}};
+    if (use.worker != kAnyWorker) out["worker"] = use.worker;
+    return out;
+}
+
 void reservations(Services& s, const CallPtr& call, const Result<model::DataplaneStatus>& status) {
     Json ports = Json::array();
     for (const LinkUse& use : link_use(s.store.in_force().tree, s.live.promises().live()))
@@ -105,13 +122,15 @@ void reservations(Services& s, const CallPtr& call, const Result<model::Dataplan
                          {"rate", use.capacity * kBitsPerByte},
                          {"reserved", use.reserved * kBitsPerByte},
                          {"box", use.box * kBitsPerByte}});
+    Json workers = Json::array();
+    for (const CycleUse& use : cycle_uses(s.store.in_force().tree, s.live.promises().live()))
+        workers.push_back(json_of(use));
     const CycleUse cycles = cycle_use(s.store.in_force().tree, s.live.promises().live());
-    Json out{
-        {"generation", s.store.in_force().generation},
-        {"cycles",
-         {{"per_second", cycles.capacity}, {"reserved", cycles.reserved}, {"core", cycles.core}}},
-        {"reservations", all_reservations(s, status)},
-        {"ports", std::move(ports)}};
+    Json out{{"generation", s.store.in_force().generation},
+             {"cycles", json_of(cycles)},
+             {"workers", std::move(workers)},
+             {"reservations", all_reservations(s, status)},
+             {"ports", std::move(ports)}};
     if (!status) out["problem"] = status.error().message;
     call->result(std::move(out));
 }

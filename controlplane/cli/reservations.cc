@@ -44,7 +44,7 @@ std::string cycles_text(const Json& reservation) {
 }
 
 /// Of several resources each has a line below: what is reserved of it, its part of the deadline,
-/// what came of it. Functions behind each other have theirs together.
+/// what came of it. Functions behind each other on one worker have theirs together.
 void add_resources(const Json& r, Table& table) {
     const Json runs = list(r, "runs"), links = list(r, "links");
     const bool shares = !text(r, "shared_with").empty();
@@ -56,11 +56,28 @@ void add_resources(const Json& r, Table& table) {
                    "", deadline, count_text(of, "sent"), count_text(of, "used"),
                    count_text(of, "late"), count_text(of, "dropped"), ""});
     };
-    for (const Json& run : runs)
-        add(text(run, "function"), count_text(run, "cycles"), {},
-            deadline_text(r, "cpu_deadline_ns"));
+    for (const Json& run : runs) {
+        const std::string on =
+            run.contains("worker") ? fmt::format(" on worker {}", number(run, "worker")) : "";
+        add(text(run, "function") + on, count_text(run, "cycles"), {},
+            run.contains("deadline_ns") ? deadline_text(run) : deadline_text(r, "cpu_deadline_ns"));
+    }
     if (shares) add("cpu", cycles_text(r), {}, deadline_text(r, "cpu_deadline_ns"));
     for (const Json& link : links) add("port", "", link, deadline_text(link));
+}
+
+/// Of each worker that functions name, and of all others, which are alike.
+void show_cycles(const Json& answer, const Context& context) {
+    const Json workers = list(answer, "workers");
+    for (const Json& use : workers)
+        if (number(use, "reserved") != 0)
+            context.print(
+                fmt::format("{}: {} of {} cycles/s reserved, {} kept for the core\n",
+                            use.contains("worker") ? fmt::format("worker {}", number(use, "worker"))
+                            : workers.size() == 1  ? "each worker"
+                                                   : "each other worker",
+                            grouped(number(use, "reserved")), grouped(number(use, "per_second")),
+                            grouped(number(use, "core"))));
 }
 
 ExitCode show(const Context& context) {
@@ -95,11 +112,7 @@ ExitCode show(const Context& context) {
         context.print(fmt::format("port {}: {} of {} reserved, {} for the box itself\n",
                                   text(p, "port"), rate_text(number(p, "reserved")),
                                   rate_text(number(p, "rate")), rate_text(number(p, "box"))));
-    if (const Json cycles = answer.value("cycles", Json::object()); number(cycles, "reserved") != 0)
-        context.print(fmt::format("each worker: {} of {} cycles/s reserved, {} kept for the core\n",
-                                  grouped(number(cycles, "reserved")),
-                                  grouped(number(cycles, "per_second")),
-                                  grouped(number(cycles, "core"))));
+    show_cycles(answer, context);
     if (const std::string problem = text(answer, "problem"); !problem.empty())
         context.print("the data plane did not say what came of them: " + printable(problem) + "\n");
     return kOk;

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "controlplane/compile/worker_cycles.h"
 #include "dataplane/idle.h"
 
 namespace ravelin::control {
@@ -23,7 +22,7 @@ uint64_t rate_of(const sched::Contract& contract) {
 /// A packet may find so much ahead of it that was chosen before it came, and its worker asleep. The
 /// box's own frames count as if they always went first: where their deadline is too short to be
 /// kept, nobody else's suffers by it.
-admission::Resource resource_of(const Node& tree, size_t port, const LinkPlan& plan) {
+admission::Resource link_resource(const Node& tree, size_t port, const LinkPlan& plan) {
     const sched::LinkScheduler::Config link = config_of(plan);
     const sched::Contract box = box_contract(plan);
     const bool sleeps = tree["workers"]["poll"].as_text() != "busy";
@@ -36,17 +35,6 @@ admission::Resource resource_of(const Node& tree, size_t port, const LinkPlan& p
 }
 
 }  // namespace
-
-/// What admission calls the part of it at a port beside the first: nobody's name has a blank.
-std::string Promises::part_of(const std::string& name, PortId port) const {
-    return fmt::format("{} at {}", name, (*part_)["ports"].items()[port]["name"].as_text());
-}
-
-/// Whichever part of it that is, of a port that it has reserved.
-std::string Promises::part_with(const std::string& name, PortId port) const {
-    const std::string part = part_of(name, port);
-    return admission_.find(part) != nullptr ? part : name;
-}
 
 Result<Promises> Promises::of(const Node& tree) {
     Promises out(tree);
@@ -80,78 +68,9 @@ Promises::Link& Promises::link_of(PortId port) {
     Link& link = at->second;
     if (!fresh) return link;
     link.plan = plan_of(*part_, port);
-    link.resource = admission_.add_resource(resource_of(*part_, port, link.plan));
+    link.resource = admission_.add_resource(link_resource(*part_, port, link.plan));
     link.aside = sched::packets_waiting(box_contract(link.plan));
     return link;
-}
-
-admission::ResourceId Promises::workers() {
-    if (!workers_) workers_ = admission_.add_resource(workers_of(*part_));
-    return *workers_;
-}
-
-std::vector<admission::ResourceId> Promises::resources_of(const Reservation& one) {
-    std::vector<admission::ResourceId> out;
-    if (one.has_cycles()) out.push_back(workers());
-    for (const ReservedLink& link : one.links) out.push_back(link_of(link.port).resource);
-    return out;
-}
-
-/// The functions, then the port `first`; at each other port what comes has had the same cycles, so
-/// that refers to them. Each run costs its surroundings too.
-std::vector<Promises::Asked> Promises::requests_of(const Reservation& wanted, size_t first) {
-    const admission::Request like{
-        .principal = wanted.name,
-        .period = static_cast<admission::Nanoseconds>(wanted.cycles.period_ns),
-        .deadline = static_cast<admission::Nanoseconds>(wanted.deadline_ns)};
-    std::vector<Asked> out{{like, first}};
-    for (size_t i = 0; i < wanted.links.size(); ++i)
-        if (i != first) out.push_back({like, i});
-    for (size_t i = 0; i < out.size(); ++i) {
-        admission::Request& request = out[i].request;
-        if (i != 0) request.principal = part_of(wanted.name, wanted.links[out[i].link].port);
-        if (wanted.cycles.work != 0 && i == 0)
-            request.claims.push_back(
-                {.resource = workers(), .work = wanted.cycles.work + wanted.around()});
-        else if (wanted.has_cycles())
-            request.claims.push_back(
-                {.resource = workers(),
-                 .shared_with = wanted.shared_with.empty() ? wanted.name : wanted.referent});
-        if (wanted.links.empty()) continue;
-        const ReservedLink& link = wanted.links[out[i].link];
-        request.claims.push_back(
-            {.resource = link_of(link.port).resource,
-             .work = link.contract.work,
-             .shared_with = link.referent.empty() ? "" : part_with(link.referent, link.port)});
-    }
-    return out;
-}
-
-/// What all its packets have of the deadline before they come to any of the ports is found with the
-/// port that leaves least; which that is shows where another is refused with it.
-std::optional<Promises::Refused> Promises::reserve(const Reservation& wanted) {
-    size_t first = 0;
-    for (size_t tries = 1;; ++tries) {
-        const std::vector<Asked> asked = requests_of(wanted, first);
-        size_t i = 0;
-        admission::Decision decision;
-        for (; i < asked.size(); ++i) {
-            decision = admission_.reserve(asked[i].request);
-            if (!admission::granted(decision)) break;
-        }
-        if (i == asked.size()) return std::nullopt;
-        Refused refused{asked[i], std::get<admission::Refusal>(std::move(decision))};
-        const bool other_split = i != 0 && wanted.cycles.work != 0 && tries < wanted.links.size();
-        while (i-- > 0) (void)admission_.release(asked[i].request.principal);
-        if (!other_split) return refused;
-        first = refused.asked.link;
-    }
-}
-
-void Promises::give_back(const Reservation& one) {
-    for (const ReservedLink& link : one.links)
-        (void)admission_.release(part_of(one.name, link.port));
-    (void)admission_.release(one.name);
 }
 
 // The most that may wait at a link is what the whole deadline lets.
@@ -167,11 +86,21 @@ Status Promises::admit(const Reservation& wanted) {
     return ok_status();
 }
 
-// Of one of both cycles and a port: what admission has found.
+// Of one of several resources: what admission has found.
 void Promises::set_split(const std::string& name, Node& node) const {
     const admission::Reservation* granted = admission_.find(name);
-    if (granted != nullptr && granted->holds.size() > 1)
-        node.set("cpu-deadline", Node::integer(granted->holds.front().time));
+    if (granted == nullptr) return;
+    Node parts = Node::list();
+    admission::Nanoseconds cycles = 0;
+    for (const admission::Hold& hold : granted->holds) {
+        if (!is_worker(hold.resource)) continue;
+        parts.add(Node::text(fmt::format("{}", hold.time)));
+        cycles += hold.time;
+    }
+    const size_t count = parts.items().size();
+    if (count != 0 && count < granted->holds.size())
+        node.set("cpu-deadline", Node::integer(cycles));
+    if (count > 1) node.set("cpu-parts", std::move(parts));
 }
 
 void Promises::write_splits(Node& tree) const {

@@ -63,22 +63,33 @@ class Promises {
         config::Node node;
         Reservation reservation;
     };
-    /// One question to admission, about a port of the reservation (or cycles alone).
+    /// One question to admission: about a port of the reservation (or cycles alone), or, of cycles
+    /// that each worker keeps, about another kind of workers than the first.
     struct Asked {
         admission::Request request;
         size_t link = 0;
+        size_t kind = 0;
+        bool other_kind = false;
+    };
+    /// The port and the kind of workers that the split is found with.
+    struct First {
+        size_t link = 0, kind = 0;
     };
     struct Refused {
         Asked asked;
         admission::Refusal why;
     };
-    explicit Promises(const config::Node& tree)
-        : part_(std::make_shared<const config::Node>(link_part_of(tree))), reader_(*part_) {}
+    explicit Promises(const config::Node& tree);
     Link& link_of(PortId port);
-    admission::ResourceId workers();
+    admission::ResourceId resource_of(WorkerId worker);
+    [[nodiscard]] bool is_worker(admission::ResourceId resource) const;
+    [[nodiscard]] std::string part_on(const std::string& name, size_t kind) const;
+    void claim_cycles(const Reservation& wanted, bool main, size_t kind,
+                      admission::Request& request);
     [[nodiscard]] std::string part_of(const std::string& name, PortId port) const;
     [[nodiscard]] std::string part_with(const std::string& name, PortId port) const;
-    [[nodiscard]] std::vector<Asked> requests_of(const Reservation& wanted, size_t first);
+    [[nodiscard]] std::vector<Asked> requests_of(const Reservation& wanted, First first);
+    [[nodiscard]] admission::Decision ask(const Reservation& wanted, Asked& asked);
     std::optional<Refused> reserve(const Reservation& wanted);
     void give_back(const Reservation& one);
     [[nodiscard]] std::vector<admission::ResourceId> resources_of(const Reservation& one);
@@ -105,7 +116,8 @@ class Promises {
     ReservationReader reader_;
     admission::Admission admission_;
     std::map<PortId, Link> links_;
-    std::optional<admission::ResourceId> workers_;  // any of them: each keeps all
+    std::vector<WorkerId> kinds_;                        // of workers
+    std::map<WorkerId, admission::ResourceId> workers_;  // by kind
     std::map<std::string, Live> live_;
     std::map<std::string, std::string> uncovered_;
 };

@@ -10,9 +10,24 @@
 namespace ravelin::control {
 namespace {
 
-/// As a reservation says them; `link`: the one that binds, null: cycles do.
+/// What of a reservation binds: a link, or else cycles of a worker.
+struct Binding {
+    const ReservedLink* link = nullptr;
+    size_t part = 0;
+};
+
+/// Those of a function, of several, or of those on one of several workers.
+std::string whose_cycles(const Reservation& wanted, size_t part) {
+    if (wanted.parts.size() > 1)
+        return fmt::format(" of its functions on worker {}", wanted.parts[part].worker);
+    return wanted.parts[part].runs > 1 ? " of all functions together" : "";
+}
+
+/// As a reservation says them.
 std::string nearest_text(const admission::Nearest& nearest, const Reservation& wanted,
-                         const ReservedLink* link) {
+                         const Binding& binding) {
+    const ReservedLink* const link = binding.link;
+    const uint64_t around = link == nullptr ? wanted.parts[binding.part].around() : 0;
     std::string out;
     if (nearest.time)
         out += fmt::format("; with a deadline of {} it would fit{}",
@@ -22,9 +37,9 @@ std::string nearest_text(const admission::Nearest& nearest, const Reservation& w
         out +=
             fmt::format("; at a rate of {}pps it would fit{}", admission::kSecond / *nearest.period,
                         nearest.perhaps_faster ? ", perhaps at a higher one" : "");
-    if (link == nullptr && nearest.work && *nearest.work > wanted.around())
-        out += fmt::format("; with {} cycles{} it would fit{}", *nearest.work - wanted.around(),
-                           wanted.runs.size() > 1 ? " of all functions together" : "",
+    if (link == nullptr && nearest.work && *nearest.work > around)
+        out += fmt::format("; with {} cycles{} it would fit{}", *nearest.work - around,
+                           whose_cycles(wanted, binding.part),
                            nearest.perhaps_more ? ", perhaps with more" : "");
     const uint64_t heads = link == nullptr ? 0 : link->frame_bytes - wanted.bytes;
     if (link != nullptr && nearest.work && *nearest.work >= kEthernet.on_wire(heads + 1))
@@ -49,13 +64,15 @@ Reservation with_deadline(Reservation one, admission::Nanoseconds deadline) {
     return one;
 }
 
-/// `binding`: the link whose work that is; null: of the cycles.
-Reservation with_work(Reservation one, admission::Work work, const ReservedLink* binding) {
-    if (binding == nullptr) {
-        one.cycles.work = work - std::min<uint64_t>(work, one.around());
+/// Of what binds.
+Reservation with_work(Reservation one, admission::Work work, const Binding& binding) {
+    if (binding.link == nullptr) {
+        ReservedPart& part = one.parts[binding.part];
+        part.contract.work = work - std::min<uint64_t>(work, part.around());
         return one;
     }
-    const uint64_t less = binding->contract.work - std::min(binding->contract.work, work);
+    const sched::Contract& contract = binding.link->contract;
+    const uint64_t less = contract.work - std::min(contract.work, work);
     for (ReservedLink& link : one.links)
         if (link.shared_with.empty())
             link.contract.work = kEthernet.on_wire(link.frame_bytes - std::min(less, one.bytes));
@@ -65,16 +82,21 @@ Reservation with_work(Reservation one, admission::Work work, const ReservedLink*
 }  // namespace
 
 /// Of several ports the nearest contract is the one's that refused; whether the others take it too
-/// is tried.
+/// is tried, as of several kinds of workers.
 void Promises::leave_what_fits(const Reservation& wanted, const Refused& refused,
                                admission::Nearest& nearest) {
-    const bool cycles = refused.asked.request.claims[refused.why.binding].resource == workers_;
     const auto fits = [&](const Reservation& other) {
         if (reserve(other)) return false;
         give_back(other);
         return true;
     };
-    const ReservedLink* binding = cycles ? nullptr : &wanted.links[refused.asked.link];
+    const bool cycles = is_worker(refused.asked.request.claims[refused.why.binding].resource);
+    const Binding binding{cycles ? nullptr : &wanted.links[refused.asked.link],
+                          cycles ? refused.why.binding : 0};
+    // A part's time is what the others leave of it.
+    if (nearest.time && refused.asked.other_kind)
+        *nearest.time += static_cast<admission::Nanoseconds>(wanted.deadline_ns) -
+                         refused.asked.request.deadline;
     if (nearest.time && !fits(with_deadline(wanted, *nearest.time))) nearest.time.reset();
     if (nearest.period && !fits(with_period(wanted, *nearest.period))) nearest.period.reset();
     if (nearest.work && !fits(with_work(wanted, *nearest.work, binding))) nearest.work.reset();
@@ -86,14 +108,17 @@ std::string Promises::advice(const Reservation& wanted, const Refused& refused) 
     const admission::Claim& claim = refused.asked.request.claims[refused.why.binding];
     if (!claim.shared_with.empty()) return {};  // the time that its referent has: it says so
     admission::Nearest nearest = admission_.nearest(refused.asked.request, refused.why);
-    if (wanted.links.size() > 1) leave_what_fits(wanted, refused, nearest);
+    const bool several = wanted.links.size() > 1 || (wanted.cycles.work != 0 && kinds_.size() > 1);
+    if (several) leave_what_fits(wanted, refused, nearest);
     const Reservation longer = with_deadline(wanted, nearest.time.value_or(0));
     for (const ReservedLink& link : longer.links) {  // of a longer deadline more may wait
         uint64_t aside = link_of(link.port).aside;
         if (!set_aside(*part_, link_of(link.port).plan, link, aside)) nearest.time.reset();
     }
-    const bool cycles = claim.resource == workers_;
-    return nearest_text(nearest, wanted, cycles ? nullptr : &wanted.links[refused.asked.link]);
+    const bool cycles = is_worker(claim.resource);
+    return nearest_text(
+        nearest, wanted,
+        {cycles ? nullptr : &wanted.links[refused.asked.link], cycles ? refused.why.binding : 0});
 }
 
 }  // namespace ravelin::control

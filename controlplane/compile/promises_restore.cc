@@ -88,11 +88,11 @@ std::string Promises::take_room(const Reservation& one) {
 /// As they were granted; what is shared takes what it takes there now.
 std::vector<admission::Nanoseconds> Promises::times_of(const Reservation& one, const Asked& asked) {
     std::vector<admission::Nanoseconds> out;
-    if (one.has_cycles())
+    for (size_t i = 0; i < one.parts.size(); ++i)
         out.push_back(one.shared_with.empty()
-                          ? static_cast<admission::Nanoseconds>(one.cycles.deadline_ns)
-                          : held_by(one.referent, workers()));
-    if (one.links.empty()) return out;
+                          ? static_cast<admission::Nanoseconds>(one.parts[i].contract.deadline_ns)
+                          : held_by(one.referent, asked.request.claims[i].resource));
+    if (one.links.empty() || asked.other_kind) return out;
     const ReservedLink& link = one.links[asked.link];
     out.push_back(link.shared_with.empty()
                       ? static_cast<admission::Nanoseconds>(link.contract.deadline_ns)
@@ -103,7 +103,7 @@ std::vector<admission::Nanoseconds> Promises::times_of(const Reservation& one, c
 Status Promises::enter_granted(const Reservation& one) {
     const auto deadline = static_cast<admission::Nanoseconds>(one.deadline_ns);
     std::string longer;
-    for (const Asked& asked : requests_of(one, 0)) {
+    for (const Asked& asked : requests_of(one, {})) {
         const auto times = times_of(one, asked);
         // Where all is shared and takes too long it is told here.
         if (Status s = admission_.enter_granted(asked.request, times); !s)
@@ -114,7 +114,7 @@ Status Promises::enter_granted(const Reservation& one) {
         longer = fmt::format(
             "the cycles of '{}' take {} of its deadline now, and {} when it was "
             "granted",
-            one.shared_with, time_of(times[0]), time_of(deadline - times[1]));
+            one.shared_with, time_of(sum - times.back()), time_of(deadline - times.back()));
     }
     return longer.empty() ? ok_status() : Status(Error{longer}.within(one.place));
 }
@@ -132,8 +132,8 @@ void Promises::restore(const Node& list, bool live) {
             continue;
         }
         if (live) live_.insert_or_assign(one.name, Live{*restored.node, one});
-        // Of two resources only the split that it was granted with is in force.
-        if (restored.node->has("cpu-deadline"))
+        // Of several resources only the split that it was granted with is in force.
+        if (restored.node->has("cpu-deadline") || one.parts.size() > 1)
             restored.why = "its part of the deadline cannot be kept";
         else if (const auto no = reserve(one))
             restored.why = no->why.text;

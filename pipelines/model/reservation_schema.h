@@ -62,6 +62,9 @@ inline constexpr std::array kReservationFields{
                   "finds it.",
           .minimum = 1,
           .maximum = 3'600'000'000'000},
+    Field{.name = "cpu-parts",
+          .type = Type::kTextSet,
+          .help = "Of functions on several workers the parts of each, ns; set in the same way."},
 };
 inline constexpr Schema kReservationSchema{
     "reservation",

@@ -79,14 +79,17 @@ class Invoke final : public Stage {
         }
         const uint64_t now_ns = context.now.ns, deadline_ns = function.due(now_ns);
         if (function.is_elsewhere(context)) {
-            Invocations::hand_over(function, {frames, n}, deadline_ns, context);
+            Invocations::hand_over(function, {frames, n}, deadline_ns, now_ns, context);
             for (unsigned k = 0; k < n; ++k) burst.hand_on(at[k]);
             return;
         }
         // Who shares cycles waits where those are; reservations change without a new `policy`.
         const sched::PrincipalId payer = context.policy->functions->payers[index(like.principal)];
-        const sched::Refusal refusal =
-            context.invocations->post(function, payer, like.hash, {frames, n}, deadline_ns, now_ns);
+        const sched::Refusal refusal = context.invocations->post({.function = function.ref,
+                                                                  .principal = payer,
+                                                                  .flow = like.hash,
+                                                                  .deadline_ns = deadline_ns},
+                                                                 {frames, n}, now_ns);
         for (unsigned k = 0; k < n; ++k) {
             if (refusal == sched::Refusal::kNone)
                 burst.hand_on(at[k]);

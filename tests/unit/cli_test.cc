@@ -170,6 +170,23 @@ TEST_F(Cli, EachResourceOfAReservationHasALine) {
                       "    -     -        -\n")));
 }
 
+TEST_F(Cli, EachWorkerOfAReservationHasItsPart) {
+    api_.answer("reservations", Json::parse(R"({"generation":3,"reservations":[
+        {"name":"video","principal":"org","out":[],"rate_pps":1000,"cycles":800,
+         "cpu_deadline_ns":5000000,"deadline_ns":5000000,
+         "runs":[{"function":"scale","cycles":600,"worker":1,"deadline_ns":3500000},
+                 {"function":"pack","cycles":200,"worker":0,"deadline_ns":1500000}]}],"ports":[],
+        "workers":[{"worker":0,"reserved":3200000,"per_second":1000,"core":500},
+                   {"worker":1,"reserved":3600000,"per_second":1000,"core":500},
+                   {"reserved":7,"per_second":1000,"core":500}]})"));
+    EXPECT_THAT(run("reservations").out,
+                AllOf(HasSubstr("\n  scale on worker 1                600"), HasSubstr("  3.5 ms"),
+                      HasSubstr("\n  pack on worker 0                 200"), HasSubstr("  1.5 ms"),
+                      HasSubstr("worker 0: 3,200,000 of 1,000 cycles/s reserved, 500 kept"),
+                      HasSubstr("worker 1: 3,600,000 of 1,000"),
+                      HasSubstr("each other worker: 7 of 1,000")));
+}
+
 TEST_F(Cli, ReserveAsksAsAConfigurationWould) {
     api_.answer("reserve", Json::parse(R"({"generation":3,"serial":7,"live_us":812.0})"));
     api_.answer("release", Json::parse(R"({"generation":3,"serial":8,"live_us":90.0})"));

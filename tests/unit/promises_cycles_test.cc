@@ -128,7 +128,7 @@ TEST(PromisesOfCycles, OfFunctionsBehindEachOtherAreOfEachOrOfAll) {
     EXPECT_EQ(read->front().runs[1].function, "f");
     EXPECT_EQ(read->front().runs[1].cycles, 700u);
     EXPECT_EQ(read->front().cycles.work, 800u);
-    EXPECT_EQ(read->front().around(), 2 * kAroundRun);
+    EXPECT_EQ(read->front().parts.front().around(), 2 * kAroundRun);
     EXPECT_EQ(cycle_use(done->tree).reserved, 6'800u * 1'000);
     EXPECT_EQ(told(config(cpu("d", "601cyc/pkt", rest))), "granted");
     EXPECT_EQ(told(config(cpu("d", "2000cyc/pkt", "rate: 62kpps, deadline: 5ms"))), "granted");
@@ -144,25 +144,6 @@ TEST(PromisesOfCycles, OfFunctionsBehindEachOtherAreOfEachOrOfAll) {
                 HasSubstr("found cycles of 3 functions, expected those of 2: g, f"));
     EXPECT_THAT(told(config(cpu("a", "[600cyc/pkt, shared-with d]", rest))),
                 HasSubstr("found 'shared-with d', expected cycles a packet"));
-}
-
-TEST(PromisesOfCycles, AreOfFunctionsOnOneWorker) {
-    const std::string one = cpu("d", "[100cyc/pkt, 700cyc/pkt]", "rate: 1kpps, deadline: 5ms");
-    const auto of = [&](const std::string& g, const std::string& f) {
-        std::string text = config(one, "{name: f, thin: {}, work: 600" + f +
-                                           "}, {name: g, thin: {}, work: 1, next: f" + g + "}");
-        text.replace(text.find("workers: {"), 10, "workers: {count: 3, ");
-        return told(text);
-    };
-    EXPECT_EQ(of(", worker: 2", ", worker: 2"), "granted");
-    EXPECT_EQ(of(", worker: 2", ""), "granted") << "where the packet is";
-    EXPECT_THAT(of("", ", worker: 2"),
-                HasSubstr("reservations[0].cpu: found for 'd', of whose functions 'f' runs on "
-                          "worker 2 and 'g' on any, expected all on one worker"));
-    EXPECT_THAT(of(", worker: 1", ", worker: 2"), HasSubstr("and 'g' on worker 1, expected"));
-    EXPECT_THAT(of(", worker: 3", ""),
-                AllOf(HasSubstr("edge.yaml:3:"),
-                      HasSubstr("functions[1].worker: found 3, expected 0 to 2, as there are 3")));
 }
 
 TEST(PromisesOfCycles, WhoSharesHasNoMoreFunctionsThanWhoReserved) {

@@ -159,6 +159,32 @@ TEST_P(PinnedFunctionsTest, TheDeadlineTravelsAlong) {
     EXPECT_EQ(left_, 0u);
 }
 
+// What is reserved of a worker counts from when packets are handed over to it: while they are on
+// their way, and it does something else or sleeps, their time passes.
+TEST_P(PinnedFunctionsTest, ReservedTimeBeginsWhenAPacketIsHandedOver) {
+    constexpr unsigned kPackets = 2 * limits::kBurst;  // more than are taken over in a turn
+    box_.apply(
+        "reservations: [{name: r, principal: org, cpu: [1000cyc/pkt, 1000cyc/pkt], rate: 1kpps, "
+        "deadline: 1s, cpu-parts: ['990000000', '10000000']}]\n" +
+        yaml("{name: f, burn: {cycles: 0}, work: 1000, worker: 0, next: g}, "
+             "{name: g, burn: {cycles: 0}, work: 1000, worker: 1}"));
+    const PrincipalId org = box_.store().current()->principals->table.find("org");
+    const auto late = [&](size_t w) {
+        return functions().workers[w]->usage().get(org, Use::kMisses);
+    };
+    ordered_ = false;
+    {
+        Standing standing(worker(1));
+        send_to_first(kPackets);
+        while (ran("f", 0) + box_.dropped() < kPackets) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    }
+    settle();
+    EXPECT_EQ(left_, kPackets) << box_.drops();
+    EXPECT_EQ(late(0), 0u);
+    EXPECT_EQ(late(1), kPackets);
+}
+
 // A function that moves is the same function: what waits runs where it waits, and nothing is
 // dropped for it.
 TEST_P(PinnedFunctionsTest, AFunctionMovesUnderTraffic) {
