@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "dataplane/functions.h"
+#include "dataplane/process/answers.h"
+#include "dataplane/process/describe.h"
 #include "tests/support/box_test.h"
 #include "tests/support/frame_at.h"
 #include "tests/support/ring_box.h"
@@ -102,6 +104,20 @@ TEST_P(PinnedFunctionsTest, AFunctionRunsOnItsWorkerWhoeverReceived) {
     EXPECT_EQ(box_.counter("invoke.packets"), sent_);
     EXPECT_GT(box_.counter("pipeline.handed_over"), 0u);
     EXPECT_EQ(left_, sent_) << box_.drops();
+}
+
+TEST_P(PinnedFunctionsTest, WhoAsksIsToldTheWorker) {
+    box_.apply(yaml("{name: f, thin: {}, worker: 1, next: g}, {name: g, thin: {}}"));
+    const PolicySnapshot& policy = *box_.store().current();
+    PacketMeta meta;
+    meta.principal = policy.principals->table.find("org");
+    EXPECT_EQ(Describer(policy, {}).function(meta), "f on worker 1");
+    google::protobuf::RepeatedPtrField<model::FunctionRecord> records;
+    answers::functions(box_.store(), records);
+    ASSERT_EQ(records.size(), 2);
+    EXPECT_TRUE(records[0].has_worker());
+    EXPECT_EQ(records[0].worker(), 1u);
+    EXPECT_FALSE(records[1].has_worker());
 }
 
 // Work and packets are the principal's, wherever.
