@@ -112,8 +112,9 @@ void Worker::turn() noexcept {
         functions_ = follow_functions(context_);
     run_command();
     lap(Account::kTurn, 0);
-    unsigned moved = receive();
-    moved += take_over();
+    pressed_ = false;
+    unsigned moved = take_over();  // these came before what is received now
+    moved += receive();
     if (context_.kernel != nullptr && context_.worker == 0) moved += take_from_kernel();
     pipeline_.tick(context_);
     lap(Account::kTurn, 0);
@@ -132,7 +133,6 @@ void Worker::turn() noexcept {
 
 unsigned Worker::receive() noexcept {
     unsigned moved = 0;
-    pressed_ = false;
     for (RxQueue& q : queues_) {
         rte_mbuf* frames[limits::kArrivals];
         const unsigned n = rte_eth_rx_burst(q.device, q.queue, frames, limits::kArrivals);
@@ -181,17 +181,24 @@ void Worker::run_received(rte_mbuf* const* frames, unsigned n, PortId port) noex
     run_emitted();
 }
 
+// All that waits, as far as a ring holds: what is left behind would wait for a run, and another
+// turn of its ring for each 32 frames before it, and a ring that fills loses whosever they are.
 unsigned Worker::take_over() noexcept {
     unsigned moved = 0;
     for (WorkerId from = 0; from < context_.workers; ++from) {
         rte_mbuf* frames[Burst::kCapacity];
-        const unsigned n = handoff_.receive(from, frames, Burst::kCapacity);
-        if (n == 0) continue;
-        lap(Account::kTurn, 0);
-        context_.counters.add(kTakenOver, n);
-        pipeline_.resume(frames, n, context_);
-        run_emitted();
-        moved += n;
+        unsigned taken = 0, n = Burst::kCapacity;
+        while (n == Burst::kCapacity && taken < limits::kHandoffRing) {
+            n = handoff_.receive(from, frames, Burst::kCapacity);
+            if (n == 0) break;
+            lap(Account::kTurn, 0);
+            context_.counters.add(kTakenOver, n);
+            pipeline_.resume(frames, n, context_);
+            run_emitted();
+            taken += n;
+        }
+        pressed_ |= taken >= limits::kHandoffRing;
+        moved += taken;
     }
     return moved;
 }

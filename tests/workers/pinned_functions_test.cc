@@ -55,13 +55,14 @@ class PinnedFunctionsTest : public ::testing::TestWithParam<const char*> {
         }
         settle();
     }
-    /// Of a flow of the first worker.
-    void send_to_first(unsigned n) {
+    /// Of a flow that the worker owns and receives. Its source port.
+    uint16_t send_to(WorkerId owner, unsigned n) {
         uint16_t port = 1;
-        while (owner_of_question(port, 2) != 0) ++port;
+        while (owner_of_question(port, 2) != owner) ++port;
         const Bytes frame =
             parse_packet_text(question(port), {.port = "lan", .port_macs = {}})->frame;
-        for (unsigned i = 0; i < n; ++i, ++sent_) box_.send(0, exact_frame(frame));
+        for (unsigned i = 0; i < n; ++i, ++sent_) box_.send(0, exact_frame(frame), owner);
+        return port;
     }
     /// What left; of each flow in order while `ordered_`.
     void take() {
@@ -148,7 +149,7 @@ TEST_P(PinnedFunctionsTest, AFullRingIsADropWithAName) {
     {
         Standing standing(worker(1));
         ordered_ = false;  // they have no numbers
-        send_to_first(limits::kHandoffRing + 500);
+        send_to(0, limits::kHandoffRing + 500);
         for (unsigned i = 0; i < 2000 && box_.counter("drop.pipeline.handoff_full") < 500; ++i)
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -166,7 +167,7 @@ TEST_P(PinnedFunctionsTest, TheDeadlineTravelsAlong) {
              "{name: g, burn: {cycles: 0}, worker: 1}"));
     {
         Standing standing(worker(1));
-        send_to_first(8);  // which run out of time
+        send_to(0, 8);  // which run out of time
         while (ran("f", 0) + box_.dropped() < 8) std::this_thread::yield();
         std::this_thread::sleep_for(std::chrono::milliseconds(40));
     }
@@ -191,7 +192,7 @@ TEST_P(PinnedFunctionsTest, ReservedTimeBeginsWhenAPacketIsHandedOver) {
     ordered_ = false;
     {
         Standing standing(worker(1));
-        send_to_first(kPackets);
+        send_to(0, kPackets);
         while (ran("f", 0) + box_.dropped() < kPackets) std::this_thread::yield();
         std::this_thread::sleep_for(std::chrono::milliseconds(150));
     }
@@ -199,6 +200,31 @@ TEST_P(PinnedFunctionsTest, ReservedTimeBeginsWhenAPacketIsHandedOver) {
     EXPECT_EQ(left_, kPackets) << box_.drops();
     EXPECT_EQ(late(0), 0u);
     EXPECT_EQ(late(1), kPackets);
+}
+
+// It came before what its worker receives in that turn.
+TEST_P(PinnedFunctionsTest, WhatWasHandedOverGoesFirst) {
+    constexpr unsigned kEach = 100;
+    box_.apply(yaml("{name: f, burn: {cycles: 0}, worker: 1}"));
+    uint16_t handed = 0;
+    {
+        Standing standing(worker(1));
+        handed = send_to(0, kEach);
+        while (box_.counter("pipeline.handed_over") < kEach) std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));  // its turn is over
+        send_to(1, kEach);
+    }
+    std::vector<uint16_t> ports;
+    for (unsigned i = 0; i < 2000 && ports.size() < 2 * kEach; ++i) {
+        ASSERT_TRUE(box_.turn());
+        for (rte_mbuf* frame : box_.receive(1)) {
+            const auto* f = rte_pktmbuf_mtod(frame, const uint8_t*);
+            ports.push_back(static_cast<uint16_t>(f[34] << 8 | f[35]));
+            rte_pktmbuf_free(frame);
+        }
+    }
+    ASSERT_EQ(ports.size(), 2 * kEach) << box_.drops();
+    for (unsigned i = 0; i < kEach; ++i) EXPECT_EQ(ports[i], handed) << i;
 }
 
 // A function that moves is the same function: what waits runs where it waits, and nothing is
