@@ -49,19 +49,23 @@ void widen(const Functions& functions, const CyclePromise& promise, uint32_t pac
 
 /// What came as reservations say finds room, whatever others do: in the queues of its functions and
 /// among the frames.
-Status set_aside(const Functions& functions, InvocationPlan& plan) {
+Status set_aside(const Functions& functions, WorkerId worker, InvocationPlan& plan) {
     uint64_t aside = 0;
     for (const CyclePromise& promise : plan.promises) {
-        const uint32_t packets = sched::packets_waiting(promise.contract);
+        sched::Contract path = promise.contract;
+        path.deadline_ns = promise.path_deadline_ns;
+        const uint32_t packets = sched::packets_waiting(path);
         aside += packets;
         widen(functions, promise, packets, plan.functions);
     }
     const uint32_t most = plan.frames / 2;
+    const bool alike = std::ranges::all_of(
+        functions.promises, [](const CyclePromise& one) { return one.worker == kAnyWorker; });
     if (aside > most)
         return Error{fmt::format(
-            "reservations: cpu: {} packets may wait for functions on each worker, expected at most "
-            "{}: more workers.buffers, shorter deadlines or lower rates would fit",
-            aside, most)};
+            "reservations: cpu: {} packets may wait for functions on {}, expected at most {}: more "
+            "workers.buffers, shorter deadlines or lower rates would fit",
+            aside, alike ? "each worker" : fmt::format("worker {}", worker), most)};
     plan.aside = static_cast<uint32_t>(aside);
     return ok_status();
 }
@@ -90,7 +94,7 @@ Result<InvocationPlan> plan_of(const Node& config, const Functions& functions, W
             plan.promises.push_back(promise);
     const Node& workers = config["workers"];
     plan.frames = frames_of(workers);
-    if (auto s = set_aside(functions, plan); !s) return std::move(s.error());
+    if (auto s = set_aside(functions, worker, plan); !s) return std::move(s.error());
     uint32_t slots = 0;
     for (const FunctionSpec& spec : functions.list)
         slots = std::max(slots, spec.ref.slot + uint32_t{1});

@@ -177,7 +177,8 @@ std::vector<CyclePromise> promises_of(const std::vector<Reservation>& reservatio
                 // As admitted: each run spends its surroundings of it too.
                 sched::Contract contract = part.contract;
                 contract.work += part.around();
-                out.push_back({principals.table.find(one.principal), contract, part.worker});
+                out.push_back({principals.table.find(one.principal), contract, part.worker,
+                               one.cycles.deadline_ns});
             }
     std::ranges::sort(out, {}, [](const CyclePromise& one) {  // whichever came first
         return std::pair(one.principal, one.worker);

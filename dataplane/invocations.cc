@@ -49,9 +49,9 @@ Invocations::Invocations(InvocationPlan plan)
     load();
     scheduler_.drop_if({beyond_cap, this});
     entitled_[index(sched::kCorePrincipal)] = true;
-    for (const auto& [principal, contract, worker] : plan.promises) {
-        entitled_[index(principal)] = true;
-        scheduler_.reserve(principal, contract, 0);
+    for (const CyclePromise& one : plan.promises) {
+        entitled_[index(one.principal)] = true;
+        scheduler_.reserve(one.principal, one.contract, 0);
     }
 }
 

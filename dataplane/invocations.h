@@ -46,6 +46,8 @@ struct CyclePromise {
     sched::PrincipalId principal = sched::kNoPrincipal;
     sched::Contract contract;
     WorkerId worker = kAnyWorker;
+    /// Of all its parts: packets that were held up before may come together, so that many may wait.
+    uint64_t path_deadline_ns = 0;
     bool operator==(const CyclePromise&) const = default;
 };
 

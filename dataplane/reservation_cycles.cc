@@ -50,7 +50,7 @@ Result<std::vector<const Node*>> functions_of(const Node& config, const std::str
         return std::move(s.error());
     std::vector<const Node*> out;
     const Node* at = named(functions, (*who)["function"].as_text());
-    for (; at != nullptr && out.size() < functions.items().size();
+    for (; at != nullptr && std::ranges::find(out, at) == out.end();
          at = named(functions, (*at)["next"].as_text()))
         out.push_back(at);
     return out;
@@ -190,6 +190,7 @@ Status check_shared(const Node& config, const std::string& principal,
                     const std::vector<ReservedPart>& parts) {
     const auto functions = functions_of(config, principal);
     if (!functions) return functions.error();
+    if (functions->empty()) return ok_status();  // not declared: told where it stands
     const auto own = parts_of(*functions);
     if (!own) return own.error();
     if (!meet_alike(*own, parts))

@@ -110,11 +110,12 @@ Status Promises::enter_granted(const Reservation& one) {
             return std::move(s.error()).within(one.place);
         const auto sum = std::accumulate(times.begin(), times.end(), admission::Nanoseconds{0});
         if (sum <= deadline) continue;
-        // Its own is the port: shared bytes are of who has had the same cycles.
+        // Its own is the port, if there is one: shared bytes are of who has had the same cycles.
+        const admission::Nanoseconds port = one.links.empty() ? 0 : times.back();
         longer = fmt::format(
             "the cycles of '{}' take {} of its deadline now, and {} when it was "
             "granted",
-            one.shared_with, time_of(sum - times.back()), time_of(deadline - times.back()));
+            one.shared_with, time_of(sum - port), time_of(deadline - port));
     }
     return longer.empty() ? ok_status() : Status(Error{longer}.within(one.place));
 }

@@ -273,6 +273,33 @@ TEST(PromisesOfWorkers, TheSplitIsTheControlPlanes) {
     for (const ReservedPart& part : two.parts) EXPECT_GT(part.contract.deadline_ns, 200'000u);
 }
 
+// What one worker held up comes to the next together: as many may wait there as in the whole
+// deadline, and what the data plane will say is known before its part is.
+TEST(PromisesOfWorkers, TheWholeDeadlineMayWaitAtEach) {
+    std::string text = config(of("path", kPath, "rate: 20kpps, deadline: 4ms"));
+    EXPECT_TRUE(compiled(text).ok());
+    text.replace(text.find("buffers: 65536"), 14, "buffers: 1200");
+    const auto done = compiled(text);
+    ASSERT_FALSE(done.ok());
+    EXPECT_THAT(done.error().message,
+                HasSubstr("82 packets may wait for functions on worker 1, expected at most 50"));
+}
+
+// It is told where it stands, not where it shows.
+TEST(PromisesOfWorkers, AFunctionThatIsNotThereIsToldAtWhoNamesIt) {
+    const std::string rest = "rate: 1kpps, deadline: 5ms";
+    std::string typo = config(of("any", "600cyc/pkt", rest) + of("one", "shared-with any", rest));
+    const std::string named = "{name: one, function: one}";
+    typo.replace(typo.find(named), named.size(), "{name: one, function: typo}");
+    EXPECT_THAT(compiled(typo).error().message, HasSubstr("function: found 'typo'"));
+    std::string circle = kFunctions;
+    const std::string end = "{name: end, thin: {}, work: 600, worker: 2}";
+    circle.replace(circle.find(end), end.size(),
+                   "{name: end, thin: {}, work: 600, worker: 2, next: path}");
+    EXPECT_THAT(compiled(config(of("path", kPath, rest), circle)).error().message,
+                HasSubstr("from where packets come back"));
+}
+
 TEST(PromisesOfWorkers, WhatNobodyWouldKeepIsRefused) {
     const std::string rest = "rate: 1kpps, deadline: 5ms";
     EXPECT_THAT(told(of("near", "[100cyc/pkt, 600cyc/pkt]", rest)),
