@@ -64,6 +64,9 @@ class PacedLink {
     void enqueue(rte_mbuf* frame, WorkerContext& context) noexcept;
     /// Frames whose time has come, in order, for the device; how many.
     unsigned dequeue(uint64_t now_ns, std::span<rte_mbuf*> out) noexcept;
+    /// The device has them, since then at the latest: what a stall of the machine held up between
+    /// dequeue() and here found the wire dry. True: it did, and more may leave.
+    bool arrived(uint64_t now_ns) noexcept { return scheduler_.arrived(now_ns); }
     /// When one more may leave, ns; UINT64_MAX: none waits.
     [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept {
         return scheduler_.wake_at(now_ns);

@@ -184,13 +184,22 @@ void Transmitter::serve(PortId port, PacedLink* next, WorkerContext& context) no
     before->detach();
 }
 
-void Transmitter::send_due(PortId port, WorkerContext& context) noexcept {
+// The turn's stamp is old where the machine has stalled since: a link that took frames to be on the
+// wire as of then would give out as much again, and what its device holds would stay twice as much
+// for as long as the port is busy. So it is told when they were handed over.
+void Transmitter::send_due(PortId port, WorkerContext& context, Clock clock) noexcept {
     PacedLink& link = *exits_[port].link;
     Queue& queue = queues_[port];
-    do {
-        if (queue.count != 0) flush(port, context);
-        queue.count = link.dequeue(context.now.ns, queue.frames);
-    } while (queue.count == Queue::kCapacity);
+    uint64_t now = context.now.ns;
+    for (bool more = true; more;) {
+        queue.count = link.dequeue(now, queue.frames);
+        if (queue.count == 0) return;
+        more = queue.count == Queue::kCapacity;
+        flush(port, context);
+        if (clock == nullptr) continue;
+        now = clock().ns;
+        more |= link.arrived(now);
+    }
 }
 
 uint64_t Transmitter::wake_at(uint64_t now_ns) const noexcept {
@@ -199,8 +208,8 @@ uint64_t Transmitter::wake_at(uint64_t now_ns) const noexcept {
     return first;
 }
 
-void Transmitter::flush(WorkerContext& context) noexcept {
-    for (const PortId port : served_) send_due(port, context);
+void Transmitter::flush(WorkerContext& context, Clock clock) noexcept {
+    for (const PortId port : served_) send_due(port, context, clock);
     for (size_t port = 0; port < queues_.size(); ++port)
         if (queues_[port].count != 0) flush(static_cast<PortId>(port), context);
 }

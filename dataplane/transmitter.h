@@ -57,7 +57,8 @@ class Transmitter {
     [[nodiscard]] bool has_emitted() const { return emitted_count_ != 0; }
     [[nodiscard]] unsigned emitted() const { return emitted_count_; }
     /// Sends what was queued and whose time has come; what a queue refuses is dropped and counted.
-    void flush(WorkerContext& context) noexcept;
+    /// `clock`: read behind what ports with a rate are given; null: no time passes in a turn.
+    void flush(WorkerContext& context, Clock clock = nullptr) noexcept;
     /// When a frame that waits for its port's rate may leave, ns; UINT64_MAX: none waits.
     [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept;
 
@@ -77,7 +78,7 @@ class Transmitter {
     void flush(PortId port, WorkerContext& context) noexcept;
     void pace(const PacedPorts* paced, WorkerContext& context) noexcept;
     void serve(PortId port, PacedLink* next, WorkerContext& context) noexcept;
-    void send_due(PortId port, WorkerContext& context) noexcept;
+    void send_due(PortId port, WorkerContext& context, Clock clock) noexcept;
     void push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     void send_elsewhere(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;
     void send_tagged(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept;

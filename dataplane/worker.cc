@@ -121,7 +121,7 @@ void Worker::turn() noexcept {
     run_emitted();
     context_.give_up(handoff_.flush());
     lap(Account::kTurn, 0);
-    transmitter_.flush(context_);
+    transmitter_.flush(context_, clock_);
     finish(moved);
     if (context_.invocations != nullptr) [[unlikely]]
         run_function(moved != 0);
@@ -262,7 +262,7 @@ void Worker::run_function(bool core) noexcept {
         return;
     run_emitted();
     context_.give_up(handoff_.flush());
-    transmitter_.flush(context_);
+    transmitter_.flush(context_, clock_);
     if (context_.account != nullptr) context_.account->close(true);
     last_turn_moved_ = true;
 }

@@ -103,6 +103,7 @@ bool LinkScheduler::has_room(uint64_t now) const noexcept {
 unsigned LinkScheduler::dequeue(uint64_t now, std::span<void*> out) noexcept {
     unsigned n = 0;
     drops_left_ = kDropsATurn;
+    given_ = 0;
     while (n < out.size() && waiting() != 0 && has_room(now)) {
         void* frame = send_next(now);
         if (frame == nullptr) break;
@@ -182,6 +183,7 @@ void* LinkScheduler::send(PrincipalId id, uint64_t now) noexcept {
     const Queued& head = pool_.head(queues_[index(id)]);
     void* frame = head.frame;
     wire_.take(now, on_wire(head));
+    given_ += on_wire(head);
     usage_.add(id, Use::kBytes, head.bytes);
     usage_.add(id, Use::kPackets);
     usage_.add(id, Use::kQueueNs, now - head.arrival_ns);

@@ -62,6 +62,9 @@ class LinkScheduler {
                     uint64_t deadline_ns = kNoDeadline) noexcept;
     /// Frames to give to the port now, in this order; how many.
     unsigned dequeue(uint64_t now, std::span<void*> out) noexcept;
+    /// What the last dequeue() gave out came to the port now, later than it was told: the wire may
+    /// have run dry before. True: it has, and dequeue() may have more.
+    bool arrived(uint64_t now) noexcept { return wire_.delay(now, given_); }
     /// When the last frame given out has left the emulated wire, ns.
     [[nodiscard]] uint64_t busy_until() const { return wire_.busy_until(); }
     /// When dequeue() may have something; UINT64_MAX: never, until a frame comes.
@@ -124,8 +127,8 @@ class LinkScheduler {
     FairTree shares_;
     FifoPool<Queued> pool_;
     std::vector<Queue> queues_;
-    uint64_t bytes_ = 0;
-    uint32_t aside_ = 0;  ///< Queue::kept_free() of all
+    uint64_t bytes_ = 0, given_ = 0;  ///< given: wire bytes by the last dequeue()
+    uint32_t aside_ = 0;              ///< Queue::kept_free() of all
     unsigned drops_left_ = 0;
 };
 

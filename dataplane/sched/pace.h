@@ -47,6 +47,13 @@ class Pace {
         busy_until_ += static_cast<uint64_t>(cost >> 32);
         fraction_ = static_cast<uint32_t>(cost);
     }
+    /// Of what was taken, the last `units` were not begun before `now`. False: that was known.
+    bool delay(uint64_t now, uint64_t units) noexcept {
+        const uint64_t until = now + cost_ns(units);
+        if (until <= busy_until_) return false;
+        begin(until);
+        return true;
+    }
     /// As take(), but who takes what is not ready owes a burst at the most, beyond `units`.
     void take_by_right(uint64_t now, uint64_t units) noexcept {
         take(now, units);

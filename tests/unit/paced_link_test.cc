@@ -86,6 +86,48 @@ TEST_F(PacedLinkTest, TellsWhenTheNextMayLeave) {
     EXPECT_EQ(at(wake - now_).size(), 1u);
 }
 
+/// The device's queue as the wire empties it, ns: what is ahead of a frame that is handed over.
+class DrainedWire {
+  public:
+    void take(const std::vector<Sent>& frames, uint64_t at_ns) {
+        for (const Sent& sent : frames)
+            free_ = std::max(free_, at_ns) + (sent.frame.size() + kOverhead) * kUs;
+    }
+    [[nodiscard]] uint64_t ahead(uint64_t at_ns) const { return free_ - std::min(free_, at_ns); }
+
+  private:
+    uint64_t free_ = 0;
+};
+
+uint64_t stalled_until = 0;
+
+// The machine stalls between a turn's stamp and the hand-over, until the device has run dry.
+TEST_F(PacedLinkTest, AStallBeforeTheHandOverLeavesNoMoreAheadOfTheWire) {
+    start(wire("rate: 8Mbit, queue: 64KB"));
+    constexpr uint64_t kRing = 4 * (1522 + kOverhead) * kUs;
+    DrainedWire out;
+    uint64_t longest = 0, left = 0;
+    const auto turn = [&](uint64_t stamp, uint64_t handed_over) {
+        stalled_until = handed_over;
+        box_->context().now = Now::from_ns(stamp);
+        box_->context().transmitter->flush(box_->context(),
+                                           [] { return Now::from_ns(stalled_until); });
+        const std::vector<Sent> frames = box_->sent();
+        out.take(frames, handed_over);
+        left += frames.size();
+        longest = std::max(longest, out.ahead(handed_over));
+    };
+    send("10.0.0.1", 0, 60, 1000);
+    out.take(box_->sent(), now_);
+    EXPECT_LE(out.ahead(now_), kRing);
+    turn(now_ + 1 * kMs, now_ + 20 * kMs);
+    EXPECT_GE(left, 4u) << "a turn that took long goes on by the clock";
+    for (uint64_t us = 20'001; us < 60'000; us += 100) turn(now_ + us * kUs, now_ + us * kUs + 500);
+    EXPECT_LE(longest, kRing);
+    EXPECT_GE(left, 42u) << "nor does the wire rest";
+    EXPECT_EQ(link().waiting() + left, 55u);
+}
+
 TEST_F(PacedLinkTest, SharesByWeightWhateverTheFlows) {
     start(wire());
     std::map<unsigned, unsigned> bytes;

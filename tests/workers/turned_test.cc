@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
 
 #include "tests/support/turned_load.h"
 
@@ -87,6 +89,58 @@ TEST(Turned, WhatTheMachineTakesOfARunNobodyPaysFor) {
     EXPECT_LT(charged() - before, 1'200 * (box.invoked("a", Use::kPackets) - packets));
     EXPECT_EQ(box.invoked("a", Use::kOverruns), 0u);
     EXPECT_GE(box.charged("core", Use::kCycles), TurnedTime::cycles_of(lost_us * 1'000));
+}
+
+/// Receiving takes some cycles while this lives, so that time passes behind a turn's stamp.
+class SlowReceive {
+  public:
+    SlowReceive() {
+        rte_eth_dev_get_port_by_name("net_ring_lan", &device_);
+        callback_ = rte_eth_add_rx_callback(device_, 0, received, nullptr);
+    }
+    ~SlowReceive() {
+        rte_eth_remove_rx_callback(device_, 0, callback_);
+        rte_free(const_cast<rte_eth_rxtx_callback*>(callback_));
+    }
+    SlowReceive(const SlowReceive&) = delete;
+    SlowReceive& operator=(const SlowReceive&) = delete;
+
+  private:
+    static uint16_t received(uint16_t, uint16_t, rte_mbuf**, uint16_t n, uint16_t, void*) {
+        TurnedTime::pass(kTurn);
+        return n;
+    }
+    uint16_t device_ = 0;
+    const rte_eth_rxtx_callback* callback_ = nullptr;
+};
+
+// The machine stalls behind a turn's stamp, and the turn brings more than the port can carry: the
+// device is given no more than ever, though by that stamp the wire had been busy with it meanwhile.
+TEST(Turned, WhatIsHandedOverBehindAStallIsNotAheadOfTheWireTwice) {
+    std::string text = yaml("", "{name: a, prefixes: 10.1.0.0/16}");
+    text.replace(text.find("net_ring_wan"), 12, "net_ring_wan, rate: 100Mbit");
+    TurnedBox box(text);
+    const SlowReceive slow;
+    const Bytes frame = frame_at(box.policy(), "udp 10.1.0.1:1 > 192.0.2.1:9 len=1000", "lan");
+    constexpr uint64_t kNsPerByte = 80, kRing = 4 * (1'522 + 24) * kNsPerByte;
+    uint64_t free = 0, longest = 0;
+    unsigned left = 0;
+    for (unsigned burst = 1; burst <= 4; ++burst) {
+        for (unsigned i = 0; i < 30; ++i) box.send(frame);
+        const TurnedTime::Stall stall{TurnedBox::now_ns() + 10, 400'000};
+        TurnedTime::stall({&stall, 1});
+        while (left < 30 * burst) {
+            box.turn(0);
+            for (const auto& [one, ns] : box.receive()) {
+                free = std::max(free, ns) + (rte_pktmbuf_pkt_len(one) + 24) * kNsPerByte;
+                longest = std::max(longest, free - ns);
+                rte_pktmbuf_free(one);
+                ++left;
+            }
+        }
+    }
+    EXPECT_GT(longest, kRing / 2);
+    EXPECT_LE(longest, kRing);
 }
 
 // A function that takes twenty times what it states is soon run packet by packet, then no more.
