@@ -21,7 +21,11 @@ uint64_t LostTime::thread_clock() noexcept {
 }
 
 LostTime::LostTime(uint32_t principals)
-    : hz_(tsc_hz()), least_(hz_ / 100'000), most_(hz_ / 10'000), allowance_(principals, most_) {}
+    : hz_(tsc_hz()),
+      short_(hz_ / 1'000'000),
+      least_(hz_ / 100'000),
+      most_(hz_ / 10'000),
+      allowance_(principals, most_) {}
 
 // Since the last look, ns that passed without it; none where that is long ago.
 uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
@@ -34,7 +38,7 @@ uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
 
 uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_ns,
                           Clock had) noexcept {
-    const uint64_t ns = had == nullptr ? 0 : look(now_ns, had);
+    const uint64_t ns = had == nullptr || cycles < least_ ? 0 : look(now_ns, had);
     const auto taken = static_cast<uint64_t>(sched::Wide{ns} * hz_ / kSecond);
     const uint64_t lost = std::min(cycles, taken);
     uint64_t& own = allowance_[index(id)];
