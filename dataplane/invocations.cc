@@ -5,6 +5,7 @@
 
 #include "dataplane/engine_counters.h"
 #include "dataplane/pipeline.h"
+#include "dataplane/transmitter.h"
 
 namespace ravelin {
 
@@ -145,7 +146,15 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     left(slice.principal, slice.count);
     const unsigned on = send_on(ran, context, now_ns);
     scheduler_.done(slice, took, slice.count, now_ns, on);
-    if (passed_count_ != 0) pipeline.resume(passed_, std::exchange(passed_count_, 0), context);
+    if (passed_count_ != 0) {
+        // What left late though it kept to its budget, as after a stall of the machine, counts at
+        // the port from when it was due here. Else that would move all jobs which the principal has
+        // there, for good: who sends as reserved never catches up.
+        const bool kept = slice.by == Slice::By::kReservation && took <= slice.limit;
+        context.transmitter->count_from(kept ? slice.deadline_ns : UINT64_MAX);
+        pipeline.resume(passed_, std::exchange(passed_count_, 0), context);
+        context.transmitter->count_from(UINT64_MAX);
+    }
     core_until_ = cycles();
     return std::max(slice.count, 1u);
 }

@@ -41,7 +41,8 @@ Transmitter::Transmitter(std::vector<TxRoute> routes, WorkerId self)
 }
 
 inline void Transmitter::push(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
-    if (PacedLink* link = exits_[port].link; link != nullptr) return link->enqueue(frame, context);
+    if (PacedLink* link = exits_[port].link; link != nullptr)
+        return link->enqueue(frame, counted_from_, context);
     Queue& queue = queues_[port];
     if (queue.count == Queue::kCapacity) flush(port, context);
     queue.frames[queue.count++] = frame;

@@ -47,6 +47,9 @@ class Transmitter {
     void send(rte_mbuf* frame, PortId port, WorkerContext& context) noexcept {
         send(&frame, 1, port, context);
     }
+    /// What ports with a rate get from now on counts there from then, where that is before it
+    /// comes: by when a reservation of cycles had it done. UINT64_MAX: from when it comes.
+    void count_from(uint64_t ns) noexcept { counted_from_ = ns; }
     /// Queues a frame for the pipeline, as PacketMeta::flags say: of the box itself unless told
     /// otherwise.
     void emit(rte_mbuf* frame, PortId in_port, WorkerContext& context,
@@ -95,6 +98,7 @@ class Transmitter {
     std::vector<Queue> queues_;
     std::vector<PortId> served_;  // those with a link
     uint64_t paced_ = 0;          // PacedPorts::serial that exits_ are of
+    uint64_t counted_from_ = UINT64_MAX;
     WorkerId self_;
     unsigned emitted_count_ = 0;
     Emitted emitted_[kMaxEmitted];

@@ -57,7 +57,7 @@ inline Refusal LinkScheduler::admits(PrincipalId id, uint32_t bytes) const noexc
 }
 
 Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
-                               uint64_t deadline_ns) noexcept {
+                               uint64_t deadline_ns, uint64_t came_ns) noexcept {
     if (index(id) >= queues_.size()) return Refusal::kUnknownPrincipal;
     if (const Refusal refusal = admits(id, bytes); refusal != Refusal::kNone) {
         usage_.add(id, Use::kRejected);
@@ -68,7 +68,11 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
     push(id,
-         {.frame = frame, .arrival_ns = now, .deadline_ns = deadline_ns, .bytes = bytes, .next = 0},
+         {.frame = frame,
+          .arrival_ns = std::min(now, came_ns),
+          .deadline_ns = deadline_ns,
+          .bytes = bytes,
+          .next = 0},
          now);
     return Refusal::kNone;
 }

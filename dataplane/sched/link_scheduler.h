@@ -57,9 +57,10 @@ class LinkScheduler {
     LinkScheduler(const PrincipalTable& principals, Usage& usage, const Config& config,
                   Release release, Marker marker, uint64_t now_ns);
 
-    /// Queues a frame, whose last use is at `deadline_ns`. Takes it only if it returns kNone.
+    /// Queues a frame, whose last use is at `deadline_ns`. It counts from `came_ns` if that is
+    /// before now. Takes it only if it returns kNone.
     Refusal enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
-                    uint64_t deadline_ns = kNoDeadline) noexcept;
+                    uint64_t deadline_ns = kNoDeadline, uint64_t came_ns = UINT64_MAX) noexcept;
     /// Frames to give to the port now, in this order; how many.
     unsigned dequeue(uint64_t now, std::span<void*> out) noexcept;
     /// What the last dequeue() gave out came to the port now, later than it was told: the wire may
