@@ -24,8 +24,8 @@ LostTime::LostTime(uint32_t principals)
     : hz_(tsc_hz()),
       short_(hz_ / 1'000'000),
       least_(hz_ / 100'000),
-      most_(hz_ / 10'000),
-      allowance_(principals, most_) {}
+      most_(hz_ / 2'000),
+      allowances_(principals, {hz_ / 10'000, least_}) {}
 
 // Since the last look, ns that passed without it; none where that is long ago.
 uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
@@ -38,12 +38,17 @@ uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
 
 uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_ns,
                           Clock had) noexcept {
+    Allowance& allowance = allowances_[index(id)];
+    if (cycles < short_) {
+        const uint64_t little = std::min(cycles, allowance.little);
+        allowance.little -= little;
+        return little;
+    }
     const uint64_t ns = had == nullptr || cycles < least_ ? 0 : look(now_ns, had);
     const auto taken = static_cast<uint64_t>(sched::Wide{ns} * hz_ / kSecond);
     const uint64_t lost = std::min(cycles, taken);
-    uint64_t& own = allowance_[index(id)];
-    const uint64_t interrupts = std::min(cycles - lost, own);
-    own -= interrupts;
+    const uint64_t interrupts = std::min(cycles - lost, allowance.interrupts);
+    allowance.interrupts -= interrupts;
     return lost + interrupts;
 }
 
