@@ -25,6 +25,8 @@ struct Scene {
     [[nodiscard]] double admitted_rate() const;
 };
 inline constexpr uint64_t kWanRate = 1'000'000'000;  // bit/s
+/// On a thread: a faster port would let the others bring more packets than the core has 40 % for.
+inline constexpr uint64_t kSlowWan = 400'000'000;
 /// Of wishes at random. `worker`: its cycles/s; `cpu`: where it runs, -1 anywhere; `wan`: bit/s.
 Scene scene_of(uint32_t seed, uint64_t worker, int cpu = -1, uint64_t wan = kWanRate);
 
@@ -54,6 +56,8 @@ Outcome outcome_of(Box& box, const Contest& contest, const Scene& scene);
 
 /// Of the emulated core.
 inline constexpr TurnCost kCost{.turn = 300, .each = 200};
+/// As a core has it whose packets come from another one.
+inline constexpr TurnCost kSlowCost{.turn = 300, .each = 620};
 /// A worker turned by hand for so long, then until all that is promised is out. Where `stalls` say
 /// so the machine stands still.
 Outcome run_in_virtual_time(const Scene& scene, uint64_t ns, std::span<const Stall> stalls = {},

@@ -22,8 +22,6 @@ using test::TurnedTime;
 
 constexpr uint64_t kMs = 1'000'000;
 constexpr double kSlice = 0.5;  // s of loop and of contest
-// bit/s: a faster port would let the others bring more packets than the core has 40 % for.
-constexpr uint64_t kRealWan = 400'000'000;
 // Cycles of a packet that turns and readings of the clock add to TurnCost::each.
 constexpr uint64_t kAround = 34;
 
@@ -167,7 +165,7 @@ void measure_real(const Options& options, Report& report) {
     Excuses all;
     for (unsigned r = 0; r < options.runs; ++r) {
         // As of a machine that was not calibrated.
-        const Scene scene = scene_of(r + 1, tsc_hz() / 10 * 9, measuring_cpu(), kRealWan);
+        const Scene scene = scene_of(r + 1, tsc_hz() / 10 * 9, measuring_cpu(), kSlowWan);
         Scene empty = scene;
         empty.crowd.applications = false;
         const double seconds = packets / scene.admitted_rate();

@@ -201,6 +201,7 @@ def test_nobody_pays_for_what_the_machine_takes_of_a_run():
     assert metrics["stalls"] > 100 and metrics["stalled_packets"] > 49_000
     assert metrics["stalled_lost"] >= 1  # 0 where those with reservations are let in first
     assert metrics["stalled_unexcused"] == 0  # 11 to 42 where who was being run is charged
+    assert metrics["slow_stalled_unexcused"] == 0
 
 
 def test_the_admission_tests_are_compared_and_executed():
