@@ -24,8 +24,9 @@ LostTime::LostTime(uint32_t principals)
     : hz_(tsc_hz()),
       short_(hz_ / 1'000'000),
       least_(hz_ / 100'000),
+      first_(hz_ / 10'000),
       most_(hz_ / 2'000),
-      allowances_(principals, {hz_ / 10'000, least_}) {}
+      allowances_(principals, {first_, first_, least_}) {}
 
 // Since the last look, ns that passed without it; none where that is long ago.
 uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
@@ -36,6 +37,11 @@ uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
     return late || passed < own ? 0 : passed - own;
 }
 
+// The same in cycles.
+uint64_t LostTime::taken(uint64_t now_ns, Clock had) noexcept {
+    return static_cast<uint64_t>(sched::Wide{look(now_ns, had)} * hz_ / kSecond);
+}
+
 uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_ns,
                           Clock had) noexcept {
     Allowance& allowance = allowances_[index(id)];
@@ -44,11 +50,16 @@ uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_n
         allowance.little -= little;
         return little;
     }
-    const uint64_t ns = had == nullptr || cycles < least_ ? 0 : look(now_ns, had);
-    const auto taken = static_cast<uint64_t>(sched::Wide{ns} * hz_ / kSecond);
-    const uint64_t lost = std::min(cycles, taken);
+    const bool asks = had != nullptr && cycles >= least_;
+    const uint64_t lost = asks ? std::min(cycles, taken(now_ns, had)) : 0;
+    if (cycles - lost > first_) {
+        const uint64_t at_once = std::min(cycles - lost, allowance.saved);
+        allowance.interrupts = allowance.saved = 0;
+        return lost + at_once;
+    }
     const uint64_t interrupts = std::min(cycles - lost, allowance.interrupts);
     allowance.interrupts -= interrupts;
+    allowance.saved -= interrupts;
     return lost + interrupts;
 }
 

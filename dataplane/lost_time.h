@@ -5,8 +5,10 @@
 //     system call of less than a microsecond, only of a run that took 10 us more than was stated,
 //     and once in 100 ms at the most beside, so that what it tells is of late;
 //   - for interrupts, which the kernel counts as the thread's own: a sixteenth of what a
-//     principal's runs were charged, 500 us at once, as what a hypervisor takes may be unknown to
-//     the kernel too, and 100 us to begin with: the first may come at once.
+//     principal's runs were charged, 100 us at once and to begin with: the first may come at once.
+//     What a hypervisor takes may be unknown to the kernel too: one run that needs more may have up
+//     to 500 us that were not used, and nothing is left then. In a row of runs they would be an
+//     overrun that admission knows nothing of; one long run keeps others waiting, charged or not.
 //     Of all runs that took a microsecond more than was stated: a timer's interrupt takes 2 to 10,
 //     which is dozens of periods to who has reserved some hundred cycles a packet;
 //   - for what is shorter (a cold cache, a sibling's load; a cycle too many costs a period): a
@@ -41,9 +43,15 @@ class LostTime {
         const uint64_t lost =
             stated == 0 || cycles <= stated ? 0 : beyond(id, cycles - stated, now_ns, had);
         Allowance& own = allowances_[index(id)];
-        own.interrupts = std::min(own.interrupts + (cycles - lost) / kPart, most_);
+        own.interrupts = std::min(own.interrupts + (cycles - lost) / kPart, first_);
+        own.saved = std::min(own.saved + (cycles - lost) / kPart, most_);
         own.little = std::min(own.little + (cycles - lost) / kLittlePart, least_);
         return lost;
+    }
+    /// Core work took so many cycles: how many of them the machine took, by what the kernel says.
+    /// It is asked of 100 us and more alone, which no turn takes by itself.
+    uint64_t of_core(uint64_t cycles, uint64_t now_ns, Clock had) noexcept {
+        return cycles < first_ || had == nullptr ? 0 : std::min(cycles, taken(now_ns, had));
     }
     [[nodiscard]] uint64_t us_of(uint64_t cycles) const { return cycles * 10 / least_; }
     /// The thread slept, or is another one.
@@ -53,12 +61,13 @@ class LostTime {
     static constexpr uint64_t kOld = 100'000'000;  // ns
     static constexpr uint64_t kPart = 16, kLittlePart = 256;
     struct Allowance {
-        uint64_t interrupts, little;  // cycles
+        uint64_t interrupts, saved, little;  // cycles; interrupts: of what is saved
     };
     uint64_t look(uint64_t now_ns, Clock had) noexcept;
+    uint64_t taken(uint64_t now_ns, Clock had) noexcept;
     uint64_t beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_ns, Clock had) noexcept;
 
-    uint64_t hz_, short_, least_, most_;   // cycles a second, in 1 us, in 10 us, in 500 us
+    uint64_t hz_, short_, least_, first_, most_;  // cycles a second, in 1, 10, 100 and 500 us
     uint64_t looked_ns_ = 0, had_ns_ = 0;  // when the kernel was asked last, and what it said
     std::vector<Allowance> allowances_;    // by principal
 };
