@@ -66,8 +66,13 @@ class PacedLink {
     /// Frames whose time has come, in order, for the device; how many.
     unsigned dequeue(uint64_t now_ns, std::span<rte_mbuf*> out) noexcept;
     /// The device has them, since then at the latest: what a stall of the machine held up between
-    /// dequeue() and here found the wire dry. True: it did, and more may leave.
-    bool arrived(uint64_t now_ns) noexcept { return scheduler_.arrived(now_ns); }
+    /// dequeue() and here found the wire dry. True: it was, and more waits that may leave.
+    bool arrived(uint64_t now_ns) noexcept {
+        return scheduler_.arrived(now_ns) && scheduler_.waiting() != 0;
+    }
+    /// Wire bytes that the last dequeue() gave out, and that may be on their way.
+    [[nodiscard]] uint64_t given() const { return scheduler_.given(); }
+    [[nodiscard]] uint64_t ring_bytes() const { return scheduler_.ring_bytes(); }
     /// When one more may leave, ns; UINT64_MAX: none waits.
     [[nodiscard]] uint64_t wake_at(uint64_t now_ns) const noexcept {
         return scheduler_.wake_at(now_ns);

@@ -187,14 +187,17 @@ void Transmitter::serve(PortId port, PacedLink* next, WorkerContext& context) no
 
 // The turn's stamp is old where the machine has stalled since: a link that took frames to be on the
 // wire as of then would give out as much again, and what its device holds would stay twice as much
-// for as long as the port is busy. So it is told when they were handed over.
+// for as long as the port is busy. So it is told when they were handed over. Where the wire was
+// idle or takes frames faster than this worker makes them, more may leave then; two rings bound a
+// turn.
 void Transmitter::send_due(PortId port, WorkerContext& context, Clock clock) noexcept {
     PacedLink& link = *exits_[port].link;
     Queue& queue = queues_[port];
-    uint64_t now = context.now.ns;
-    for (bool more = true; more;) {
+    uint64_t now = context.now.ns, given = 0;
+    for (bool more = true; more && given <= 2 * link.ring_bytes();) {
         queue.count = link.dequeue(now, queue.frames);
         if (queue.count == 0) return;
+        given += link.given();
         more = queue.count == Queue::kCapacity;
         flush(port, context);
         if (clock == nullptr) continue;

@@ -67,10 +67,11 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
     if (config_.mark_bytes != 0 && is_long(queue) && marker_.call != nullptr &&
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
+    const bool late = came_ns < now && now - came_ns > servers_.contract(id).deadline_ns;
     push(id,
          {.frame = frame,
           .arrival_ns = std::min(now, came_ns),
-          .deadline_ns = deadline_ns,
+          .deadline_ns = late && deadline_ns == kNoDeadline ? kLateAlready : deadline_ns,
           .bytes = bytes,
           .next = 0},
          now);
@@ -156,9 +157,10 @@ void* LinkScheduler::send_reserved(const DeadlineServers::Turn& turn, uint64_t n
     const PrincipalId id = turn.principal;
     const Queue& queue = queues_[index(id)];
     const uint64_t cost = on_wire(pool_.head(queue));
+    const bool late = pool_.head(queue).deadline_ns == kLateAlready;
     void* frame = send(id, now);
     usage_.add(id, Use::kReserved);
-    if (wire_.busy_until() > turn.deadline_ns) usage_.add(id, Use::kMisses);
+    if (wire_.busy_until() > turn.deadline_ns && !late) usage_.add(id, Use::kMisses);
     const uint64_t left = servers_.spend(id, cost);
     shares_.charge_caps(id, cost, now);
     if (queue.empty())

@@ -57,8 +57,9 @@ class LinkScheduler {
     LinkScheduler(const PrincipalTable& principals, Usage& usage, const Config& config,
                   Release release, Marker marker, uint64_t now_ns);
 
-    /// Queues a frame, whose last use is at `deadline_ns`. It counts from `came_ns` if that is
-    /// before now. Takes it only if it returns kNone.
+    /// Queues a frame, whose last use is at `deadline_ns`. It counts, and is counted as waiting,
+    /// from `came_ns` if that is before now; where it is due by then already, who held it up has
+    /// counted the miss. Takes it only if it returns kNone.
     Refusal enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
                     uint64_t deadline_ns = kNoDeadline, uint64_t came_ns = UINT64_MAX) noexcept;
     /// Frames to give to the port now, in this order; how many.
@@ -66,6 +67,9 @@ class LinkScheduler {
     /// What the last dequeue() gave out came to the port now, later than it was told: the wire may
     /// have run dry before. True: it has, and dequeue() may have more.
     bool arrived(uint64_t now) noexcept { return wire_.delay(now, given_); }
+    /// Wire bytes that the last dequeue() gave out, and that may be on their way.
+    [[nodiscard]] uint64_t given() const { return given_; }
+    [[nodiscard]] uint64_t ring_bytes() const { return config_.ring_bytes; }
     /// When the last frame given out has left the emulated wire, ns.
     [[nodiscard]] uint64_t busy_until() const { return wire_.busy_until(); }
     /// When dequeue() may have something; UINT64_MAX: never, until a frame comes.
@@ -91,6 +95,7 @@ class LinkScheduler {
 
   private:
     static constexpr unsigned kDropsATurn = 8;
+    static constexpr uint64_t kLateAlready = kNoDeadline - 1;  ///< Queued::deadline_ns
     struct Queued {
         void* frame = nullptr;
         uint64_t arrival_ns = 0, deadline_ns = 0;
