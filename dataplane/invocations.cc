@@ -122,13 +122,28 @@ uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_
     return lost;
 }
 
+// What the machine took of it is nobody's, as of a run.
+void Invocations::charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock had) noexcept {
+    const uint64_t lost = lost_.of_core(cycles, now_ns, had);
+    if (lost != 0) usage_.add(sched::kCorePrincipal, Use::kCycles, lost);
+    scheduler_.charge_core(cycles - lost, now_ns);
+}
+
+// Where a run ended late and neither a core beyond its envelope nor a function beyond its limit may
+// be why, the machine stalled: its packets count at a port with a rate from when they were due
+// here. Else that would move all jobs which the principal has there, for good: who sends as
+// reserved never catches up. Where the box did it, it would be a burst there that nobody admitted.
+bool Invocations::nobodys_delay(const Slice& slice) const noexcept {
+    return slice.by == Slice::By::kReservation && slice.release_ns > overran_ns_ &&
+           !scheduler_.envelope().was_beyond(slice.release_ns);
+}
+
 unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Clocks& clocks,
                           Core core) noexcept {
     context_ = &context;
     const auto& [clock, cycles, had] = clocks;
     const uint64_t began_ns = clock().ns, began = cycles();
-    if (core != Core::kNone && core_until_ != 0)
-        scheduler_.charge_core(began - core_until_, began_ns);
+    if (core != Core::kNone && core_until_ != 0) charge_core(began - core_until_, began_ns, had);
     core_until_ = began;
     if (core == Core::kWaits && !scheduler_.envelope().sheds_generic(began_ns)) return 0;
     const Slice slice = scheduler_.next(began_ns);
@@ -140,6 +155,7 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     table_.function(ran.function.slot).run(ran, slice.frames(), run);
     const uint64_t passed = cycles() - from, now_ns = clock().ns;
     const uint64_t took = passed - lost_of(slice, passed, now_ns, had);
+    if (took > slice.limit) overran_ns_ = now_ns;
     if (context.account != nullptr) context.account->ran(slice.principal, took);
     context.counters.add(kInvokeRuns);
     uses_[ran.function.slot]->ran(took, slice.count);
@@ -147,11 +163,7 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     const unsigned on = send_on(ran, context, now_ns);
     scheduler_.done(slice, took, slice.count, now_ns, on);
     if (passed_count_ != 0) {
-        // What left late though it kept to its budget, as after a stall of the machine, counts at
-        // the port from when it was due here. Else that would move all jobs which the principal has
-        // there, for good: who sends as reserved never catches up.
-        const bool kept = slice.by == Slice::By::kReservation && took <= slice.limit;
-        context.transmitter->count_from(kept ? slice.deadline_ns : UINT64_MAX);
+        context.transmitter->count_from(nobodys_delay(slice) ? slice.deadline_ns : UINT64_MAX);
         pipeline.resume(passed_, std::exchange(passed_count_, 0), context);
         context.transmitter->count_from(UINT64_MAX);
     }

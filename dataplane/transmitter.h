@@ -48,7 +48,8 @@ class Transmitter {
         send(&frame, 1, port, context);
     }
     /// What ports with a rate get from now on counts there from then, where that is before it
-    /// comes: by when a reservation of cycles had it done. UINT64_MAX: from when it comes.
+    /// comes: by when a reservation of cycles has what a stall of the machine held up. UINT64_MAX:
+    /// from when it comes.
     void count_from(uint64_t ns) noexcept { counted_from_ = ns; }
     /// Queues a frame for the pipeline, as PacketMeta::flags say: of the box itself unless told
     /// otherwise.
