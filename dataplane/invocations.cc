@@ -14,6 +14,12 @@ using sched::Refusal;
 using sched::Slice;
 using sched::Use;
 
+namespace {
+
+constexpr uint64_t kStallNs = 100'000;  // shorter ones hold up little
+
+}  // namespace
+
 void PacketRun::pass(rte_mbuf* frame) noexcept { owner_.pass(frame); }
 
 void PacketRun::drop(rte_mbuf* frame, DropCode why) noexcept {
@@ -116,6 +122,7 @@ uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_
         lost_.of_run(slice.principal, cycles, stated * std::max(slice.count, 1u), now_ns, had);
     if (lost == 0) [[likely]]
         return 0;
+    note_stall(lost, now_ns);
     usage_.add(sched::kCorePrincipal, Use::kCycles, lost);
     context_->counters.add(kInvokeLostUs, lost_.us_of(lost));
     if (context_->account != nullptr) context_->account->ran(sched::kCorePrincipal, lost);
@@ -126,7 +133,18 @@ uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_
 void Invocations::charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock had) noexcept {
     const uint64_t lost = lost_.of_core(cycles, now_ns, had);
     if (lost != 0) usage_.add(sched::kCorePrincipal, Use::kCycles, lost);
+    note_stall(lost, now_ns);
     scheduler_.charge_core(cycles - lost, now_ns);
+}
+
+// What came in it takes the core as long again to work off at the most, which may be beyond its
+// envelope.
+void Invocations::note_stall(uint64_t lost, uint64_t now_ns) noexcept {
+    const uint64_t ns = lost_.us_of(lost) * 1'000;
+    if (ns < kStallNs) [[likely]]
+        return;
+    if (now_ns - ns > worked_off_ns_) stalled_ns_ = now_ns - ns;
+    worked_off_ns_ = std::max(worked_off_ns_, now_ns + ns);
 }
 
 // Where a run ended late and neither a core beyond its envelope nor a function beyond its limit may
@@ -134,8 +152,9 @@ void Invocations::charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock 
 // here. Else that would move all jobs which the principal has there, for good: who sends as
 // reserved never catches up. Where the box did it, it would be a burst there that nobody admitted.
 bool Invocations::nobodys_delay(const Slice& slice) const noexcept {
+    const bool held_up = slice.deadline_ns > stalled_ns_ && slice.release_ns < worked_off_ns_;
     return slice.by == Slice::By::kReservation && slice.release_ns > overran_ns_ &&
-           !scheduler_.envelope().was_beyond(slice.release_ns);
+           (held_up || !scheduler_.envelope().was_beyond(slice.release_ns));
 }
 
 unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Clocks& clocks,

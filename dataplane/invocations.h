@@ -146,6 +146,7 @@ class Invocations {
     unsigned send_on(const sched::Invocation& ran, WorkerContext& context,
                      uint64_t now_ns) noexcept;
     void charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock had) noexcept;
+    void note_stall(uint64_t lost, uint64_t now_ns) noexcept;
     [[nodiscard]] bool nobodys_delay(const sched::Slice& slice) const noexcept;
     [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,
                                    LostTime::Clock had) noexcept;
@@ -180,7 +181,9 @@ class Invocations {
     LostTime lost_;
     WorkerContext* context_ = nullptr;  // of what is being called, for release()
     uint64_t core_until_ = 0;           // cycles: up to where core work is in the envelope
-    uint64_t overran_ns_ = 0;           // when the last run ended that took more than its limit
+    // The machine's last stall: from when, and until what it held up is worked off.
+    uint64_t stalled_ns_ = 0, worked_off_ns_ = 0;
+    uint64_t overran_ns_ = 0;  // when the last run ended that took more than its limit
     rte_mbuf* passed_[limits::kBurst];
     unsigned passed_count_ = 0;
     std::atomic<bool> attached_{false};
