@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/compiled_variant.h"
 #include "dataplane/engine_counters.h"
 #include "dataplane/process/describe.h"
 #include "dataplane/process/explain.h"
 #include "dataplane/process/rule_proof.h"
-#include "dataplane/process/variant.h"
 #include "pipelines/model/frame.h"
 #include "pipelines/stages/firewall_policy.h"
 #include "pipelines/stages/firewall_view.h"
@@ -113,7 +113,7 @@ void status(const PolicyStore& store, uint64_t started_unix_ms, model::Dataplane
     out.set_version(model::kProtocolVersion);
     out.set_pid(static_cast<uint32_t>(getpid()));
     out.set_started_unix_ms(started_unix_ms);
-    out.set_variant(std::string(kVariant));
+    out.set_variant(std::string(compiled_variant()));
     out.set_rolled_back_from(store.rolled_back_from());
     if (store.current() == nullptr) return;
     const Appliance& box = *store.appliance();

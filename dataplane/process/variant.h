@@ -4,16 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "dataplane/lanes.h"
-
 namespace ravelin {
-
-/// Of this file's own object.
-#ifdef RAVELIN_LANES
-inline constexpr std::string_view kVariant = "avx512";
-#else
-inline constexpr std::string_view kVariant = "avx2";
-#endif
 
 /// Whether this machine, its CPU and its kernel, runs what is compiled for `variant`.
 inline bool runs_here(std::string_view variant) noexcept {
