@@ -147,10 +147,11 @@ void Invocations::note_stall(uint64_t lost, uint64_t now_ns) noexcept {
     worked_off_ns_ = std::max(worked_off_ns_, now_ns + ns);
 }
 
-// Where a run ended late and neither a core beyond its envelope nor a function beyond its limit may
-// be why, the machine stalled: its packets count at a port with a rate from when they were due
-// here. Else that would move all jobs which the principal has there, for good: who sends as
-// reserved never catches up. Where the box did it, it would be a burst there that nobody admitted.
+// Where a run ended late and neither a core beyond its envelope, but by working off what came in a
+// stall, nor a function beyond its limit may be why, the machine stalled: its packets count at a
+// port with a rate from when they were due here. Else that would move all jobs which the principal
+// has there, for good: who sends as reserved never catches up. Where the box did it, it would be a
+// burst there that nobody admitted.
 bool Invocations::nobodys_delay(const Slice& slice) const noexcept {
     const bool held_up = slice.deadline_ns > stalled_ns_ && slice.release_ns < worked_off_ns_;
     return slice.by == Slice::By::kReservation && slice.release_ns > overran_ns_ &&

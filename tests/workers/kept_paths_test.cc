@@ -52,6 +52,15 @@ void expect_kept(TurnedBox& box, const Load& load, const std::vector<Wish>& wish
     EXPECT_LE(seen.longest_ns, wish.deadline_us * 1'000 + allowance());
 }
 
+/// They send as they were granted, beside the crowd.
+void expect_all_kept(TurnedBox& box, const std::vector<Wish>& wishes) {
+    Load load(box);
+    add_wishes(load, wishes);
+    add_crowd(load);
+    load.run(kRun);
+    for (size_t i = 0; i < wishes.size(); ++i) expect_kept(box, load, wishes, i);
+}
+
 class KeptPathsTest : public ::testing::TestWithParam<unsigned> {};
 
 TEST_P(KeptPathsTest, WhatWasGrantedOfTwoWorkersIsKeptWhateverOthersDo) {
@@ -64,11 +73,7 @@ TEST_P(KeptPathsTest, WhatWasGrantedOfTwoWorkersIsKeptWhateverOthersDo) {
     ASSERT_GE(wishes.size(), 4u);
     EXPECT_TRUE(std::ranges::any_of(wishes, [](const Wish& w) { return w.cpu_parts.size() == 2; }));
     TurnedBox box(isolated_yaml(wishes, kCrowd), kWorkers);
-    Load load(box);
-    add_wishes(load, wishes);
-    add_crowd(load);
-    load.run(kRun);
-    for (size_t i = 0; i < wishes.size(); ++i) expect_kept(box, load, wishes, i);
+    expect_all_kept(box, wishes);
     for (size_t w = 0; w < kWorkers; ++w) {
         uint64_t lost = 0;
         for (unsigned i = 1; i < kOthers; ++i)
@@ -111,11 +116,7 @@ TEST(KeptPaths, ItIsThePartOfEachWorkerThatKeepsThem) {
     ASSERT_TRUE(granted(wishes, kCrowd, &why)) << why;
     {
         TurnedBox box(isolated_yaml(wishes, kCrowd), kWorkers);
-        Load load(box);
-        add_wishes(load, wishes);
-        add_crowd(load);
-        load.run(kRun);
-        for (size_t i = 0; i < wishes.size(); ++i) expect_kept(box, load, wishes, i);
+        expect_all_kept(box, wishes);
         for (size_t i = 0; i < 2; ++i) expect_parts(box, fmt::format("v{}", i), wishes[i]);
     }
     Crowd none = kCrowd;
