@@ -41,14 +41,14 @@ void CycleCaps::look(const sched::Usage& usage, uint64_t now) noexcept {
 // What it uses while it is beyond is what its packets cost before they are dropped: that leads to
 // no more than two bursts, so when a flood is over its next packets have not long to wait.
 void CycleCaps::settle(PrincipalId id, uint64_t cycles, uint64_t now) noexcept {
-    // A minute's half, and hours: neither product overflows.
+    // A minute's half (times 2^24 at most), and hours: neither product overflows.
     constexpr uint64_t kLongest = uint64_t{1} << 36, kMost = uint64_t{1} << 45;
     State& state = states_[index(id)];
     const Principals::CpuShare& share = shares_[index(id)];
     uint8_t& beyond = beyond_[index(id)];
     const uint64_t passed = std::min(now - state.until, kLongest), burst = share.burst << 16;
     state.until = now;
-    state.owed -= std::min(state.owed, passed * share.part);
+    state.owed -= std::min(state.owed, passed * share.part >> 8);
     const uint64_t owed = std::min(state.owed + (std::min(cycles, kMost) << 16), kMost << 16);
     state.owed = beyond == 0 ? owed : std::max(state.owed, std::min(owed, 2 * burst));
     beyond_count_ -= beyond;

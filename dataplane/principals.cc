@@ -29,6 +29,14 @@ sched::Rate share_of(uint64_t bytes_per_s, uint64_t workers) {
     return rate;
 }
 
+/// The next one above it of whom `has` says so, else kNoPrincipal.
+template <typename Has>
+PrincipalId next_above(PrincipalId id, const Principals& of, const Has& has) {
+    PrincipalId up = of.table[id].parent;
+    while (up != sched::kNoPrincipal && !has(up)) up = of.table[up].parent;
+    return up;
+}
+
 void take_rates(uint64_t workers, Principals& to) {
     const auto cap = [&](PrincipalId id) { return to.table[id].caps.bytes_per_s; };
     std::vector<sched::Rate> rates(to.table.size());
@@ -37,45 +45,40 @@ void take_rates(uint64_t workers, Principals& to) {
         const PrincipalId id{i};
         if (cap(id) != 0) rates[i] = share_of(cap(id), workers);
         any |= cap(id) != 0;
-        PrincipalId up = to.table[id].parent;
-        while (up != sched::kNoPrincipal && cap(up) == 0) up = to.table[up].parent;
-        rates[i].above = up;
+        rates[i].above = next_above(id, to, [&](PrincipalId up) { return cap(up) != 0; });
     }
     if (any) to.rates = std::move(rates);
 }
 
-// Time to pay back is of the worker's clock, so a part of its time is all there is to know.
-Principals::CpuShare cpu_share_of(uint64_t percent, uint64_t workers) {
-    constexpr uint64_t kPercent = 100, kBurstsASecond = 20;
-    Principals::CpuShare share;
-    share.part = static_cast<uint32_t>(std::max<uint64_t>((percent << 16) / kPercent / workers, 1));
-    share.burst = tsc_hz() / kBurstsASecond * share.part >> 16;
-    return share;
+// Time to pay back is of the worker's clock, so a part of its time is all there is to know. 0:
+// neither cap; at most the whole, which nobody uses more of.
+uint32_t part_of(uint64_t percent, uint64_t cycles_per_s, uint64_t workers) {
+    constexpr sched::Wide kWhole = 1 << 24;
+    constexpr uint64_t kPercent = 100;
+    if (percent == 0 && cycles_per_s == 0) return 0;
+    sched::Wide part = kWhole;
+    if (percent != 0) part = std::min(part, kWhole * percent / kPercent / workers);
+    if (cycles_per_s != 0) part = std::min(part, kWhole * cycles_per_s / tsc_hz() / workers);
+    return static_cast<uint32_t>(std::max<sched::Wide>(part, 1));
 }
 
-/// The caps on `what` by id, and of each who is next above it with one. Error: it is more than
-/// that.
+/// The caps on `what` by id. Error: one is more than the next one above with one has.
 struct Capped {
     std::vector<uint64_t> cap;
-    std::vector<PrincipalId> above;
     bool any = false;
 };
 Result<Capped> caps_on(const char* what, const Principals& of) {
     const auto& declared = of.declared->items();
-    Capped out{std::vector<uint64_t>(of.table.size()), std::vector<PrincipalId>(of.table.size())};
+    Capped out{std::vector<uint64_t>(of.table.size())};
     for (const Node& node : declared) {
         const auto cap = static_cast<uint64_t>(node["caps"][what].as_integer());
         out.cap[index(of.table.find(node["name"].as_text()))] = cap;
         out.any |= cap != 0;
     }
-    for (uint32_t i = 0; i < of.table.size(); ++i) {
-        PrincipalId up = of.table[PrincipalId{i}].parent;
-        while (up != sched::kNoPrincipal && out.cap[index(up)] == 0) up = of.table[up].parent;
-        out.above[i] = up;
-    }
+    const auto has = [&](PrincipalId id) { return out.cap[index(id)] != 0; };
     for (size_t i = 0; i < declared.size(); ++i) {
         const PrincipalId id = of.table.find(declared[i]["name"].as_text()),
-                          up = out.above[index(id)];
+                          up = next_above(id, of, has);
         if (up != sched::kNoPrincipal && out.cap[index(id)] > out.cap[index(up)])
             return Error{fmt::format(
                 "principals[{}]: caps: {}: found {}, expected at most {}, which '{}' has", i, what,
@@ -85,15 +88,22 @@ Result<Capped> caps_on(const char* what, const Principals& of) {
 }
 
 Status take_cpu(uint64_t workers, Principals& to) {
-    const auto caps = caps_on("cpu", to);
-    if (!caps) return caps.error();
-    if (!caps->any) return ok_status();
+    constexpr uint64_t kBurstsASecond = 20;
+    const auto percent = caps_on("cpu", to), cycles = caps_on("cycles", to);
+    if (!percent) return percent.error();
+    if (!cycles) return cycles.error();
+    if (!percent->any && !cycles->any) return ok_status();
     to.cpu.resize(to.table.size());
     for (uint32_t i = 0; i < to.table.size(); ++i) {
-        if (caps->cap[i] != 0) to.cpu[i] = cpu_share_of(caps->cap[i], workers);
-        to.cpu[i].above = caps->above[i];
-        if (caps->cap[i] != 0 || caps->above[i] != sched::kNoPrincipal)
-            to.cpu_counted.push_back(PrincipalId{i});
+        Principals::CpuShare& share = to.cpu[i];
+        share.part = part_of(percent->cap[i], cycles->cap[i], workers);
+        share.burst = tsc_hz() / kBurstsASecond * share.part >> 24;
+    }
+    const auto has = [&](PrincipalId id) { return to.cpu[index(id)].part != 0; };
+    for (uint32_t i = 0; i < to.table.size(); ++i) {
+        const PrincipalId id{i};
+        to.cpu[i].above = next_above(id, to, has);
+        if (has(id) || to.cpu[i].above != sched::kNoPrincipal) to.cpu_counted.push_back(id);
     }
     return ok_status();
 }

@@ -27,10 +27,11 @@ struct Principals {
     };
     std::vector<Bound> prefixes;
     std::vector<sched::Rate> rates;  ///< by id; empty: nobody has such a cap
-    /// A worker's share of a cap on cpu.
+    /// A worker's share of a cap on cpu, told in either unit: an even one.
     struct CpuShare {
-        uint32_t part = 0;   ///< of its time, 2^-16; 0: no cap of its own
-        uint64_t burst = 0;  ///< cycles that may be owed
+        /// Of its time, 2^-24, at most all of it; 0: no cap of its own.
+        uint32_t part = 0;
+        uint64_t burst = 0;                              ///< cycles that may be owed
         sched::PrincipalId above = sched::kNoPrincipal;  ///< the next one up with a cap
     };
     std::vector<CpuShare> cpu;                    ///< by id; empty: nobody has such a cap

@@ -46,8 +46,9 @@ Result<std::vector<const Node*>> functions_of(const Node& config, const std::str
     if (who == nullptr || !who->has("function"))
         return Error{fmt::format("cpu: found for '{}', which has no function, expected one with",
                                  principal)};
-    if (auto s = check_uncapped(config["principals"], principal, "cpu", "cpu"); !s)
-        return std::move(s.error());
+    for (const char* const what : {"cpu", "cycles"})
+        if (auto s = check_uncapped(config["principals"], principal, "cpu", what); !s)
+            return std::move(s.error());
     std::vector<const Node*> out;
     const Node* at = named(functions, (*who)["function"].as_text());
     for (; at != nullptr && std::ranges::find(out, at) == out.end();

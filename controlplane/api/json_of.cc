@@ -102,6 +102,7 @@ Json json_of(const model::PrincipalRecord& p) {
              {{"flows", p.flows_cap()},
               {"bandwidth", p.bandwidth_cap()},
               {"cpu", p.cpu_cap()},
+              {"cycles", p.cycles_cap()},
               {"memory", p.memory_cap()}}}};
 }
 

@@ -38,15 +38,21 @@ PortCounts port_rates(const PortCounts& before, const PortCounts& now, double se
             increase(before.rx_missed, now.rx_missed) / seconds};
 }
 
+/// Cycles a second, the lesser of both units; 0: no cap.
+double cpu_cap(const Json& caps, double hz) {
+    const double percent = real(caps, "cpu") / 100 * hz, cycles = real(caps, "cycles");
+    return percent == 0 || cycles == 0 ? percent + cycles : std::min(percent, cycles);
+}
+
 void take_principals(Client& client, Sample& s) {
     const Json answer = client.call("principals");
-    const double workers = std::max(1.0, real(answer, "workers"));
+    const double hz = std::max(1.0, real(answer, "cycles_hz"));
+    s.cycles_hz = hz * std::max(1.0, real(answer, "workers"));
     for (const Json& p : list(answer, "principals"))
         s.principals[text(p, "name")] = {
             real(p, "packets"), real(p, "bytes"),
             real(p, "cycles"),  real(p, "drops"),
-            real(p, "flows"),   real(p.value("caps", Json::object()), "cpu") / 100 / workers};
-    s.cycles_hz = std::max(1.0, real(answer, "cycles_hz") * real(answer, "workers"));
+            real(p, "flows"),   cpu_cap(p.value("caps", Json::object()), hz) / s.cycles_hz};
 }
 
 std::vector<PrincipalRates> principal_rates(const Sample& before, const Sample& now,

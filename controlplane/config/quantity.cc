@@ -25,6 +25,8 @@ constexpr std::array kRateUnits{Unit{"bit", 1}, Unit{"Kbit", kThousand}, Unit{"M
                                 Unit{"Gbit", 1'000'000'000}};
 constexpr std::array kPacketRateUnits{Unit{"pps", 1}, Unit{"kpps", kThousand},
                                       Unit{"Mpps", 1'000'000}};
+constexpr std::array kCycleRateUnits{Unit{"cyc/s", 1}, Unit{"kcyc/s", kThousand},
+                                     Unit{"Mcyc/s", 1'000'000}, Unit{"Gcyc/s", 1'000'000'000}};
 constexpr size_t kMaxWholeDigits = 19, kMaxFractionDigits = 18;
 
 std::string_view expectation(Type type) {
@@ -37,6 +39,8 @@ std::string_view expectation(Type type) {
             return "a rate with a unit, like 10Mbit or 1.5Gbit";
         case Type::kPacketRate:
             return "a packet rate with a unit, like 100pps or 10kpps";
+        case Type::kCycleRate:
+            return "cycles a second with a unit, like 200Mcyc/s or 1.5Gcyc/s";
         default:
             return "a whole number";
     }
@@ -97,6 +101,8 @@ std::span<const Unit> units_of(Type type) {
             return kRateUnits;
         case Type::kPacketRate:
             return kPacketRateUnits;
+        case Type::kCycleRate:
+            return kCycleRateUnits;
         default:
             return {};
     }

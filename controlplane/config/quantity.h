@@ -17,7 +17,8 @@ struct Unit {
     int64_t factor;
 };
 
-/// Units of kDuration, kSize, kRate, kPacketRate, smallest first; empty for other types.
+/// Units of kDuration, kSize, kRate, kPacketRate, kCycleRate, smallest first; empty for other
+/// types.
 std::span<const Unit> units_of(Type type);
 
 /// "1.5Gbit" -> 1'500'000'000. For kInteger a plain decimal. The error says what was expected,

@@ -25,6 +25,8 @@ constexpr std::string_view kValues =
     "| size | `1500B`, `64KB` (64,000), `4MiB`; units B, KB, KiB, MB, MiB, GB, GiB |\n"
     "| rate | bits per second: `10Mbit`, `1.5Gbit`; units bit, Kbit, Mbit, Gbit |\n"
     "| packet rate | packets per second: `100pps`, `10kpps`; units pps, kpps, Mpps |\n"
+    "| cycle rate | cycles of the CPU's time-stamp counter per second: `200Mcyc/s`, `1.5Gcyc/s`; "
+    "units cyc/s, kcyc/s, Mcyc/s, Gcyc/s |\n"
     "| name | 1 to 63 letters, digits and `-` `_` `.` `/` |\n"
     "| prefix | `192.0.2.0/24`, `2001:db8::/32`; a bare address is a host; no host bits |\n"
     "| interface address | `192.0.2.1/24`; host bits kept |\n"
@@ -78,6 +80,7 @@ constexpr std::array kTypeNames{
     TypeName{Type::kSize, "size"},
     TypeName{Type::kRate, "rate"},
     TypeName{Type::kPacketRate, "packet rate"},
+    TypeName{Type::kCycleRate, "cycle rate"},
     TypeName{Type::kAddress, "address"},
     TypeName{Type::kPrefix, "prefix"},
     TypeName{Type::kInterface, "interface address"},

@@ -39,6 +39,7 @@ Node::Kind kind_of(Type type) {
         case Type::kSize:
         case Type::kRate:
         case Type::kPacketRate:
+        case Type::kCycleRate:
             return Node::Kind::kInteger;
         case Type::kText:
         case Type::kName:

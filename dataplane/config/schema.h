@@ -21,6 +21,7 @@ enum class Type : uint8_t {
     kSize,          ///< 1500B, 64KB, 4MiB (unit required)   -> integer, bytes
     kRate,          ///< 10Mbit, 1Gbit (unit required)       -> integer, bits per second
     kPacketRate,    ///< 100pps, 10kpps (unit required)      -> integer, packets per second
+    kCycleRate,     ///< 200Mcyc/s, 1Gcyc/s (unit required)  -> integer, cycles per second
     kAddress,       ///< 192.0.2.1 | 2001:db8::1             -> blob, 16 bytes (IpAddress)
     kPrefix,        ///< 192.0.2.0/24 (no host bits)         -> blob, 17 bytes (address, length)
     kInterface,     ///< 192.0.2.1/24 (host bits kept)       -> blob, 17 bytes

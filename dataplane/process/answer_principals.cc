@@ -28,6 +28,7 @@ void put_caps(const Principals& principals, uint32_t id, const config::Node* cap
     out.set_memory(principals.flows->all(PrincipalId{id}) * kFlowBytes);
     if (caps != nullptr) {
         out.set_cpu_cap(static_cast<uint64_t>((*caps)["cpu"].as_integer()));
+        out.set_cycles_cap(static_cast<uint64_t>((*caps)["cycles"].as_integer()));
         out.set_memory_cap(static_cast<uint64_t>((*caps)["memory"].as_integer()));
     }
     if (!by_memory) out.set_flows_cap(principals.table[PrincipalId{id}].caps.flows);

@@ -143,6 +143,12 @@ inline constexpr std::array kPrincipalCapFields{
                   "than one above it has.",
           .minimum = 1,
           .maximum = 100'000},
+    Field{.name = "cycles",
+          .type = Type::kCycleRate,
+          .help = "The same in cycles a second, over all workers: where both are given the lesser "
+                  "counts. No more than one above it has.",
+          .minimum = 1'000'000,
+          .maximum = 10'000'000'000'000},
     Field{.name = "memory",
           .type = Type::kSize,
           .help = "Most memory of its flows' state, 200 bytes a flow, over all workers; packets "

@@ -118,14 +118,19 @@ def test_metrics_have_a_series_for_each(net):
     assert 'ravelin_principal_worker_seconds_total{principal="idle"}' in text
 
 
-def test_a_cap_on_cpu_leaves_the_workers_to_others(net):
+@pytest.mark.parametrize("unit", ["cpu", "cycles"])
+def test_a_cap_on_cpu_leaves_the_workers_to_others(net, unit):
+    hz = net.cli("principals")["cycles_hz"] // 100  # of one per cent
+    told, raw = {"cpu": ([1, 2], [1, 2]), "cycles": ([f"{hz}cyc/s", f"{hz + 1}cyc/s"], [hz, hz + 1])}[unit]
     tree = yaml.safe_load(config())
-    tree["principals"][0]["caps"] = {"cpu": 1}
-    tree["principals"][1]["caps"] = {"cpu": 2}
+    tree["principals"][0]["caps"] = {unit: told[0]}
+    tree["principals"][1]["caps"] = {unit: told[1]}
     refused = net.apply(yaml.safe_dump(tree, sort_keys=False), check=False)
-    assert refused.returncode != 0 and "caps.cpu: found 2, expected at most 1, which 'house' has" in refused.stderr
+    wrong = f"caps.{unit}: found {raw[1]}, expected at most {raw[0]}, which 'house' has"
+    assert refused.returncode != 0 and wrong in refused.stderr
     tree["principals"][1]["caps"] = {}
     net.apply(yaml.safe_dump(tree, sort_keys=False))
+    dropped = counter(net, "drop.principal.over_cpu")
     before, at = net.cli("principals"), time.monotonic()
     result = iperf3_result(iperf3(net.client, net.server, "10.0.2.2", "-t 3"))
     after, passed = net.cli("principals"), time.monotonic() - at
@@ -133,11 +138,11 @@ def test_a_cap_on_cpu_leaves_the_workers_to_others(net):
     house = next(p for p in after["principals"] if p["name"] == "house")
     share = (house["cycles"] - cycles["house"]) / (after["cycles_hz"] * passed)
     assert share < 0.04, (share, result["sum_received"])
-    assert counter(net, "drop.principal.over_cpu") > 0
-    assert house["caps"]["cpu"] == 1
-    assert "1 %" in net.ravelin("principals").stdout
+    assert counter(net, "drop.principal.over_cpu") > dropped
+    assert house["caps"][unit] == raw[0]
+    assert {"cpu": "1 %", "cycles": "Mcyc/s"}[unit] in net.ravelin("principals").stdout
     top = net.cli("top --by principal --count 1 --interval 200ms")["principals"]
-    assert next(p for p in top if p["name"] == "house")["cap"] == pytest.approx(0.01 / after["workers"])
+    assert next(p for p in top if p["name"] == "house")["cap"] == pytest.approx(0.01 / after["workers"], rel=1e-4)
 
 
 def test_a_cap_on_memory_bounds_flows(net):

@@ -121,12 +121,12 @@ TEST_F(CycleCapsTest, WhatItCostsToDropIsForgottenButForABurst) {
     EXPECT_FALSE(caps_.beyond(id("org/one")));
 }
 
-// A part of 163 in 2^16: turns of 100 cycles pay back less than a cycle each.
+// A part of 163 in 2^16, that is 2^24 / 256: turns of 100 cycles pay back less than a cycle each.
 TEST(CapsOnCpu, ShortTurnsPayBackToo) {
     const StageFixture box(config("{name: org, caps: {cpu: 1}}"));
     Principals principals = *box.policy().principals;
     const PrincipalId org = principals.table.find("org");
-    principals.cpu[index(org)].part = 163;
+    principals.cpu[index(org)].part = 163 << 8;
     const uint64_t burst = principals.cpu[index(org)].burst = 100'000;
     sched::Usage usage(sched::kMaxPrincipals);
     CycleCaps caps;
@@ -199,7 +199,7 @@ TEST_F(CycleCapsTest, APolicyWithoutOrWithOthersBeginsWithWhatIsOwed) {
 TEST(CapsOnCpu, EachWorkerHasAnEvenShareAndAChildNoMoreThanItsParents) {
     const StageFixture box(config("{name: org, caps: {cpu: 50}}, {name: org/one}"));
     const Principals& principals = *box.policy().principals;
-    EXPECT_EQ(principals.cpu[index(principals.table.find("org"))].part, 32'768u);
+    EXPECT_EQ(principals.cpu[index(principals.table.find("org"))].part, 1u << 23);
     EXPECT_EQ(principals.cpu_counted.size(), 2u);
     EXPECT_NE(refusal("{name: org, caps: {cpu: 10}}, {name: org/a/b, caps: {cpu: 11}}")
                   .find("principals[1]: caps: cpu: found 11, expected at most 10, which 'org' has"),
@@ -209,6 +209,44 @@ TEST(CapsOnCpu, EachWorkerHasAnEvenShareAndAChildNoMoreThanItsParents) {
     EXPECT_NE(refusal("{name: org, caps: {memory: 1000B}}, {name: org/a, caps: {memory: 2000B}}")
                   .find("principals[1]: caps: memory: found 2000, expected at most 1000"),
               std::string::npos);
+}
+
+/// A worker's part of its time, 2^-24, of the last of `principals`.
+uint32_t part_of_last(const std::string& principals, unsigned workers = 1) {
+    const StageFixture box(config(principals, fmt::format("workers: {{count: {}}}\n", workers)));
+    return box.policy().principals->cpu.back().part;
+}
+
+// In cycles a second as in per cent: of all workers, the lesser of both, no more than who is above.
+TEST(CapsOnCpu, ToldInCyclesTheyHoldAsInPercent) {
+    test_eal();  // before it nobody knows how fast the counter counts
+    const std::string told = fmt::format("cycles: {}cyc/s", tsc_hz() / 40);
+    const double part = (1 << 24) / 40.0;
+    EXPECT_NEAR(part_of_last("{name: org, caps: {" + told + "}}"), part, 1);
+    EXPECT_NEAR(part_of_last("{name: org, caps: {" + told + "}}", 3), part / 3, 1);
+    EXPECT_NEAR(part_of_last("{name: org, caps: {cpu: 2, " + told + "}}"), part * 0.8, 1);
+    EXPECT_NEAR(part_of_last("{name: org, caps: {cpu: 3, " + told + "}}"), part, 1);
+    EXPECT_EQ(part_of_last("{name: org, caps: {cycles: 10000Gcyc/s}}"), 1u << 24) << "all of it";
+    EXPECT_NE(refusal("{name: org, caps: {cycles: 2Mcyc/s}}, {name: org/a, caps: {cycles: "
+                      "3Mcyc/s}}")
+                  .find("principals[1]: caps: cycles: found 3000000, expected at most 2000000"),
+              std::string::npos);
+}
+
+// A tenth of the worker in cycles, a fiftieth of it in per cent below.
+TEST_F(CycleCapsTest, ThoseOfBothUnitsHoldBelowEachOther) {
+    box_.apply(config(fmt::format(
+        "{{name: org, caps: {{cycles: {}cyc/s}}}}, {{name: org/one}}, {{name: org/two, caps: "
+        "{{cpu: 2}}}}",
+        tsc_hz() / 10)));
+    passes(1);
+    uses("org/two", 0.0011);
+    passes(0.0001);
+    EXPECT_TRUE(caps_.beyond(id("org/two")));
+    EXPECT_FALSE(caps_.beyond(id("org/one")));
+    uses("org/one", 0.0042);
+    passes(0.0001);
+    EXPECT_TRUE(caps_.beyond(id("org/one")));
 }
 
 // Packets of whom is beyond are dropped by name, by the shortcut as in the pipeline.

@@ -52,6 +52,19 @@ TEST(PromisesOfCycles, AreGrantedWhileAWorkerCanKeepThem) {
                 HasSubstr("reservations[1]: each worker has not"));
 }
 
+// Whose packets may be dropped, in whichever unit that is told, can be promised nothing.
+TEST(PromisesOfCycles, AreRefusedToWhoHasACapOnThem) {
+    const std::string plain = config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 5ms"));
+    for (const auto& [what, cap] : {std::pair("cpu", "30"), {"cycles", "30Mcyc/s"}}) {
+        std::string text = plain;
+        const std::string name = "{name: a, ";
+        text.insert(text.find(name) + name.size(),
+                    std::string("caps: {") + what + ": " + cap + "}, ");
+        EXPECT_THAT(told(text), HasSubstr("cpu: found for 'a', whose packets the cap of 'a' on " +
+                                          std::string(what) + " may drop"));
+    }
+}
+
 // 100 us of the core, 40 us and 3,000 cycles of a run in progress, and its own.
 TEST(PromisesOfCycles, CountWithCoreAndRuns) {
     unsigned us = 100;

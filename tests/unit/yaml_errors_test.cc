@@ -85,6 +85,14 @@ const Case kCases[] = {
     {"pipeline: [police: {limit: 5kps}]",
      "edge.yaml:1:28: pipeline.police.limit: found '5kps', expected one of the units pps, "
      "kpps, Mpps; did you mean 'pps'?"},
+    {"limits: {cycles: 200}",
+     "edge.yaml:1:18: limits.cycles: found '200', expected cycles a second with a unit, like "
+     "200Mcyc/s or 1.5Gcyc/s"},
+    {"limits: {cycles: 200Mcyc}",
+     "edge.yaml:1:18: limits.cycles: found '200Mcyc', expected one of the units cyc/s, kcyc/s, "
+     "Mcyc/s, Gcyc/s"},
+    {"limits: {cycles: 2.1Gcyc/s}",
+     "edge.yaml:1:18: limits.cycles: found '2.1Gcyc/s', expected 1Mcyc/s to 2Gcyc/s"},
     // -- scalars --
     {"limits: {flows: 0}", "edge.yaml:1:17: limits.flows: found '0', expected at least 1"},
     {"limits: {flows: 1.5}", "edge.yaml:1:17: limits.flows: found '1.5', expected a whole number"},

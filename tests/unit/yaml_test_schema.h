@@ -75,6 +75,11 @@ inline constexpr std::array kLimitFields{
           .help = "Table size.",
           .fallback = "1000",
           .minimum = 1},
+    Field{.name = "cycles",
+          .type = Type::kCycleRate,
+          .help = "Time.",
+          .minimum = 1'000'000,
+          .maximum = 2'000'000'000},
     Field{.name = "server", .type = Type::kAddress, .help = "Peer."},
     Field{.name = "network", .type = Type::kPrefix, .help = "Home."},
 };
