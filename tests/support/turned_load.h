@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -22,16 +23,17 @@ class Load {
     explicit Load(TurnedBox& box, uint64_t turn = kTurn) : box_(box), turn_(turn) {}
     /// `host` sends every `period_ns`, `together` at once.
     void add(const std::string& host, uint64_t period_ns, unsigned together = 1) {
-        const Bytes frame =
-            frame_at(box_.policy(), fmt::format("udp {}:1 > 192.0.2.1:9 len=60", host), "lan");
-        hosts_.push_back({std::string(frame.begin() + 26, frame.begin() + 30),
-                          frame,
-                          period_ns,
-                          TurnedBox::now_ns(),
-                          together,
-                          {},
-                          0,
-                          0});
+        hosts_.push_back({.flows = {flow(host, 1)},
+                          .period = period_ns,
+                          .next = TurnedBox::now_ns(),
+                          .together = together});
+    }
+    /// One packet each `period_ns`, or up to half as long later, of any of so many flows: at
+    /// random.
+    void add_spread(const std::string& host, uint64_t period_ns, unsigned flows) {
+        add(host, period_ns);
+        for (unsigned port = 2; port <= flows; ++port)
+            hosts_.back().flows.push_back(flow(host, port));
     }
     struct Seen {
         uint64_t sent = 0, left = 0, longest_ns = 0;
@@ -49,42 +51,62 @@ class Load {
     }
 
   private:
-    struct Host {
-        std::string source;
+    struct Flow {
         Bytes frame;
+        std::deque<uint64_t> arrivals = {};
+        /// Whether it is one of its, by address and port.
+        [[nodiscard]] bool has(const uint8_t* other) const {
+            return std::equal(frame.begin() + 26, frame.begin() + 30, other + 26) &&
+                   std::equal(frame.begin() + 34, frame.begin() + 36, other + 34);
+        }
+    };
+    struct Host {
+        std::vector<Flow> flows;
         uint64_t period, next;
         unsigned together;
-        std::deque<uint64_t> arrivals;
-        uint64_t sent, left, longest = 0;
+        uint64_t sent = 0, left = 0, longest = 0;
     };
+    [[nodiscard]] Flow flow(const std::string& host, unsigned port) const {
+        return {frame_at(box_.policy(), fmt::format("udp {}:{} > 192.0.2.1:9 len=60", host, port),
+                         "lan")};
+    }
+    /// When it sends next.
+    void wait(Host& host) {
+        host.next += host.period;
+        if (host.flows.size() > 1) host.next += random_() % (host.period / 2);
+    }
     unsigned send_due() {
         unsigned n = 0;
         for (Host& host : hosts_)
-            for (; host.next <= TurnedBox::now_ns(); host.next += host.period)
-                for (unsigned i = 0; i < host.together; ++i, ++n)
-                    if (box_.send(host.frame)) {
-                        host.arrivals.push_back(host.next);
-                        ++host.sent;
-                    }
+            for (; host.next <= TurnedBox::now_ns(); wait(host))
+                for (unsigned i = 0; i < host.together; ++i, ++n) {
+                    Flow& by =
+                        host.flows[host.flows.size() > 1 ? random_() % host.flows.size() : 0];
+                    if (!box_.send(by.frame)) continue;
+                    by.arrivals.push_back(host.next);
+                    ++host.sent;
+                }
         return n;
     }
     // In order; what was dropped meanwhile makes waits look longer, so hosts whose waits count
     // lose nothing.
     void take() {
         for (const auto& [frame, ns] : box_.receive()) {
-            const auto* bytes = rte_pktmbuf_mtod(frame, const char*);
-            for (Host& host : hosts_) {
-                if (host.source != std::string(bytes + 26, 4)) continue;
-                host.longest = std::max(host.longest, ns - host.arrivals.front());
-                host.arrivals.pop_front();
-                ++host.left;
-            }
+            for (Host& host : hosts_)
+                for (Flow& flow : host.flows)
+                    if (flow.has(rte_pktmbuf_mtod(frame, const uint8_t*))) left(host, flow, ns);
             rte_pktmbuf_free(frame);
         }
+    }
+    static void left(Host& host, Flow& flow, uint64_t ns) {
+        host.longest = std::max(host.longest, ns - flow.arrivals.front());
+        flow.arrivals.pop_front();
+        ++host.left;
     }
     TurnedBox& box_;
     uint64_t turn_;
     std::vector<Host> hosts_;
+    std::mt19937_64 random_{1};
 };
 
 }  // namespace ravelin::test

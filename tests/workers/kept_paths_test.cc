@@ -147,6 +147,38 @@ TEST(KeptPaths, WhoSendsMoreThanItReservedHurtsNobodyOnEither) {
     EXPECT_GE(load.seen(1).left, 4'000 * kRun / 1'000'000'000 * 9 / 10);
 }
 
+class KeptAnywhereTest : public ::testing::TestWithParam<unsigned> {};
+
+// Whose functions name no worker are kept by both: packets of one reservation come to either, at
+// random times.
+TEST_P(KeptAnywhereTest, WhatBothWorkersReceiveIsKeptByEither) {
+    test_eal();
+    std::mt19937_64 random(GetParam());
+    const std::vector<Wish> wishes = fill(random,
+                                          {.least_cycles = 1'500,
+                                           .most_cycles = 30'000,
+                                           .least_rate = 1'000,
+                                           .most_us = 5'000,
+                                           .most = 15,
+                                           .most_hops = 2},
+                                          kCrowd);
+    ASSERT_GE(wishes.size(), 4u);
+    TurnedBox box(isolated_yaml(wishes, kCrowd), kWorkers);
+    Load load(box);
+    for (size_t i = 0; i < wishes.size(); ++i)
+        load.add_spread(fmt::format("10.1.{}.1", i), 1'000'000'000 / wishes[i].rate + 1, 64);
+    add_crowd(load);
+    load.run(kRun);
+    for (size_t i = 0; i < wishes.size(); ++i) {
+        expect_kept(box, load, wishes, i);
+        for (const auto& worker : box.policy().functions->workers)
+            EXPECT_GT(worker->usage().get(box.id(fmt::format("v{}", i)), Use::kCycles),
+                      load.seen(i).left * wishes[i].cycles / 5)
+                << "it has hardly come to one of them";
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Seeds, KeptAnywhereTest, ::testing::Range(1u, 9u));
+
 // The k-th of packets that come together is due k periods later, at either worker.
 TEST(KeptPaths, PacketsThatComeTogetherAreDueOneAfterTheOther) {
     test_eal();
