@@ -119,7 +119,7 @@ bool TurnedBox::send(const Bytes& frame) {
 void TurnedBox::turn(uint64_t core) {
     const auto next = std::ranges::min_element(times_);
     TurnedTime::go_to(*next);
-    pass(core);
+    TurnedTime::pass(core);
     worker(static_cast<size_t>(next - times_.begin())).turn();
     *next = cycles();
     TurnedTime::go_to(std::ranges::min(times_));

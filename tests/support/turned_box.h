@@ -40,7 +40,6 @@ class TurnedBox {
 
     [[nodiscard]] static uint64_t cycles() { return TurnedTime::cycles(); }
     [[nodiscard]] static uint64_t now_ns() { return TurnedTime::ns(); }
-    static void pass(uint64_t cycles) { TurnedTime::pass(cycles); }
     Worker& worker(size_t i = 0) { return *appliance_->workers()[i]; }
     [[nodiscard]] const PolicySnapshot& policy() const { return *policies_.back(); }
     [[nodiscard]] sched::PrincipalId id(const std::string& name) const;

@@ -82,59 +82,6 @@ TEST(KeptCycles, WhoOverrunsHasWhatItReservedAndItsShare) {
     EXPECT_LE(cycles("v1"), reserved + 1.1 * cycles("o1"));
 }
 
-// The machine stalls while a packet of who has cycles and a port waits for its run. It is late;
-// those behind it, which come as reserved, are not, though the port is never idle: what left its
-// function late counts there from when it was due.
-TEST(KeptCycles, AStallMovesNoLaterPacketAtThePort) {
-    test_eal();
-    const Crowd crowd{.functions = 0,
-                      .links = 1,
-                      .weight = 1'000,
-                      .wan = 1'000'000'000,
-                      .core = "{cpu: 40, burst: 20us}"};
-    std::vector<Wish> wishes{{.cycles = 2'000, .rate = 1'000, .deadline_us = 750, .bytes = 1'240},
-                             {.cycles = 2'000, .rate = 1'000, .deadline_us = 80}};
-    std::string why;
-    ASSERT_TRUE(granted(wishes, crowd, &why)) << why;
-    ASSERT_GT(wishes[0].cpu_deadline_ns, 81'000u) << "the other one is to run first";
-    TurnedBox box(isolated_yaml(wishes, crowd));
-    const auto frame = [&](const char* from, unsigned bytes) {
-        return frame_at(box.policy(), fmt::format("udp {}:1 > 192.0.2.1:9 len={}", from, bytes),
-                        "lan");
-    };
-    constexpr unsigned kStalled = 10, kAll = 40;
-    constexpr uint64_t kPeriod = 1'000'000, kIntoTheRun = 500;
-    const Bytes reserved = frame("10.1.0.1", 1'212), bulk = frame("10.2.0.1", 1'000),
-                other = frame("10.1.1.1", 70);
-    std::vector<uint64_t> sent, took;
-    const TurnedTime::Stall stall{0, 800'000};
-    TurnedTime::Stall now = stall;
-    for (uint64_t next = TurnedBox::now_ns() + kPeriod; took.size() < kAll;) {
-        if (box.policy().paced->link(1)->waiting() < 50) box.send(bulk);
-        if (TurnedBox::now_ns() >= next && sent.size() < kAll) {
-            box.send(other);
-            // One too many before, so that its share of the port is used up.
-            for (unsigned i = sent.size() == kStalled - 3 ? 2 : 1; i != 0; --i) {
-                box.send(reserved);
-                sent.push_back(TurnedBox::now_ns());
-            }
-            next = sent.back() + kPeriod;
-            now.at_ns = sent.back() + ns_of(kTurn) + kIntoTheRun;
-            if (sent.size() == kStalled) TurnedTime::stall({&now, 1});
-        }
-        box.turn(kTurn);
-        for (const auto& [left, ns] : box.receive()) {
-            if (rte_pktmbuf_pkt_len(left) == reserved.size())
-                took.push_back(ns - sent[took.size()]);
-            rte_pktmbuf_free(left);
-        }
-    }
-    EXPECT_GE(took[kStalled - 1], stall.ns);
-    took.erase(took.begin() + kStalled - 1);
-    EXPECT_LE(*std::ranges::max_element(took), wishes[0].deadline_us * 1'000);
-    EXPECT_GE(box.counter("invoke.lost_us"), 790u) << "it did not fall into the run";
-}
-
 // The refusal says what binds, and its nearest contracts are granted.
 TEST(KeptCycles, ARefusalNamesTheWorker) {
     test_eal();
