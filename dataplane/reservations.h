@@ -32,8 +32,7 @@ struct ReservedLink {
 /// cycles.
 struct ReservedRun {
     std::string function;
-    uint64_t cycles =
-        0;  ///< a packet's, as reserved for it; 0: only those of all together are said
+    uint64_t cycles = 0;  ///< a packet's, as reserved; 0: only those of all together are said
 };
 
 /// What each run costs a worker beside the function's own cycles: its turn, two readings of the

@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "dataplane/config/schema.h"
-#include "dataplane/limits.h"
 #include "pipelines/stages/firewall_extra_schema.h"
 #include "pipelines/stages/firewall_proxy_schema.h"
+#include "pipelines/stages/firewall_rules.h"
 
 namespace ravelin::firewall {
 
@@ -179,7 +179,7 @@ inline constexpr std::array kRuleFields{
           .type = Type::kInteger,
           .help = "Hit counter; set by the control plane so that counts survive a change of order.",
           .minimum = 0,
-          .maximum = limits::kMaxRules - 17},
+          .maximum = firewall::kReservedSlots - 1},
     Field{.name = "disabled",
           .type = Type::kBool,
           .help = "Keep the rule, but match nothing with it.",

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "dataplane/config/schema.h"
-#include "dataplane/limits.h"
+#include "pipelines/stages/firewall_rules.h"
 
 namespace ravelin::nat {
 
@@ -69,12 +69,12 @@ inline constexpr std::array kRuleFields{
           .help = "Hit counter of its packets; set by the control plane so that counts survive a "
                   "change of order.",
           .minimum = 0,
-          .maximum = limits::kMaxRules - 17},
+          .maximum = firewall::kReservedSlots - 1},
     Field{.name = "new-slot",
           .type = Type::kInteger,
           .help = "The same of the flows that it begins to translate.",
           .minimum = 0,
-          .maximum = limits::kMaxRules - 17},
+          .maximum = firewall::kReservedSlots - 1},
     Field{.name = "disabled",
           .type = Type::kBool,
           .help = "Keep the rule, but match nothing with it.",
