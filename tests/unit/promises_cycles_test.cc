@@ -4,10 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "controlplane/compile/compiler.h"
-#include "controlplane/compile/promises.h"
 #include "controlplane/compile/worker_cycles.h"
-#include "dataplane/reservations.h"
+#include "tests/unit/promises_support.h"
 
 namespace ravelin::control {
 namespace {
@@ -32,23 +30,14 @@ std::string cpu(const std::string& name, const std::string& cycles, const std::s
 }
 const std::string kBoth = ", out: wan, bytes: 1500B";
 
-Result<Compiled> compiled(const std::string& yaml) {
-    Compiler compiler;
-    return compiler.compile(yaml, "edge.yaml", SlotMap());
-}
-std::string told(const std::string& yaml) {
-    const auto done = compiled(yaml);
-    return done ? "granted" : done.error().message;
-}
-
 // Each packet costs its cycles and 3,000 beside, of the half that is not the core's.
 TEST(PromisesOfCycles, AreGrantedWhileAWorkerCanKeepThem) {
-    EXPECT_EQ(told(config(cpu("a", "2000cyc/pkt", "rate: 99kpps, deadline: 5ms"))), "granted");
-    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 101kpps, deadline: 5ms"))),
+    EXPECT_EQ(answer_to(config(cpu("a", "2000cyc/pkt", "rate: 99kpps, deadline: 5ms"))), "granted");
+    EXPECT_THAT(answer_to(config(cpu("a", "2000cyc/pkt", "rate: 101kpps, deadline: 5ms"))),
                 AllOf(HasSubstr("reservations[0]: each worker has not 5000 cycles every 9.9"),
                       HasSubstr("; with 19"), HasSubstr(" cycles it would fit")));
-    EXPECT_THAT(told(config(cpu("a", "2000cyc/pkt", "rate: 60kpps, deadline: 5ms") +
-                            cpu("b", "2000cyc/pkt", "rate: 60kpps, deadline: 5ms"))),
+    EXPECT_THAT(answer_to(config(cpu("a", "2000cyc/pkt", "rate: 60kpps, deadline: 5ms") +
+                                 cpu("b", "2000cyc/pkt", "rate: 60kpps, deadline: 5ms"))),
                 HasSubstr("reservations[1]: each worker has not"));
 }
 
@@ -60,17 +49,18 @@ TEST(PromisesOfCycles, AreRefusedToWhoHasACapOnThem) {
         const std::string name = "{name: a, ";
         text.insert(text.find(name) + name.size(),
                     std::string("caps: {") + what + ": " + cap + "}, ");
-        EXPECT_THAT(told(text), HasSubstr("cpu: found for 'a', whose packets the cap of 'a' on " +
-                                          std::string(what) + " may drop"));
+        EXPECT_THAT(answer_to(text),
+                    HasSubstr("cpu: found for 'a', whose packets the cap of 'a' on " +
+                              std::string(what) + " may drop"));
     }
 }
 
 // 100 us of the core, 40 us and 3,000 cycles of a run in progress, and its own.
 TEST(PromisesOfCycles, CountWithCoreAndRuns) {
     unsigned us = 100;
-    while (us < 2000 &&
-           told(config(cpu("a", "2000cyc/pkt",
-                           "rate: 100pps, deadline: " + std::to_string(us) + "us"))) != "granted")
+    while (us < 2000 && answer_to(config(cpu(
+                            "a", "2000cyc/pkt",
+                            "rate: 100pps, deadline: " + std::to_string(us) + "us"))) != "granted")
         us += 10;
     EXPECT_EQ(us, 300u) << "(100 + 43 + 5) us at half the cycles";
 }
@@ -88,8 +78,8 @@ TEST(PromisesOfCycles, ADeadlineOfBothIsSplit) {
     EXPECT_GE(one.cycles.deadline_ns, 280'000u);
     EXPECT_GE(one.links[0].contract.deadline_ns, 120'000u);
     // Neither alone would say no, both do.
-    EXPECT_EQ(told(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us"))), "granted");
-    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us" + kBoth))),
+    EXPECT_EQ(answer_to(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us"))), "granted");
+    EXPECT_THAT(answer_to(config(cpu("a", "600cyc/pkt", "rate: 1kpps, deadline: 330us" + kBoth))),
                 AllOf(HasSubstr("binds: each worker needs "), HasSubstr("port wan needs ")));
 }
 
@@ -98,19 +88,11 @@ TEST(PromisesOfCycles, WhatIsReleasedIsFreeAndWhatWasGrantedKeepsItsSplit) {
     ASSERT_TRUE(done.ok()) << done.error().message;
     auto promises = Promises::of(done->tree);
     ASSERT_TRUE(promises.ok());
-    const auto wish = [&](const char* name, int64_t rate) {
-        config::Node node = config::Node::map();
-        for (const auto& [member, text] : {std::pair("name", std::string("of-") + name),
-                                           {"principal", name},
-                                           {"cpu", "2000cyc/pkt"},
-                                           {"out", "wan"}})
-            node.set(member, config::Node::text(text));
-        node.set("bytes", config::Node::integer(1500));
-        node.set("rate", config::Node::integer(rate));
-        node.set("deadline", config::Node::integer(5'000'000));
-        return node;
+    const auto wish = [](const char* name, int64_t rate) {
+        return node({name, {"2000cyc/pkt"}, {"wan"}, 5'000'000, rate, 1'500});
     };
-    config::Node first = wish("a", 40'000), second = wish("b", 20'000), third = wish("b", 70'000);
+    const config::Node first = wish("a", 40'000), second = wish("b", 20'000),
+                       third = wish("b", 70'000);
     const auto granted = promises->granted(first);
     ASSERT_TRUE(granted.ok()) << granted.error().message;
     EXPECT_TRUE(granted->has("cpu-deadline"));
@@ -143,54 +125,54 @@ TEST(PromisesOfCycles, OfFunctionsBehindEachOtherAreOfEachOrOfAll) {
     EXPECT_EQ(read->front().cycles.work, 800u);
     EXPECT_EQ(read->front().parts.front().around(), 2 * kAroundRun);
     EXPECT_EQ(cycle_use(done->tree).reserved, 6'800u * 1'000);
-    EXPECT_EQ(told(config(cpu("d", "601cyc/pkt", rest))), "granted");
-    EXPECT_EQ(told(config(cpu("d", "2000cyc/pkt", "rate: 62kpps, deadline: 5ms"))), "granted");
-    EXPECT_THAT(told(config(cpu("d", "2000cyc/pkt", "rate: 63kpps, deadline: 5ms"))),
+    EXPECT_EQ(answer_to(config(cpu("d", "601cyc/pkt", rest))), "granted");
+    EXPECT_EQ(answer_to(config(cpu("d", "2000cyc/pkt", "rate: 62kpps, deadline: 5ms"))), "granted");
+    EXPECT_THAT(answer_to(config(cpu("d", "2000cyc/pkt", "rate: 63kpps, deadline: 5ms"))),
                 AllOf(HasSubstr("each worker has not 8000 cycles every 15.87"),
                       HasSubstr("cycles of all functions together it would fit")));
-    EXPECT_THAT(told(config(cpu("d", "600cyc/pkt", rest))),
+    EXPECT_THAT(answer_to(config(cpu("d", "600cyc/pkt", rest))),
                 HasSubstr("found 600 cycles, expected at least the 601 that its functions together "
                           "say a packet takes"));
-    EXPECT_THAT(told(config(cpu("d", "[600cyc/pkt, 1cyc/pkt]", rest))),
+    EXPECT_THAT(answer_to(config(cpu("d", "[600cyc/pkt, 1cyc/pkt]", rest))),
                 HasSubstr("found 1 cycles, expected at least the 600 that function 'f' says"));
-    EXPECT_THAT(told(config(cpu("d", "[1cyc/pkt, 600cyc/pkt, 5cyc/pkt]", rest))),
+    EXPECT_THAT(answer_to(config(cpu("d", "[1cyc/pkt, 600cyc/pkt, 5cyc/pkt]", rest))),
                 HasSubstr("found cycles of 3 functions, expected those of 2: g, f"));
-    EXPECT_THAT(told(config(cpu("a", "[600cyc/pkt, shared-with d]", rest))),
+    EXPECT_THAT(answer_to(config(cpu("a", "[600cyc/pkt, shared-with d]", rest))),
                 HasSubstr("found 'shared-with d', expected cycles a packet"));
 }
 
 TEST(PromisesOfCycles, WhoSharesHasNoMoreFunctionsThanWhoReserved) {
     const std::string rest = "rate: 1kpps, deadline: 5ms";
-    EXPECT_EQ(told(config(cpu("d", "800cyc/pkt", rest) + cpu("a", "shared-with d", rest))),
+    EXPECT_EQ(answer_to(config(cpu("d", "800cyc/pkt", rest) + cpu("a", "shared-with d", rest))),
               "granted");
     EXPECT_THAT(
-        told(config(cpu("a", "800cyc/pkt", rest) + cpu("d", "shared-with a", rest))),
+        answer_to(config(cpu("a", "800cyc/pkt", rest) + cpu("d", "shared-with a", rest))),
         HasSubstr("reservations[1].cpu: found for 'd', whose packets go through 2 functions "
                   "(g, f), expected at most 1"));
 }
 
 TEST(PromisesOfCycles, WhatNobodyWouldKeepIsRefused) {
     const std::string rest = "rate: 1kpps, deadline: 5ms";
-    EXPECT_THAT(told(config(cpu("a", "600", rest))),
+    EXPECT_THAT(answer_to(config(cpu("a", "600", rest))),
                 HasSubstr("reservations[0].cpu: found '600', expected cycles a packet like "
                           "600cyc/pkt"));
-    EXPECT_THAT(told(config(cpu("a", "0cyc/pkt", rest))), HasSubstr("found '0cyc/pkt'"));
-    EXPECT_THAT(told(config(cpu("a", "500cyc/pkt", rest))),
+    EXPECT_THAT(answer_to(config(cpu("a", "0cyc/pkt", rest))), HasSubstr("found '0cyc/pkt'"));
+    EXPECT_THAT(answer_to(config(cpu("a", "500cyc/pkt", rest))),
                 HasSubstr("found 500 cycles, expected at least the 600 that its function says"));
-    EXPECT_THAT(told(config(cpu("c", "600cyc/pkt", rest))),
+    EXPECT_THAT(answer_to(config(cpu("c", "600cyc/pkt", rest))),
                 HasSubstr("found for 'c', which has no function"));
-    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest), "{name: f, thin: {}}")),
+    EXPECT_THAT(answer_to(config(cpu("a", "600cyc/pkt", rest), "{name: f, thin: {}}")),
                 HasSubstr("function 'f' does not say its work"));
-    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest) + cpu("a", "600cyc/pkt", rest))),
+    EXPECT_THAT(answer_to(config(cpu("a", "600cyc/pkt", rest) + cpu("a", "600cyc/pkt", rest))),
                 HasSubstr("is another's too"));
-    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest) +
-                            "- {name: again, principal: a, cpu: 600cyc/pkt, " + rest + "}\n")),
+    EXPECT_THAT(answer_to(config(cpu("a", "600cyc/pkt", rest) +
+                                 "- {name: again, principal: a, cpu: 600cyc/pkt, " + rest + "}\n")),
                 HasSubstr("has 'of-a' of cycles already"));
-    EXPECT_THAT(told(config("- {name: x, principal: a, " + rest + "}\n")),
+    EXPECT_THAT(answer_to(config("- {name: x, principal: a, " + rest + "}\n")),
                 HasSubstr("out: is missing, expected a port, cycles of cpu, or both"));
-    EXPECT_THAT(told(config("- {name: x, principal: a, out: wan, " + rest + "}\n")),
+    EXPECT_THAT(answer_to(config("- {name: x, principal: a, out: wan, " + rest + "}\n")),
                 HasSubstr("bytes: is missing"));
-    EXPECT_THAT(told(config(cpu("a", "600cyc/pkt", rest + ", bytes: 100B"))),
+    EXPECT_THAT(answer_to(config(cpu("a", "600cyc/pkt", rest + ", bytes: 100B"))),
                 HasSubstr("bytes: found without out"));
 }
 

@@ -3,10 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "controlplane/compile/compiler.h"
-#include "controlplane/compile/promises.h"
 #include "controlplane/compile/worker_cycles.h"
-#include "dataplane/reservations.h"
+#include "tests/unit/promises_support.h"
 
 namespace ravelin::control {
 namespace {
@@ -15,36 +13,9 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-/// 1,000 cycles a microsecond, of which the core keeps half; three ports of unlike rates.
-std::string config(const std::string& reservations) {
-    return "reservations:\n" + reservations + R"(functions: [{name: f, thin: {}, work: 600}]
-workers: {poll: busy, cycles: 1000000000, core: {cpu: 50, burst: 100us}}
-principals: [{name: a, function: f}, {name: b, function: f}, {name: c, function: f}, {name: d, caps: {bandwidth: 1Mbit}}]
-ports: [{name: lan, device: 'null'}, {name: wan, device: 'null', rate: 1Gbit}, {name: lab, device: 'null', rate: 100Mbit}, {name: dmz, device: 'null', rate: 10Mbit}]
-pipeline: [parse, steer, route, classify, invoke]
-)";
-}
-std::string of(const std::string& name, const std::string& more) {
-    return "- {name: of-" + name + ", principal: " + name + ", " + more + "}\n";
-}
-Result<Compiled> compiled(const std::string& reservations) {
-    Compiler compiler;
-    return compiler.compile(config(reservations), "edge.yaml", SlotMap());
-}
-std::string told(const std::string& reservations) {
-    const auto done = compiled(reservations);
-    return done ? "granted" : done.error().message;
-}
+std::string told(const std::string& reservations) { return answer_to(three_ports(reservations)); }
 std::vector<Reservation> read(const std::string& reservations) {
-    const auto done = compiled(reservations);
-    EXPECT_TRUE(done.ok()) << done.error().message;
-    const auto all = done ? read_reservations(done->tree) : Error{""};
-    return all ? *all : std::vector<Reservation>();
-}
-uint64_t reserved(const config::Node& tree, const std::string& port) {
-    for (const LinkUse& use : link_use(tree))
-        if (use.port == port) return use.reserved;
-    return 0;
+    return control::read(tree_of(three_ports(reservations)));
 }
 
 const std::string kRate = "bytes: 200B, rate: 1kpps, deadline: ";
@@ -54,7 +25,7 @@ TEST(SharedLinks, AreCountedOnceAndLeaveTheRestOfTheDeadline) {
     const std::string both =
         of("b", "cpu: shared-with a, out: [wan shared-with a, lab], " + kRate + "20ms") +
         of("a", "cpu: 600cyc/pkt, out: wan, " + kRate + "5ms");
-    const auto done = compiled(both);
+    const auto done = compiled(three_ports(both));
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(reserved(done->tree, "wan"), kFrame * 1'000);
     EXPECT_EQ(cycle_use(done->tree).reserved, 3'600u * 1'000);
@@ -119,29 +90,17 @@ TEST(SharedLinks, WhatLeadsNowhereIsRefused) {
                 HasSubstr("which leaves by a port that is named already"));
 }
 
-config::Node node(const std::string& name, const std::vector<const char*>& out, const char* cpu,
-                  int64_t deadline = 9'000'000) {
-    config::Node one = config::Node::map(), names = config::Node::list();
-    one.set("name", config::Node::text("of-" + name));
-    one.set("principal", config::Node::text(name));
-    if (*cpu != 0) one.set("cpu", config::Node::text(cpu));
-    for (const char* text : out) names.add(config::Node::text(text));
-    if (!out.empty()) one.set("bytes", config::Node::integer(200));
-    if (!out.empty()) one.set("out", std::move(names));
-    one.set("rate", config::Node::integer(100));
-    one.set("deadline", config::Node::integer(deadline));
-    return one;
-}
-
 // S51: a referent goes with all who refer to it or not at all; what is there outlives a restart.
 TEST(SharedLinks, GoWithTheirReferentAndOutliveARestart) {
-    const auto done = compiled("  []\n");
+    const auto done = compiled(three_ports("  []\n"));
     ASSERT_TRUE(done.ok()) << done.error().message;
     auto promises = Promises::of(done->tree);
-    EXPECT_FALSE(promises->add(node("b", {"wan shared-with a"}, "shared-with a")).ok());
-    ASSERT_TRUE(promises->add(node("a", {"lab", "wan"}, "600cyc/pkt")).ok());
-    ASSERT_TRUE(promises->add(node("b", {"wan shared-with a"}, "shared-with a", 30'000'000)).ok());
-    ASSERT_TRUE(promises->add(node("c", {"wan shared-with b"}, "shared-with b", 90'000'000)).ok());
+    EXPECT_FALSE(promises->add(node({"b", {"shared-with a"}, {"wan shared-with a"}})).ok());
+    ASSERT_TRUE(promises->add(node({"a", {"600cyc/pkt"}, {"lab", "wan"}})).ok());
+    ASSERT_TRUE(
+        promises->add(node({"b", {"shared-with a"}, {"wan shared-with a"}, 30'000'000})).ok());
+    ASSERT_TRUE(
+        promises->add(node({"c", {"shared-with b"}, {"wan shared-with b"}, 90'000'000})).ok());
     const config::Node live = promises->live();
     for (int i = 0; i < 3; ++i) {
         auto again = Promises::in_force(done->tree, live);
@@ -153,20 +112,18 @@ TEST(SharedLinks, GoWithTheirReferentAndOutliveARestart) {
         EXPECT_TRUE(again.remove("of-c"));
         EXPECT_TRUE(again.remove("of-b"));
         EXPECT_TRUE(again.remove("of-a"));
-        EXPECT_TRUE(again.add(node("a", {"wan"}, "")).ok()) << "all is free again";
+        EXPECT_TRUE(again.add(node({"a", {}, {"wan"}})).ok()) << "all is free again";
     }
 }
 
 /// What is told of b, which has 9 ms and was granted while a had 4 ms, once a has `deadline`.
-std::string told_of_b(const std::string& cpu, const std::vector<const char*>& out,
-                      const char* b_cpu, const std::string& deadline) {
+std::string told_of_b(const std::string& cpu, const std::vector<std::string>& out,
+                      const std::vector<std::string>& b_cpu, const std::string& deadline) {
     const auto tree = [&](const std::string& ms) {
-        auto done = compiled(of("a", cpu + "out: wan, " + kRate + ms));
-        EXPECT_TRUE(done.ok()) << done.error().message;
-        return std::move(done->tree);
+        return tree_of(three_ports(of("a", cpu + "out: wan, " + kRate + ms)));
     };
     auto promises = Promises::of(tree("4ms"));
-    EXPECT_TRUE(promises->add(node("b", out, b_cpu)).ok());
+    EXPECT_TRUE(promises->add(node({"b", b_cpu, out})).ok());
     const auto now = Promises::in_force(tree(deadline), promises->live());
     EXPECT_LE(now.uncovered().size(), 1u);
     return now.uncovered().empty() ? "kept" : now.uncovered().begin()->second;
@@ -174,21 +131,20 @@ std::string told_of_b(const std::string& cpu, const std::vector<const char*>& ou
 
 // Its own deadline was granted by what its referent had of the port, and of cycles.
 TEST(SharedLinks, AReferentMayNotTakeMoreOfTheDeadlineThanBefore) {
-    const std::vector<const char*> wan{"wan shared-with a"}, lab{"lab"}, none;
-    EXPECT_EQ(told_of_b("", wan, "", "800us"), "kept");
-    EXPECT_EQ(told_of_b("", wan, "", "9ms"), "kept");
-    EXPECT_THAT(told_of_b("", wan, "", "20ms"),
+    const std::vector<std::string> wan{"wan shared-with a"}, lab{"lab"}, none, own{"shared-with a"};
+    EXPECT_EQ(told_of_b("", wan, none, "800us"), "kept");
+    EXPECT_EQ(told_of_b("", wan, none, "9ms"), "kept");
+    EXPECT_THAT(told_of_b("", wan, none, "20ms"),
                 HasSubstr("live reservation of-b: shared reservations take 20 ms of the deadline "
                           "of 9 ms"));
     const std::string cpu = "cpu: 600cyc/pkt, ";
-    EXPECT_EQ(told_of_b(cpu, wan, "shared-with a", "9ms"), "kept");
-    EXPECT_THAT(told_of_b(cpu, wan, "shared-with a", "20ms"),
+    EXPECT_EQ(told_of_b(cpu, wan, own, "9ms"), "kept");
+    EXPECT_THAT(told_of_b(cpu, wan, own, "20ms"),
                 HasSubstr("live reservation of-b: shared reservations take 20 ms"));
-    EXPECT_EQ(told_of_b(cpu, none, "shared-with a", "9ms"), "kept");
-    EXPECT_THAT(told_of_b(cpu, none, "shared-with a", "40ms"),
-                HasSubstr("shared reservations take "));
+    EXPECT_EQ(told_of_b(cpu, none, own, "9ms"), "kept");
+    EXPECT_THAT(told_of_b(cpu, none, own, "40ms"), HasSubstr("shared reservations take "));
     EXPECT_THAT(
-        told_of_b(cpu, lab, "shared-with a", "17ms"),
+        told_of_b(cpu, lab, own, "17ms"),
         AllOf(HasSubstr("live reservation of-b: the cycles of 'a' take 8."),
               HasSubstr(" ms of its deadline now, and "), HasSubstr(" when it was granted")));
 }
@@ -220,7 +176,7 @@ TEST(TranscodingOnce, CyclesOfOneAndALinkForEach) {
                of("b", "cpu: shared-with a, out: lab, bytes: 700B, rate: 500pps, deadline: 20ms") +
                of("c", "cpu: shared-with a, out: dmz, bytes: 64B, rate: 100pps, deadline: 50ms");
     };
-    const auto done = compiled(three("cpu: 600cyc/pkt, "));
+    const auto done = compiled(three_ports(three("cpu: 600cyc/pkt, ")));
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(cycle_use(done->tree).reserved, 3'600u * 1'000) << "once, at the rate of a";
     EXPECT_EQ(reserved(done->tree, "wan"), 1'438u * 1'000);

@@ -3,10 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "controlplane/compile/compiler.h"
-#include "controlplane/compile/promises.h"
 #include "controlplane/compile/worker_cycles.h"
-#include "dataplane/reservations.h"
+#include "tests/unit/promises_support.h"
 
 namespace ravelin::control {
 namespace {
@@ -16,38 +14,9 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-/// 1,000 cycles a microsecond, of which the core keeps half; three ports of unlike rates.
-std::string config(const std::string& reservations) {
-    return "reservations:\n" + reservations + R"(functions: [{name: f, thin: {}, work: 600}]
-workers: {poll: busy, cycles: 1000000000, core: {cpu: 50, burst: 100us}}
-principals: [{name: a, function: f}, {name: b, function: f}, {name: c, function: f}, {name: d}]
-ports: [{name: lan, device: 'null'}, {name: wan, device: 'null', rate: 1Gbit}, {name: lab, device: 'null', rate: 100Mbit}, {name: dmz, device: 'null', rate: 10Mbit}]
-pipeline: [parse, steer, route, classify, invoke]
-)";
-}
-std::string of(const std::string& name, const std::string& more) {
-    return "- {name: of-" + name + ", principal: " + name + ", " + more + "}\n";
-}
-Result<Compiled> compiled(const std::string& yaml) {
-    Compiler compiler;
-    return compiler.compile(yaml, "edge.yaml", SlotMap());
-}
-std::string told(const std::string& reservations) {
-    const auto done = compiled(config(reservations));
-    return done ? "granted" : done.error().message;
-}
+std::string told(const std::string& reservations) { return answer_to(three_ports(reservations)); }
 std::vector<Reservation> read(const std::string& reservations) {
-    const auto done = compiled(config(reservations));
-    EXPECT_TRUE(done.ok()) << done.error().message;
-    const auto all = done ? read_reservations(done->tree) : Error{""};
-    return all ? *all : std::vector<Reservation>();
-}
-uint64_t reserved(const std::string& reservations, const std::string& port) {
-    const auto done = compiled(config(reservations));
-    EXPECT_TRUE(done.ok()) << done.error().message;
-    for (const LinkUse& use : link_use(done->tree))
-        if (use.port == port) return use.reserved;
-    return 0;
+    return control::read(tree_of(three_ports(reservations)));
 }
 
 const std::string kAll = "out: [wan, lab, dmz], bytes: 200B, rate: 100pps, deadline: ";
@@ -58,7 +27,7 @@ TEST(PromisesOfSeveralPorts, EachKeepsTheWholeRate) {
     for (const ReservedLink& link : all.front().links)
         EXPECT_EQ(link.contract, (sched::Contract{238, 10'000'000, 100'000'000}));
     for (const char* port : {"wan", "lab", "dmz"})
-        EXPECT_EQ(reserved(of("a", kAll + "100ms"), port), 23'800u) << port;
+        EXPECT_EQ(reserved(tree_of(three_ports(of("a", kAll + "100ms"))), port), 23'800u) << port;
 }
 
 // No packet passes two of them: the deadline is each one's, not to be divided among them.
@@ -84,7 +53,7 @@ TEST(PromisesOfSeveralPorts, CyclesComeBeforeAnyOfThem) {
             EXPECT_EQ(link.contract.deadline_ns + all.front().cycles.deadline_ns, 8'000'000u);
             EXPECT_GT(link.contract.deadline_ns, 5'000'000u) << out;
         }
-        EXPECT_EQ(cycle_use(compiled(config(one))->tree).reserved, 360'000u) << "once";
+        EXPECT_EQ(cycle_use(compiled(three_ports(one))->tree).reserved, 360'000u) << "once";
     }
     EXPECT_THAT(told(of("a",
                         "cpu: 600cyc/pkt, bytes: 200B, rate: 100pps, deadline: 5ms, out: "
@@ -115,27 +84,14 @@ TEST(PromisesOfSeveralPorts, WhatNobodyWouldKeepIsRefused) {
                 HasSubstr("has 'of-a' at that port already"));
 }
 
-config::Node node(const std::string& name, const std::string& cpu, bool ports) {
-    config::Node out = config::Node::map(), names = config::Node::list();
-    out.set("name", config::Node::text("of-" + name));
-    out.set("principal", config::Node::text(name));
-    out.set("cpu", config::Node::text(cpu));
-    for (const char* port : {"wan", "dmz"}) names.add(config::Node::text(port));
-    if (ports) {
-        out.set("out", std::move(names));
-        out.set("bytes", config::Node::integer(200));
-    }
-    out.set("rate", config::Node::integer(100));
-    out.set("deadline", config::Node::integer(9'000'000));
-    return out;
-}
+const std::vector<std::string> kPorts{"wan", "dmz"};
 
 TEST(PromisesOfSeveralPorts, LiveOnesOutliveARestartAndGiveAllBack) {
-    const auto done = compiled(config("  []\n"));
+    const auto done = compiled(three_ports("  []\n"));
     ASSERT_TRUE(done.ok()) << done.error().message;
     auto promises = Promises::of(done->tree);
-    ASSERT_TRUE(promises->add(node("a", "600cyc/pkt", true)).ok());
-    ASSERT_TRUE(promises->add(node("b", "shared-with a", true)).ok());
+    ASSERT_TRUE(promises->add(node({"a", {"600cyc/pkt"}, kPorts})).ok());
+    ASSERT_TRUE(promises->add(node({"b", {"shared-with a"}, kPorts})).ok());
     const config::Node live = promises->live();
     for (int i = 0; i < 3; ++i) {
         auto again = Promises::in_force(done->tree, live);
@@ -145,7 +101,7 @@ TEST(PromisesOfSeveralPorts, LiveOnesOutliveARestartAndGiveAllBack) {
         EXPECT_THAT(again.sharers("of-a"), ElementsAre("of-b"));
         EXPECT_TRUE(again.remove("of-b"));
         EXPECT_TRUE(again.remove("of-a"));
-        EXPECT_TRUE(again.add(node("a", "600cyc/pkt", true)).ok()) << "all is free again";
+        EXPECT_TRUE(again.add(node({"a", {"600cyc/pkt"}, kPorts})).ok()) << "all is free again";
     }
     for (const LinkUse& use : link_use(done->tree)) EXPECT_EQ(use.reserved, 0u);
 }
@@ -157,7 +113,7 @@ TEST(SharedCycles, AreCountedOnce) {
     const std::string both =
         of("b", "cpu: shared-with a, out: lab, bytes: 64B, rate: 100pps, deadline: 50ms") +
         of("a", kOwn);
-    const auto done = compiled(config(both));
+    const auto done = compiled(three_ports(both));
     ASSERT_TRUE(done.ok()) << done.error().message;
     EXPECT_EQ(cycle_use(done->tree).reserved, 3'600u * 1'000);
     const auto all = read(both);
@@ -201,12 +157,13 @@ TEST(SharedCycles, WhatLeadsNowhereIsRefused) {
 }
 
 TEST(SharedCycles, GoWithTheirReferentOrNotAtAll) {
-    const auto done = compiled(config("  []\n"));
+    const auto done = compiled(three_ports("  []\n"));
     auto promises = Promises::of(done->tree);
-    EXPECT_FALSE(promises->add(node("b", "shared-with a", true)).ok()) << "nobody has reserved";
-    ASSERT_TRUE(promises->add(node("a", "600cyc/pkt", false)).ok());
-    ASSERT_TRUE(promises->add(node("b", "shared-with a", false)).ok());
-    ASSERT_TRUE(promises->add(node("c", "shared-with b", false)).ok());
+    EXPECT_FALSE(promises->add(node({"b", {"shared-with a"}, kPorts})).ok())
+        << "nobody has reserved";
+    ASSERT_TRUE(promises->add(node({"a", {"600cyc/pkt"}})).ok());
+    ASSERT_TRUE(promises->add(node({"b", {"shared-with a"}})).ok());
+    ASSERT_TRUE(promises->add(node({"c", {"shared-with b"}})).ok());
     EXPECT_THAT(promises->sharers("of-a"), ElementsAre("of-c", "of-b"));
     EXPECT_FALSE(promises->remove("of-a"));
     // One that a damaged record lost: who refers to it is told, and nothing is kept for it.
@@ -224,7 +181,7 @@ TEST(SharedCycles, GoWithTheirReferentOrNotAtAll) {
 config::Node live_sharer(const config::Node& tree) {
     auto promises = Promises::of(tree);
     EXPECT_TRUE(promises.ok());
-    const Status added = promises->add(node("b", "shared-with a", true));
+    const Status added = promises->add(node({"b", {"shared-with a"}, kPorts}));
     EXPECT_TRUE(added.ok()) << added.error().message;
     return promises->live();
 }
@@ -232,10 +189,7 @@ config::Node live_sharer(const config::Node& tree) {
 // Its own deadline was split by what its referent had; more than that is not covered by it.
 TEST(SharedCycles, AReferentMayNotTakeMoreOfTheDeadlineThanBefore) {
     const auto tree = [](const std::string& deadline) {
-        auto done =
-            compiled(config(of("a", "cpu: 600cyc/pkt, rate: 1kpps, deadline: " + deadline)));
-        EXPECT_TRUE(done.ok()) << done.error().message;
-        return std::move(done->tree);
+        return tree_of(three_ports(of("a", "cpu: 600cyc/pkt, rate: 1kpps, deadline: " + deadline)));
     };
     const config::Node live = live_sharer(tree("1ms"));
     EXPECT_TRUE(Promises::in_force(tree("1ms"), live).uncovered().empty());
@@ -248,20 +202,20 @@ TEST(SharedCycles, AReferentMayNotTakeMoreOfTheDeadlineThanBefore) {
     Compiler compiler;
     compiler.set_reserved([&] { return live; });
     EXPECT_FALSE(compiler
-                     .compile(config(of("a", "cpu: 600cyc/pkt, rate: 1kpps, deadline: 5ms")),
+                     .compile(three_ports(of("a", "cpu: 600cyc/pkt, rate: 1kpps, deadline: 5ms")),
                               "edge.yaml", SlotMap())
                      .ok());
 }
 
 // What is sent to a data plane can be read there, whoever had to be left out.
 TEST(SharedCycles, WhoSharesIsLeftOutWithItsReferent) {
-    const auto done = compiled(config("  []\n"));
+    const auto done = compiled(three_ports("  []\n"));
     auto promises = Promises::of(done->tree);
-    ASSERT_TRUE(promises->add(node("a", "600cyc/pkt", true)).ok());
-    ASSERT_TRUE(promises->add(node("b", "shared-with a", false)).ok());
-    ASSERT_TRUE(promises->add(node("c", "shared-with b", false)).ok());
+    ASSERT_TRUE(promises->add(node({"a", {"600cyc/pkt"}, kPorts})).ok());
+    ASSERT_TRUE(promises->add(node({"b", {"shared-with a"}})).ok());
+    ASSERT_TRUE(promises->add(node({"c", {"shared-with b"}})).ok());
     const config::Node live = promises->live();
-    std::string small = config("  []\n");  // dmz has no room for what may wait of a any more
+    std::string small = three_ports("  []\n");  // dmz has no room for what may wait of a any more
     small.replace(small.find("rate: 10Mbit"), 12, "rate: 10Mbit, queue: 6200B");
     auto less = compiled(small);
     ASSERT_TRUE(less.ok()) << less.error().message;
@@ -276,13 +230,13 @@ TEST(SharedCycles, WhoSharesIsLeftOutWithItsReferent) {
 
 // After a restart the time that is inherited is the referent's, not the whole deadline.
 TEST(SharedCycles, AChainIsGrantedAfterARestartAsBefore) {
-    const auto done = compiled(config("  []\n"));
+    const auto done = compiled(three_ports("  []\n"));
     auto promises = Promises::of(done->tree);
-    ASSERT_TRUE(promises->add(node("a", "600cyc/pkt", true)).ok());
-    ASSERT_TRUE(promises->add(node("b", "shared-with a", false)).ok());
-    EXPECT_TRUE(promises->fits(node("c", "shared-with b", true)).ok());
+    ASSERT_TRUE(promises->add(node({"a", {"600cyc/pkt"}, kPorts})).ok());
+    ASSERT_TRUE(promises->add(node({"b", {"shared-with a"}})).ok());
+    EXPECT_TRUE(promises->fits(node({"c", {"shared-with b"}, kPorts})).ok());
     auto again = Promises::in_force(done->tree, promises->live());
-    const Status fits = again.fits(node("c", "shared-with b", true));
+    const Status fits = again.fits(node({"c", {"shared-with b"}, kPorts}));
     EXPECT_TRUE(fits.ok()) << fits.error().message;
 }
 

@@ -5,9 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "controlplane/compile/compiler.h"
 #include "dataplane/paced_ports.h"
-#include "dataplane/reservations.h"
+#include "tests/unit/promises_support.h"
 
 namespace ravelin::control {
 namespace {
@@ -37,18 +36,6 @@ std::string line(const std::string& name, const std::string& rate,
     return "- {name: " + name + ", principal: org/" + name + ", out: " + out + ", bytes: " + bytes +
            ", rate: " + rate + (more.empty() ? "" : ", ") + more + "}\n";
 }
-std::string told(const std::string& yaml) {
-    Compiler compiler;
-    auto compiled = compiler.compile(yaml, "edge.yaml", SlotMap());
-    return compiled ? "granted" : compiled.error().message;
-}
-config::Node tree_of(const std::string& yaml) {
-    Compiler compiler;
-    auto compiled = compiler.compile(yaml, "edge.yaml", SlotMap());
-    EXPECT_TRUE(compiled.ok()) << compiled.error().message;
-    return compiled ? std::move(compiled->tree) : config::Node::map();
-}
-
 TEST(Promises, AreGrantedWhileALinkCanKeepThem) {
     const auto tree =
         tree_of(config(line("web", "10kpps") + line("voice", "1kpps", "", "wan.10", "200B")));
@@ -70,8 +57,8 @@ TEST(Promises, AreGrantedWhileALinkCanKeepThem) {
 // Of the rate the box's own twentieth is never granted, and all the rest may be.
 TEST(Promises, CountWithTheBoxesOwnFrames) {
     // 125 bytes/us less 6.25 are 1538 every 12.9516 us.
-    EXPECT_EQ(told(config(line("web", "77208pps", "deadline: 5ms"))), "granted");
-    EXPECT_THAT(told(config(line("web", "77210pps", "deadline: 5ms"))),
+    EXPECT_EQ(answer_to(config(line("web", "77208pps", "deadline: 5ms"))), "granted");
+    EXPECT_THAT(answer_to(config(line("web", "77210pps", "deadline: 5ms"))),
                 AllOf(HasSubstr("port wan has not 1538 bytes on the wire every 12.951 us to spare"),
                       HasSubstr("; at a rate of 77208pps it would fit; with 1499 bytes it would "
                                 "fit")));
@@ -86,11 +73,11 @@ TEST(Promises, CountShortFramesAsTheWireDoes) {
 }
 
 TEST(Promises, ARefusalNamesItsPlaceWhatBindsAndTheNearestContract) {
-    EXPECT_THAT(told(config(line("web", "10kpps") + line("bulk", "80kpps"))),
+    EXPECT_THAT(answer_to(config(line("web", "10kpps") + line("bulk", "80kpps"))),
                 AllOf(StartsWith("edge.yaml:3:3: reservations[1]: port wan has not 1538 bytes on "
                                  "the wire every 12.5 us to spare"),
                       HasSubstr("; at a rate of ")));
-    EXPECT_THAT(told(config(line("web", "100pps", "deadline: 50us"))),
+    EXPECT_THAT(answer_to(config(line("web", "100pps", "deadline: 50us"))),
                 AllOf(StartsWith("edge.yaml:2:3: reservations[0]: "), HasSubstr("port wan"),
                       HasSubstr("; with a deadline of ")));
 }
@@ -99,9 +86,9 @@ TEST(Promises, ARefusalNamesItsPlaceWhatBindsAndTheNearestContract) {
 // holds.
 TEST(Promises, NoContractIsNamedThatHasNoRoom) {
     EXPECT_THAT(
-        told(config(line("web", "70kpps", "deadline: 20us"), "rate: 1Gbit, queue: 7KB")),
+        answer_to(config(line("web", "70kpps", "deadline: 20us"), "rate: 1Gbit, queue: 7KB")),
         AllOf(HasSubstr("port wan binds"), ::testing::Not(HasSubstr("with a deadline of"))));
-    EXPECT_THAT(told(config(line("web", "70kpps", "deadline: 20us"))),
+    EXPECT_THAT(answer_to(config(line("web", "70kpps", "deadline: 20us"))),
                 HasSubstr("with a deadline of 133"));
 }
 
@@ -110,8 +97,8 @@ TEST(Promises, CountWithWhatAPacketFindsAheadOfIt) {
     const auto least = [](const char* poll) {
         unsigned us = 50;
         while (us < 5000 &&
-               told(config(line("web", "100pps", "deadline: " + std::to_string(us) + "us"),
-                           "rate: 1Gbit", poll)) != "granted")
+               answer_to(config(line("web", "100pps", "deadline: " + std::to_string(us) + "us"),
+                                "rate: 1Gbit", poll)) != "granted")
             us += 10;
         return us;
     };
@@ -125,7 +112,9 @@ TEST(Promises, CountWithWhatAPacketFindsAheadOfIt) {
 }
 
 TEST(Promises, WhatNobodyWouldKeepIsRefused) {
-    const auto refused = [](const std::string& reservation) { return told(config(reservation)); };
+    const auto refused = [](const std::string& reservation) {
+        return answer_to(config(reservation));
+    };
     EXPECT_THAT(refused(line("web", "1kpps", "", "lan")),
                 HasSubstr("reservations[0].out: port lan has no rate"));
     EXPECT_THAT(refused(line("web", "1kpps", "", "vx")), HasSubstr("an end of tunnels"));
@@ -141,7 +130,7 @@ TEST(Promises, WhatNobodyWouldKeepIsRefused) {
     EXPECT_THAT(refused(line("web", "1kpps", "", "[wan, wan.10]")),
                 HasSubstr("reservations[0].out: found 'wan.10', which leaves by a port that is "
                           "named already"));
-    EXPECT_THAT(told(config(line("web", "10kpps"), "rate: 1Gbit, queue: 20KB")),
+    EXPECT_THAT(answer_to(config(line("web", "10kpps"), "rate: 1Gbit, queue: 20KB")),
                 HasSubstr("22 packets may wait at port wan, whose queue holds 20000 bytes"));
     EXPECT_THAT(refused(line("voice", "100kpps", "deadline: 20ms", "wan", "60B")),
                 HasSubstr("2034 packets of reservations and of the box may wait at port wan, "

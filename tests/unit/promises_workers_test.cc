@@ -5,10 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "controlplane/compile/compiler.h"
-#include "controlplane/compile/promises.h"
 #include "controlplane/compile/worker_cycles.h"
-#include "dataplane/reservations.h"
+#include "tests/unit/promises_support.h"
 
 namespace ravelin::control {
 namespace {
@@ -46,19 +44,7 @@ std::string of(const std::string& name, const std::string& cpu, const std::strin
 const std::string kPath = "[600cyc/pkt, 100cyc/pkt, 800cyc/pkt]";
 const std::string kBoth = ", out: wan, bytes: 1500B";
 
-Result<Compiled> compiled(const std::string& yaml) {
-    Compiler compiler;
-    return compiler.compile(yaml, "edge.yaml", SlotMap());
-}
-std::string told(const std::string& reservations) {
-    const auto done = compiled(config(reservations));
-    return done ? "granted" : done.error().message;
-}
-std::vector<Reservation> read(const config::Node& tree, const config::Node& live = {}) {
-    auto all = read_reservations(tree, live);
-    EXPECT_TRUE(all.ok()) << all.error().message;
-    return all ? std::move(*all) : std::vector<Reservation>();
-}
+std::string told(const std::string& reservations) { return answer_to(config(reservations)); }
 std::vector<uint64_t> reserved(const config::Node& tree, const config::Node& live = {}) {
     std::vector<uint64_t> out;
     for (const CycleUse& use : cycle_uses(tree, live)) out.push_back(use.reserved);
@@ -155,35 +141,23 @@ TEST(PromisesOfWorkers, AWorkerThatIsNamedMayBeAsleep) {
     EXPECT_TRUE(compiled(config(any, unnamed, "adaptive")).ok());
 }
 
-config::Node node(const std::string& name, std::initializer_list<const char*> cpu, bool port,
-                  int64_t rate = 40'000) {
-    config::Node out = config::Node::map(), cycles = config::Node::list();
-    out.set("name", config::Node::text("of-" + name));
-    out.set("principal", config::Node::text(name));
-    for (const char* text : cpu) cycles.add(config::Node::text(text));
-    out.set("cpu", std::move(cycles));
-    if (port) {
-        config::Node names = config::Node::list();
-        names.add(config::Node::text("wan"));
-        out.set("out", std::move(names));
-        out.set("bytes", config::Node::integer(200));
-    }
-    out.set("rate", config::Node::integer(rate));
-    out.set("deadline", config::Node::integer(9'000'000));
-    return out;
-}
-
 TEST(PromisesOfWorkers, LiveOnesOutliveARestartAndGiveAllBack) {
     const auto done = compiled(config("  []\n"));
     ASSERT_TRUE(done.ok()) << done.error().message;
     auto promises = Promises::of(done->tree);
-    const auto path = node("path", {"600cyc/pkt", "100cyc/pkt", "4000cyc/pkt"}, true),
-               any = node("any", {"2000cyc/pkt"}, true, 20'000),
-               one = node("one", {"2000cyc/pkt"}, false, 95'000),
-               all = node("any", {"2000cyc/pkt"}, false, 95'000);
+    const auto path = node({.name = "path",
+                            .cpu = {"600cyc/pkt", "100cyc/pkt", "4000cyc/pkt"},
+                            .out = {"wan"},
+                            .rate = 40'000}),
+               any = node({.name = "any", .cpu = {"2000cyc/pkt"}, .out = {"wan"}, .rate = 20'000}),
+               one = node({.name = "one", .cpu = {"2000cyc/pkt"}, .rate = 95'000}),
+               all = node({.name = "any", .cpu = {"2000cyc/pkt"}, .rate = 95'000});
     ASSERT_TRUE(promises->add(path).ok());
     ASSERT_TRUE(promises->add(any).ok());
-    ASSERT_TRUE(promises->add(node("also", {"shared-with path"}, true, 10)).ok());
+    ASSERT_TRUE(
+        promises
+            ->add(node({.name = "also", .cpu = {"shared-with path"}, .out = {"wan"}, .rate = 10}))
+            .ok());
     EXPECT_FALSE(promises->fits(one).ok());
     const config::Node live = promises->live();
     EXPECT_THAT(reserved(done->tree, live),
@@ -215,7 +189,12 @@ TEST(PromisesOfWorkers, FunctionsMoveUnderALiveReservation) {
     };
     const config::Node before = with(""), after = with(", worker: 2");
     auto promises = Promises::of(before);
-    ASSERT_TRUE(promises->add(node("path", {"600cyc/pkt", "100cyc/pkt"}, true, 1'000)).ok());
+    ASSERT_TRUE(promises
+                    ->add(node({.name = "path",
+                                .cpu = {"600cyc/pkt", "100cyc/pkt"},
+                                .out = {"wan"},
+                                .rate = 1'000}))
+                    .ok());
     const config::Node live = promises->live();
     const uint64_t had = read(before, live).front().cycles.deadline_ns;
     auto moved = Promises::in_force(after, live);
@@ -228,15 +207,23 @@ TEST(PromisesOfWorkers, FunctionsMoveUnderALiveReservation) {
     EXPECT_TRUE(moved.uncovered().empty()) << moved.uncovered().begin()->second;
     EXPECT_TRUE(moved.remove("of-path"));
     // Only an uneven split could be kept, which the data plane knows nothing of.
-    config::Node uneven = node("path", {"100000cyc/pkt", "100cyc/pkt"}, false, 1'000);
-    uneven.set("deadline", config::Node::integer(900'000));
+    const config::Node uneven = node({.name = "path",
+                                      .cpu = {"100000cyc/pkt", "100cyc/pkt"},
+
+                                      .deadline = 900'000,
+                                      .rate = 1'000});
     auto whole = Promises::of(before);
     ASSERT_TRUE(whole->add(uneven).ok());
     const auto told_of = Promises::in_force(after, whole->live()).uncovered();
     EXPECT_THAT(told_of.at("live reservation of-path"),
                 HasSubstr("its part of the deadline cannot be kept"));
     // Back again, with the split of two that is none any more.
-    ASSERT_TRUE(moved.add(node("path", {"600cyc/pkt", "100cyc/pkt"}, true, 1'000)).ok());
+    ASSERT_TRUE(moved
+                    .add(node({.name = "path",
+                               .cpu = {"600cyc/pkt", "100cyc/pkt"},
+                               .out = {"wan"},
+                               .rate = 1'000}))
+                    .ok());
     const config::Node two = moved.live();
     EXPECT_TRUE(two.items().front().has("cpu-parts"));
     EXPECT_EQ(read(before, two).front().parts.size(), 1u);
