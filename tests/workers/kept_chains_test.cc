@@ -3,39 +3,18 @@
 // packet's functions run on one budget, due counted from when it came to the first. Executed by a
 // worker in virtual time, as in kept_cycles_test.
 #include <gtest/gtest.h>
-#include <rte_cycles.h>
 
 #include <random>
 
-#include "tests/support/isolated_set.h"
-#include "tests/support/turned_load.h"
+#include "tests/support/kept_set.h"
 
 namespace ravelin::test {
 namespace {
 
 using sched::Use;
 
-constexpr uint64_t kRun = 100'000'000;  // ns
 constexpr unsigned kOthers = 10;
-// Who has reserved has next to nothing beside.
-const Crowd kCrowd{.weight = 1'000};
-
-uint64_t ns_of(uint64_t cycles) { return cycles * 1'000'000'000 / rte_get_tsc_hz(); }
-
-/// Beyond its deadline: before the first function's queue it waits for a run, as all do that come
-/// in.
-uint64_t allowance() { return kMaxRunNs + ns_of(20'000) + ns_of(4 * (kTurn + 64 * kEach)); }
-
-void expect_kept(TurnedBox& box, const Load& load, const std::vector<Wish>& wishes, size_t i) {
-    const Load::Seen seen = load.seen(i);
-    const Wish& wish = wishes[i];
-    SCOPED_TRACE(fmt::format("v{}: {} functions, {} cycles, {}/s, {} us", i, wish.hops, wish.cycles,
-                             wish.rate, wish.deadline_us));
-    EXPECT_EQ(box.invoked(fmt::format("v{}", i), Use::kMisses), 0u);
-    EXPECT_EQ(box.charged(fmt::format("v{}", i), Use::kDrops), 0u);
-    EXPECT_GE(seen.left + 2 + wish.rate * wish.deadline_us / 1'000'000, seen.sent);
-    EXPECT_LE(seen.longest_ns, wish.deadline_us * 1'000 + allowance());
-}
+const Crowd kCrowd{.weight = kHeavy};
 
 class KeptChainsTest : public ::testing::TestWithParam<unsigned> {};
 
@@ -47,10 +26,9 @@ TEST_P(KeptChainsTest, WhatWasGrantedIsKeptWhateverOthersDo) {
     ASSERT_GE(wishes.size(), 4u);
     TurnedBox box(isolated_yaml(wishes, kCrowd));
     Load load(box);
-    for (size_t i = 0; i < wishes.size(); ++i)
-        load.add(fmt::format("10.1.{}.1", i), 1'000'000'000 / wishes[i].rate + 1);
-    for (unsigned i = 0; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 8'000);
-    load.add("172.16.0.1", 3'000, 2);  // the flood
+    add_wishes(load, wishes);
+    add_others(load, 0, kOthers, 8'000);
+    add_flood(load);
     load.run(kRun);
     for (size_t i = 0; i < wishes.size(); ++i) expect_kept(box, load, wishes, i);
     EXPECT_GT(box.charged("o1", Use::kDrops), 0u) << "there was more than could be done";
@@ -67,7 +45,7 @@ TEST(KeptChains, PacketsThatComeTogetherAreDueOneAfterTheOther) {
     TurnedBox box(isolated_yaml(wishes, kCrowd));
     Load load(box);
     load.add("10.1.0.1", kTogether * 500'000 + 1, kTogether);
-    for (unsigned i = 0; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 5'000);
+    add_others(load, 0, kOthers, 5'000);
     load.run(kRun);
     EXPECT_EQ(box.invoked("v0", Use::kMisses), 0u);
     EXPECT_EQ(box.charged("v0", Use::kDrops), 0u);
@@ -82,14 +60,12 @@ TEST(KeptChains, WhoOverrunsInALaterFunctionHurtsNobody) {
     std::vector<Wish> wishes{{.cycles = 6'000, .rate = 5'000, .deadline_us = 2'000, .hops = 2},
                              {.cycles = 6'000, .rate = 5'000, .deadline_us = 2'000, .hops = 2}};
     std::string text = isolated_yaml(wishes, kCrowd);
-    const std::string honest = "{name: f1-1, burn: {cycles: 2940}, work: 3000";
-    ASSERT_NE(text.find(honest), text.npos);
-    text.replace(text.find(honest), honest.size(), "{name: f1-1, burn: {cycles: 3600}, work: 3000");
+    let_burn(text, "f1-1", 3'600);
     TurnedBox box(text);
     Load load(box);
     load.add("10.1.0.1", 200'000);
     load.add("10.1.1.1", 20'000);  // ten times as many as it reserved
-    for (unsigned i = 1; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 5'000);
+    add_others(load, 1, kOthers, 5'000);
     load.run(kRun);
     expect_kept(box, load, wishes, 0);
     const auto cycles = [&](const char* name) {
@@ -102,9 +78,9 @@ TEST(KeptChains, WhoOverrunsInALaterFunctionHurtsNobody) {
 
 // Nearly all is granted, and what is around a run takes nearly what is counted for it: who waits,
 // waits for long.
-const Crowd kFull{.weight = 1'000, .core = "{cpu: 5, burst: 50us}"};
+const Crowd kFull{.weight = kHeavy, .core = "{cpu: 5, burst: 50us}"};
 constexpr uint64_t kFullTurn = 2'700;
-uint64_t full_allowance() { return allowance() + ns_of(4 * kFullTurn); }
+uint64_t full_allowance() { return allowance() + TurnedTime::ns_of(4 * kFullTurn); }
 /// A set at random beside v0, whose budget s and t share; each of the three sends a third of its
 /// rate. s's only function is v0's second, and is wanted within a tenth of the deadline; t goes
 /// through two of its own.
@@ -164,9 +140,8 @@ void add_hosts(Load& load, const Shared& set) {
         load.add(host, 3 * kPeriod);
         load.run(kPeriod);
     }
-    for (size_t i = 1; i < set.wishes.size(); ++i)
-        load.add(fmt::format("10.1.{}.1", i), 1'000'000'000 / set.wishes[i].rate + 1);
-    for (unsigned i = 0; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 40'000);
+    add_wishes(load, set.wishes, 1);
+    add_others(load, 0, kOthers, 40'000);
 }
 void expect_in_time(const Load& load, const Shared& set) {
     for (size_t i = 0; i < set.wishes.size() + 2; ++i) {
@@ -278,17 +253,12 @@ TEST(KeptChains, ManySmallPacketsBeyondTheRateHurtNobody) {
     std::vector<Wish> wishes{{.cycles = 6'000, .rate = 5'000, .deadline_us = 700, .hops = 2},
                              {.cycles = 20'000, .rate = 10'000, .deadline_us = 2'000, .hops = 2}};
     std::string text = isolated_yaml(wishes, kCrowd);
-    for (const std::string hop : {"f1", "f1-1"}) {
-        const std::string burns = "name: " + hop + ", burn: {cycles: 9940}";
-        const size_t at = text.find(burns);
-        ASSERT_NE(at, text.npos);
-        text.replace(at, burns.size(), "name: " + hop + ", burn: {cycles: 50}");
-    }
+    for (const char* hop : {"f1", "f1-1"}) let_burn(text, hop, 50);
     TurnedBox box(text);
     Load load(box);
     load.add("10.1.0.1", 200'000);
     load.add("10.1.1.1", 2'000);  // fifty times as many as it reserved
-    for (unsigned i = 1; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 5'000);
+    add_others(load, 1, kOthers, 5'000);
     load.run(kRun);
     expect_kept(box, load, wishes, 0);
     EXPECT_GT(load.seen(1).left, 2 * kRun / 100'000) << "of which it runs more than it reserved";

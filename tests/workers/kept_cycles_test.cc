@@ -3,22 +3,17 @@
 // executed by a worker in virtual time among principals that want ten times what there is, one that
 // takes more than it states, and a flood.
 #include <gtest/gtest.h>
-#include <rte_cycles.h>
 
 #include <random>
 
-#include "tests/support/isolated_set.h"
-#include "tests/support/turned_load.h"
+#include "tests/support/kept_set.h"
 
 namespace ravelin::test {
 namespace {
 
 using sched::Use;
 
-constexpr uint64_t kRun = 100'000'000;  // ns
 constexpr unsigned kOthers = 10;
-
-uint64_t ns_of(uint64_t cycles) { return cycles * 1'000'000'000 / rte_get_tsc_hz(); }
 
 bool refused(std::vector<Wish> wishes, std::string& why) { return !granted(wishes, {}, &why); }
 
@@ -31,23 +26,14 @@ TEST_P(KeptCyclesTest, WhatWasGrantedIsKeptWhateverOthersDo) {
     ASSERT_GE(wishes.size(), 5u);
     TurnedBox box(isolated_yaml(wishes));
     Load load(box);
-    for (size_t i = 0; i < wishes.size(); ++i)
-        load.add(fmt::format("10.1.{}.1", i), 1'000'000'000 / wishes[i].rate + 1);
-    for (unsigned i = 0; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 8'000);
-    load.add("172.16.0.1", 3'000, 2);  // the flood
+    add_wishes(load, wishes);
+    add_others(load, 0, kOthers, 8'000);
+    add_flood(load);
     load.run(kRun);
     uint64_t reserved = 0;
     for (size_t i = 0; i < wishes.size(); ++i) {
-        const Load::Seen seen = load.seen(i);
-        const std::string name = fmt::format("v{}", i);
-        EXPECT_EQ(box.invoked(name, Use::kMisses), 0u) << name;
-        EXPECT_EQ(box.charged(name, Use::kDrops), 0u) << name;
-        EXPECT_GE(seen.left + 2 + wishes[i].rate * wishes[i].deadline_us / 1'000'000, seen.sent);
-        // Before its function's queue it waits for a run, as all do that come in.
-        EXPECT_LE(seen.longest_ns, wishes[i].deadline_us * 1'000 + kMaxRunNs + ns_of(20'000) +
-                                       ns_of(4 * (kTurn + 64 * kEach)))
-            << name;
-        reserved += box.invoked(name, Use::kCycles);
+        expect_kept(box, load, wishes, i);
+        reserved += box.invoked(fmt::format("v{}", i), Use::kCycles);
     }
     uint64_t others = 0;
     for (unsigned i = 0; i < kOthers; ++i)
@@ -63,14 +49,12 @@ TEST(KeptCycles, WhoOverrunsHasWhatItReservedAndItsShare) {
     test_eal();
     const std::vector<Wish> wishes{{2'000, 5'000, 2'000}, {2'000, 5'000, 2'000}};
     std::string text = isolated_yaml(wishes);
-    const std::string honest = "{name: f1, burn: {cycles: 1940}, work: 2000";
-    ASSERT_NE(text.find(honest), text.npos);
-    text.replace(text.find(honest), honest.size(), "{name: f1, burn: {cycles: 2400}, work: 2000");
+    let_burn(text, "f1", 2'400);
     TurnedBox box(text);
     Load load(box);
     load.add("10.1.0.1", 200'000);
     load.add("10.1.1.1", 10'000);  // twenty times as many as it reserved
-    for (unsigned i = 1; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 5'000);
+    add_others(load, 1, kOthers, 5'000);
     load.run(kRun);
     EXPECT_EQ(box.invoked("v0", Use::kMisses), 0u);
     EXPECT_EQ(box.charged("v0", Use::kDrops), 0u);

@@ -3,62 +3,34 @@
 // run on one, then on the other, each within its part of the deadline. Executed in virtual time, as
 // in kept_cycles_test, beside principals that offer ten times what there is on either.
 #include <gtest/gtest.h>
-#include <rte_cycles.h>
 
 #include <random>
 #include <string>
 
 #include "dataplane/functions.h"
 #include "dataplane/reservations.h"
-#include "tests/support/isolated_set.h"
-#include "tests/support/turned_load.h"
+#include "tests/support/kept_set.h"
 
 namespace ravelin::test {
 namespace {
 
 using sched::Use;
 
-constexpr uint64_t kRun = 100'000'000;  // ns
 constexpr unsigned kOthers = 20, kWorkers = 2;
-// Who has reserved has next to nothing beside.
-const Crowd kCrowd{.functions = kOthers, .cycles = 9'900, .weight = 1'000, .workers = kWorkers};
-
-uint64_t ns_of(uint64_t cycles) { return cycles * 1'000'000'000 / rte_get_tsc_hz(); }
-
-/// Beyond its deadline: what comes in waits for a run before its first function's queue, and
-/// workers are up to a run apart in time.
-uint64_t allowance() { return 2 * (kMaxRunNs + ns_of(20'000) + ns_of(4 * (kTurn + 64 * kEach))); }
+const Crowd kCrowd{.functions = kOthers, .cycles = 9'900, .weight = kHeavy, .workers = kWorkers};
 
 void add_crowd(Load& load) {
     // As many together as a run may have.
-    for (unsigned i = 0; i < kOthers; ++i) load.add(fmt::format("10.2.{}.1", i), 20'000, 5);
-    load.add("172.16.0.1", 3'000, 2);  // the flood
+    add_others(load, 0, kOthers, 20'000, 5);
+    add_flood(load);
 }
-void add_wishes(Load& load, const std::vector<Wish>& wishes) {
-    for (size_t i = 0; i < wishes.size(); ++i)
-        load.add(fmt::format("10.1.{}.1", i), 1'000'000'000 / wishes[i].rate + 1);
-}
-
-void expect_kept(TurnedBox& box, const Load& load, const std::vector<Wish>& wishes, size_t i) {
-    const Load::Seen seen = load.seen(i);
-    const Wish& wish = wishes[i];
-    SCOPED_TRACE(fmt::format("v{}: {} functions on {} workers, {} cycles, {}/s, {} us", i,
-                             wish.hops, wish.cpu_parts.size(), wish.cycles, wish.rate,
-                             wish.deadline_us));
-    EXPECT_EQ(box.invoked(fmt::format("v{}", i), Use::kMisses), 0u);
-    EXPECT_EQ(box.charged(fmt::format("v{}", i), Use::kDrops), 0u);
-    EXPECT_EQ(box.counter("drop.pipeline.handoff_full"), 0u) << "which nobody is charged for";
-    EXPECT_GE(seen.left + 2 + wish.rate * wish.deadline_us / 1'000'000, seen.sent);
-    EXPECT_LE(seen.longest_ns, wish.deadline_us * 1'000 + allowance());
-}
-
 /// They send as they were granted, beside the crowd.
 void expect_all_kept(TurnedBox& box, const std::vector<Wish>& wishes) {
     Load load(box);
     add_wishes(load, wishes);
     add_crowd(load);
     load.run(kRun);
-    for (size_t i = 0; i < wishes.size(); ++i) expect_kept(box, load, wishes, i);
+    for (size_t i = 0; i < wishes.size(); ++i) expect_kept(box, load, wishes, i, kWorkers);
 }
 
 class KeptPathsTest : public ::testing::TestWithParam<unsigned> {};
@@ -142,8 +114,8 @@ TEST(KeptPaths, WhoSendsMoreThanItReservedHurtsNobodyOnEither) {
     load.add("10.1.2.1", 250'001);
     add_crowd(load);
     load.run(kRun);
-    expect_kept(box, load, wishes, 0);
-    expect_kept(box, load, wishes, 2);
+    expect_kept(box, load, wishes, 0, kWorkers);
+    expect_kept(box, load, wishes, 2, kWorkers);
     EXPECT_GE(load.seen(1).left, 4'000 * kRun / 1'000'000'000 * 9 / 10);
 }
 
@@ -170,7 +142,7 @@ TEST_P(KeptAnywhereTest, WhatBothWorkersReceiveIsKeptByEither) {
     add_crowd(load);
     load.run(kRun);
     for (size_t i = 0; i < wishes.size(); ++i) {
-        expect_kept(box, load, wishes, i);
+        expect_kept(box, load, wishes, i, kWorkers);
         for (const auto& worker : box.policy().functions->workers)
             EXPECT_GT(worker->usage().get(box.id(fmt::format("v{}", i)), Use::kCycles),
                       load.seen(i).left * wishes[i].cycles / 5)
@@ -192,7 +164,7 @@ TEST(KeptPaths, PacketsThatComeTogetherAreDueOneAfterTheOther) {
     load.run(kRun);
     EXPECT_EQ(box.invoked("v0", Use::kMisses), 0u);
     EXPECT_EQ(box.charged("v0", Use::kDrops), 0u);
-    EXPECT_LE(load.seen(0).longest_ns, (kTogether - 1) * 250'000 + 2'000'000 + allowance());
+    EXPECT_LE(load.seen(0).longest_ns, (kTogether - 1) * 250'000 + 2'000'000 + allowance(kWorkers));
     EXPECT_GE(load.seen(0).left + 2 * kTogether, load.seen(0).sent);
 }
 
@@ -215,7 +187,7 @@ TEST(KeptPaths, AChangeOfOthersLeavesThemAlone) {
     }
     for (size_t i = 0; i < wishes.size(); ++i) {
         const Load::Seen seen = load.seen(i);
-        EXPECT_LE(seen.longest_ns, wishes[i].deadline_us * 1'000 + allowance()) << i;
+        EXPECT_LE(seen.longest_ns, wishes[i].deadline_us * 1'000 + allowance(kWorkers)) << i;
         EXPECT_GE(seen.left + 2 + wishes[i].rate * wishes[i].deadline_us / 1'000'000, seen.sent);
     }
 }

@@ -2,13 +2,11 @@
 // Who has a port alone beside one that has cycles and the port: what holds up the other one's
 // functions, a core beyond its envelope or somebody's overrun, is no burst of it at the port.
 #include <gtest/gtest.h>
-#include <rte_cycles.h>
 
 #include <algorithm>
 #include <functional>
 
-#include "tests/support/isolated_set.h"
-#include "tests/support/turned_load.h"
+#include "tests/support/kept_set.h"
 
 namespace ravelin::test {
 namespace {
@@ -19,7 +17,7 @@ constexpr uint64_t kSlack = 25'000;  // ns: turns around it
 /// P: cycles and port, 10,000 packets a second of 10 us of wire; Q: the port alone.
 class KeptPortsTest : public ::testing::Test {
   protected:
-    void start(const std::string& from = "", const std::string& to = "") {
+    void start(uint64_t wild = 20'000) {
         test_eal();
         const Crowd crowd{.functions = 2,
                           .weight = 1'000,
@@ -28,10 +26,7 @@ class KeptPortsTest : public ::testing::Test {
         std::string why;
         while (!granted(wishes_, crowd, &why)) ASSERT_LE(wishes_[1].deadline_us += 20, 400u) << why;
         std::string text = isolated_yaml(wishes_, crowd);
-        if (!from.empty()) {
-            ASSERT_NE(text.find(from), text.npos) << text;
-            text.replace(text.find(from), from.size(), to);
-        }
+        let_burn(text, "wild", wild);
         box_ = std::make_unique<TurnedBox>(text);
         p_ = frame("10.1.0.1", 1'212);
         q_ = frame("10.1.1.1", 172);
@@ -90,7 +85,7 @@ TEST_F(KeptPortsTest, AFloodThatKeepsFunctionsWaitingIsNoBurstAtThePort) {
 
 // P sends twice as much as it reserved, so that more than one waits of it.
 TEST_F(KeptPortsTest, AnOverrunThatKeepsOthersWaitingIsNoBurstAtThePort) {
-    start("{name: wild, burn: {cycles: 20000}", "{name: wild, burn: {cycles: 8000000}");
+    start(8'000'000);
     const Bytes wild = frame("10.2.0.1", 20), greedy = frame("10.2.1.1", 20);
     bool once = false;
     const unsigned late = run(50'000, [&](uint64_t at) {
