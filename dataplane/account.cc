@@ -71,10 +71,11 @@ void Account::add(Kind kind) noexcept {
 void Account::divide(Runs& of) noexcept {
     if (!of.of_one()) {
         const uint64_t cycles = usage_.take(of.several, Use::kCycles), each = cycles / of.packets;
-        usage_.add_packets({of.whom.data(), of.singles}, of.bytes.data(), each);
+        usage_.add_packets({of.places.data(), of.singles}, of.bytes.data(), each);
         for (unsigned i = 0; i < of.taken; ++i)
             usage_.add(of.runs[i].id, Use::kCycles, each * of.runs[i].packets);
-        const PrincipalId first = of.singles != 0 ? PrincipalId{of.whom[0]} : of.runs[0].id;
+        const PrincipalId first =
+            of.singles != 0 ? sched::Usage::at_place(of.places[0]) : of.runs[0].id;
         usage_.add(first, Use::kCycles, cycles - each * of.packets);
     }
     of.taken = of.singles = of.packets = 0;
@@ -84,15 +85,17 @@ void Account::leave_by(Kind kind, Leaving& leaving, bool paced, WorkerContext& c
     const PrincipalId first = leaving.payer(0);
     const uint64_t all = leaving.all();
     const bool alike = columns::equal(leaving.whom, index(first), all) == all;
+    const bool bandwidth = caps_.any() && !paced, cycles = caps_.cycles().anybody();
     uint32_t bytes = 0;
     if (alike) {
         bytes = columns::sum(leaving.bytes, all);
         note(kind, first, leaving.count);
         usage_.add(first, 0, leaving.count, bytes);
     } else {
+        if (bandwidth)
+            for (unsigned i = 0; i < leaving.count; ++i) usage_.fetch(leaving.payer(i));
         note_each(kind, leaving);
     }
-    const bool bandwidth = caps_.any() && !paced, cycles = caps_.cycles().anybody();
     if (!bandwidth && !cycles) return;
     if (alike && !cycles && caps_.take_all(first, bytes, context.now.ns)) return;
     police(leaving, bandwidth, context);
@@ -146,9 +149,9 @@ void Account::note_each(Kind kind, const Leaving& leaving) noexcept {
     Runs& of = runs_[kind];
     if (of.singles + leaving.count > Runs::kMost) [[unlikely]]
         charge_so_far();
-    // All places, whatever stands behind the last: no call, no loop.
-    std::copy_n(leaving.whom.data(), columns::kPlaces, of.whom.data() + of.singles);
-    std::copy_n(leaving.bytes.data(), columns::kPlaces, of.bytes.data() + of.singles);
+    // All places, whatever stands behind the last.
+    columns::put_times<sched::Usage::place_of(1)>(leaving.whom, of.places.data() + of.singles);
+    columns::put_times<1>(leaving.bytes, of.bytes.data() + of.singles);
     of.singles += leaving.count;
     of.packets += leaving.count;
 }

@@ -178,9 +178,9 @@ class Account {
         PrincipalId several;
         unsigned taken = 0, singles = 0, packets = 0;
         std::array<Run, kMost> runs;
-        // Of the singles, and room for a whole column behind the last; counted when their cycles
-        // are, in one touch of their memory.
-        std::array<uint32_t, kMost + columns::kPlaces> whom, bytes;
+        // Of the singles (Usage::place_of), and room for a whole column behind the last; counted
+        // when their cycles are, in one touch of their memory.
+        std::array<uint32_t, kMost + columns::kPlaces> places, bytes;
         [[nodiscard]] bool any() const noexcept { return packets != 0; }
         [[nodiscard]] bool of_one() const noexcept { return taken == 1 && singles == 0; }
     };

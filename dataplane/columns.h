@@ -3,6 +3,7 @@
 // there is, a plain loop elsewhere; the same either way (tests/unit/columns_test.cc).
 #pragma once
 #include <array>
+#include <bit>
 #include <cstdint>
 
 #include "dataplane/lanes.h"
@@ -48,6 +49,10 @@ inline uint32_t sum(const Column<uint32_t>& column, uint64_t which) noexcept {
 }
 inline void copy(const Column<uint32_t>& from, uint64_t which, Column<uint32_t>& to) noexcept {
     for_each_bit(which, [&](unsigned i) { to[i] = from[i]; });
+}
+template <uint32_t kTimes>
+void put_times(const Column<uint32_t>& from, uint32_t* at) noexcept {
+    for (unsigned i = 0; i < kPlaces; ++i) at[i] = from[i] * kTimes;
 }
 inline uint64_t alike(const Column<uint32_t>& column, uint32_t value, uint32_t bits,
                       uint64_t which) noexcept {
@@ -125,17 +130,24 @@ inline void fill(Column<uint16_t>& column, uint64_t which, uint16_t value) noexc
 }
 /// Of `which`, which must fit.
 inline uint32_t sum(const Column<uint32_t>& column, uint64_t which) noexcept {
-    uint32_t all = 0;
+    lanes::Lanes all = lanes::all(0);
     for (unsigned i = 0; i < kPlaces; i += lanes::kLanes)
-        all += static_cast<uint32_t>(_mm512_mask_reduce_add_epi32(
-            static_cast<__mmask16>(which >> i), lanes::load(&column[i])));
-    return all;
+        all = _mm512_mask_add_epi32(all, static_cast<__mmask16>(which >> i), all,
+                                    lanes::load(&column[i]));
+    return static_cast<uint32_t>(_mm512_reduce_add_epi32(all));
 }
 /// The numbers of `which` to the same places.
 inline void copy(const Column<uint32_t>& from, uint64_t which, Column<uint32_t>& to) noexcept {
     for (unsigned i = 0; i < kPlaces; i += lanes::kLanes)
         lanes::store(&to[i], lanes::choose(static_cast<lanes::Which>(which >> i),
                                            lanes::load(&to[i]), lanes::load(&from[i])));
+}
+/// All numbers, each times a power of two, to 64 places from `at` on, which are others.
+template <uint32_t kTimes>
+inline void put_times(const Column<uint32_t>& from, uint32_t* at) noexcept {
+    static_assert(std::has_single_bit(kTimes));
+    for (unsigned i = 0; i < kPlaces; i += lanes::kLanes)
+        lanes::store(at + i, _mm512_slli_epi32(lanes::load(&from[i]), std::countr_zero(kTimes)));
 }
 /// The numbers of `which`, one behind the other; what is behind them is anything.
 inline void squeeze(const Column<uint32_t>& column, uint64_t which,
@@ -164,6 +176,7 @@ using plain::at_most;
 using plain::copy;
 using plain::equal;
 using plain::fill;
+using plain::put_times;
 using plain::spread;
 using plain::squeeze;
 using plain::sum;

@@ -51,8 +51,6 @@ struct Shortcut::Passing {
     // Those of one port together, in order.
     void send() noexcept {
         const uint64_t all = leaving.all();
-        if (context.account != nullptr) [[unlikely]]
-            for (unsigned i = 0; i < leaving.count; ++i) context.account->fetch(leaving.payer(i));
         columns::for_each_value(ports, all, [&](unsigned first, uint64_t same) {
             if (same == all) [[likely]] {
                 leaving.send(Leaving::kByShortcut, ports[first], context);

@@ -69,12 +69,15 @@ class CycleSplit {
     /// The burst took `cycles` in all: charges them, every one, and begins anew. `other` has those
     /// of a burst without packets, and of another its part as one that is reckoned to take `own`.
     void charge(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own = 0) noexcept {
-        if (count_ == 0)
+        if (count_ == 0) {
             usage.add(other, Use::kCycles, cycles);
-        else if (own == 0 && !several_)
-            usage.add(parts_[0].id, Use::kCycles, cycles);
-        else
+        } else if (!several_) {  // theirs is what is left, whatever a packet of theirs takes
+            const uint64_t others = std::min(own, cycles / 2);
+            usage.add(other, Use::kCycles, others);
+            usage.add(parts_[0].id, Use::kCycles, cycles - others);
+        } else {
             divide(cycles, usage, other, own);
+        }
         count_ = 0;
     }
 

@@ -63,9 +63,14 @@ class Usage {
         add(id, Use::kPackets, packets);
         add(id, Use::kBytes, bytes);
     }
-    /// A packet each of `whom`, ids that are known, with so many `bytes` and `cycles`: one touch of
-    /// a line for each.
-    void add_packets(std::span<const uint32_t> whom, const uint32_t* bytes,
+    /// Where what add_packets() writes for an id stands, bytes from the first on.
+    static constexpr uint32_t place_of(uint32_t id) noexcept { return id * kLine; }
+    static constexpr PrincipalId at_place(uint32_t place) noexcept {
+        return PrincipalId{place / kLine};
+    }
+    /// A packet each of those at `places`, ids that are known, with so many `bytes` and `cycles`:
+    /// one touch of a line for each.
+    void add_packets(std::span<const uint32_t> places, const uint32_t* bytes,
                      uint64_t cycles) noexcept;
     [[nodiscard]] Bucket& bucket(PrincipalId id) noexcept {
         return lines_.data()[index(id)].bucket;
@@ -92,13 +97,14 @@ class Usage {
     }
 
   private:
+    static constexpr uint32_t kLine = 64;
     static constexpr size_t kOften = 4, kSeldom = static_cast<size_t>(Use::kCount) - kOften;
     struct alignas(64) Line {
         std::array<uint64_t, kOften> values{};
         Bucket bucket;
     };
     using Seldom = std::array<uint64_t, kSeldom>;
-    static_assert(sizeof(Line) == 64 && sizeof(Line) + sizeof(Seldom) == kBytesEach);
+    static_assert(sizeof(Line) == kLine && sizeof(Line) + sizeof(Seldom) == kBytesEach);
 
     uint64_t& cell(PrincipalId id, Use use) noexcept {
         const auto n = static_cast<size_t>(use);

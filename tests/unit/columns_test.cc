@@ -39,6 +39,10 @@ TEST(Columns, AtOnceAndPlaceByPlace) {
         plain::copy(column, which, plainly);
         ASSERT_EQ(wide, plainly);
         ASSERT_EQ(sum(column, which), plain::sum(column, which));
+        put_times<64>(column, wide.data());
+        plain::put_times<64>(column, plainly.data());
+        ASSERT_EQ(wide, plainly);
+        ASSERT_EQ(wide[round % kPlaces], column[round % kPlaces] << 6);
         ASSERT_EQ(a, b);
         for (unsigned i = 0; i < kPlaces; ++i)
             ASSERT_EQ(a[i], (which >> i & 1) != 0 ? 0xabcd : 0) << i;

@@ -87,13 +87,14 @@ TEST(SchedUsage, ManyPacketsAtOnceAreThoseOfEachOnItsOwn) {
     }
     for (unsigned turn = 0; turn < 100; ++turn) {
         const uint64_t cycles = random() % 1'000'000;
-        std::vector<uint32_t> whom(random() % 65), bytes(whom.size());
-        for (size_t i = 0; i < whom.size(); ++i) {
-            whom[i] = static_cast<uint32_t>(random() % kPrincipals);
+        std::vector<uint32_t> places(random() % 65), bytes(places.size());
+        for (size_t i = 0; i < places.size(); ++i) {
+            const auto id = static_cast<uint32_t>(random() % kPrincipals);
+            places[i] = Usage::place_of(id);
             bytes[i] = static_cast<uint32_t>(random()) | 1u << 31;
-            alone.add(PrincipalId{whom[i]}, cycles, 1, bytes[i]);
+            alone.add(PrincipalId{id}, cycles, 1, bytes[i]);
         }
-        at_once.add_packets(whom, bytes.data(), cycles);
+        at_once.add_packets(places, bytes.data(), cycles);
     }
     for (uint32_t id = 0; id < kPrincipals; ++id)
         for (const Use use : {Use::kCycles, Use::kBytes, Use::kPackets, Use::kDrops})

@@ -104,5 +104,20 @@ TEST(SchedSplit, IsExactForOneAndChargesEveryCycle) {
     EXPECT_EQ(usage.sum(Use::kCycles), 12'345u + 100 + 99);
 }
 
+// What a burst takes by itself is never more than half of one that brought packets.
+TEST(SchedSplit, OfOnesBurstAnotherHasWhatItIsReckonedToTake) {
+    CycleSplit split;
+    Usage usage(kFirstPrincipal + 2);
+    split.add(kFirst, 32, 7);
+    split.add(kFirst, 1, 3);
+    split.charge(10'000, usage, kCorePrincipal, 300);
+    EXPECT_EQ(usage.get(kFirst, Use::kCycles), 9'700u);
+    EXPECT_EQ(usage.get(kCorePrincipal, Use::kCycles), 300u);
+    split.add(kFirst, 1, 7);
+    split.charge(401, usage, kCorePrincipal, 300);
+    EXPECT_EQ(usage.get(kFirst, Use::kCycles), 9'901u);
+    EXPECT_EQ(usage.get(kCorePrincipal, Use::kCycles), 500u);
+}
+
 }  // namespace
 }  // namespace ravelin::sched
