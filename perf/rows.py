@@ -64,6 +64,10 @@ def cells(row: Row, results: dict) -> tuple:
     return "<br>".join(reach), "<br>".join(reached)
 
 
+def any_of(results: dict) -> bool:
+    return any(bench in results for row in ROWS for _, bench, _ in row.figures)
+
+
 def table(results: dict) -> list:
     out = ["| function | to reach | reached: median (min to max) | others | by |", "|---|---|---|---|---|"]
     for row in ROWS:

@@ -283,6 +283,16 @@ def test_a_report_begins_with_what_is_to_be_reached(tmp_path):
     assert "`perf/run l3-1 --runs 3`" in text
 
 
+def test_a_report_of_other_figures_says_nothing_of_what_is_to_be_reached(tmp_path):
+    (tmp_path / "fig.json").write_text(json.dumps(
+        {"bench": "fig", "when": "now", "config": {}, "metrics": {"a": {"median": 1, "min": 1, "max": 1, "unit": "s"}},
+         "versions": {"commit": "abc", "dpdk": "DPDK", "compiler": "c"},
+         "machine": {"cpus": 2, "cpu": "another", "tsc_mhz": 2600, "kernel": "6", "loadavg": "0.5 0 0"}}))
+    subprocess.run([ROOT / "perf" / "report", "--results", tmp_path, "--out", tmp_path / "out.md"], check=True)
+    text = (tmp_path / "out.md").read_text()
+    assert "2 x another" in text and "## fig" in text and "not measured" not in text
+
+
 def test_figures_of_two_machines_make_no_report(tmp_path):
     for name, cpu in (("l3-1", "some"), ("police", "another")):
         (tmp_path / f"{name}.json").write_text(json.dumps(
