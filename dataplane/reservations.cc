@@ -106,6 +106,7 @@ void read_times(const Node& node, Reservation& out) {
     const uint64_t period = kSecond / static_cast<uint64_t>(node["rate"].as_integer());
     out.deadline_ns =
         node.has("deadline") ? static_cast<uint64_t>(node["deadline"].as_integer()) : period;
+    out.relaxation = node["relaxation"].as_text();
     uint64_t before = 0;
     out.cycles.period_ns = period;
     out.cycles.deadline_ns = out.deadline_ns;

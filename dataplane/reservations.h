@@ -62,6 +62,7 @@ struct Reservation {
     std::string payer;         ///< principal at the end of the chain, who has reserved the cycles
     uint64_t deadline_ns = 0;  ///< of cycles and any of the ports together
     uint64_t bytes = 0;        ///< of a packet's IP
+    std::string relaxation;    ///< the criterion by which admission splits the deadline
     std::string place;         ///< as errors call it: "reservations[2]", "live reservation calls"
 
     /// Cycles of its own, or shared ones.

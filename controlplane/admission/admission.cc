@@ -24,6 +24,12 @@ Status Admission::change_resource(ResourceId id, Resource resource) {
     return ok_status();
 }
 
+Rules Admission::rules_of(const Request& request) const {
+    Rules rules = rules_;
+    if (request.relaxation) rules.relaxation = request.relaxation;
+    return rules;
+}
+
 Decision Admission::judge(const Request& request) const {
     auto resolved = resolve(request);
     if (auto* refusal = std::get_if<Refusal>(&resolved)) return std::move(*refusal);
@@ -31,7 +37,7 @@ Decision Admission::judge(const Request& request) const {
     Reservation reservation{.request = request, .holds = std::move(holds)};
     if (parts.empty()) return reservation;
     Effort effort{rules_.effort};
-    const Choice choice = choose(parts, time, rules_, effort);
+    const Choice choice = choose(parts, time, rules_of(request), effort);
     if (!choice.fits()) return refusal_of(request, parts, claim, time, choice);
     for (size_t i = 0; i < parts.size(); ++i) reservation.holds[claim[i]].time = choice.times[i];
     reservation.by = choice.by;
@@ -122,8 +128,8 @@ Nearest Admission::nearest(const Request& request, const Refusal& refusal) const
     const auto* known = std::get_if<Resolved>(&resolved);
     if (known == nullptr || known->parts.empty()) return {};
     const auto binding = std::ranges::find(known->claim, refusal.binding) - known->claim.begin();
-    Nearest found =
-        admission::nearest(known->parts, known->time, static_cast<size_t>(binding), rules_);
+    Nearest found = admission::nearest(known->parts, known->time, static_cast<size_t>(binding),
+                                       rules_of(request));
     if (found.time) *found.time += request.deadline - known->time;
     return found;
 }

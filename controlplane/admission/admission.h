@@ -73,6 +73,7 @@ class Admission {
         Nanoseconds time = 0;       // what shared claims leave of the deadline
     };
     [[nodiscard]] std::variant<Resolved, Refusal> resolve(const Request& request) const;
+    [[nodiscard]] Rules rules_of(const Request& request) const;
     [[nodiscard]] Decision judge(const Request& request) const;
     void enter(const Reservation& reservation);
     void give_back(Entry& entry);

@@ -28,6 +28,7 @@ struct Request {
     Nanoseconds deadline = 0;  ///< may be longer than the period
     uint32_t burst = 1;        ///< packets that may come at once
     std::vector<Claim> claims = {};
+    Relaxation relaxation = {};  ///< of what its deadline leaves; empty: as Rules have it
 };
 
 /// Rate (packets/s, > 0) to period, against the applicant.

@@ -82,6 +82,7 @@ void add_runs(Json& out, const Reservation& reservation) {
 void add_read(Json& out, const Reservation& reservation, const config::Node& tree,
               const Result<model::DataplaneStatus>& status) {
     out["deadline_ns"] = reservation.deadline_ns;
+    out["relaxation"] = reservation.relaxation;
     if (reservation.cycles.work != 0) out["cycles"] = reservation.cycles.work;
     add_runs(out, reservation);
     if (!reservation.shared_with.empty()) out["shared_with"] = reservation.shared_with;

@@ -12,7 +12,7 @@ namespace ravelin::cli {
 namespace {
 
 struct Wish {
-    std::string name, principal, bytes, rate, deadline;
+    std::string name, principal, bytes, rate, deadline, relaxation;
     std::vector<std::string> cpu, out;
     bool dry_run = false, force = false;
 };
@@ -127,7 +127,8 @@ std::string yaml_of(const Wish& wish) {
                                         {"principal", wish.principal},
                                         {"bytes", wish.bytes + (bare ? "B" : "")},
                                         {"rate", wish.rate},
-                                        {"deadline", wish.deadline}})
+                                        {"deadline", wish.deadline},
+                                        {"relaxation", wish.relaxation}})
         if (!value.empty())
             out += fmt::format("{}{}: {}", out.empty() ? "{" : ", ", member, Json(value).dump());
     if (!wish.cpu.empty()) out += fmt::format(", cpu: {}", Json(wish.cpu).dump());
@@ -201,6 +202,9 @@ void add_reservations_commands(CLI::App& root, Context& context) {
         "--deadline", wish->deadline,
         "From when a packet comes to its function, or to the port's queue, until it has left, "
         "such as 2ms; default: one over the rate");
+    text_option("--relaxation", wish->relaxation,
+                "What becomes of the part of the deadline that its resources do not need: "
+                "equal-utilisation (default), fixed or proportional");
     reserve_command.add_flag("--dry-run", wish->dry_run,
                              "Say whether it fits, and reserve nothing");
     auto gone = std::make_shared<Wish>();

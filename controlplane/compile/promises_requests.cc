@@ -81,7 +81,8 @@ std::vector<Promises::Asked> Promises::requests_of(const Reservation& wanted, Fi
     const admission::Request like{
         .principal = wanted.name,
         .period = static_cast<admission::Nanoseconds>(wanted.cycles.period_ns),
-        .deadline = static_cast<admission::Nanoseconds>(wanted.deadline_ns)};
+        .deadline = static_cast<admission::Nanoseconds>(wanted.deadline_ns),
+        .relaxation = admission::relaxation_named(wanted.relaxation)};
     std::vector<Asked> out{{like, first.link, first.kind}};
     const bool anywhere = wanted.cycles.work != 0 && wanted.parts.front().worker == kAnyWorker;
     for (size_t kind = 0; anywhere && kind < kinds_.size(); ++kind) {

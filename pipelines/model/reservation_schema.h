@@ -2,6 +2,7 @@
 // What the configuration says of a reservation.
 #pragma once
 #include <array>
+#include <string_view>
 
 #include "dataplane/config/schema.h"
 
@@ -11,6 +12,8 @@ using config::Field;
 using config::Schema;
 using config::Type;
 
+inline constexpr std::array<std::string_view, 3> kRelaxations{"equal-utilisation", "fixed",
+                                                              "proportional"};
 inline constexpr std::array kReservationFields{
     Field{.name = "name",
           .type = Type::kName,
@@ -56,6 +59,14 @@ inline constexpr std::array kReservationFields{
                   "[600cyc/pkt, 200cyc/pkt]. Or those of another reservation, like shared-with "
                   "org/transcoder: they are counted once, both use them, and what they take of "
                   "the deadline is as there."},
+    Field{.name = "relaxation",
+          .type = Type::kEnum,
+          .help = "What becomes of the part of the deadline that its resources do not need: "
+                  "equal-utilisation leaves each of them as far below its capacity as the others; "
+                  "fixed gives each as much of the deadline; proportional gives by what each "
+                  "needs at least.",
+          .fallback = "equal-utilisation",
+          .words = kRelaxations},
     Field{.name = "cpu-deadline",
           .type = Type::kDuration,
           .help = "The functions' part of the deadline; set by the control plane as admission "

@@ -130,6 +130,18 @@ def test_a_file_may_say_the_same_and_is_told_where_it_is_wrong(net):
     net.apply(config())
 
 
+def test_the_criterion_that_splits_a_deadline_is_chosen(net):
+    what = "--cpu 8000cyc/pkt --bytes 300 --rate 50pps --deadline 15ms --out wan --out lan"
+    for criterion in ("fixed", "proportional", "equal-utilisation"):
+        net.ravelin(f"reserve video --principal guests/video {what} --relaxation {criterion}")
+        one = reserved(net)["video"]
+        assert one["relaxation"] == criterion
+        assert (one["cpu_deadline_ns"] == 7_500_000) == (criterion == "fixed"), one
+        net.ravelin("release video")
+    refused = net.ravelin(f"reserve video --principal guests/video --cpu 8000cyc/pkt {OF_BOTH} --relaxation half", check=False)
+    assert refused.returncode != 0 and "'half'" in refused.stderr, refused.stderr
+
+
 def test_functions_behind_each_other_have_one_budget(net):
     refused = net.ravelin(f"reserve call --principal guests/call --cpu 9cyc/pkt --cpu 9cyc/pkt --cpu 9cyc/pkt {OF_BOTH}", check=False)
     assert refused.returncode != 0 and "cycles of 3 functions, expected those of 2: scale, pack" in refused.stderr, refused.stderr

@@ -83,6 +83,28 @@ TEST(PromisesOfCycles, ADeadlineOfBothIsSplit) {
                 AllOf(HasSubstr("binds: each worker needs "), HasSubstr("port wan needs ")));
 }
 
+// S39, S40, S72b. Beside one that has most of the port's rate equal utilisation leaves the port
+// more of the time than half; in proportion is by what each needs at least.
+TEST(PromisesOfCycles, TheDeadlineIsSplitByTheCriterionThatIsNamed) {
+    const auto cycles_of_2_ms = [](const std::string& relaxation) {
+        const std::string named = relaxation.empty() ? "" : ", relaxation: " + relaxation;
+        const auto done =
+            compiled(config(cpu("a", "600cyc/pkt", "rate: 100pps, deadline: 2ms" + kBoth + named)));
+        EXPECT_TRUE(done.ok()) << done.error().message;
+        const auto read = read_reservations(done->tree);
+        return read.ok() && !read->empty() ? read->front().cycles.deadline_ns : 0;
+    };
+    const uint64_t fixed = cycles_of_2_ms("fixed"), proportional = cycles_of_2_ms("proportional"),
+                   usual = cycles_of_2_ms("");
+    EXPECT_EQ(fixed, 1'000'000u);
+    EXPECT_EQ(usual, cycles_of_2_ms("equal-utilisation"));
+    EXPECT_NE(usual, fixed);
+    EXPECT_NE(proportional, fixed);
+    EXPECT_NE(proportional, usual);
+    EXPECT_THAT(answer_to(config(cpu("a", "600cyc/pkt", "rate: 1kpps, relaxation: half"))),
+                HasSubstr("relaxation: found 'half', expected one of"));
+}
+
 TEST(PromisesOfCycles, WhatIsReleasedIsFreeAndWhatWasGrantedKeepsItsSplit) {
     const auto done = compiled(config("  []\n"));
     ASSERT_TRUE(done.ok()) << done.error().message;
