@@ -28,10 +28,11 @@ class Discipline {
             (interrupted || cycles > allowed + allowed / 100 * limits.tolerance_percent);
         if (overran) {
             if (strikes_ != UINT8_MAX) ++strikes_;
-            if (!interrupted) believed_ = std::max(believed_, static_cast<uint32_t>(each));
+            if (!interrupted) believe(static_cast<uint32_t>(each));
         } else {
             if (strikes_ != 0) --strikes_;
             believed_ -= (believed_ + 7) / 8;
+            repeated_ -= (repeated_ + 7) / 8;
         }
         single_ = strikes_ != 0 && (single_ || strikes_ >= limits.strikes_to_single);
         suspended_ = limits.strikes_to_suspend != 0 && strikes_ >= limits.strikes_to_suspend;
@@ -42,9 +43,11 @@ class Discipline {
         return std::max(
             {stated, uint64_t{believed_}, stated == 0 ? uint64_t{estimate_} : 0, uint64_t{1}});
     }
-    /// What must be paid before: stated, or what it last took instead.
+    /// What must be paid before: stated, or what it took instead twice of late. Once may have been
+    /// the machine, and is paid for already: to be due later by as much, for dozens of packets
+    /// until it is forgotten, would be paying again.
     [[nodiscard]] uint64_t owed(uint64_t stated) const {
-        return std::max(stated, uint64_t{believed_});
+        return std::max(stated, uint64_t{repeated_});
     }
     /// Packet by packet; so is the first of a function that says nothing of what it takes.
     [[nodiscard]] bool single(uint64_t stated) const {
@@ -53,7 +56,13 @@ class Discipline {
     [[nodiscard]] bool suspended() const { return suspended_; }
 
   private:
-    uint32_t estimate_ = 0, believed_ = 0;
+    void believe(uint32_t each) noexcept {
+        repeated_ = std::max(repeated_, std::min(believed_, each));
+        believed_ = std::max(believed_, each);
+    }
+
+    uint32_t estimate_ = 0;
+    uint32_t believed_ = 0, repeated_ = 0;  ///< what it took beyond: of late, and before that too
     uint8_t strikes_ = 0;
     bool single_ = false, suspended_ = false;
 };

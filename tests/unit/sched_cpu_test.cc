@@ -160,6 +160,24 @@ TEST(SchedCpu, APardonedOverrunnerThatKeepsItsWordGetsItsBurstsBack) {
     EXPECT_FALSE(discipline.suspended());
 }
 
+// Once may have been the machine, and is paid for afterwards.
+TEST(SchedCpu, WhatARunTookOnceIsNotPaidForBefore) {
+    Discipline discipline;
+    const DisciplineLimits limits;
+    const auto run = [&](uint64_t cycles) { discipline.judge(100, cycles, 1, false, limits); };
+    run(100);
+    run(1'600);
+    EXPECT_EQ(discipline.owed(100), 100u);
+    EXPECT_EQ(discipline.expected(100), 1'600u) << "others do not wait for several of it";
+    for (int i = 0; i < 4; ++i) run(100);
+    run(1'600);
+    EXPECT_GE(discipline.owed(100), 900u) << "again";
+    run(1'600);
+    EXPECT_EQ(discipline.owed(100), 1'600u);
+    for (int i = 0; i < 100; ++i) run(100);
+    EXPECT_EQ(discipline.owed(100), 100u);
+}
+
 TEST(SchedCpu, AMissWhileTheCoreIsBeyondItsEnvelopeIsTheCores) {
     SchedBoxSetup setup;
     setup.config.envelope = CoreEnvelope(400'000'000, 100 * kUs, true);  // 40 %
