@@ -119,7 +119,8 @@ uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_
                               LostTime::Clock had) noexcept {
     const uint64_t stated = table_.limits(slice.work->invocation.function.slot).work;
     const uint64_t lost =
-        lost_.of_run(slice.principal, cycles, stated * std::max(slice.count, 1u), now_ns, had);
+        lost_.of_run(slice.principal, cycles, stated * std::max(slice.count, 1u),
+                     slice.by == Slice::By::kReservation, now_ns, had);
     if (lost == 0) [[likely]]
         return 0;
     note_stall(lost, now_ns);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <utility>
 
 #include "dataplane/sched/pace.h"
 #include "dataplane/tsc.h"
@@ -26,6 +27,7 @@ LostTime::LostTime(uint32_t principals)
       least_(hz_ / 100'000),
       first_(hz_ / 10'000),
       most_(hz_ / 2'000),
+      all_(hz_ / 1'000),
       allowances_(principals, {first_, first_, least_}) {}
 
 // Since the last look, ns that passed without it; none where that is long ago.
@@ -42,7 +44,21 @@ uint64_t LostTime::taken(uint64_t now_ns, Clock had) noexcept {
     return static_cast<uint64_t>(sched::Wide{look(now_ns, had)} * hz_ / kSecond);
 }
 
-uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_ns,
+// More than a row of runs may have, of which one in sixteen has it.
+uint64_t LostTime::at_once(Allowance& own, uint64_t cycles, bool reserved) noexcept {
+    if (own.runs < kRunsApart) {
+        own.saved -= own.interrupts;
+        return std::exchange(own.interrupts, 0);
+    }
+    const uint64_t wanted = std::min(cycles, most_), mine = std::min(wanted, own.saved);
+    const uint64_t others = reserved ? std::min(wanted - mine, spared_) : 0;
+    own.saved -= mine;
+    own.interrupts = own.runs = 0;
+    spared_ -= others;
+    return mine + others;
+}
+
+uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, bool reserved, uint64_t now_ns,
                           Clock had) noexcept {
     Allowance& allowance = allowances_[index(id)];
     if (cycles < short_) {
@@ -52,15 +68,11 @@ uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, uint64_t now_n
     }
     const bool asks = had != nullptr && cycles >= least_;
     const uint64_t lost = asks ? std::min(cycles, taken(now_ns, had)) : 0;
-    if (cycles - lost > first_) {
-        const uint64_t at_once = std::min(cycles - lost, allowance.saved);
-        allowance.interrupts = allowance.saved = 0;
-        return lost + at_once;
-    }
-    const uint64_t interrupts = std::min(cycles - lost, allowance.interrupts);
-    allowance.interrupts -= interrupts;
-    allowance.saved -= interrupts;
-    return lost + interrupts;
+    const uint64_t more = cycles - lost;
+    if (more > allowance.interrupts) return lost + at_once(allowance, more, reserved);
+    allowance.interrupts -= more;
+    allowance.saved -= more;
+    return cycles;
 }
 
 }  // namespace ravelin

@@ -37,11 +37,15 @@ class LostTimeTest : public ::testing::Test {
     }
     /// A run of `ns`, of which the machine took so many: us that nobody pays for.
     double run(uint64_t ns, uint64_t taken, sched::PrincipalId id = kOne,
-               LostTime::Clock clock = had) {
+               LostTime::Clock clock = had, bool reserved = false) {
         lost_.begin(now_, clock);
         pass(ns, taken);
-        return static_cast<double>(
-            lost_.us_of(lost_.of_run(id, cycles_in(ns), cycles_in(10 * kUs), now_, clock)));
+        return static_cast<double>(lost_.us_of(
+            lost_.of_run(id, cycles_in(ns), cycles_in(10 * kUs), reserved, now_, clock)));
+    }
+    double reserved(uint64_t ns, sched::PrincipalId id = kOne) { return run(ns, 0, id, had, true); }
+    void run_well(unsigned times, sched::PrincipalId id) {
+        for (unsigned i = 0; i < times; ++i) EXPECT_EQ(run(10 * kUs, 0, id), 0);
     }
     LostTime lost_{8};
     uint64_t now_ = 1'000 * kMs;
@@ -61,11 +65,11 @@ TEST_F(LostTimeTest, WhoTakesItItselfPays) {
 
 // A sixteenth, and no more than 500 us at once, of its own runs alone.
 TEST_F(LostTimeTest, InterruptsAreASixteenthOfWhatWasCharged) {
-    for (int i = 0; i < 48; ++i) EXPECT_EQ(run(10 * kUs, 0), 0);
+    run_well(48, kOne);
     EXPECT_EQ(run(50 * kUs, 0, kOther), 0);
     EXPECT_NEAR(run(50 * kUs, 0), 30, 1);
     EXPECT_LE(run(50 * kUs, 0), 2);
-    for (int i = 0; i < 1'000; ++i) EXPECT_EQ(run(10 * kUs, 0), 0);
+    run_well(1'000, kOne);
     EXPECT_NEAR(run(900 * kUs, 0), 500, 1);
     double forgiven = 0;
     for (int i = 0; i < 1'000; ++i) forgiven += run(100 * kUs, 0);
@@ -76,7 +80,7 @@ TEST_F(LostTimeTest, InterruptsAreASixteenthOfWhatWasCharged) {
 // A timer's interrupt takes some microseconds. Those too are nobody's, within the same sixteenth,
 // and no system call is made for them.
 TEST_F(LostTimeTest, ShortInterruptsAreForgivenWithoutAskingTheKernel) {
-    for (int i = 0; i < 48; ++i) EXPECT_EQ(run(10 * kUs, 0), 0);
+    run_well(48, kOne);
     asked = 0;
     for (int i = 0; i < 6; ++i) EXPECT_NEAR(run(14 * kUs, 0), 4, 1);
     EXPECT_EQ(asked, 0u);
@@ -85,24 +89,56 @@ TEST_F(LostTimeTest, ShortInterruptsAreForgivenWithoutAskingTheKernel) {
     EXPECT_LE(forgiven, 10'000 * 19 / 16 + 100) << "who takes that each time pays for it";
 }
 
-// What is saved beyond 100 us is for one run.
+// What is saved beyond 100 us is for one run in sixteen.
 TEST_F(LostTimeTest, ARowOfRunsHasNoMoreThanAHundredMicrosecondsAtOnce) {
     const uint64_t stated = cycles_in(kUs), took = cycles_in(9'300);
-    for (int i = 0; i < 10'000; ++i) EXPECT_EQ(run(10 * kUs, 0), 0);
+    run_well(10'000, kOne);
     uint64_t forgiven = 0, charged = 0;
     for (int i = 0; i < 60; ++i) {
-        const uint64_t lost = lost_.of_run(kOne, took, stated, now_, had);
+        const uint64_t lost = lost_.of_run(kOne, took, stated, true, now_, had);
         forgiven += lost;
         charged += took - lost;
     }
-    EXPECT_LE(forgiven, cycles_in(100 * kUs) + charged / 16);
+    EXPECT_LE(forgiven, cycles_in(100 * kUs) + charged / 16 + 60 / 16 * took);
+}
+
+// A hypervisor's stalls are not always behind 100 us of timers' interrupts.
+TEST_F(LostTimeTest, OneRunInSixteenHasWhatItNeedsOfWhatIsSaved) {
+    run_well(1'000, kOne);
+    EXPECT_NEAR(run(90 * kUs, 0), 80, 1);
+    EXPECT_NEAR(run(90 * kUs, 0), 80, 1) << "20 us are left for interrupts, 420 are saved";
+    EXPECT_LE(run(90 * kUs, 0), 2) << "the next";
+    run_well(16, kOne);
+    EXPECT_NEAR(run(90 * kUs, 0), 80, 1);
+}
+
+// The machine hits whoever is being run: who has nothing left has of what others did not need, as
+// far as periods of a reservation would pay for it.
+TEST_F(LostTimeTest, WhatOthersDidNotNeedIsForWhoeverIsHit) {
+    run_well(16, kOne);
+    run_well(10'000, kOther);
+    EXPECT_LE(run(90 * kUs, 0), 11) << "its own";
+    run_well(16, kOne);
+    EXPECT_NEAR(reserved(90 * kUs), 80, 1);
+    EXPECT_LE(reserved(90 * kUs), 6) << "not each time";
+    run_well(16, kOne);
+    EXPECT_NEAR(reserved(900 * kUs), 500, 1) << "no run has more";
+}
+
+// All have together no more than a sixteenth of what they were charged, and a millisecond.
+TEST_F(LostTimeTest, AnOverrunnerOfOthersAllowancesHasThemOnce) {
+    run_well(100'000, kOther);
+    double forgiven = 0;
+    for (int i = 0; i < 1'000; ++i) forgiven += reserved(100 * kUs);
+    EXPECT_LE(forgiven, 1'000 * 100 / 16 + 1'000);
+    EXPECT_GT(forgiven, 1'000 * 100 / 20 + 900);
 }
 
 // Less than a microsecond: a 256th, and no more than 10 us at once.
 TEST_F(LostTimeTest, LittleIsForgivenInPart) {
     asked = 0;
     const uint64_t stated = cycles_in(10 * kUs), little = cycles_in(500);
-    const auto lost = [&] { return lost_.of_run(kOne, stated + little, stated, now_, had); };
+    const auto lost = [&] { return lost_.of_run(kOne, stated + little, stated, false, now_, had); };
     for (unsigned i = 0; i < 20; ++i) EXPECT_EQ(lost(), little) << i;
     uint64_t forgiven = 0;
     for (unsigned i = 0; i < 10'000; ++i) forgiven += lost();
@@ -136,7 +172,8 @@ TEST_F(LostTimeTest, LittleIsNotAskedAbout) {
     EXPECT_EQ(run(19 * kUs, 9 * kUs), 0);
     EXPECT_EQ(asked, 0u);
     EXPECT_EQ(run(2'010 * kUs, 2'000 * kUs, kOther, nullptr), 0);
-    EXPECT_EQ(lost_.of_run(kOne, cycles_in(5 * kMs), 0, now_ + kMs, had), 0u) << "nothing stated";
+    EXPECT_EQ(lost_.of_run(kOne, cycles_in(5 * kMs), 0, true, now_ + kMs, had), 0u)
+        << "nothing stated";
 }
 
 TEST(LostTime, TheThreadsClockGoesOnOnlyWhileItWorks) {
