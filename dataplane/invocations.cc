@@ -118,12 +118,11 @@ void Invocations::drop(rte_mbuf* frame, DropCode why, WorkerContext& context) no
 uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_ns,
                               LostTime::Clock had) noexcept {
     const uint64_t stated = table_.limits(slice.work->invocation.function.slot).work;
-    const uint64_t lost =
-        lost_.of_run(slice.principal, cycles, stated * std::max(slice.count, 1u),
-                     slice.by == Slice::By::kReservation, now_ns, had);
+    const uint64_t lost = lost_.of_run(slice.principal, cycles, stated * std::max(slice.count, 1u),
+                                       slice.by == Slice::By::kReservation, now_ns, had);
     if (lost == 0) [[likely]]
         return 0;
-    note_stall(lost, now_ns);
+    note_stall(lost, cycles, now_ns);
     usage_.add(sched::kCorePrincipal, Use::kCycles, lost);
     context_->counters.add(kInvokeLostUs, lost_.us_of(lost));
     if (context_->account != nullptr) context_->account->ran(sched::kCorePrincipal, lost);
@@ -134,17 +133,18 @@ uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_
 void Invocations::charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock had) noexcept {
     const uint64_t lost = lost_.of_core(cycles, now_ns, had);
     if (lost != 0) usage_.add(sched::kCorePrincipal, Use::kCycles, lost);
-    note_stall(lost, now_ns);
+    note_stall(lost, cycles, now_ns);
     scheduler_.charge_core(cycles - lost, now_ns);
 }
 
 // What came in it takes the core as long again to work off at the most, which may be beyond its
-// envelope.
-void Invocations::note_stall(uint64_t lost, uint64_t now_ns) noexcept {
-    const uint64_t ns = lost_.us_of(lost) * 1'000;
+// envelope. It was anywhere within those `cycles`: a turn that stalled goes on for a while behind
+// it.
+void Invocations::note_stall(uint64_t lost, uint64_t cycles, uint64_t now_ns) noexcept {
+    const uint64_t ns = lost_.us_of(lost) * 1'000, began_ns = now_ns - lost_.us_of(cycles) * 1'000;
     if (ns < kStallNs) [[likely]]
         return;
-    if (now_ns - ns > worked_off_ns_) stalled_ns_ = now_ns - ns;
+    if (began_ns > worked_off_ns_) stalled_ns_ = began_ns;
     worked_off_ns_ = std::max(worked_off_ns_, now_ns + ns);
 }
 

@@ -146,7 +146,7 @@ class Invocations {
     unsigned send_on(const sched::Invocation& ran, WorkerContext& context,
                      uint64_t now_ns) noexcept;
     void charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock had) noexcept;
-    void note_stall(uint64_t lost, uint64_t now_ns) noexcept;
+    void note_stall(uint64_t lost, uint64_t cycles, uint64_t now_ns) noexcept;
     [[nodiscard]] bool nobodys_delay(const sched::Slice& slice) const noexcept;
     [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,
                                    LostTime::Clock had) noexcept;

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stalls of the machine that the kernel does not tell of, or that a turn goes on behind, beside a
+// port that is never idle: who met one is late once.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "tests/support/kept_set.h"
+
+namespace ravelin::test {
+namespace {
+
+/// v0 has cycles and a port, v1 is to run before it, and the port is never idle.
+struct StalledScene {
+    Crowd crowd{.functions = 0,
+                .links = 1,
+                .weight = 1'000,
+                .wan = 1'000'000'000,
+                .core = "{cpu: 40, burst: 20us}"};
+    std::vector<Wish> wishes{{.cycles = 2'000, .rate = 1'000, .deadline_us = 750, .bytes = 1'240},
+                             {.cycles = 2'000, .rate = 1'000, .deadline_us = 80}};
+    static constexpr unsigned kStalled = 10, kAll = 40;
+    static constexpr uint64_t kPeriod = 1'000'000, kStall = 800'000;  // ns
+    Bytes bulk;
+
+    /// How long each packet of v0 takes, ns. With packet kStalled of it the machine stalls: `stall`
+    /// says where, when that has been sent.
+    template <typename Fn>
+    std::vector<uint64_t> run(TurnedBox& box, Fn&& stall) {
+        const auto frame = [&](const char* from, unsigned bytes) {
+            return frame_at(box.policy(), fmt::format("udp {}:1 > 192.0.2.1:9 len={}", from, bytes),
+                            "lan");
+        };
+        const Bytes reserved = frame("10.1.0.1", 1'212), other = frame("10.1.1.1", 70);
+        bulk = frame("10.2.0.1", 1'000);
+        std::vector<uint64_t> sent, took;
+        for (uint64_t next = TurnedBox::now_ns() + kPeriod; took.size() < kAll;) {
+            if (box.policy().paced->link(1)->waiting() < 50) box.send(bulk);
+            if (TurnedBox::now_ns() >= next && sent.size() < kAll) {
+                box.send(other);
+                // One too many before, so that its share of the port is used up.
+                for (unsigned i = sent.size() == kStalled - 3 ? 2 : 1; i != 0; --i) {
+                    box.send(reserved);
+                    sent.push_back(TurnedBox::now_ns());
+                }
+                next = sent.back() + kPeriod;
+                if (sent.size() == kStalled) stall(sent.back());
+            }
+            box.turn(kTurn);
+            for (const auto& [left, ns] : box.receive()) {
+                if (rte_pktmbuf_pkt_len(left) == reserved.size())
+                    took.push_back(ns - sent[took.size()]);
+                rte_pktmbuf_free(left);
+            }
+        }
+        return took;
+    }
+    /// All but the one that the stall held up.
+    void expect_kept(std::vector<uint64_t> took) const {
+        EXPECT_GE(took[kStalled - 1], kStall);
+        took.erase(took.begin() + kStalled - 1);
+        EXPECT_LE(*std::ranges::max_element(took), wishes[0].deadline_us * 1'000);
+    }
+};
+
+class StalledTest : public ::testing::Test, protected StalledScene {
+  protected:
+    void SetUp() override {
+        test_eal();
+        std::string why;
+        ASSERT_TRUE(granted(wishes, crowd, &why)) << why;
+        ASSERT_GT(wishes[0].cpu_deadline_ns, 81'000u) << "the other one is to run first";
+        box.emplace(isolated_yaml(wishes, crowd));
+    }
+    std::optional<TurnedBox> box;
+    TurnedTime::Stall now{0, kStall};
+};
+
+// The machine stalls early in a turn that goes on for so long behind it that a packet, whose
+// principal has cycles and a port, was due before it if it had ended with the turn. That packet is
+// late; those behind it, which come as reserved, are not, though the port is never idle: what left
+// its function late counts there from when it was due. (In a run: kept_ports_test.cc.)
+TEST_F(StalledTest, EarlyInATurnItMovesNoLaterPacketAtThePort) {
+    const uint64_t goes_on = TurnedTime::cycles_of(wishes[0].cpu_deadline_ns + 40'000);
+    expect_kept(run(*box, [&](uint64_t sent) {
+        box->turn(kTurn);
+        ASSERT_LT(TurnedBox::now_ns() - sent, 30'000u) << "before it runs";
+        now.at_ns = TurnedBox::now_ns();
+        TurnedTime::stall({&now, 1});
+        box->send(bulk);
+        box->turn(goes_on);
+    }));
+}
+
+}  // namespace
+}  // namespace ravelin::test
