@@ -122,14 +122,6 @@ Disturbed on_thread(const Course& course, uint64_t ns, const Tell& tell, unsigne
     return out;
 }
 
-bool covered(const Miss& miss, std::span<const Stall> stalls) {
-    uint64_t held = 0;
-    for (const Stall& stall : stalls)
-        if (stall.at_ns < miss.until_ns && miss.from_ns < stall.at_ns + 2 * stall.ns)
-            held += 2 * stall.ns;
-    return held != 0 && miss.until_ns - miss.due_ns <= held;
-}
-
 int sending_cpu() {
     cpu_set_t set;
     sched_getaffinity(0, sizeof set, &set);

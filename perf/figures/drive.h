@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "perf/bench/contest.h"
+#include "perf/bench/cover.h"
 #include "perf/bench/stalls.h"
 
 namespace ravelin::perf {
@@ -46,9 +47,10 @@ struct Disturbed {
 /// end; 0: in one piece, without.
 Disturbed on_thread(const Course& course, uint64_t ns, const Tell& tell, unsigned rounds = 0);
 
-/// What may be late by a stall: what was in the box in it, or came while what it held up was worked
-/// off, which takes as long again where half of the worker is promised; and by no more than that.
-bool covered(const Miss& miss, std::span<const Stall> stalls);
+/// Whether stalls may be why it is late.
+inline bool covered(const Miss& miss, const Cover& cover) {
+    return cover.of(miss.from_ns, miss.due_ns, miss.until_ns);
+}
 
 /// Another CPU than the worker's; -1: there is none.
 int sending_cpu();

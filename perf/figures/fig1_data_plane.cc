@@ -146,8 +146,9 @@ void run_on_thread(const std::vector<FlowSet>& sets, const Options& options, Rep
             const Disturbed seen =
                 on_thread(course_of(set, measuring_cpu()), time_of(packets),
                           [&](Box&, const Contest& c) { what = executed(c, set.flows.size()); });
+            const Cover cover(seen.stalls);
             const auto excused = static_cast<uint64_t>(std::ranges::count_if(
-                what.misses, [&](const Miss& one) { return covered(one, seen.stalls); }));
+                what.misses, [&](const Miss& one) { return covered(one, cover); }));
             const std::string name = "real_" + set.name;
             const bool judged = has_none(set) && !options.quick;
             report.add(name + "_packets", "packets", double(what.sent));

@@ -60,7 +60,8 @@ RealOutcome run_on_thread(const Scene& scene, uint64_t ns, unsigned rounds) {
     };
     out.seen = on_thread({isolated_yaml(scene.wishes, scene.crowd), scene.senders, scene.crowd.wan},
                          ns, tell, rounds);
-    out.take_slow([&](const Miss& one) { return covered(one, out.seen.stalls); });
+    const Cover cover(out.seen.stalls);
+    out.take_slow([&](const Miss& one) { return covered(one, cover); });
     return out;
 }
 
@@ -102,8 +103,9 @@ struct Excuses {
 Excuses excuses_of(const Scene& scene, const RealOutcome& full) {
     Excuses out;
     const std::span<const Stall> stalls = full.seen.stalls;
+    const Cover cover(stalls);
     for (const Miss& miss : full.misses)
-        ++(covered(miss, stalls)         ? out.excused
+        ++(covered(miss, cover)          ? out.excused
            : paying(miss, scene, stalls) ? out.paying
                                          : out.unexcused);
     const double looped = seconds_of(full.seen.looped);

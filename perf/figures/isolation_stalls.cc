@@ -35,7 +35,8 @@ void measure(const std::string& name, const Scene& scene, uint32_t seed, double 
     const auto ns = static_cast<uint64_t>(packets / scene.admitted_rate() * 1e9);
     const std::vector<Stall> stalls = stalls_in(ns, seed);
     const Outcome out = run_in_virtual_time(scene, ns, stalls, cost);
-    const auto covers = [&](const Miss& miss) { return covered(miss, out.stalls); };
+    const Cover cover(out.stalls);
+    const auto covers = [&](const Miss& miss) { return covered(miss, cover); };
     const auto excused = static_cast<uint64_t>(std::ranges::count_if(out.misses, covers));
     report.add(name + "stalled_packets", "packets", double(out.packets), at_least(0.99 * packets));
     report.add(name + "stalls", "stalls", double(stalls.size()));
