@@ -6,6 +6,7 @@
 #include "dataplane/engine_counters.h"
 #include "dataplane/pipeline.h"
 #include "dataplane/transmitter.h"
+#include "dataplane/tsc.h"
 
 namespace ravelin {
 
@@ -16,7 +17,8 @@ using sched::Use;
 
 namespace {
 
-constexpr uint64_t kStallNs = 100'000;  // shorter ones hold up little
+constexpr uint64_t kStallNs = 10'000;  // shorter ones hold up little
+constexpr uint64_t kStallsASecond = 1'000'000'000 / kStallNs;
 
 }  // namespace
 
@@ -46,7 +48,8 @@ Invocations::Invocations(InvocationPlan plan)
       aside_(plan.aside),
       free_(plan.frames),
       scheduler_(principals_->table, table_, usage_, plan.scheduler, {release, this}, 0),
-      lost_(principals_->table.size()) {
+      lost_(principals_->table.size()),
+      usual_(tsc_hz() / kStallsASecond) {
     for (size_t i = 0; i < functions_.size(); ++i) {
         instances_[functions_[i].ref.slot] = std::move(plan.instances[i]);
         const auto next = std::ranges::find(functions_, functions_[i].next, &FunctionSpec::ref);
@@ -129,34 +132,36 @@ uint64_t Invocations::lost_of(const Slice& slice, uint64_t cycles, uint64_t now_
     return lost;
 }
 
-// What the machine took of it is nobody's, as of a run.
-void Invocations::charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock had) noexcept {
+// What the machine took of it is nobody's, as of a run. What the kernel does not know of is a stall
+// all the same, though it stays the core's: else who sends what costs more than usual would have
+// an envelope that is wider for a while.
+void Invocations::charge_core(uint64_t cycles, unsigned moved, uint64_t now_ns,
+                              LostTime::Clock had) noexcept {
     const uint64_t lost = lost_.of_core(cycles, now_ns, had);
+    note_stall(lost + usual_.beyond(cycles - lost, moved), cycles, now_ns);
+    if (moved == 0) return;
     if (lost != 0) usage_.add(sched::kCorePrincipal, Use::kCycles, lost);
-    note_stall(lost, cycles, now_ns);
     scheduler_.charge_core(cycles - lost, now_ns);
 }
 
-// What came in it takes the core as long again to work off at the most, which may be beyond its
-// envelope. It was anywhere within those `cycles`: a turn that stalled goes on for a while behind
-// it.
+// Of a stretch of so many `cycles` that ends now.
 void Invocations::note_stall(uint64_t lost, uint64_t cycles, uint64_t now_ns) noexcept {
-    const uint64_t ns = lost_.us_of(lost) * 1'000, began_ns = now_ns - lost_.us_of(cycles) * 1'000;
-    if (ns < kStallNs) [[likely]]
-        return;
-    if (began_ns > worked_off_ns_) stalled_ns_ = began_ns;
-    worked_off_ns_ = std::max(worked_off_ns_, now_ns + ns);
+    const uint64_t ns = lost_.us_of(lost) * 1'000;
+    if (ns >= kStallNs) [[unlikely]]
+        held_up_.note(now_ns - lost_.us_of(cycles) * 1'000, now_ns, ns);
 }
 
-// Where a run ended late and neither a core beyond its envelope, but by working off what came in a
-// stall, nor a function beyond its limit may be why, the machine stalled: its packets count at a
-// port with a rate from when they were due here. Else that would move all jobs which the principal
-// has there, for good: who sends as reserved never catches up. Where the box did it, it would be a
-// burst there that nobody admitted.
-bool Invocations::nobodys_delay(const Slice& slice) const noexcept {
-    const bool held_up = slice.deadline_ns > stalled_ns_ && slice.release_ns < worked_off_ns_;
-    return slice.by == Slice::By::kReservation && slice.release_ns > overran_ns_ &&
-           (held_up || !scheduler_.envelope().was_beyond(slice.release_ns));
+// From when the packets of a run count at a port with a rate: from when they come, but where it
+// ended late by the machine alone, from when they were due here. Else a stall would move all jobs
+// which the principal has there, for good: who sends as reserved never catches up. Where the box
+// did it, it would be a burst there that nobody admitted: so not where a function went beyond its
+// limit since the job was released; and where the core did beyond its envelope, by no more than
+// was left to be worked off of stalls.
+uint64_t Invocations::counted_from(const Slice& slice, uint64_t now_ns) const noexcept {
+    if (slice.by != Slice::By::kReservation || slice.release_ns <= overran_ns_) return UINT64_MAX;
+    if (!scheduler_.envelope().was_beyond(slice.release_ns)) return slice.deadline_ns;
+    const uint64_t held = held_up_.of(slice.release_ns, slice.deadline_ns);
+    return held == 0 ? UINT64_MAX : std::max(slice.deadline_ns, now_ns - held);
 }
 
 unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Clocks& clocks,
@@ -164,9 +169,9 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     context_ = &context;
     const auto& [clock, cycles, had] = clocks;
     const uint64_t began_ns = clock().ns, began = cycles();
-    if (core != Core::kNone && core_until_ != 0) charge_core(began - core_until_, began_ns, had);
+    if (core_until_ != 0) charge_core(began - core_until_, core.moved, began_ns, had);
     core_until_ = began;
-    if (core == Core::kWaits && !scheduler_.envelope().sheds_generic(began_ns)) return 0;
+    if (core.waits && !scheduler_.envelope().sheds_generic(began_ns)) return 0;
     const Slice slice = scheduler_.next(began_ns);
     if (!slice) return 0;
     const sched::Invocation ran = slice.work->invocation;
@@ -184,7 +189,7 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     const unsigned on = send_on(ran, context, now_ns);
     scheduler_.done(slice, took, slice.count, now_ns, on);
     if (passed_count_ != 0) {
-        context.transmitter->count_from(nobodys_delay(slice) ? slice.deadline_ns : UINT64_MAX);
+        context.transmitter->count_from(counted_from(slice, now_ns));
         pipeline.resume(passed_, std::exchange(passed_count_, 0), context);
         context.transmitter->count_from(UINT64_MAX);
     }

@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "dataplane/any_worker.h"
+#include "dataplane/held_up.h"
 #include "dataplane/lost_time.h"
 #include "dataplane/packet_function.h"
 #include "dataplane/sched/cpu_scheduler.h"
 #include "dataplane/sched/function_use.h"
 #include "dataplane/stage.h"
+#include "dataplane/usual_cost.h"
 
 namespace ravelin {
 
@@ -85,10 +87,9 @@ class Invocations {
     /// What came by hand_over(). Takes the frames: they wait here, or are dropped by name.
     static void arrive(std::span<rte_mbuf* const> frames, WorkerContext& context) noexcept;
     /// What the turn had of core work, which goes first.
-    enum class Core : uint8_t {
-        kNone,
-        kDone,
-        kWaits,  ///< more is there: nothing runs, unless the core is held to its envelope
+    struct Core {
+        unsigned moved = 0;  ///< packets
+        bool waits = false;  ///< more is there: nothing runs, unless it is held to its envelope
     };
     /// What a worker counts by.
     struct Clocks {
@@ -145,9 +146,10 @@ class Invocations {
                                    WorkerContext& context) noexcept;
     unsigned send_on(const sched::Invocation& ran, WorkerContext& context,
                      uint64_t now_ns) noexcept;
-    void charge_core(uint64_t cycles, uint64_t now_ns, LostTime::Clock had) noexcept;
+    void charge_core(uint64_t cycles, unsigned moved, uint64_t now_ns,
+                     LostTime::Clock had) noexcept;
     void note_stall(uint64_t lost, uint64_t cycles, uint64_t now_ns) noexcept;
-    [[nodiscard]] bool nobodys_delay(const sched::Slice& slice) const noexcept;
+    [[nodiscard]] uint64_t counted_from(const sched::Slice& slice, uint64_t now_ns) const noexcept;
     [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,
                                    LostTime::Clock had) noexcept;
     void entered(sched::PrincipalId id, size_t frames) noexcept {
@@ -179,10 +181,10 @@ class Invocations {
     uint32_t free_;               // frames that may wait beside those
     sched::CpuScheduler scheduler_;
     LostTime lost_;
+    UsualCost usual_;
     WorkerContext* context_ = nullptr;  // of what is being called, for release()
     uint64_t core_until_ = 0;           // cycles: up to where core work is in the envelope
-    // The machine's last stall: from when, and until what it held up is worked off.
-    uint64_t stalled_ns_ = 0, worked_off_ns_ = 0;
+    HeldUp held_up_;
     uint64_t overran_ns_ = 0;  // when the last run ended that took more than its limit
     rte_mbuf* passed_[limits::kBurst];
     unsigned passed_count_ = 0;

@@ -124,7 +124,7 @@ void Worker::turn() noexcept {
     transmitter_.flush(context_, clock_);
     finish(moved);
     if (context_.invocations != nullptr) [[unlikely]]
-        run_function(moved != 0);
+        run_function(moved);
     if (last_turn_moved_)
         empty_turns_ = 0;
     else if (adaptive_ && ++empty_turns_ > kSpinTurns)
@@ -254,12 +254,9 @@ void Worker::finish(unsigned moved) noexcept {
 
 // Application work: one run, where no core work is left (a full receive call may have left some),
 // and behind what that sends. Its packets leave at once.
-void Worker::run_function(bool core) noexcept {
-    const Invocations::Core before = !core      ? Invocations::Core::kNone
-                                     : pressed_ ? Invocations::Core::kWaits
-                                                : Invocations::Core::kDone;
-    if (context_.invocations->run(pipeline_, context_, {clock_, cycles_, had_}, before) == 0)
-        return;
+void Worker::run_function(unsigned moved) noexcept {
+    const Invocations::Core core{.moved = moved, .waits = pressed_};
+    if (context_.invocations->run(pipeline_, context_, {clock_, cycles_, had_}, core) == 0) return;
     run_emitted();
     context_.give_up(handoff_.flush());
     transmitter_.flush(context_, clock_);

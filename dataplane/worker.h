@@ -132,7 +132,7 @@ class Worker {
     void run_emitted() noexcept;
     void run_command() noexcept;
     void open_account() noexcept;
-    void run_function(bool core) noexcept;
+    void run_function(unsigned moved) noexcept;
     void finish(unsigned moved) noexcept;
     void lap(unsigned place, unsigned packets) noexcept;
     void follow_caps(const Principals& principals) noexcept;

@@ -322,8 +322,7 @@ void StageFixture::run_functions() {
     stopped_ns = ns_;
     const Clock clock = [] { return Now::from_ns(stopped_ns); };
     while (run_functions_ && context_.invocations != nullptr &&
-           context_.invocations->run(*pipeline_, context_, {clock, Account::tsc, nullptr},
-                                     Invocations::Core::kNone) != 0)
+           context_.invocations->run(*pipeline_, context_, {clock, Account::tsc, nullptr}, {}) != 0)
         run_emitted();
 }
 

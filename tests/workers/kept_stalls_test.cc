@@ -93,5 +93,32 @@ TEST_F(StalledTest, EarlyInATurnItMovesNoLaterPacketAtThePort) {
     }));
 }
 
+// Nor where the kernel does not know of it.
+TEST_F(StalledTest, UnknownToTheKernelItMovesNoLaterPacketAtThePort) {
+    expect_kept(run(*box, [&](uint64_t sent) {
+        box->turn(kTurn);
+        ASSERT_LT(TurnedBox::now_ns() - sent, 30'000u) << "before it runs";
+        now = {.at_ns = TurnedBox::now_ns(), .ns = kStall, .interrupt = true};
+        TurnedTime::stall({&now, 1});
+        box->send(bulk);
+        box->turn(kTurn);
+    }));
+}
+
+// Many that are short add up, one to a turn that goes before functions, as more is there.
+TEST_F(StalledTest, InARowTheyMoveNoLaterPacketAtThePort) {
+    constexpr unsigned kInARow = 14;
+    const TurnedTime::Stall each{0, kStall / kInARow + 1'000, true};
+    expect_kept(run(*box, [&](uint64_t) {
+        for (unsigned i = 0; i < kInARow; ++i) {
+            for (unsigned frame = 0; frame < limits::kArrivals; ++frame) box->send(bulk);
+            now = each;
+            now.at_ns = TurnedBox::now_ns();
+            TurnedTime::stall({&now, 1});
+            box->turn(kTurn);
+        }
+    }));
+}
+
 }  // namespace
 }  // namespace ravelin::test
