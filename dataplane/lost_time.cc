@@ -46,14 +46,15 @@ uint64_t LostTime::taken(uint64_t now_ns, Clock had) noexcept {
 
 // More than a row of runs may have, of which one in sixteen has it.
 uint64_t LostTime::at_once(Allowance& own, uint64_t cycles, bool reserved) noexcept {
-    if (own.runs < kRunsApart) {
+    if (own.runs < kRunsApart || cycles < least_) {
         own.saved -= own.interrupts;
         return std::exchange(own.interrupts, 0);
     }
     const uint64_t wanted = std::min(cycles, most_), mine = std::min(wanted, own.saved);
-    const uint64_t others = reserved ? std::min(wanted - mine, spared_) : 0;
+    const uint64_t others = reserved ? std::min({wanted - mine, spared_, most_ - own.owes}) : 0;
     own.saved -= mine;
     own.interrupts = own.runs = 0;
+    own.owes += others;
     spared_ -= others;
     return mine + others;
 }

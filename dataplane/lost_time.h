@@ -10,7 +10,8 @@
 //     may have up to 500 us that were not used. In a row of runs they would be an overrun that
 //     admission knows nothing of; one long run keeps others waiting, charged or not. It hits
 //     whoever is being run, several times within milliseconds, so what somebody could not save any
-//     more goes to all, 1 ms at the most, and such a run of who has reserved may have of that too.
+//     more is for all, 1 ms at the most, and such a run of who has reserved may have of that too.
+//     It owes that, 500 us at the most, and pays it back with half of its own sixteenth.
 //     Of all runs that took a microsecond more than was stated: a timer's interrupt takes 2 to 10,
 //     which is dozens of periods to who has reserved some hundred cycles a packet;
 //   - for what is shorter (a cold cache, a sibling's load; a cycle too many costs a period): a
@@ -46,7 +47,10 @@ class LostTime {
                                   ? 0
                                   : beyond(id, cycles - stated, reserved, now_ns, had);
         Allowance& own = allowances_[index(id)];
-        const uint64_t part = (cycles - lost) / kPart;
+        const uint64_t earned = (cycles - lost) / kPart, paid = std::min(own.owes, earned / 2);
+        const uint64_t part = earned - paid;
+        own.owes -= paid;
+        spared_ = std::min(spared_ + paid, all_);
         own.interrupts = std::min(own.interrupts + part, first_);
         spared_ = std::min(spared_ + own.saved + part - std::min(own.saved + part, most_), all_);
         own.saved = std::min(own.saved + part, most_);
@@ -68,6 +72,7 @@ class LostTime {
     static constexpr uint64_t kPart = 16, kLittlePart = 256, kRunsApart = 16;
     struct Allowance {
         uint64_t interrupts, saved, little;  // cycles; interrupts: of what is saved
+        uint64_t owes = 0;                   // cycles, of what others spared
         uint64_t runs = kRunsApart;          // since the last that had more than interrupts
     };
     uint64_t look(uint64_t now_ns, Clock had) noexcept;

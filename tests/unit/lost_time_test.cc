@@ -89,7 +89,7 @@ TEST_F(LostTimeTest, ShortInterruptsAreForgivenWithoutAskingTheKernel) {
     EXPECT_LE(forgiven, 10'000 * 19 / 16 + 100) << "who takes that each time pays for it";
 }
 
-// What is saved beyond 100 us is for one run in sixteen.
+// What is saved beyond 100 us is for one run in sixteen that needs 10 us and more.
 TEST_F(LostTimeTest, ARowOfRunsHasNoMoreThanAHundredMicrosecondsAtOnce) {
     const uint64_t stated = cycles_in(kUs), took = cycles_in(9'300);
     run_well(10'000, kOne);
@@ -99,7 +99,7 @@ TEST_F(LostTimeTest, ARowOfRunsHasNoMoreThanAHundredMicrosecondsAtOnce) {
         forgiven += lost;
         charged += took - lost;
     }
-    EXPECT_LE(forgiven, cycles_in(100 * kUs) + charged / 16 + 60 / 16 * took);
+    EXPECT_LE(forgiven, cycles_in(100 * kUs) + charged / 16);
 }
 
 // A hypervisor's stalls are not always behind 100 us of timers' interrupts.
@@ -122,16 +122,23 @@ TEST_F(LostTimeTest, WhatOthersDidNotNeedIsForWhoeverIsHit) {
     EXPECT_NEAR(reserved(90 * kUs), 80, 1);
     EXPECT_LE(reserved(90 * kUs), 6) << "not each time";
     run_well(16, kOne);
-    EXPECT_NEAR(reserved(900 * kUs), 500, 1) << "no run has more";
+    EXPECT_NEAR(reserved(900 * kUs), 450, 25) << "no more is owed";
+    run_well(16, kOne);
+    EXPECT_LE(reserved(900 * kUs), 50) << "half of what was paid back, and its own";
 }
 
-// All have together no more than a sixteenth of what they were charged, and a millisecond.
-TEST_F(LostTimeTest, AnOverrunnerOfOthersAllowancesHasThemOnce) {
-    run_well(100'000, kOther);
-    double forgiven = 0;
-    for (int i = 0; i < 1'000; ++i) forgiven += reserved(100 * kUs);
-    EXPECT_LE(forgiven, 1'000 * 100 / 16 + 1'000);
-    EXPECT_GT(forgiven, 1'000 * 100 / 20 + 900);
+// What it had of others it pays back: for ever it has a sixteenth of its own, however many there
+// are who do not need theirs.
+TEST_F(LostTimeTest, AnOverrunnerHasNoMoreThanItsOwnSixteenthInTheEnd) {
+    double forgiven = 0, took = 0;
+    for (int i = 0; i < 1'000; ++i) {
+        run_well(1'000, kOther);
+        run_well(15, kOne);
+        forgiven += reserved(510 * kUs);
+        took += 660;
+    }
+    EXPECT_LE(forgiven, (took - forgiven) / 16 + 1'200);
+    EXPECT_GT(forgiven, (took - forgiven) / 20);
 }
 
 // Less than a microsecond: a 256th, and no more than 10 us at once.
