@@ -18,7 +18,6 @@ using sched::Use;
 namespace {
 
 constexpr uint64_t kStallNs = 10'000;  // shorter ones hold up little
-constexpr uint64_t kStallsASecond = 1'000'000'000 / kStallNs;
 
 }  // namespace
 
@@ -49,7 +48,7 @@ Invocations::Invocations(InvocationPlan plan)
       free_(plan.frames),
       scheduler_(principals_->table, table_, usage_, plan.scheduler, {release, this}, 0),
       lost_(principals_->table.size()),
-      usual_(tsc_hz() / kStallsASecond) {
+      usual_(tsc_hz()) {
     for (size_t i = 0; i < functions_.size(); ++i) {
         instances_[functions_[i].ref.slot] = std::move(plan.instances[i]);
         const auto next = std::ranges::find(functions_, functions_[i].next, &FunctionSpec::ref);
@@ -161,7 +160,7 @@ uint64_t Invocations::counted_from(const Slice& slice, uint64_t now_ns) const no
     if (slice.by != Slice::By::kReservation || slice.release_ns <= overran_ns_) return UINT64_MAX;
     if (!scheduler_.envelope().was_beyond(slice.release_ns)) return slice.deadline_ns;
     const uint64_t held = held_up_.of(slice.release_ns, slice.deadline_ns);
-    return held == 0 ? UINT64_MAX : std::max(slice.deadline_ns, now_ns - held);
+    return held == 0 ? UINT64_MAX : std::max(slice.deadline_ns, now_ns - std::min(now_ns, held));
 }
 
 unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Clocks& clocks,

@@ -13,7 +13,7 @@ TEST(HeldUp, IsWorkedOffInAsLongAgain) {
     EXPECT_EQ(held.of(0, 1'000), 0u) << "nothing stalled yet";
     held.note(10'000, 10'300, 200);
     EXPECT_EQ(held.of(9'000, 9'900), 0u) << "due before";
-    EXPECT_EQ(held.of(9'900, 10'050), 500u) << "there when it began, wherever in the 300";
+    EXPECT_EQ(held.of(9'900, 10'050), 400u) << "there when it began, wherever in the 300";
     EXPECT_EQ(held.of(10'400, 10'700), 100u) << "behind it";
     EXPECT_EQ(held.of(10'500, 10'800), 0u) << "all is worked off";
 }
@@ -26,6 +26,14 @@ TEST(HeldUp, AnotherStallPutsItOff) {
     held.note(20'000, 20'100, 100);
     EXPECT_EQ(held.of(11'100, 11'200), 0u) << "those before are forgotten";
     EXPECT_EQ(held.of(19'900, 20'050), 200u);
+}
+
+// Work that is long by itself is no stall but for what is said of it.
+TEST(HeldUp, ALittleOfEachTurnIsALittle) {
+    HeldUp held;
+    for (uint64_t at = 100'000; at < 600'000; at += 80) held.note(at, at + 80, 10);
+    EXPECT_EQ(held.of(99'000, 100'050), 0u) << "due long before the last";
+    EXPECT_EQ(held.of(99'000, 600'000), 20u);
 }
 
 }  // namespace

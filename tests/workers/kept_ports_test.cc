@@ -83,6 +83,21 @@ TEST_F(KeptPortsTest, AFloodThatKeepsFunctionsWaitingIsNoBurstAtThePort) {
     EXPECT_EQ(late, 0u);
 }
 
+// As well where each third call takes the core twenty times as long: by what packets usually take,
+// the machine might have stood still then.
+TEST_F(KeptPortsTest, AFloodByTrainsOfDearPacketsIsNoStall) {
+    start();
+    const Bytes flood = frame("172.16.0.1", 20);
+    unsigned turns = 0;
+    const unsigned late = run(100'000, [&](uint64_t at) -> uint64_t {
+        if (at <= 5 * kMs || at >= 10 * kMs) return 0;
+        for (unsigned i = 0; i < limits::kArrivals; ++i) box_->send(flood);
+        return limits::kArrivals * (++turns % 3 == 0 ? 3'000 : 150);
+    });
+    EXPECT_GT(box_->invoked("v0", sched::Use::kMisses), 20u) << "the core kept nobody waiting";
+    EXPECT_EQ(late, 0u);
+}
+
 // P sends twice as much as it reserved, so that more than one waits of it.
 TEST_F(KeptPortsTest, AnOverrunThatKeepsOthersWaitingIsNoBurstAtThePort) {
     start(8'000'000);
