@@ -84,7 +84,7 @@ class Account {
     /// Those beyond a cap are dropped; what is left stands at the front. `paced`: they go to a
     /// link, which shapes.
     void leave_by(Kind kind, Leaving& leaving, bool paced, WorkerContext& context) noexcept;
-    /// Asks for the memory that leave_by() and drop() write.
+    /// Asks for the memory that drop() writes.
     void fetch(PrincipalId id) const noexcept { usage_.fetch(id); }
     /// A packet that the express drops.
     void drop(PrincipalId id, uint32_t bytes) noexcept {

@@ -33,7 +33,7 @@ std::vector<Nanoseconds> fixed(std::span<const Load> loads, Nanoseconds time);
 /// In proportion to `least`: every residual shrinks by the same factor (S72b).
 std::vector<Nanoseconds> proportional(std::span<const Load> loads, Nanoseconds time);
 
-/// By its name: equal-utilisation, fixed, proportional. Empty: none.
+/// By the name it has in the configuration: equal-utilisation, fixed, proportional. Empty: none.
 Relaxation relaxation_named(std::string_view name);
 
 }  // namespace ravelin::admission

@@ -61,17 +61,6 @@ void CycleSplit::timed(unsigned stage, uint64_t cycles, unsigned packets) noexce
     weights_[stage] = {weight_of(line.c - slope * line.n), std::max(weight_of(slope), 1u)};
 }
 
-// What a packet takes of packets that all passed the same stages.
-uint64_t CycleSplit::reckon_one(const Part& all) const noexcept {
-    const auto cost = [&](unsigned stage) {
-        const auto& [fixed, each] = weights_[stage];
-        return uint64_t{each} + (uint64_t{fixed} * share_of(all.packets) >> 16);
-    };
-    uint64_t sum = all.beside != kNone ? cost(all.beside) : 0;
-    for (unsigned stage = all.first; stage < all.end; ++stage) sum += cost(stage);
-    return sum;
-}
-
 // through[s]: what a packet takes of all stages before s.
 void CycleSplit::reckon(Reckoned& through) const noexcept {
     std::array<uint32_t, kMaxStages + 1> change{};  // of packets at a stage, from the one before
@@ -98,12 +87,8 @@ void CycleSplit::reckon(Reckoned& through) const noexcept {
 void CycleSplit::divide(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own) noexcept {
     Reckoned through;
     uint64_t total = own * static_cast<uint64_t>(kOne), charged = 0;
-    if (count_ == 1) {
-        total += reckon_one(parts_[0]) * parts_[0].packets;
-    } else {
-        reckon(through);
-        for (unsigned i = 0; i < count_; ++i) total += cost_of(parts_[i], through);
-    }
+    reckon(through);
+    for (unsigned i = 0; i < count_; ++i) total += cost_of(parts_[i], through);
     const uint64_t rate = total == 0 ? 0 : (std::min(cycles, kMostBurst) << 32) / total;
     const auto charge = [&](PrincipalId id, uint64_t cost) {
         const uint64_t share = std::min(cost * rate >> 32, cycles - charged);

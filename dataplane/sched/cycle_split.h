@@ -67,7 +67,8 @@ class CycleSplit {
         return (uint64_t{fixed} + uint64_t{each} * packets) >> 8;
     }
     /// The burst took `cycles` in all: charges them, every one, and begins anew. `other` has those
-    /// of a burst without packets, and of another its part as one that is reckoned to take `own`.
+    /// of a burst without packets, and of another its part as one that is reckoned to take `own`;
+    /// where all packets are one principal's `own` itself, half of the burst at the most.
     void charge(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own = 0) noexcept {
         if (count_ == 0) {
             usage.add(other, Use::kCycles, cycles);
@@ -105,7 +106,6 @@ class CycleSplit {
     }
     void divide(uint64_t cycles, Usage& usage, PrincipalId other, uint64_t own) noexcept;
     void reckon(Reckoned& through) const noexcept;
-    [[nodiscard]] uint64_t reckon_one(const Part& all) const noexcept;
 
     static constexpr double kTrusted = 4;    ///< samples
     static constexpr unsigned kParts = 256;  ///< a turn of packets that are each another's

@@ -83,8 +83,7 @@ TEST(PromisesOfCycles, ADeadlineOfBothIsSplit) {
                 AllOf(HasSubstr("binds: each worker needs "), HasSubstr("port wan needs ")));
 }
 
-// S39, S40, S72b. Beside one that has most of the port's rate equal utilisation leaves the port
-// more of the time than half; in proportion is by what each needs at least.
+// S39, S40, S72b. The three differ where cycles and port are not alike in what they need.
 TEST(PromisesOfCycles, TheDeadlineIsSplitByTheCriterionThatIsNamed) {
     const auto cycles_of_2_ms = [](const std::string& relaxation) {
         const std::string named = relaxation.empty() ? "" : ", relaxation: " + relaxation;
