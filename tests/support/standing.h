@@ -2,6 +2,7 @@
 // A worker that stands still until it is let go.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "dataplane/worker.h"
@@ -28,7 +29,7 @@ class Standing {
     struct Stand final : Command {
         void run(Worker&) noexcept override {
             stands = true;
-            while (!go_on) std::this_thread::yield();
+            while (!go_on) std::this_thread::sleep_for(std::chrono::microseconds(100));
         }
         std::atomic<bool> stands{false}, go_on{false};
     };
