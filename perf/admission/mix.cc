@@ -47,6 +47,23 @@ void try_paper_set(const Admission& paper, uint64_t seed, Mix& mix) {
     mix.refuted += keeps ? missed : 0;
 }
 
+/// More than so many of the requests nobody could admit: one of the two resources alone would not
+/// keep them, had each all of its deadline there but what its work takes at the other.
+double most_of(admission::Work capacity, uint64_t seed) {
+    size_t most = SIZE_MAX;
+    for (const size_t here : {0, 1}) {
+        std::mt19937_64 random(seed);
+        Admission alone = test::equal_resources(1, capacity, true);
+        for (size_t admitted = 0; admitted < most; ++admitted) {
+            admission::Request request = test::mixed_request(random, admitted, 2);
+            request.deadline -= request.claims[1 - here].work * admission::kSecond / capacity;
+            request.claims = {{.resource = 0, .work = request.claims[here].work}};
+            if (!granted(alone.reserve(request))) most = admitted;
+        }
+    }
+    return static_cast<double>(most);
+}
+
 Admission with_run_declared(Admission admission) {
     for (admission::ResourceId id = 0; id < admission.resources(); ++id) {
         admission::Resource resource = admission.book(id).resource();
@@ -65,6 +82,7 @@ void offer_mix(uint64_t capacity, uint64_t seed, Mix& mix) {
     offer(box(true, {.exact = false, .relaxation = admission::fixed}), seed, false, mix.fixed);
     const Admission paper = offer(box(true, {.exact = false}), seed, false, mix.equal);
     const Admission exact = offer(box(true, {}), seed, true, mix.exact);
+    mix.bound.push_back(most_of(capacity, seed));
     offer(box(false, {}), seed, true, mix.runs);
     offer(with_run_declared(box(false, {})), seed, true, mix.declared_runs);
     for (const std::string& principal : exact.principals())

@@ -19,6 +19,7 @@ struct Sample {
 struct Mix {
     Sample fixed, equal;                  ///< the paper's test with either split; not executed
     Sample exact;                         ///< in the preemptive model, as the paper's
+    std::vector<double> bound;            ///< flows that no test could admit more of there
     Sample runs;                          ///< nothing is interrupted
     Sample declared_runs;                 ///< so too, and the longest run there can be is declared
     uint64_t by_exact = 0, admitted = 0;  ///< in the preemptive model: by the exact test alone

@@ -31,6 +31,7 @@ void add_up(const study::Mix& from, study::Mix& to) {
     add_up(from.fixed, to.fixed);
     add_up(from.equal, to.equal);
     add_up(from.exact, to.exact);
+    to.bound.insert(to.bound.end(), from.bound.begin(), from.bound.end());
     add_up(from.runs, to.runs);
     add_up(from.declared_runs, to.declared_runs);
     to.by_exact += from.by_exact;
@@ -54,6 +55,7 @@ void add_medians(const study::Mix& mix, Report& report) {
     add("exact_nonpreemptive_run_declared", mix.declared_runs);
     report.add("exact_to_paper_preemptive", "ratio", median_of(mix.exact.flows) / paper,
                at_least(1.5));
+    report.add("bound_to_paper_preemptive", "ratio", median_of(mix.bound) / paper);
     report.add("exact_to_paper_nonpreemptive", "ratio", median_of(mix.runs.flows) / paper);
 }
 
@@ -101,6 +103,8 @@ void run_others(const Options& options, unsigned seeds, Report& report) {
             report.add(fmt::format("exact_to_paper_preemptive_at_{}M", capacity / 1'000'000),
                        "ratio", median_of(mix.exact.flows) / median_of(mix.equal.flows),
                        at_least(1.5));
+            report.add(fmt::format("bound_to_paper_preemptive_at_{}M", capacity / 1'000'000),
+                       "ratio", median_of(mix.bound) / median_of(mix.equal.flows));
             report.add("executed_misses_at_other_capacities", "packets",
                        double(mix.exact.executed_misses + mix.runs.executed_misses +
                               mix.declared_runs.executed_misses + mix.refuted),
