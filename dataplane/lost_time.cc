@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <ctime>
-#include <utility>
 
 #include "dataplane/sched/pace.h"
 #include "dataplane/tsc.h"
@@ -27,8 +26,8 @@ LostTime::LostTime(uint32_t principals)
       least_(hz_ / 100'000),
       first_(hz_ / 10'000),
       most_(hz_ / 2'000),
-      all_(hz_ / 1'000),
-      allowances_(principals, {first_, first_, least_}) {}
+      credit_(hz_ / 100),
+      allowances_(principals, {first_, least_}) {}
 
 // Since the last look, ns that passed without it; none where that is long ago.
 uint64_t LostTime::look(uint64_t now_ns, Clock had) noexcept {
@@ -44,19 +43,16 @@ uint64_t LostTime::taken(uint64_t now_ns, Clock had) noexcept {
     return static_cast<uint64_t>(sched::Wide{look(now_ns, had)} * hz_ / kSecond);
 }
 
-// More than a row of runs may have, of which one in sixteen has it.
-uint64_t LostTime::at_once(Allowance& own, uint64_t cycles, bool reserved) noexcept {
-    if (own.runs < kRunsApart || cycles < least_) {
-        own.saved -= own.interrupts;
-        return std::exchange(own.interrupts, 0);
-    }
-    const uint64_t wanted = std::min(cycles, most_), mine = std::min(wanted, own.saved);
-    const uint64_t others = reserved ? std::min({wanted - mine, spared_, most_ - own.owes}) : 0;
-    own.saved -= mine;
-    own.interrupts = own.runs = 0;
-    own.owes += others;
-    spared_ -= others;
-    return mine + others;
+// More than interrupts: on credit. What is left for these is for the next runs, as far as it does.
+uint64_t LostTime::at_once(Allowance& own, uint64_t cycles, bool reserved) const noexcept {
+    const bool may = own.runs >= kRunsApart && cycles >= least_;
+    const uint64_t credit = reserved ? credit_ : most_;
+    const uint64_t lent = may ? std::min(cycles, credit - std::min(own.owes, credit)) : 0;
+    if (lent != 0) own.runs -= kRunsApart;
+    own.owes += lent;
+    const uint64_t rest = std::min(cycles - lent, own.interrupts);
+    own.interrupts -= rest;
+    return lent + rest;
 }
 
 uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, bool reserved, uint64_t now_ns,
@@ -72,7 +68,6 @@ uint64_t LostTime::beyond(sched::PrincipalId id, uint64_t cycles, bool reserved,
     const uint64_t more = cycles - lost;
     if (more > allowance.interrupts) return lost + at_once(allowance, more, reserved);
     allowance.interrupts -= more;
-    allowance.saved -= more;
     return cycles;
 }
 

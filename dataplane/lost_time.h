@@ -5,19 +5,19 @@
 //     system call of less than a microsecond, only of a run that took 10 us more than was stated,
 //     and once in 100 ms at the most beside, so that what it tells is of late;
 //   - for interrupts, which the kernel counts as the thread's own: a sixteenth of what a
-//     principal's runs were charged, 100 us at once and to begin with: the first may come at once.
-//     What a hypervisor takes may be unknown to the kernel too: of sixteen runs one that needs more
-//     may have up to 500 us that were not used. In a row of runs they would be an overrun that
-//     admission knows nothing of; one long run keeps others waiting, charged or not. It hits
-//     whoever is being run, several times within milliseconds, so what somebody could not save any
-//     more is for all, 1 ms at the most, and such a run of who has reserved may have of that too.
-//     It owes that, 500 us at the most, and pays it back with half of its own sixteenth.
-//     Of all runs that took a microsecond more than was stated: a timer's interrupt takes 2 to 10,
-//     which is dozens of periods to who has reserved some hundred cycles a packet;
+//     principal's runs were charged, 100 us at once, which are there to begin with. Of all runs
+//     that took a microsecond more than was stated: a timer's interrupt takes 2 to 10, which is
+//     dozens of periods to who has reserved some hundred cycles a packet.
+//     What a hypervisor takes may be unknown to the kernel too, 8 ms of a run have been seen. So
+//     one run in sixteen (four in a row) has more where it needs it, on credit: it is owed, 10 ms
+//     at the most of who has reserved, else 500 us, and paid with half of the sixteenth, with all
+//     of it while there are 100 us. In a row of runs it would be an overrun that admission knows
+//     nothing of; who runs for long once keeps others waiting, charged or not, and charging it
+//     takes from nobody but itself, later. So it gets no more than it would if it had saved;
 //   - for what is shorter (a cold cache, a sibling's load; a cycle too many costs a period): a
 //     256th, 10 us at once.
 // So who really takes more than it stated is forgiven no more than what the machine took meanwhile,
-// a sixteenth, and a 256th.
+// a sixteenth, and a 256th; and once 10 ms.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -47,15 +47,12 @@ class LostTime {
                                   ? 0
                                   : beyond(id, cycles - stated, reserved, now_ns, had);
         Allowance& own = allowances_[index(id)];
-        const uint64_t earned = (cycles - lost) / kPart, paid = std::min(own.owes, earned / 2);
-        const uint64_t part = earned - paid;
-        own.owes -= paid;
-        spared_ = std::min(spared_ + paid, all_);
-        own.interrupts = std::min(own.interrupts + part, first_);
-        spared_ = std::min(spared_ + own.saved + part - std::min(own.saved + part, most_), all_);
-        own.saved = std::min(own.saved + part, most_);
+        const uint64_t earned = (cycles - lost) / kPart, half = own.owes == 0 ? earned : earned / 2;
+        const uint64_t kept = std::min(half, first_ - own.interrupts);
+        own.interrupts += kept;
+        own.owes -= std::min(own.owes, earned - kept);
         own.little = std::min(own.little + (cycles - lost) / kLittlePart, least_);
-        ++own.runs;
+        own.runs = std::min(own.runs + 1, kInARow * kRunsApart);
         return lost;
     }
     /// Core work took so many cycles: how many of them the machine took, by what the kernel says.
@@ -69,21 +66,20 @@ class LostTime {
 
   private:
     static constexpr uint64_t kOld = 100'000'000;  // ns
-    static constexpr uint64_t kPart = 16, kLittlePart = 256, kRunsApart = 16;
+    static constexpr uint64_t kPart = 16, kLittlePart = 256, kRunsApart = 16, kInARow = 4;
     struct Allowance {
-        uint64_t interrupts, saved, little;  // cycles; interrupts: of what is saved
-        uint64_t owes = 0;                   // cycles, of what others spared
-        uint64_t runs = kRunsApart;          // since the last that had more than interrupts
+        uint64_t interrupts, little;           // cycles
+        uint64_t owes = 0;                     // cycles, had on credit
+        uint64_t runs = kInARow * kRunsApart;  // of which sixteen are one that may have credit
     };
     uint64_t look(uint64_t now_ns, Clock had) noexcept;
     uint64_t taken(uint64_t now_ns, Clock had) noexcept;
     uint64_t beyond(sched::PrincipalId id, uint64_t cycles, bool reserved, uint64_t now_ns,
                     Clock had) noexcept;
-    uint64_t at_once(Allowance& own, uint64_t cycles, bool reserved) noexcept;
+    uint64_t at_once(Allowance& own, uint64_t cycles, bool reserved) const noexcept;
 
-    // Cycles a second, in 1, 10, 100 and 500 us, and in a millisecond.
-    uint64_t hz_, short_, least_, first_, most_, all_;
-    uint64_t spared_ = 0;                  // cycles that who did not need them could not save
+    // Cycles a second, in 1, 10, 100 and 500 us, and in 10 ms.
+    uint64_t hz_, short_, least_, first_, most_, credit_;
     uint64_t looked_ns_ = 0, had_ns_ = 0;  // when the kernel was asked last, and what it said
     std::vector<Allowance> allowances_;    // by principal
 };

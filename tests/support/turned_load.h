@@ -36,6 +36,14 @@ class Load {
         for (unsigned port = 2; port <= flows; ++port)
             hosts_.back().flows.push_back(flow(host, port));
     }
+    /// `host` sends nothing for so long.
+    void rest(size_t host, uint64_t ns) { hosts_[host].next += ns; }
+    /// When it sends next, ns.
+    [[nodiscard]] uint64_t next_of(size_t host) const { return hosts_[host].next; }
+    /// What was longest so far is not.
+    void forget_longest() {
+        for (Host& host : hosts_) host.longest = 0;
+    }
     struct Seen {
         uint64_t sent = 0, left = 0, longest_ns = 0;
     };

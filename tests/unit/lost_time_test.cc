@@ -24,12 +24,12 @@ uint64_t had() noexcept {
 }
 uint64_t cycles_in(uint64_t ns) { return ns * (tsc_hz() / kMs) / 1'000; }
 
-/// A thread whose runs state 10 us.
+/// A thread whose runs state 10 us. Two principals have had what they may without a reservation.
 class LostTimeTest : public ::testing::Test {
   protected:
     void SetUp() override {
         had_ns = 7 * kMs;
-        for (const auto id : {kOne, kOther}) EXPECT_NEAR(run(110 * kUs, 0, id), 100, 1);
+        for (const auto id : {kOne, kOther}) EXPECT_NEAR(run(610 * kUs, 0, id), 600, 1);
     }
     void pass(uint64_t ns, uint64_t taken = 0) {
         now_ += ns;
@@ -63,14 +63,14 @@ TEST_F(LostTimeTest, WhoTakesItItselfPays) {
     EXPECT_NEAR(run(2'010 * kUs, 1'000 * kUs, kOther), 1'000, 2);
 }
 
-// A sixteenth, and no more than 500 us at once, of its own runs alone.
+// A sixteenth, and no more than 600 us at once, of its own runs alone.
 TEST_F(LostTimeTest, InterruptsAreASixteenthOfWhatWasCharged) {
     run_well(48, kOne);
     EXPECT_EQ(run(50 * kUs, 0, kOther), 0);
     EXPECT_NEAR(run(50 * kUs, 0), 30, 1);
     EXPECT_LE(run(50 * kUs, 0), 2);
-    run_well(1'000, kOne);
-    EXPECT_NEAR(run(900 * kUs, 0), 500, 1);
+    run_well(2'000, kOne);
+    EXPECT_NEAR(run(900 * kUs, 0), 600, 1);
     double forgiven = 0;
     for (int i = 0; i < 1'000; ++i) forgiven += run(100 * kUs, 0);
     EXPECT_LE(forgiven, 1'000 * 100 / 16);
@@ -80,7 +80,7 @@ TEST_F(LostTimeTest, InterruptsAreASixteenthOfWhatWasCharged) {
 // A timer's interrupt takes some microseconds. Those too are nobody's, within the same sixteenth,
 // and no system call is made for them.
 TEST_F(LostTimeTest, ShortInterruptsAreForgivenWithoutAskingTheKernel) {
-    run_well(48, kOne);
+    run_well(96, kOne);
     asked = 0;
     for (int i = 0; i < 6; ++i) EXPECT_NEAR(run(14 * kUs, 0), 4, 1);
     EXPECT_EQ(asked, 0u);
@@ -89,7 +89,7 @@ TEST_F(LostTimeTest, ShortInterruptsAreForgivenWithoutAskingTheKernel) {
     EXPECT_LE(forgiven, 10'000 * 19 / 16 + 100) << "who takes that each time pays for it";
 }
 
-// What is saved beyond 100 us is for one run in sixteen that needs 10 us and more.
+// Less than 10 us beyond are never had on credit.
 TEST_F(LostTimeTest, ARowOfRunsHasNoMoreThanAHundredMicrosecondsAtOnce) {
     const uint64_t stated = cycles_in(kUs), took = cycles_in(9'300);
     run_well(10'000, kOne);
@@ -102,43 +102,50 @@ TEST_F(LostTimeTest, ARowOfRunsHasNoMoreThanAHundredMicrosecondsAtOnce) {
     EXPECT_LE(forgiven, cycles_in(100 * kUs) + charged / 16);
 }
 
-// A hypervisor's stalls are not always behind 100 us of timers' interrupts.
-TEST_F(LostTimeTest, OneRunInSixteenHasWhatItNeedsOfWhatIsSaved) {
-    run_well(1'000, kOne);
-    EXPECT_NEAR(run(90 * kUs, 0), 80, 1);
-    EXPECT_NEAR(run(90 * kUs, 0), 80, 1) << "20 us are left for interrupts, 420 are saved";
-    EXPECT_LE(run(90 * kUs, 0), 2) << "the next";
+// Nor more of a row than four runs, which a storm may hit, and one in sixteen.
+TEST_F(LostTimeTest, OneRunInSixteenHasWhatItNeedsOnCredit) {
+    run_well(2'000, kOne);
+    EXPECT_NEAR(run(90 * kUs, 0), 80, 1) << "of 100 us";
+    for (int i = 0; i < 4; ++i) EXPECT_NEAR(run(90 * kUs, 0), 80, 1);
+    EXPECT_LE(run(90 * kUs, 0), 24) << "what is left of these";
     run_well(16, kOne);
     EXPECT_NEAR(run(90 * kUs, 0), 80, 1);
+    double forgiven = 0;
+    for (int i = 0; i < 160; ++i) forgiven += reserved(30 * kUs, kOther);
+    EXPECT_LE(forgiven, (4 + 160 / 16 + 160 / 16) * 20);
 }
 
-// The machine hits whoever is being run: who has nothing left has of what others did not need, as
-// far as periods of a reservation would pay for it.
-TEST_F(LostTimeTest, WhatOthersDidNotNeedIsForWhoeverIsHit) {
+// The machine hits whoever is being run, and the kernel may not know: who has reserved has 10 ms of
+// what it will earn, which it pays with 160 ms of its own runs, and nothing until then.
+TEST_F(LostTimeTest, WhoHasReservedHasTenMillisecondsOnCredit) {
+    EXPECT_NEAR(reserved(8'610 * kUs), 8'600, 1);
+    EXPECT_NEAR(reserved(2'010 * kUs), 900, 1) << "and 500 us before";
     run_well(16, kOne);
-    run_well(10'000, kOther);
-    EXPECT_LE(run(90 * kUs, 0), 11) << "its own";
-    run_well(16, kOne);
-    EXPECT_NEAR(reserved(90 * kUs), 80, 1);
-    EXPECT_LE(reserved(90 * kUs), 6) << "not each time";
-    run_well(16, kOne);
-    EXPECT_NEAR(reserved(900 * kUs), 450, 25) << "no more is owed";
-    run_well(16, kOne);
-    EXPECT_LE(reserved(900 * kUs), 50) << "half of what was paid back, and its own";
+    EXPECT_LE(reserved(910 * kUs), 80) << "a sixteenth of 1,270 us";
+    run_well(17'000, kOne);
+    EXPECT_NEAR(reserved(9'010 * kUs), 9'000, 1);
 }
 
-// What it had of others it pays back: for ever it has a sixteenth of its own, however many there
-// are who do not need theirs.
+// Meanwhile it has what is short: a timer's interrupt every 4 ms hits it all the same.
+TEST_F(LostTimeTest, WhoOwesHasInterruptsOfHalfOfItsSixteenth) {
+    EXPECT_NEAR(reserved(9'510 * kUs), 9'500, 1);
+    run_well(320, kOne);
+    EXPECT_NEAR(run(100 * kUs, 0), 90, 1);
+}
+
+// For ever it has a sixteenth of its own, and once the 10 ms: also who takes 9 ms too many again
+// and again.
 TEST_F(LostTimeTest, AnOverrunnerHasNoMoreThanItsOwnSixteenthInTheEnd) {
-    double forgiven = 0, took = 0;
-    for (int i = 0; i < 1'000; ++i) {
-        run_well(1'000, kOther);
-        run_well(15, kOne);
-        forgiven += reserved(510 * kUs);
-        took += 660;
+    for (const uint64_t run_ns : {510 * kUs, 9'010 * kUs}) {
+        double forgiven = 0, took = 0;
+        for (int i = 0; i < 1'000; ++i) {
+            run_well(15, kOne);
+            forgiven += reserved(run_ns);
+            took += 150 + static_cast<double>(run_ns) / 1e3;
+        }
+        EXPECT_LE(forgiven, (took - forgiven) / 16 + 10'100);
+        EXPECT_GT(forgiven, (took - forgiven) / 20);
     }
-    EXPECT_LE(forgiven, (took - forgiven) / 16 + 1'200);
-    EXPECT_GT(forgiven, (took - forgiven) / 20);
 }
 
 // Less than a microsecond: a 256th, and no more than 10 us at once.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stalls of the machine that the kernel does not tell of, or that a turn goes on behind, beside a
-// port that is never idle: who met one is late once.
+// port that is never idle: who met one is late once. And who takes that long itself, again and
+// again, pays.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -105,6 +106,18 @@ TEST_F(StalledTest, UnknownToTheKernelItMovesNoLaterPacketAtThePort) {
     }));
 }
 
+// Nor where that falls into somebody's run.
+TEST_F(StalledTest, UnknownToTheKernelInARunItMovesNoLaterPacketAtThePort) {
+    expect_kept(run(*box, [&](uint64_t) {
+        now = {.at_ns = TurnedBox::now_ns() + TurnedTime::ns_of(kTurn) + 500,
+               .ns = kStall,
+               .interrupt = true};
+        TurnedTime::stall({&now, 1});
+        box->turn(kTurn);
+        EXPECT_GE(box->counter("invoke.lost_us"), kStall / 1'000 - 5) << "it did not";
+    }));
+}
+
 // Many that are short add up, one to a turn that goes before functions, as more is there.
 TEST_F(StalledTest, InARowTheyMoveNoLaterPacketAtThePort) {
     constexpr unsigned kInARow = 14;
@@ -118,6 +131,71 @@ TEST_F(StalledTest, InARowTheyMoveNoLaterPacketAtThePort) {
             box->turn(kTurn);
         }
     }));
+}
+
+/// v0 and v1 have cycles, and beside others next to nothing more. Runs of v0 take much longer now
+/// and then, and the kernel knows nothing of it: as where the machine stalls, or v0 overruns.
+class LongRunTest : public ::testing::Test {
+  protected:
+    static constexpr uint64_t kMs = 1'000'000, kLong = 9 * kMs;
+    static constexpr unsigned kOthers = 10;
+
+    void SetUp() override {
+        test_eal();
+        std::string why;
+        ASSERT_TRUE(granted(wishes, crowd, &why)) << why;
+        box.emplace(isolated_yaml(wishes, crowd));
+        load.emplace(*box);
+        add_wishes(*load, wishes);
+        add_others(*load, 1, kOthers, 8'000);
+        load->run(5 * kMs);
+    }
+    /// While the others pause, one of v0, while which nobody sends; then all go on for 20 ms.
+    void run_long() {
+        for (size_t i = wishes.size(); i < wishes.size() + kOthers - 1; ++i)
+            load->rest(i, 5 * kMs + kLong);
+        load->run(3 * kMs);
+        now = {.at_ns = load->next_of(0) + 1'500, .ns = kLong, .interrupt = true};
+        TurnedTime::stall({&now, 1});
+        for (const uint64_t before = load->seen(0).sent; load->seen(0).sent == before;)
+            load->run(1);
+        for (size_t i = 0; i < wishes.size(); ++i) load->rest(i, kLong);
+        load->run(20 * kMs);
+        load->forget_longest();
+    }
+    void expect_in_time(size_t i) const {
+        EXPECT_LE(load->seen(i).longest_ns, wishes[i].deadline_us * 1'000 + allowance()) << i;
+        EXPECT_GT(load->seen(i).longest_ns, 0u);
+    }
+    Crowd crowd{.weight = kHeavy};
+    std::vector<Wish> wishes{{.cycles = 8'000, .rate = 1'000, .deadline_us = 600},
+                             {.cycles = 2'000, .rate = 2'000, .deadline_us = 300}};
+    std::optional<TurnedBox> box;
+    std::optional<Load> load;
+    TurnedTime::Stall now{};
+};
+
+// The machine stalls so for 9 ms. It hits v0 for no fault of its own, which pays nothing.
+TEST_F(LongRunTest, ForNineMillisecondsOnceNobodyPays) {
+    run_long();
+    EXPECT_GE(box->counter("invoke.lost_us"), 8'990u) << "it did not fall into the run";
+    load->run(30 * kMs);
+    for (size_t i = 0; i < wishes.size(); ++i) expect_in_time(i);
+}
+
+// Every 50 ms it is an overrun, of which v0 has the 10 ms once and its sixteenth. Who was kept
+// waiting is in time again each time.
+TEST_F(LongRunTest, AgainAndAgainItPays) {
+    for (unsigned i = 0; i < 6; ++i) {
+        run_long();
+        load->run(22 * kMs);
+        expect_in_time(1);
+    }
+    EXPECT_GE(box->invoked("v0", sched::Use::kOverruns), 4u);
+    const uint64_t charged_us = TurnedTime::ns_of(box->invoked("v0", sched::Use::kCycles)) / 1'000;
+    EXPECT_GE(charged_us, 5 * kLong / 1'000 - 10'000) << "it did not fall into runs";
+    EXPECT_LE(box->counter("invoke.lost_us"), 10'200 + charged_us / 16);
+    EXPECT_GT(load->seen(0).sent, load->seen(0).left + 10) << "it pays";
 }
 
 }  // namespace
