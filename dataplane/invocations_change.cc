@@ -32,8 +32,10 @@ void Invocations::take_over(Invocations& before, WorkerContext& context) noexcep
     keep_state(before);
     paused();
     for (uint32_t i = 0; i < std::min(held_.size(), before.held_.size()); ++i)
-        if (here(PrincipalId{i}, before) == PrincipalId{i})
+        if (here(PrincipalId{i}, before) == PrincipalId{i}) {
             scheduler_.go_on(PrincipalId{i}, before.scheduler_, context.now.ns);
+            lost_.go_on(PrincipalId{i}, before.lost_);
+        }
     for (uint32_t i = 0; i < before.held_.size(); ++i) move(before, PrincipalId{i}, context);
 }
 

@@ -148,6 +148,16 @@ TEST_F(LostTimeTest, AnOverrunnerHasNoMoreThanItsOwnSixteenthInTheEnd) {
     }
 }
 
+// Else each change of a reservation would be 10 ms for everybody.
+TEST_F(LostTimeTest, WhatIsOwedGoesOver) {
+    EXPECT_NEAR(reserved(9'510 * kUs), 9'500, 1);
+    LostTime next{8};
+    next.go_on(kOne, lost_);
+    lost_ = next;
+    EXPECT_LE(reserved(9'510 * kUs), 1);
+    EXPECT_NEAR(reserved(9'510 * kUs, kOther), 9'500, 1) << "somebody else";
+}
+
 // Less than a microsecond: a 256th, and no more than 10 us at once.
 TEST_F(LostTimeTest, LittleIsForgivenInPart) {
     asked = 0;

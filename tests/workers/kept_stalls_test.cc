@@ -198,5 +198,15 @@ TEST_F(LongRunTest, AgainAndAgainItPays) {
     EXPECT_GT(load->seen(0).sent, load->seen(0).left + 10) << "it pays";
 }
 
+// Another policy is no second credit.
+TEST_F(LongRunTest, WhatIsOwedGoesOverToThePolicyThatComesThen) {
+    run_long();
+    ++crowd.cycles;
+    box->apply(isolated_yaml(wishes, crowd));
+    run_long();
+    EXPECT_GE(box->counter("invoke.lost_us"), 8'990u);
+    EXPECT_LE(box->counter("invoke.lost_us"), 11'000u);
+}
+
 }  // namespace
 }  // namespace ravelin::test
