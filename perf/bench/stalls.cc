@@ -50,6 +50,7 @@ struct Stamps {
 Stamps worker, looping;
 std::atomic<uint64_t> loop_ns{0};
 bool looped_before = false;
+uint64_t looped = 0;  // ticks in loops
 StampedTime::Taken at_last, worker_taken, looping_taken;
 
 /// Since the last look; nothing at the first.
@@ -67,6 +68,7 @@ void look(StampedTime::Taken* into) noexcept {
 
 void run_loop() noexcept {
     worker.read();
+    const uint64_t began = worker.last;
     look(looped_before ? &worker_taken : nullptr);
     looping.last = 0;
     looping.looked_ns = Now::read().ns;
@@ -75,6 +77,7 @@ void run_loop() noexcept {
     while (looping.last < until) looping.read();
     look(&looping_taken);
     looped_before = true;
+    looped += __rdtsc() - began;
     worker.last = 0;
     worker.looked_ns = Now::read().ns;
     worker.had_ns = LostTime::thread_clock();
@@ -100,7 +103,7 @@ Now StampedTime::read() {
 
 uint64_t StampedTime::read_cycles() noexcept {
     worker.read();
-    return worker.last;
+    return worker.last - looped;
 }
 
 void StampedTime::pass() noexcept { worker.read(); }

@@ -22,6 +22,7 @@ class StampedTime {
     /// Forgets what it saw. No worker may be reading.
     static void begin();
     static Now read();
+    /// Without those in loops, which are no work.
     static uint64_t read_cycles() noexcept;
     /// The worker comes by some place between two readings.
     static void pass() noexcept;
