@@ -55,10 +55,22 @@ TEST_F(UsualCostTest, WhatGoesOnIsUsualSoon) {
     EXPECT_EQ(usual_.beyond(64 * 20 * kEach, 64), 0u);
 }
 
+// A stall of 4 ms, also behind others: 64 packets cannot take as long.
+TEST_F(UsualCostTest, NoPacketTakesTenMicroseconds) {
+    for (int i = 0; i < 100; ++i) usual_.beyond(64 * 20 * kEach, 64);
+    const uint64_t packets = 65 * kAllowed, stall = 10'000'000;
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_GE(usual_.beyond(packets + stall, 64), stall);
+        EXPECT_LE(usual_.beyond(packets, 64), kAtOnce);
+        EXPECT_EQ(usual_.surely(packets + stall, 64), stall);
+    }
+    EXPECT_EQ(usual_.surely(packets, 64), 0u);
+}
+
 // A stall among the first packets is not what they take.
 TEST(UsualCost, TheFirstPacketsSayWhatIsUsual) {
     UsualCost usual(kHz);
-    EXPECT_EQ(usual.beyond(10'000'000, 8), 0u);
+    EXPECT_EQ(usual.beyond(10'000'000, 8), 10'000'000 - 9 * kAllowed);
     for (int i = 0; i < 20; ++i) EXPECT_EQ(usual.beyond(8 * kEach, 8), 0u);
     EXPECT_LT(usual.each(), 2 * kEach);
 }

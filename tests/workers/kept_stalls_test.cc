@@ -23,7 +23,8 @@ struct StalledScene {
                              {.cycles = 2'000, .rate = 1'000, .deadline_us = 80}};
     static constexpr unsigned kStalled = 10, kAll = 40;
     static constexpr uint64_t kPeriod = 1'000'000, kStall = 800'000;  // ns
-    Bytes bulk;
+    Bytes bulk, reserved;
+    std::vector<uint64_t> sent;  // ns, of v0
 
     /// How long each packet of v0 takes, ns. With packet kStalled of it the machine stalls: `stall`
     /// says where, when that has been sent.
@@ -33,20 +34,18 @@ struct StalledScene {
             return frame_at(box.policy(), fmt::format("udp {}:1 > 192.0.2.1:9 len={}", from, bytes),
                             "lan");
         };
-        const Bytes reserved = frame("10.1.0.1", 1'212), other = frame("10.1.1.1", 70);
+        const Bytes other = frame("10.1.1.1", 70);
+        reserved = frame("10.1.0.1", 1'212);
         bulk = frame("10.2.0.1", 1'000);
-        std::vector<uint64_t> sent, took;
+        std::vector<uint64_t> took;
         for (uint64_t next = TurnedBox::now_ns() + kPeriod; took.size() < kAll;) {
             if (box.policy().paced->link(1)->waiting() < 50) box.send(bulk);
             if (TurnedBox::now_ns() >= next && sent.size() < kAll) {
                 box.send(other);
                 // One too many before, so that its share of the port is used up.
-                for (unsigned i = sent.size() == kStalled - 3 ? 2 : 1; i != 0; --i) {
-                    box.send(reserved);
-                    sent.push_back(TurnedBox::now_ns());
-                }
+                for (unsigned i = sent.size() == kStalled - 3 ? 2 : 1; i != 0; --i) send(box);
                 next = sent.back() + kPeriod;
-                if (sent.size() == kStalled) stall(sent.back());
+                if (sent.size() == kStalled) stall();
             }
             box.turn(kTurn);
             for (const auto& [left, ns] : box.receive()) {
@@ -57,10 +56,15 @@ struct StalledScene {
         }
         return took;
     }
-    /// All but the one that the stall held up.
-    void expect_kept(std::vector<uint64_t> took) const {
+    void send(TurnedBox& box) {
+        box.send(reserved);
+        sent.push_back(TurnedBox::now_ns());
+    }
+    /// All but the one that the stall held up, or so many.
+    void expect_kept(std::vector<uint64_t> took, unsigned held = 1) const {
         EXPECT_GE(took[kStalled - 1], kStall);
-        took.erase(took.begin() + kStalled - 1);
+        const auto first = took.begin() + kStalled - 1;
+        took.erase(first, first + held);
         EXPECT_LE(*std::ranges::max_element(took), wishes[0].deadline_us * 1'000);
     }
 };
@@ -84,9 +88,9 @@ class StalledTest : public ::testing::Test, protected StalledScene {
 // its function late counts there from when it was due. (In a run: kept_ports_test.cc.)
 TEST_F(StalledTest, EarlyInATurnItMovesNoLaterPacketAtThePort) {
     const uint64_t goes_on = TurnedTime::cycles_of(wishes[0].cpu_deadline_ns + 40'000);
-    expect_kept(run(*box, [&](uint64_t sent) {
+    expect_kept(run(*box, [&] {
         box->turn(kTurn);
-        ASSERT_LT(TurnedBox::now_ns() - sent, 30'000u) << "before it runs";
+        ASSERT_LT(TurnedBox::now_ns() - sent.back(), 30'000u) << "before it runs";
         now.at_ns = TurnedBox::now_ns();
         TurnedTime::stall({&now, 1});
         box->send(bulk);
@@ -96,9 +100,9 @@ TEST_F(StalledTest, EarlyInATurnItMovesNoLaterPacketAtThePort) {
 
 // Nor where the kernel does not know of it.
 TEST_F(StalledTest, UnknownToTheKernelItMovesNoLaterPacketAtThePort) {
-    expect_kept(run(*box, [&](uint64_t sent) {
+    expect_kept(run(*box, [&] {
         box->turn(kTurn);
-        ASSERT_LT(TurnedBox::now_ns() - sent, 30'000u) << "before it runs";
+        ASSERT_LT(TurnedBox::now_ns() - sent.back(), 30'000u) << "before it runs";
         now = {.at_ns = TurnedBox::now_ns(), .ns = kStall, .interrupt = true};
         TurnedTime::stall({&now, 1});
         box->send(bulk);
@@ -108,7 +112,7 @@ TEST_F(StalledTest, UnknownToTheKernelItMovesNoLaterPacketAtThePort) {
 
 // Nor where that falls into somebody's run.
 TEST_F(StalledTest, UnknownToTheKernelInARunItMovesNoLaterPacketAtThePort) {
-    expect_kept(run(*box, [&](uint64_t) {
+    expect_kept(run(*box, [&] {
         now = {.at_ns = TurnedBox::now_ns() + TurnedTime::ns_of(kTurn) + 500,
                .ns = kStall,
                .interrupt = true};
@@ -122,7 +126,7 @@ TEST_F(StalledTest, UnknownToTheKernelInARunItMovesNoLaterPacketAtThePort) {
 TEST_F(StalledTest, InARowTheyMoveNoLaterPacketAtThePort) {
     constexpr unsigned kInARow = 14;
     const TurnedTime::Stall each{0, kStall / kInARow + 1'000, true};
-    expect_kept(run(*box, [&](uint64_t) {
+    expect_kept(run(*box, [&] {
         for (unsigned i = 0; i < kInARow; ++i) {
             for (unsigned frame = 0; frame < limits::kArrivals; ++frame) box->send(bulk);
             now = each;
@@ -131,6 +135,24 @@ TEST_F(StalledTest, InARowTheyMoveNoLaterPacketAtThePort) {
             box->turn(kTurn);
         }
     }));
+}
+
+// Nor where they take much longer than its packets ever could: more than 500 us are believed then.
+// A packet comes to each of four turns.
+TEST_F(StalledTest, LongAndInARowTheyMoveNoLaterPacketAtThePort) {
+    constexpr unsigned kInARow = 4;
+    const auto stall = [&] {
+        for (unsigned i = 0; i < kInARow; ++i) {
+            if (i != 0) send(*box);
+            for (unsigned frame = 0; frame < limits::kArrivals; ++frame) box->send(bulk);
+            now = {TurnedBox::now_ns(), 3 * kPeriod, true};
+            TurnedTime::stall({&now, 1});
+            box->turn(kTurn);
+        }
+        // The next comes a period after that has been taken in.
+        while (TurnedBox::now_ns() < sent.back() + 4 * kPeriod) box->turn(kTurn);
+    };
+    expect_kept(run(*box, stall), kInARow);
 }
 
 /// v0 and v1 have cycles, and beside others next to nothing more. Runs of v0 take much longer now
