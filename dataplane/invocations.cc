@@ -150,6 +150,16 @@ void Invocations::note_stall(uint64_t lost, uint64_t cycles, uint64_t now_ns) no
         held_up_.note(now_ns - lost_.us_of(cycles) * 1'000, now_ns, ns);
 }
 
+// What is around a run, its choice and what becomes of its packets, is nobody's beyond what is
+// reckoned for it; but the machine may stall there as well.
+void Invocations::note_around(uint64_t cycles, unsigned packets, const Clocks& clocks) noexcept {
+    const uint64_t surely = usual_.surely(cycles, packets);
+    if (surely == 0) [[likely]]
+        return;
+    const uint64_t now_ns = clocks.now().ns, lost = lost_.of_core(cycles, now_ns, clocks.had);
+    note_stall(std::max(lost, surely), cycles, now_ns);
+}
+
 // From when the packets of a run count at a port with a rate: from when they come, but where it
 // ended late by the machine alone, from when they were due here. Else a stall would move all jobs
 // which the principal has there, for good: who sends as reserved never catches up. Where the box
@@ -193,6 +203,7 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
         context.transmitter->count_from(UINT64_MAX);
     }
     core_until_ = cycles();
+    note_around(core_until_ - began - passed, std::max(slice.count, 1u), clocks);
     return std::max(slice.count, 1u);
 }
 

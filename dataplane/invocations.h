@@ -148,6 +148,7 @@ class Invocations {
                      uint64_t now_ns) noexcept;
     void charge_core(uint64_t cycles, unsigned moved, uint64_t now_ns,
                      LostTime::Clock had) noexcept;
+    void note_around(uint64_t cycles, unsigned packets, const Clocks& clocks) noexcept;
     void note_stall(uint64_t lost, uint64_t cycles, uint64_t now_ns) noexcept;
     [[nodiscard]] uint64_t counted_from(const sched::Slice& slice, uint64_t now_ns) const noexcept;
     [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,

@@ -114,12 +114,15 @@ TEST_F(KeptPortsTest, AnOverrunThatKeepsOthersWaitingIsNoBurstAtThePort) {
 }
 
 /// P: cycles and port; another, with the shorter deadline, cycles alone. Every ms a packet of each,
-/// of the other first, while the port is full. A parameter: ns from one packet of a flood to the
-/// next, which is dropped; 0: none.
-class StalledPortTest : public ::testing::TestWithParam<uint64_t> {
+/// of the other first, while the port is full.
+struct Where {
+    uint64_t flooded_ns = 0;  ///< from one packet of a flood to the next, which is dropped; 0: none
+    uint64_t cycles = 1'300;  ///< behind the turn's core work the machine stalls
+};
+class StalledPortTest : public ::testing::TestWithParam<Where> {
   protected:
     static constexpr unsigned kStalled = 10, kAll = 40;
-    static constexpr uint64_t kPeriod = kMs, kStall = 800'000, kIntoTheRun = 500, kFlooded = 200;
+    static constexpr uint64_t kPeriod = kMs, kStall = 800'000, kFlooded = 200;
 
     void SetUp() override {
         test_eal();
@@ -151,7 +154,8 @@ class StalledPortTest : public ::testing::TestWithParam<uint64_t> {
     bool send_due() {
         const uint64_t now = TurnedBox::now_ns();
         if (box_->policy().paced->link(1)->waiting() < 50) send(bulk_);
-        for (; GetParam() != 0 && flooded_ <= now; flooded_ += GetParam()) send(flood_);
+        const uint64_t every = GetParam().flooded_ns;
+        for (; every != 0 && flooded_ <= now; flooded_ += every) send(flood_);
         if (now < next_ || sent_.size() >= kAll) return false;
         send(other_);
         // One too many before, so that its share of the port is used up.
@@ -166,13 +170,20 @@ class StalledPortTest : public ::testing::TestWithParam<uint64_t> {
         const unsigned n = std::min<unsigned>(waiting_, limits::kArrivals);
         waiting_ -= n;
         const uint64_t core = kTurn + TurnedTime::cycles_of(n * kFlooded);
-        stall_.at_ns = TurnedBox::now_ns() + TurnedTime::ns_of(core) + kIntoTheRun;
+        stall_.at_ns = TurnedTime::ns_of(TurnedBox::cycles() + core + GetParam().cycles);
         if (stall) TurnedTime::stall({&stall_, 1});
         box_->turn(core);
         for (const auto& [left, ns] : box_->receive()) {
             if (rte_pktmbuf_pkt_len(left) == p_.size()) took_.push_back(ns - sent_[took_.size()]);
             rte_pktmbuf_free(left);
         }
+    }
+    /// The packet that the stall held up is late, those behind it are not.
+    void expect_kept() {
+        while (took_.size() < kAll) turn(send_due());
+        EXPECT_GE(took_[kStalled - 1], kStall);
+        took_.erase(took_.begin() + kStalled - 1);
+        EXPECT_LE(*std::ranges::max_element(took_), wishes_[0].deadline_us * 1'000);
     }
     std::vector<Wish> wishes_{{.cycles = 2'000, .rate = 1'000, .deadline_us = 750, .bytes = 1'240},
                               {.cycles = 2'000, .rate = 1'000, .deadline_us = 80}};
@@ -189,14 +200,22 @@ class StalledPortTest : public ::testing::TestWithParam<uint64_t> {
 // from when it was due. Also where the core is beyond its envelope before that, by working off what
 // came meanwhile.
 TEST_P(StalledPortTest, AStallMovesNoLaterPacketThere) {
-    while (took_.size() < kAll) turn(send_due());
-    EXPECT_GE(took_[kStalled - 1], kStall);
-    took_.erase(took_.begin() + kStalled - 1);
-    EXPECT_LE(*std::ranges::max_element(took_), wishes_[0].deadline_us * 1'000);
+    expect_kept();
     EXPECT_GE(box_->counter("invoke.lost_us"), 790u) << "it did not fall into the run";
-    EXPECT_EQ(box_->invoked("v0", sched::Use::kCoreMisses), GetParam() == 0 ? 0u : 1u);
+    EXPECT_EQ(box_->invoked("v0", sched::Use::kCoreMisses), GetParam().flooded_ns == 0 ? 0u : 1u);
 }
-INSTANTIATE_TEST_SUITE_P(Floods, StalledPortTest, ::testing::Values(0, 1'000));
+INSTANTIATE_TEST_SUITE_P(Floods, StalledPortTest,
+                         ::testing::Values(Where{}, Where{.flooded_ns = 1'000}));
+
+// Nor where it falls behind the run, before the worker is at its core work again: some of these do.
+class StalledBehindTest : public StalledPortTest {};
+TEST_P(StalledBehindTest, AStallMovesNoLaterPacketThere) { expect_kept(); }
+std::vector<Where> behind_the_run() {
+    std::vector<Where> out;
+    for (uint64_t cycles = 1'900; cycles <= 2'200; cycles += 10) out.push_back({1'000, cycles});
+    return out;
+}
+INSTANTIATE_TEST_SUITE_P(Places, StalledBehindTest, ::testing::ValuesIn(behind_the_run()));
 
 }  // namespace
 }  // namespace ravelin::test
