@@ -22,15 +22,15 @@ void Account::calibrate() noexcept {
     }
 }
 
-void Account::close(bool moved) noexcept {
-    const uint64_t now = clock_(), cycles = now - opened_;
+void Account::close(bool moved, uint64_t now) noexcept {
+    const uint64_t cycles = now - opened_;
     opened_ = now;
     const bool any = std::ranges::any_of(runs_, &Runs::any);
     if (!moved && !any && split_.empty()) {
         usage_.add(sched::kIdlePrincipal, Use::kCycles, cycles);
     } else {
         if (sampling_) {
-            const uint64_t sending = lap_cycles();  // nothing else has happened since
+            const uint64_t sending = lap_cycles(now);  // nothing else has happened since
             learn();
             split_.timed(kSend, sending,
                          sent_ + runs_[kByShortcut].packets + runs_[kByExpress].packets);
@@ -163,15 +163,15 @@ void Account::charge_so_far() noexcept {
     opened_ = now;
 }
 
-uint64_t Account::lap_cycles() noexcept {
-    const uint64_t now = clock_(), spent = now - lap_;
+uint64_t Account::lap_cycles(uint64_t now) noexcept {
+    const uint64_t spent = now - lap_;
     lap_ = now;
     return spent - std::min(spent, stamp_);
 }
 
 // Learned from when the turn is over, so that it runs as those that are not timed.
 void Account::take_lap(unsigned place, unsigned packets, unsigned left) noexcept {
-    const uint64_t spent = lap_cycles();
+    const uint64_t spent = lap_cycles(clock_());
     if (place == kTurn || packets + left == 0)
         overhead_ += spent;
     else if (laps_taken_ != kLaps)

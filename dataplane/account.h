@@ -53,8 +53,9 @@ class Account {
         laps_taken_ = 0;
     }
     /// The turn is over, which may have been asleep since open() or the last call. Charges its
-    /// cycles.
-    void close(bool moved) noexcept;
+    /// cycles. `now`: the clock has just been read.
+    void close(bool moved, uint64_t now) noexcept;
+    void close(bool moved) noexcept { close(moved, clock_()); }
     /// What has passed since close() is idle's: the worker slept.
     void slept() noexcept { charge_all(sched::kIdlePrincipal); }
     /// The same, of the control thread's commands: core's.
@@ -152,7 +153,7 @@ class Account {
         uint64_t cycles;
         unsigned place, packets, left;  ///< kHit, kExpress: `packets` by it
     };
-    uint64_t lap_cycles() noexcept;
+    uint64_t lap_cycles(uint64_t now) noexcept;
     void take_lap(unsigned place, unsigned packets, unsigned left) noexcept;
     void learn() noexcept;
     void learn_taken(const Lap& lap) noexcept;

@@ -16,6 +16,7 @@
 #include "dataplane/functions.h"
 #include "dataplane/idle.h"
 #include "dataplane/kernel_path.h"
+#include "dataplane/tsc.h"
 
 namespace ravelin {
 
@@ -27,7 +28,8 @@ Worker::Worker(WorkerSetup setup)
       events_(limits::kEventRing),
       queues_(std::move(setup.queues)),
       policy_(setup.policy),
-      clock_(setup.clock),
+      clock_(setup.clock == &Now::read && tsc_is_steady() ? &TscClock::now : setup.clock),
+      one_clock_(clock_ == &TscClock::now),
       adaptive_(setup.adaptive),
       cpu_(setup.cpu),
       wakeup_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
@@ -79,9 +81,10 @@ void Worker::loop() noexcept {
         pthread_setaffinity_np(pthread_self(), sizeof set, &set);
     }
     rte_thread_register();  // gives the thread its buffer cache
+    look_at_clock();
     turn_started_ns_ = clock_().ns;
     if (context_.invocations != nullptr) context_.invocations->paused();
-    while (!stop_.load(std::memory_order_relaxed)) turn();
+    while (!stop_.load(std::memory_order_relaxed)) next_turn();
     rte_thread_unregister();
 }
 
@@ -98,7 +101,12 @@ inline void Worker::follow_caps(const Principals& principals) noexcept {
 }
 
 void Worker::turn() noexcept {
-    context_.now = clock_();
+    look_at_clock();
+    next_turn();
+}
+
+void Worker::next_turn() noexcept {
+    context_.now = one_clock_ ? ended_.now : clock_();
     context_.policy = policy_->load(std::memory_order_seq_cst);
     using_.store(reinterpret_cast<uintptr_t>(context_.policy), std::memory_order_release);
     transmitter_.follow(context_);
@@ -241,10 +249,20 @@ void Worker::run_command() noexcept {
     command->done.store(true, std::memory_order_release);
 }
 
+// The only reading of the clock in a turn: it is the next one's begin as well.
+inline void Worker::end(bool moved) noexcept {
+    look_at_clock();
+    if (context_.account == nullptr) [[likely]]
+        return;
+    if (one_clock_)
+        context_.account->close(moved, ended_.cycles);
+    else
+        context_.account->close(moved);
+}
+
 void Worker::finish(unsigned moved) noexcept {
-    if (context_.account != nullptr) [[unlikely]]
-        context_.account->close(moved != 0);
-    // One clock reading a turn: its time is charged at the start of the next.
+    end(moved != 0);
+    // A turn's time is charged in the next, when it is known whether a function ran behind it.
     const uint64_t spent = context_.now.ns - turn_started_ns_;
     turn_started_ns_ = context_.now.ns;
     context_.counters.add(kLoops);
@@ -260,7 +278,7 @@ void Worker::run_function(unsigned moved) noexcept {
     run_emitted();
     context_.give_up(handoff_.flush());
     transmitter_.flush(context_, clock_);
-    if (context_.account != nullptr) context_.account->close(true);
+    end(true);
     last_turn_moved_ = true;
 }
 

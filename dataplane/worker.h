@@ -23,6 +23,7 @@
 #include "dataplane/spsc_ring.h"
 #include "dataplane/stage.h"
 #include "dataplane/transmitter.h"
+#include "dataplane/tsc_clock.h"
 #include "dataplane/watch.h"
 
 namespace ravelin {
@@ -75,6 +76,9 @@ class Worker {
     void stop();
     /// One pass of the loop, on the caller's thread: for who drives a worker that was not started.
     void turn() noexcept;
+    /// The same right behind another one, as the loop does it: the reading of the clock that ended
+    /// that begins this.
+    void next_turn() noexcept;
 
     /// QSBR: this worker holds no policy other than `policy`, or sleeps and will load anew. Any
     /// thread.
@@ -104,6 +108,7 @@ class Worker {
     void count_cycles_by(Account::Clock clock, LostTime::Clock had = nullptr) {
         cycles_ = clock;
         had_ = had;
+        one_clock_ = clock_ == &TscClock::now && cycles_ == &Account::tsc;
     }
     /// Control thread, before a policy with principals is published.
     void keep_account() {
@@ -134,6 +139,10 @@ class Worker {
     void open_account() noexcept;
     void run_function(unsigned moved) noexcept;
     void finish(unsigned moved) noexcept;
+    void look_at_clock() noexcept {
+        if (one_clock_) ended_ = TscClock::stamp();
+    }
+    void end(bool moved) noexcept;
     void lap(unsigned place, unsigned packets) noexcept;
     void follow_caps(const Principals& principals) noexcept;
     void rest() noexcept;
@@ -158,6 +167,8 @@ class Worker {
     Account::Clock cycles_ = &Account::tsc;
     LostTime::Clock had_ = &LostTime::thread_clock;
     uint64_t functions_ = 0;  // Functions::serial that context_.invocations is of; 0: null
+    bool one_clock_;          // clock_ and cycles_ are both of the time-stamp counter: read as one
+    Stamp ended_;             // if so: when the last turn did, or the sleep behind it
     uint64_t turn_started_ns_ = 0;
     unsigned empty_turns_ = 0;
     bool last_turn_moved_ = false;

@@ -46,6 +46,7 @@ void Worker::rest() noexcept {
     using_.store(kAwake, std::memory_order_seq_cst);
     context_.counters.add(kSleeps);
     if (context_.account != nullptr) context_.account->slept();
+    look_at_clock();
     if (context_.invocations != nullptr) context_.invocations->paused();
 }
 

@@ -143,7 +143,10 @@ double Rig::windows(double seconds, Turn turn) {
 
 double Rig::measure(double seconds, bool drops) {
     head().check = check_;
-    const double cycles = windows(seconds, [this] { turn(); });
+    turn();
+    const double cycles = windows(seconds, [this] {
+        for (const auto& worker : box_->appliance().workers()) worker->next_turn();
+    });
     verify("box", drops);
     checked_ = seen().checked;
     return cycles;
