@@ -74,11 +74,11 @@ Scene scene_of(uint32_t seed, uint64_t worker, int cpu, uint64_t wan) {
                    .cycles = kGreedy,
                    .links = kLinks,
                    .weight = kWeight,
-                   .left = cpu < 0 ? 60u : 300u,  // calls and readings of the clock
+                   .left = cpu < 0 ? 60u : 500u,  // calls and readings of the clock
                    .worker = worker,
                    .wan = wan,
                    .cpu = cpu,
-                   .core = "{cpu: 40, burst: 20us}"};
+                   .core = cpu < 0 ? "{cpu: 40, burst: 20us}" : "{cpu: 60, burst: 20us}"};
     const std::vector<Wish> first{
         {.cycles = 2'000, .rate = 2'000, .deadline_us = 200},
         {.rate = 2'000, .deadline_us = 200, .bytes = 200},

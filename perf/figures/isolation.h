@@ -25,7 +25,7 @@ struct Scene {
     [[nodiscard]] double admitted_rate() const;
 };
 inline constexpr uint64_t kWanRate = 1'000'000'000;  // bit/s
-/// On a thread: a faster port would let the others bring more packets than the core has 40 % for.
+/// On a thread: a faster port would let the others bring more packets than the core has room for.
 inline constexpr uint64_t kSlowWan = 400'000'000;
 /// Of wishes at random. `worker`: its cycles/s; `cpu`: where it runs, -1 anywhere; `wan`: bit/s.
 Scene scene_of(uint32_t seed, uint64_t worker, int cpu = -1, uint64_t wan = kWanRate);

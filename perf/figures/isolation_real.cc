@@ -118,6 +118,9 @@ void tell(const Scene& scene, const RealOutcome& full, const Excuses& excuses, b
           Report& report) {
     const auto target = [&](Target t) { return judged ? t : Target{}; };
     report.add("isolation_packets", "packets", double(full.packets));
+    report.add("reservations", "", double(scene.wishes.size()));
+    const auto shortest = std::ranges::min(scene.wishes, {}, &test::Wish::deadline_us).deadline_us;
+    report.add("shortest_deadline", "us", double(shortest));
     report.add("misses_cpu", "packets", double(full.misses_cpu));
     report.add("misses_link", "packets", double(full.misses_link));
     report.add("misses_core_beyond_envelope", "packets", double(full.misses_of_core));
