@@ -11,6 +11,7 @@
 #include <chrono>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "dataplane/rss.h"
 
@@ -143,8 +144,9 @@ double Rig::windows(double seconds, Turn turn) {
 
 double Rig::measure(double seconds, bool drops) {
     head().check = check_;
-    turn();
-    const double cycles = windows(seconds, [this] {
+    bool first = true;  // behind something else
+    const double cycles = windows(seconds, [&] {
+        if (std::exchange(first, false)) return turn();
         for (const auto& worker : box_->appliance().workers()) worker->next_turn();
     });
     verify("box", drops);
