@@ -89,8 +89,7 @@ class Account {
     void fetch(PrincipalId id) const noexcept { usage_.fetch(id); }
     /// A packet that the express drops.
     void drop(PrincipalId id, uint32_t bytes) noexcept {
-        note(kDropped, id, 1);
-        usage_.add(id, 0, 1, bytes);
+        note(kDropped, id, 1, bytes);
         usage_.add(id, sched::Use::kDrops);
     }
     /// Buckets of caps on bandwidth.
@@ -166,33 +165,34 @@ class Account {
     Caps caps_;
     Clock clock_;
     uint64_t opened_ = 0;  // TSC: cycles before it are charged
-    /// Packets of one kind and principal, one behind the other.
+    /// Packets of one kind and principal.
     struct Run {
         PrincipalId id;
         uint32_t packets;
+        uint64_t bytes;
     };
-    /// What one kind had in a turn: runs, and packets of which each is another's than the one
-    /// before.
+    /// What one kind had in a turn, counted when its cycles are, in one touch of their memory: runs
+    /// of packets of one principal, and single ones.
     struct Runs {
         static constexpr unsigned kMost = 4 * limits::kArrivals;
         /// Of the packets whose principals differ: what they are charged to until it is divided.
         PrincipalId several;
         unsigned taken = 0, singles = 0, packets = 0;
         std::array<Run, kMost> runs;
-        // Of the singles (Usage::place_of), and room for a whole column behind the last; counted
-        // when their cycles are, in one touch of their memory.
+        // Of the singles (Usage::place_of), and room for a whole column behind the last.
         std::array<uint32_t, kMost + columns::kPlaces> places, bytes;
-        [[nodiscard]] bool any() const noexcept { return packets != 0; }
         [[nodiscard]] bool of_one() const noexcept { return taken == 1 && singles == 0; }
     };
     static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
-    void note(Kind kind, PrincipalId id, uint32_t packets) noexcept;
-    void note_each(Kind kind, const Leaving& leaving) noexcept;
+    void note(Kind kind, PrincipalId id, uint32_t packets, uint64_t bytes) noexcept;
+    void note_mixed(Kind kind, const Leaving& leaving, uint64_t as_first) noexcept;
+    void note_each(Kind kind, const Leaving& leaving, uint64_t which) noexcept;
     static_assert(kKinds < sched::CycleSplit::kRoom);
     void add(Kind kind) noexcept;
-    void divide(Runs& runs) noexcept;
+    void settle(Runs& runs, uint64_t cycles) noexcept;
     std::array<Runs, kKinds> runs_;
-    unsigned sent_ = 0;  // packets of the turn that kSend sends
+    unsigned noted_ = 0;  // bit of each kind that has any in this turn
+    unsigned sent_ = 0;   // packets of the turn that kSend sends
     unsigned entry_ = kReceive;
     // Of a turn that is timed.
     bool sampling_ = false, every_turn_ = false;

@@ -89,6 +89,51 @@ TEST_F(AccountTest, CountsPacketsBytesAndDropsOnce) {
     expect_all_owned();
 }
 
+// Of one principal, of few in any order, of as many as there are packets: the same.
+TEST_F(AccountTest, HoweverPrincipalsMixEachHasItsOwn) {
+    std::map<uint32_t, std::pair<uint64_t, uint64_t>> sent;  // packets, bytes
+    rte_mbuf frame{};
+    WorkerContext context;
+    for (unsigned turn = 0; turn < 4'000; ++turn) {
+        const bool even = any(2) == 0;
+        for (unsigned calls = 1 + any(3); calls != 0; --calls) {
+            const unsigned principals = std::array{1, 2, 3, 4, 6, 8, 30, 1'000}[any(8)];
+            const uint32_t first = 2 + any(20);
+            Leaving leaving;
+            for (unsigned n = 1 + any(limits::kArrivals); n != 0; --n) {
+                const uint32_t id = first + any(principals), bytes = even ? kL3 : 20 + any(1'480);
+                leaving.add(&frame, id, bytes);
+                sent[id].first += 1;
+                sent[id].second += bytes;
+            }
+            const auto kind = any(4) == 0 ? Account::kByExpress : Account::kByShortcut;
+            turns.account.leave_by(kind, leaving, false, context);
+        }
+        now += 10'000;
+        turns.account.close(true);
+    }
+    for (const auto& [id, count] : sent) {
+        EXPECT_EQ(turns.account.usage().get(PrincipalId{id}, Use::kPackets), count.first) << id;
+        EXPECT_EQ(turns.account.usage().get(PrincipalId{id}, Use::kBytes), count.second) << id;
+    }
+    expect_all_owned();
+}
+
+// Those of one turn pay the same for a packet each, gathered or not.
+TEST_F(AccountTest, PacketsOfATurnPayAlikeWhoeverTheyAre) {
+    rte_mbuf frame{};
+    WorkerContext context;
+    Leaving leaving;
+    for (unsigned i = 0; i < 48; ++i) leaving.add(&frame, i % 3 == 0 ? 100 + i : 50, kL3);
+    turns.account.leave_by(Account::kByShortcut, leaving, false, context);
+    now += 48'000;
+    turns.account.close(true);
+    const double each = turns.charged(PrincipalId{103});
+    EXPECT_NEAR(each, 1'000, 10);
+    EXPECT_NEAR(turns.charged(PrincipalId{50}) / (32 * each), 1, 0.001 + 48 / (32 * each));
+    expect_all_owned();
+}
+
 TEST_F(AccountTest, WhatIsNobodysIsCoresOrIdles) {
     turns.idle(500);
     EXPECT_EQ(turns.charged(sched::kIdlePrincipal), static_cast<double>(now - opened));
