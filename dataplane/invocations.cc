@@ -160,17 +160,22 @@ void Invocations::note_around(uint64_t cycles, unsigned packets, const Clocks& c
     note_stall(std::max(lost, surely), cycles, now_ns);
 }
 
-// From when the packets of a run count at a port with a rate: from when they come, but where it
-// ended late by the machine alone, from when they were due here. Else a stall would move all jobs
-// which the principal has there, for good: who sends as reserved never catches up. Where the box
-// did it, it would be a burst there that nobody admitted: so not where a function went beyond its
-// limit since the job was released; and where the core did beyond its envelope, by no more than
-// was left to be worked off of stalls.
-uint64_t Invocations::counted_from(const Slice& slice, uint64_t now_ns) const noexcept {
-    if (slice.by != Slice::By::kReservation || slice.release_ns <= overran_ns_) return UINT64_MAX;
+// From when the packets of a run are released at a port with a rate: from when they come, but where
+// it ended late by the machine alone, from when they were due here. Else a stall would move all
+// jobs which the principal has there. Where the box did it, it would be a burst there that nobody
+// admitted: so not where a function went beyond its limit since the job was released; and where the
+// core did beyond its envelope, by no more than was left to be worked off of stalls.
+uint64_t Invocations::released_from(const Slice& slice, uint64_t now_ns) const noexcept {
+    if (slice.release_ns <= overran_ns_) return UINT64_MAX;
     if (!scheduler_.envelope().was_beyond(slice.release_ns)) return slice.deadline_ns;
     const uint64_t held = held_up_.of(slice.release_ns, slice.deadline_ns);
     return held == 0 ? UINT64_MAX : std::max(slice.deadline_ns, now_ns - std::min(now_ns, held));
+}
+
+// What was held up otherwise is made good there when that is no burst.
+sched::CountsFrom Invocations::counts_from(const Slice& slice, uint64_t now_ns) const noexcept {
+    if (slice.by != Slice::By::kReservation) return {};
+    return {.ns = released_from(slice, now_ns), .due_ns = slice.deadline_ns};
 }
 
 unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Clocks& clocks,
@@ -198,9 +203,9 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     const unsigned on = send_on(ran, context, now_ns);
     scheduler_.done(slice, took, slice.count, now_ns, on);
     if (passed_count_ != 0) {
-        context.transmitter->count_from(counted_from(slice, now_ns));
+        context.transmitter->count_from(counts_from(slice, now_ns));
         pipeline.resume(passed_, std::exchange(passed_count_, 0), context);
-        context.transmitter->count_from(UINT64_MAX);
+        context.transmitter->count_from({});
     }
     core_until_ = cycles();
     note_around(core_until_ - began - passed, std::max(slice.count, 1u), clocks);

@@ -13,6 +13,7 @@
 #include "dataplane/held_up.h"
 #include "dataplane/lost_time.h"
 #include "dataplane/packet_function.h"
+#include "dataplane/sched/counts_from.h"
 #include "dataplane/sched/cpu_scheduler.h"
 #include "dataplane/sched/function_use.h"
 #include "dataplane/stage.h"
@@ -150,7 +151,9 @@ class Invocations {
                      LostTime::Clock had) noexcept;
     void note_around(uint64_t cycles, unsigned packets, const Clocks& clocks) noexcept;
     void note_stall(uint64_t lost, uint64_t cycles, uint64_t now_ns) noexcept;
-    [[nodiscard]] uint64_t counted_from(const sched::Slice& slice, uint64_t now_ns) const noexcept;
+    [[nodiscard]] sched::CountsFrom counts_from(const sched::Slice& slice,
+                                                uint64_t now_ns) const noexcept;
+    [[nodiscard]] uint64_t released_from(const sched::Slice& slice, uint64_t now_ns) const noexcept;
     [[nodiscard]] uint64_t lost_of(const sched::Slice& slice, uint64_t cycles, uint64_t now_ns,
                                    LostTime::Clock had) noexcept;
     void entered(sched::PrincipalId id, size_t frames) noexcept {

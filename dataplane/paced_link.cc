@@ -93,11 +93,11 @@ inline PrincipalId PacedLink::queue_of(PrincipalId id) const noexcept {
     return index(id) < queues_.size() ? queues_[index(id)] : sched::kCorePrincipal;
 }
 
-void PacedLink::enqueue(rte_mbuf* frame, uint64_t came_ns, WorkerContext& context) noexcept {
+void PacedLink::enqueue(rte_mbuf* frame, sched::CountsFrom from, WorkerContext& context) noexcept {
     marked_ = 0;
     const Refusal refusal =
         scheduler_.enqueue(queue_of(charged_to(*frame)), frame, rte_pktmbuf_pkt_len(frame),
-                           context.now.ns, sched::kNoDeadline, came_ns);
+                           context.now.ns, sched::kNoDeadline, from);
     if (marked_ != 0) context.counters.add(kLinkMarked);
     if (refusal != Refusal::kNone) drop(frame, refusal, context);
 }

@@ -60,9 +60,9 @@ class PacedLink {
     /// Frees what still waits: the worker is gone.
     ~PacedLink() { release_all(); }
 
-    /// A frame that charge() has seen, which counts from `came_ns` if that is before now. Takes it;
-    /// what has no room is dropped and counted.
-    void enqueue(rte_mbuf* frame, uint64_t came_ns, WorkerContext& context) noexcept;
+    /// A frame that charge() has seen, and from when it counts. Takes it; what has no room is
+    /// dropped and counted.
+    void enqueue(rte_mbuf* frame, sched::CountsFrom from, WorkerContext& context) noexcept;
     /// Frames whose time has come, in order, for the device; how many.
     unsigned dequeue(uint64_t now_ns, std::span<rte_mbuf*> out) noexcept;
     /// The device has them, since then at the latest: what a stall of the machine held up between

@@ -7,6 +7,7 @@
 
 #include "dataplane/burst.h"
 #include "dataplane/handoff.h"
+#include "dataplane/sched/counts_from.h"
 #include "dataplane/stage.h"
 #include "dataplane/vlan.h"
 
@@ -48,9 +49,9 @@ class Transmitter {
         send(&frame, 1, port, context);
     }
     /// What ports with a rate get from now on counts there from then, where that is before it
-    /// comes: by when a reservation of cycles has what a stall of the machine held up. UINT64_MAX:
-    /// from when it comes.
-    void count_from(uint64_t ns) noexcept { counted_from_ = ns; }
+    /// comes: by when a reservation of cycles has what a stall of the machine held up. {}: from
+    /// when it comes.
+    void count_from(sched::CountsFrom from) noexcept { counted_from_ = from; }
     /// Queues a frame for the pipeline, as PacketMeta::flags say: of the box itself unless told
     /// otherwise.
     void emit(rte_mbuf* frame, PortId in_port, WorkerContext& context,
@@ -99,7 +100,7 @@ class Transmitter {
     std::vector<Queue> queues_;
     std::vector<PortId> served_;  // those with a link
     uint64_t paced_ = 0;          // PacedPorts::serial that exits_ are of
-    uint64_t counted_from_ = UINT64_MAX;
+    sched::CountsFrom counted_from_;
     WorkerId self_;
     unsigned emitted_count_ = 0;
     Emitted emitted_[kMaxEmitted];

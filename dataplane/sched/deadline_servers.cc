@@ -20,6 +20,7 @@ void DeadlineServers::set(PrincipalId id, const Contract& contract, uint64_t now
     server.used = server.budget = 0;
     server.begun = false;
     server.next = had ? std::max(server.next, server.release + contract.period_ns) : now;
+    server.unheld_next = server.next;
 }
 
 void DeadlineServers::go_on(PrincipalId id, const DeadlineServers& before, uint64_t now) noexcept {
@@ -29,6 +30,7 @@ void DeadlineServers::go_on(PrincipalId id, const DeadlineServers& before, uint6
     server.used = server.budget = 0;
     server.begun = false;
     server.next = was.next;
+    server.unheld_next = was.unheld_next;
     if (was.contract == server.contract) {
         if (was.used == 0 || !before.ready_.holds(index(id))) return;
         server = was;
@@ -37,35 +39,56 @@ void DeadlineServers::go_on(PrincipalId id, const DeadlineServers& before, uint6
     }
     const uint64_t last = was.next - std::min(was.contract.period_ns, was.next);
     server.next = std::max(now, was.contract.work == 0 ? 0 : last + server.contract.period_ns);
+    server.unheld_next = server.next;
 }
 
-void DeadlineServers::arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs,
-                          uint64_t now) noexcept {
+void DeadlineServers::arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs, uint64_t now,
+                          uint64_t due_ns) noexcept {
     disarm(id);
     Server& server = servers_[index(id)];
     const Contract& contract = server.contract;
     server.release = std::max(server.next, arrival_ns);
+    server.unheld = std::max(server.unheld_next, std::min(arrival_ns, due_ns));
     server.due = server.release + (jobs - 1) * contract.period_ns + contract.deadline_ns;
     server.used = 0;
     server.begun = false;
     server.budget = jobs * contract.work;
-    if (server.release <= now)
-        ready_.push(index(id), server.due);
-    else
-        waiting_.push(index(id), server.release);
+    if (server.release <= now) return ready_.push(index(id), server.due);
+    waiting_.push(index(id), server.release);
+    if (server.unheld < server.release) [[unlikely]]
+        behind_.push(index(id), server.unheld);
 }
 
 void DeadlineServers::disarm(PrincipalId id) noexcept {
     ready_.remove(index(id));
-    waiting_.remove(index(id));
+    wait_no_more(index(id));
+}
+
+inline void DeadlineServers::wait_no_more(uint32_t id) noexcept {
+    waiting_.remove(id);
+    if (!behind_.empty()) [[unlikely]]
+        behind_.remove(id);
+}
+
+// Where nothing is pending.
+void DeadlineServers::make_good(uint64_t now) noexcept {
+    while (!behind_.empty() && behind_.top_key() <= now) {
+        const uint32_t id = behind_.top();
+        Server& server = servers_[id];
+        wait_no_more(id);
+        server.due -= server.release - now;
+        server.release = now;
+        ready_.push(id, server.due);
+    }
 }
 
 DeadlineServers::Turn DeadlineServers::earliest(uint64_t now) noexcept {
     while (!waiting_.empty() && waiting_.top_key() <= now) {
         const uint32_t id = waiting_.top();
-        waiting_.remove(id);
+        wait_no_more(id);
         ready_.push(id, servers_[id].due);
     }
+    if (ready_.empty()) make_good(now);
     if (ready_.empty()) return {};
     const uint32_t id = ready_.top();
     return {PrincipalId{id}, servers_[id].release, servers_[id].due, servers_[id].budget};
@@ -94,6 +117,8 @@ uint64_t DeadlineServers::spend(PrincipalId id, uint64_t units) noexcept {
     server.release += (jobs - 1) * period;
     server.used -= std::min((jobs - 1) * work, server.used);
     server.next = server.release + period;
+    server.unheld += (jobs - 1) * period;
+    server.unheld_next = server.unheld + period;
     server.due = server.release + deadline;
     server.budget = work - std::min(server.used, work);
     return server.budget;

@@ -10,8 +10,16 @@
 //     the next release moves by as many periods. What was not known before is paid after.
 //   - What a job leaves over may be used by work already waiting then (the next function of the
 //     same packet), never after a pause: late use of an early budget is what breaks EDF.
+//   - What was held up on its way here is released late, and so are all behind it, a period apart:
+//     for good, of who sends as reserved. So at an instant when nothing released is pending, what
+//     waits may be released as if nothing had been held up, no earlier than
+//         n_k = max(due_k, n_(k-1) + period)   due_k: when it was to be here at the latest
+//     and what follows a period behind it. No deadline is missed by that: a stretch that ends with
+//     a miss is full of work released in it, so none reaches back over such an instant. Nor is it
+//     more than was reserved: n_k are releases of the contract.
 // Deadlines may be shorter or longer than the period. Units of work: cycles or bytes.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -44,7 +52,7 @@ class DeadlineServers {
         uint64_t budget = 0;                       ///< units of the first; of each further: work
     };
     explicit DeadlineServers(uint32_t principals)
-        : servers_(principals), ready_(principals), waiting_(principals) {}
+        : servers_(principals), ready_(principals), waiting_(principals), behind_(principals) {}
 
     /// Grants, changes or (work 0) withdraws. The next job is released no earlier than one period
     /// of the new contract after the last release of the old: a renewal is no second budget.
@@ -61,7 +69,9 @@ class DeadlineServers {
     /// period after the last of the old.
     void go_on(PrincipalId id, const DeadlineServers& before, uint64_t now) noexcept;
     /// Its first waiting packet came at `arrival_ns` and takes `jobs` jobs. Again on every change.
-    void arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs, uint64_t now) noexcept;
+    /// `due_ns`: before it, when it was to come at the latest, had it not been held up.
+    void arm(PrincipalId id, uint64_t arrival_ns, uint64_t jobs, uint64_t now,
+             uint64_t due_ns = UINT64_MAX) noexcept;
     /// Nothing waits any more.
     void disarm(PrincipalId id) noexcept;
     /// Earliest deadline of those released. Principal kNoPrincipal: nobody.
@@ -79,11 +89,13 @@ class DeadlineServers {
     bool resume(PrincipalId id, uint64_t units) noexcept;
     [[nodiscard]] bool anything_ready() const { return !ready_.empty(); }
     [[nodiscard]] size_t memory_bytes() const noexcept {
-        return servers_.size() * sizeof(Server) + ready_.memory_bytes() + waiting_.memory_bytes();
+        return servers_.size() * sizeof(Server) + ready_.memory_bytes() + waiting_.memory_bytes() +
+               behind_.memory_bytes();
     }
     /// When the next job is released, ns; UINT64_MAX: none waits for its release.
     [[nodiscard]] uint64_t next_ns() const {
-        return waiting_.empty() ? UINT64_MAX : waiting_.top_key();
+        const uint64_t first = waiting_.empty() ? UINT64_MAX : waiting_.top_key();
+        return behind_.empty() || !ready_.empty() ? first : std::min(first, behind_.top_key());
     }
 
   private:
@@ -92,12 +104,17 @@ class DeadlineServers {
         uint64_t release = 0;  ///< of the present or last job
         uint64_t next = 0;     ///< no release before this
         uint64_t due = 0;
-        uint64_t used = 0, budget = 0;  ///< of the present job, units
-        bool begun = false;             ///< before it came here, and more of it waited there
+        uint64_t unheld = 0, unheld_next = 0;  ///< release and next, had nothing been held up
+        uint64_t used = 0, budget = 0;         ///< of the present job, units
+        bool begun = false;                    ///< before it came here, and more of it waited there
     };
+    void make_good(uint64_t now) noexcept;
+    void wait_no_more(uint32_t id) noexcept;
+
     std::vector<Server> servers_;
     DeadlineHeap ready_;    ///< by deadline
     DeadlineHeap waiting_;  ///< by release
+    DeadlineHeap behind_;   ///< of those, whose release is later than it would be: by that
 };
 
 }  // namespace ravelin::sched

@@ -57,7 +57,7 @@ inline Refusal LinkScheduler::admits(PrincipalId id, uint32_t bytes) const noexc
 }
 
 Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
-                               uint64_t deadline_ns, uint64_t came_ns) noexcept {
+                               uint64_t deadline_ns, CountsFrom from) noexcept {
     if (index(id) >= queues_.size()) return Refusal::kUnknownPrincipal;
     if (const Refusal refusal = admits(id, bytes); refusal != Refusal::kNone) {
         usage_.add(id, Use::kRejected);
@@ -67,11 +67,14 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
     if (config_.mark_bytes != 0 && is_long(queue) && marker_.call != nullptr &&
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
-    const bool late = came_ns < now && now - came_ns > servers_.contract(id).deadline_ns;
+    const uint64_t arrival = std::min(now, from.ns);
+    const bool late = now - arrival > servers_.contract(id).deadline_ns;
+    if ((late || from.due_ns < arrival) && deadline_ns == kNoDeadline)
+        deadline_ns = kHeldUp | (late ? kLateAlready : 0) | std::min(from.due_ns, arrival);
     push(id,
          {.frame = frame,
-          .arrival_ns = std::min(now, came_ns),
-          .deadline_ns = late && deadline_ns == kNoDeadline ? kLateAlready : deadline_ns,
+          .arrival_ns = arrival,
+          .deadline_ns = deadline_ns,
           .bytes = bytes,
           .next = 0},
          now);
@@ -157,7 +160,7 @@ void* LinkScheduler::send_reserved(const DeadlineServers::Turn& turn, uint64_t n
     const PrincipalId id = turn.principal;
     const Queue& queue = queues_[index(id)];
     const uint64_t cost = on_wire(pool_.head(queue));
-    const bool late = pool_.head(queue).deadline_ns == kLateAlready;
+    const bool late = pool_.head(queue).late_already();
     void* frame = send(id, now);
     usage_.add(id, Use::kReserved);
     if (wire_.busy_until() > turn.deadline_ns && !late) usage_.add(id, Use::kMisses);
@@ -242,7 +245,8 @@ void LinkScheduler::move(LinkScheduler& before, PrincipalId from, PrincipalId to
 void LinkScheduler::arm(PrincipalId id, uint64_t now) noexcept {
     const Queued& head = pool_.head(queues_[index(id)]);
     const uint64_t reserved = servers_.contract(id).work;
-    servers_.arm(id, head.arrival_ns, (on_wire(head) + reserved - 1) / reserved, now);
+    servers_.arm(id, head.arrival_ns, (on_wire(head) + reserved - 1) / reserved, now,
+                 head.due_ns());
 }
 
 void LinkScheduler::reserve(PrincipalId id, const Contract& contract, uint64_t now) noexcept {

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "dataplane/sched/counts_from.h"
 #include "dataplane/sched/deadline_servers.h"
 #include "dataplane/sched/fair_tree.h"
 #include "dataplane/sched/fifo_pool.h"
@@ -58,10 +59,11 @@ class LinkScheduler {
                   Release release, Marker marker, uint64_t now_ns);
 
     /// Queues a frame, whose last use is at `deadline_ns`. It counts, and is counted as waiting,
-    /// from `came_ns` if that is before now; where it is due by then already, who held it up has
-    /// counted the miss. Takes it only if it returns kNone.
+    /// from `from.ns` if that is before now; where it is due by then already, who held it up has
+    /// counted the miss. What it is late beyond that is made good when no reserved frame waits
+    /// (DeadlineServers), unless it has a last use. Takes it only if it returns kNone.
     Refusal enqueue(PrincipalId id, void* frame, uint32_t bytes, uint64_t now,
-                    uint64_t deadline_ns = kNoDeadline, uint64_t came_ns = UINT64_MAX) noexcept;
+                    uint64_t deadline_ns = kNoDeadline, CountsFrom from = {}) noexcept;
     /// Frames to give to the port now, in this order; how many.
     unsigned dequeue(uint64_t now, std::span<void*> out) noexcept;
     /// What the last dequeue() gave out came to the port now, later than it was told: the wire may
@@ -95,11 +97,21 @@ class LinkScheduler {
 
   private:
     static constexpr unsigned kDropsATurn = 8;
-    static constexpr uint64_t kLateAlready = kNoDeadline - 1;  ///< Queued::deadline_ns
+    // Bits of Queued::deadline_ns, of frames that have none, beside when they were to come.
+    static constexpr uint64_t kHeldUp = uint64_t{1} << 63, kLateAlready = uint64_t{1} << 62;
     struct Queued {
         void* frame = nullptr;
         uint64_t arrival_ns = 0, deadline_ns = 0;
         uint32_t bytes = 0, next = 0;  ///< next: of FifoPool
+        [[nodiscard]] bool held_up() const {
+            return deadline_ns >= kHeldUp && deadline_ns != kNoDeadline;
+        }
+        [[nodiscard]] bool late_already() const {
+            return held_up() && (deadline_ns & kLateAlready) != 0;
+        }
+        [[nodiscard]] uint64_t due_ns() const {
+            return held_up() ? deadline_ns & (kLateAlready - 1) : UINT64_MAX;
+        }
     };
     struct Queue : Fifo {
         uint64_t bytes = 0;

@@ -80,7 +80,7 @@ class Queues {
         for (rte_mbuf* frame : frames) {
             charge(*frame, ids_[next_]);
             next_ = next_ + 1 == ids_.size() ? 0 : next_ + 1;
-            link_->enqueue(frame, UINT64_MAX, context_);
+            link_->enqueue(frame, {}, context_);
         }
     }
     /// As many frames leave as the wire takes in the time of a burst, and come back.

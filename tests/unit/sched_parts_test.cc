@@ -272,6 +272,54 @@ TEST_F(SchedServers, ARenewedContractIsNoSecondBudget) {
     EXPECT_EQ(servers.earliest(5000).principal, kNoPrincipal);
 }
 
+// Three packets come at 3,000 that were to come at 0, 1,000 and 2,000, then others as reserved.
+TEST_F(SchedServers, MakeGoodWhatWasHeldUpWhereNothingIsPending) {
+    for (const uint64_t due : {0u, 1'000u, 2'000u}) {
+        servers.arm(p, 3'000, 1, 3'010 + due / 100, due);
+        const auto turn = servers.earliest(3'010 + due / 100);
+        ASSERT_EQ(turn.principal, p) << due;
+        EXPECT_EQ(turn.release_ns, due == 0 ? 3'000 : 3'010 + due / 100);
+        EXPECT_EQ(turn.deadline_ns, turn.release_ns + 400) << "in which others count with it";
+        servers.spend(p, 100);
+    }
+    servers.arm(p, 3'100, 1, 3'100);
+    EXPECT_EQ(servers.earliest(3'100).release_ns, 3'100u);
+    servers.spend(p, 100);
+    servers.arm(p, 3'200, 1, 3'200);  // too early
+    EXPECT_EQ(servers.earliest(4'099).principal, kNoPrincipal) << "more than is reserved";
+    EXPECT_EQ(servers.next_ns(), 4'100u);
+}
+
+// Nor is what was charged made good: a job goes on in three turns, of which one overruns.
+TEST_F(SchedServers, MakeNoChargeGood) {
+    begin();
+    EXPECT_EQ(servers.spend(p, 60), 40u);
+    servers.keep(p);
+    EXPECT_EQ(servers.spend(p, 100), 40u);  // of a second job
+    servers.keep(p);
+    EXPECT_EQ(servers.spend(p, 40), 0u);
+    servers.arm(p, 0, 1, 200);
+    EXPECT_EQ(servers.earliest(1'999).principal, kNoPrincipal);
+    EXPECT_EQ(servers.next_ns(), 2'000u);
+}
+
+TEST_F(SchedServers, MakeNothingGoodWhileAnythingIsPending) {
+    const PrincipalId q{3};
+    servers.set(q, {.work = 100, .period_ns = 50'000, .deadline_ns = 50'000}, 0);
+    servers.arm(p, 3'000, 1, 3'000, 0);
+    ASSERT_EQ(servers.earliest(3'000).principal, p);
+    servers.spend(p, 100);
+    servers.arm(p, 3'000, 1, 3'010, 1'000);
+    servers.arm(q, 3'010, 1, 3'010);
+    EXPECT_EQ(servers.next_ns(), 4'000u);
+    EXPECT_EQ(servers.earliest(3'999).principal, q) << "of which this would not be the demand";
+    servers.spend(q, 100);
+    EXPECT_EQ(servers.next_ns(), 1'000u);
+    EXPECT_EQ(servers.earliest(3'999).release_ns, 3'999u);
+    servers.disarm(p);
+    EXPECT_EQ(servers.earliest(9'000).principal, kNoPrincipal);
+}
+
 TEST(SchedHeap, IsASortedListThatForgetsOnDemand) {
     constexpr uint32_t kIds = 300;
     DeadlineHeap heap(kIds);

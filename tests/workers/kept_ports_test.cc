@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "tests/support/kept_set.h"
 
@@ -20,6 +21,7 @@ class KeptPortsTest : public ::testing::Test {
     void start(uint64_t wild = 20'000) {
         test_eal();
         const Crowd crowd{.functions = 2,
+                          .links = 1,
                           .weight = 1'000,
                           .wan = 1'000'000'000,
                           .core = "{cpu: 40, burst: 20us}"};
@@ -64,6 +66,15 @@ class KeptPortsTest : public ::testing::Test {
         EXPECT_GE(out, 30u);
         return late;
     }
+    /// How long packets of P waited at the port so far, ns, and how many.
+    struct Waited {
+        uint64_t ns = 0, packets = 0;
+    };
+    [[nodiscard]] Waited waited() const {
+        const sched::Usage& usage = box_->policy().paced->link(1)->usage();
+        const sched::PrincipalId p = box_->id("v0");
+        return {usage.get(p, sched::Use::kQueueNs), usage.get(p, sched::Use::kPackets)};
+    }
     std::vector<Wish> wishes_{{.cycles = 2'000, .rate = 10'000, .deadline_us = 700, .bytes = 1'240},
                               {.rate = 10'000, .deadline_us = 140, .bytes = 200}};
     std::unique_ptr<TurnedBox> box_;
@@ -81,6 +92,28 @@ TEST_F(KeptPortsTest, AFloodThatKeepsFunctionsWaitingIsNoBurstAtThePort) {
     });
     EXPECT_GT(box_->invoked("v0", sched::Use::kMisses), 20u) << "the core kept nobody waiting";
     EXPECT_EQ(late, 0u);
+}
+
+// Nor does P wait there ever after, though the port is never idle: it is behind for as long as
+// reserved frames wait.
+TEST_F(KeptPortsTest, WhatAFloodHeldUpMovesNoLaterPacketThere) {
+    start();
+    const Bytes flood = frame("172.16.0.1", 20), bulk = frame("10.2.2.1", 1'000);
+    uint64_t next = 0;
+    std::optional<Waited> behind;
+    const unsigned late = run(100'000, [&](uint64_t at) {
+        for (; next <= at; next += bulk.size() * kNsPerByte) box_->send(bulk);
+        if (at > 12 * kMs && !behind) behind = waited();
+        const uint64_t n = at > 5 * kMs && at < 10 * kMs ? 64 : 0;
+        for (unsigned i = 0; i < n; ++i) box_->send(flood);
+        return n * kEach;
+    });
+    EXPECT_GT(box_->invoked("v0", sched::Use::kMisses), 5u) << "the core kept nobody waiting";
+    EXPECT_EQ(late, 0u);
+    const Waited in_all = waited();
+    ASSERT_GT(in_all.packets, behind->packets + 50);
+    EXPECT_LE((in_all.ns - behind->ns) / (in_all.packets - behind->packets),
+              wishes_[0].cpu_deadline_ns + kSlack);
 }
 
 // As well where each third call takes the core twenty times as long: by what packets usually take,
