@@ -163,13 +163,14 @@ void Invocations::note_around(uint64_t cycles, unsigned packets, const Clocks& c
 // From when the packets of a run are released at a port with a rate: from when they come, but where
 // it ended late by the machine alone, from when they were due here. Else a stall would move all
 // jobs which the principal has there. Where the box did it, it would be a burst there that nobody
-// admitted: so not where a function went beyond its limit since the job was released; and where the
-// core did beyond its envelope, by no more than was left to be worked off of stalls.
+// admitted: so later by what runs went beyond their limits since nothing reserved waited, which
+// delays nobody by more; and where the core did beyond its envelope, by no more than was left to be
+// worked off of stalls.
 uint64_t Invocations::released_from(const Slice& slice, uint64_t now_ns) const noexcept {
-    if (slice.release_ns <= overran_ns_) return UINT64_MAX;
-    if (!scheduler_.envelope().was_beyond(slice.release_ns)) return slice.deadline_ns;
+    const uint64_t from = slice.deadline_ns + overran_ns_;
+    if (from >= now_ns || !scheduler_.envelope().was_beyond(slice.release_ns)) return from;
     const uint64_t held = held_up_.of(slice.release_ns, slice.deadline_ns);
-    return held == 0 ? UINT64_MAX : std::max(slice.deadline_ns, now_ns - std::min(now_ns, held));
+    return held == 0 ? UINT64_MAX : std::max(from, now_ns - std::min(now_ns, held));
 }
 
 // What was held up otherwise is made good there when that is no burst.
@@ -195,7 +196,8 @@ unsigned Invocations::run(Pipeline& pipeline, WorkerContext& context, const Cloc
     table_.function(ran.function.slot).run(ran, slice.frames(), run);
     const uint64_t passed = cycles() - from, now_ns = clock().ns;
     const uint64_t took = passed - lost_of(slice, passed, now_ns, had);
-    if (took > slice.limit) overran_ns_ = now_ns;
+    if (slice.by == Slice::By::kShare) overran_ns_ = 0;
+    if (took > slice.limit) overran_ns_ += lost_.ns_of(took - slice.limit) + 1;
     if (context.account != nullptr) context.account->ran(slice.principal, took);
     context.counters.add(kInvokeRuns);
     uses_[ran.function.slot]->ran(took, slice.count);

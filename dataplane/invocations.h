@@ -189,7 +189,7 @@ class Invocations {
     WorkerContext* context_ = nullptr;  // of what is being called, for release()
     uint64_t core_until_ = 0;           // cycles: up to where core work is in the envelope
     HeldUp held_up_;
-    uint64_t overran_ns_ = 0;  // when the last run ended that took more than its limit
+    uint64_t overran_ns_ = 0;  // beyond limits of runs, since nothing reserved waited
     rte_mbuf* passed_[limits::kBurst];
     unsigned passed_count_ = 0;
     std::atomic<bool> attached_{false};

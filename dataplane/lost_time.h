@@ -61,6 +61,7 @@ class LostTime {
         return cycles < first_ || had == nullptr ? 0 : std::min(cycles, taken(now_ns, had));
     }
     [[nodiscard]] uint64_t us_of(uint64_t cycles) const { return cycles * 10 / least_; }
+    [[nodiscard]] uint64_t ns_of(uint64_t cycles) const { return cycles * 10'000 / least_; }
     /// `id` is the same principal in `before`: it goes on owing what it owed there.
     void go_on(sched::PrincipalId id, const LostTime& before) noexcept {
         allowances_[index(id)] = before.allowances_[index(id)];

@@ -146,6 +146,27 @@ TEST_F(KeptPortsTest, AnOverrunThatKeepsOthersWaitingIsNoBurstAtThePort) {
     EXPECT_EQ(late, 0u);
 }
 
+// What a run takes beyond its limit while the machine stalls is no more than that: the stall moves
+// nobody at the port.
+TEST_F(KeptPortsTest, AnOverrunDelaysNobodyByMoreThanItTook) {
+    test_eal();
+    start(TurnedTime::cycles_of(4'800'000));  // the stall is part of it
+    const Bytes wild = frame("10.2.0.1", 20), greedy = frame("10.2.1.1", 20);
+    TurnedTime::Stall stall{.ns = 4 * kMs};
+    run(50'000, [&](uint64_t at) {
+        box_->send(greedy);
+        if (at > 5 * kMs && stall.at_ns == 0) {
+            stall.at_ns = TurnedBox::now_ns() + 100'000;
+            TurnedTime::stall({&stall, 1});
+            box_->send(wild);
+        }
+        return 0;
+    });
+    EXPECT_GE(box_->counter("invoke.lost_us"), 4 * kMs / 1'000) << "it did not fall into the run";
+    EXPECT_GT(box_->invoked("v0", sched::Use::kMisses), 10u) << "nothing waited of it";
+    EXPECT_GE(waited().ns, 120 * kMs) << "81 ms where they count from when they come";
+}
+
 /// P: cycles and port; another, with the shorter deadline, cycles alone. Every ms a packet of each,
 /// of the other first, while the port is full.
 struct Where {
