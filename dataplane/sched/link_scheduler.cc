@@ -68,7 +68,7 @@ Refusal LinkScheduler::enqueue(PrincipalId id, void* frame, uint32_t bytes, uint
         marker_.call(marker_.context, frame))
         usage_.add(id, Use::kMarked);
     const uint64_t arrival = std::min(now, from.ns);
-    const bool late = now - arrival > servers_.contract(id).deadline_ns;
+    const bool late = arrival < now && now - arrival > servers_.contract(id).deadline_ns;
     if ((late || from.due_ns < arrival) && deadline_ns == kNoDeadline)
         deadline_ns = kHeldUp | (late ? kLateAlready : 0) | std::min(from.due_ns, arrival);
     push(id,

@@ -149,7 +149,6 @@ TEST_F(KeptPortsTest, AnOverrunThatKeepsOthersWaitingIsNoBurstAtThePort) {
 // What a run takes beyond its limit while the machine stalls is no more than that: the stall moves
 // nobody at the port.
 TEST_F(KeptPortsTest, AnOverrunDelaysNobodyByMoreThanItTook) {
-    test_eal();
     start(TurnedTime::cycles_of(4'800'000));  // the stall is part of it
     const Bytes wild = frame("10.2.0.1", 20), greedy = frame("10.2.1.1", 20);
     TurnedTime::Stall stall{.ns = 4 * kMs};
