@@ -27,20 +27,28 @@ void Account::close(bool moved, uint64_t now) noexcept {
     const uint64_t cycles = now - opened_;
     opened_ = now;
     if (!moved && noted_ == 0 && split_.empty()) {
+        lap_ = now;
+        overhead_ = 0;
         usage_.add(sched::kIdlePrincipal, Use::kCycles, cycles);
+        tell(kRowsIdle);
+    } else if (sampling_) [[unlikely]] {
+        close_timed(cycles, now);
     } else {
-        if (sampling_) {
-            const uint64_t sending = lap_cycles(now);  // nothing else has happened since
-            learn();
-            split_.timed(kSend, sending,
-                         sent_ + runs_[kByShortcut].packets + runs_[kByExpress].packets);
-        }
-        charge(cycles, every_turn_ ? overhead_ : split_.reckoned(kTurn, 1));
-        sampling_ = split_.sample() || every_turn_;
+        lap_ = now;
         sent_ = 0;
+        sampling_ = split_.sample();
+        charge(cycles, split_.reckoned(kTurn, 1));
     }
+}
+
+void Account::close_timed(uint64_t cycles, uint64_t now) noexcept {
+    const uint64_t sending = lap_cycles(now);  // nothing else has happened since
+    learn();
+    split_.timed(kSend, sending, sent_ + packets_[kByShortcut] + packets_[kByExpress]);
+    charge(cycles, every_turn_ ? overhead_ : split_.reckoned(kTurn, 1));
+    sampling_ = split_.sample() || every_turn_;
     overhead_ = 0;
-    lap_ = now;
+    sent_ = 0;
 }
 
 void Account::charge_all(PrincipalId id) noexcept {
@@ -50,59 +58,91 @@ void Account::charge_all(PrincipalId id) noexcept {
 }
 
 // Most turns have packets of one kind alone, which leaves nothing to be divided by places.
-void Account::charge(uint64_t cycles, uint64_t own) noexcept {
+inline void Account::charge(uint64_t cycles, uint64_t own) noexcept {
     const unsigned noted = std::exchange(noted_, 0);
-    sent_ += runs_[kByShortcut].packets + runs_[kByExpress].packets;
     if (std::has_single_bit(noted) && split_.empty()) [[likely]] {
         const uint64_t others = std::min(own, cycles / 2);
         usage_.add(sched::kCorePrincipal, Use::kCycles, others);
-        settle(runs_[std::countr_zero(noted)], cycles - others);
-        return;
+        settle(static_cast<unsigned>(std::countr_zero(noted)), cycles - others);
+    } else {
+        divide(noted, cycles, own);
     }
+    if (due_ >= packets_a_row_) [[unlikely]]
+        tell_due();
+}
+
+void Account::divide(unsigned noted, uint64_t cycles, uint64_t own) noexcept {
     columns::for_each_bit(noted, [&](unsigned kind) { add(static_cast<Kind>(kind)); });
     split_.charge(cycles, usage_, sched::kCorePrincipal, own);
-    columns::for_each_bit(noted, [&](unsigned kind) {
-        Runs& of = runs_[kind];
-        settle(of, of.of_one() ? 0 : usage_.take(of.several, Use::kCycles));
-    });
+    columns::for_each_bit(
+        noted, [&](unsigned kind) { settle(kind, usage_.take(all_of(kind), Use::kCycles)); });
 }
 
 // One part of the split each, whosever they are: it was the same that was done for them.
 void Account::add(Kind kind) noexcept {
-    const Runs& of = runs_[kind];
-    const PrincipalId id = of.of_one() ? of.runs[0].id : of.several;
+    const unsigned packets = packets_[kind];
     if (kind == kByShortcut)
-        split_.add(id, of.packets, kReceive + 1, kSend, kHit);
+        split_.add(all_of(kind), packets, kReceive + 1, kSend, kHit);
     else
-        split_.add(id, of.packets, kMiss + 1, kind == kByExpress ? kSend : kReceive, kExpress);
+        split_.add(all_of(kind), packets, kMiss + 1, kind == kByExpress ? kSend : kReceive,
+                   kExpress);
 }
 
-// Singles first: their lines are read as a whole, which waits for what was written in words.
-void Account::settle(Runs& of, uint64_t cycles) noexcept {
-    const uint64_t each = of.of_one() ? 0 : cycles / of.packets;
-    uint64_t rest = cycles - each * of.packets;
-    usage_.add_packets({of.places.data(), of.singles}, of.bytes.data(), each);
-    for (unsigned i = 0; i < of.taken; ++i) {
-        const auto& [id, packets, bytes] = of.runs[i];
-        usage_.add(id, each * packets + std::exchange(rest, 0), packets, bytes);
+inline void Account::settle(unsigned kind, uint64_t cycles) noexcept {
+    const uint32_t packets = std::exchange(packets_[kind], 0);
+    due_ += packets;
+    if (runs_[kind].packets == packets) return settle_run(kind, cycles);
+    end_run(kind);
+    tallies_[kind].took(cycles, packets);
+}
+
+void Account::settle_run(unsigned kind, uint64_t cycles) noexcept {
+    const Run run = std::exchange(runs_[kind], {});
+    usage_.add(run.id, cycles, run.packets, run.bytes);
+    if (kind == kDropped) usage_.add(run.id, Use::kDrops, run.packets);
+}
+
+void Account::tell_due() noexcept {
+    tell(due_ / packets_a_row_);
+    due_ %= packets_a_row_;
+}
+
+void Account::tell(uint32_t rows) noexcept {
+    for (sched::Tallies& tallies : tallies_) tallies.tell(rows, usage_);
+}
+
+void Account::begin(const Principals* principals) noexcept {
+    if (noted_ != 0) charge_so_far();
+    for (sched::Tallies& tallies : tallies_) {
+        tallies.tell_all(usage_);
+        if (principals != nullptr) tallies.reach(principals->table.size());
     }
-    if (rest != 0) usage_.add(sched::Usage::at_place(of.places[0]), Use::kCycles, rest);
-    of.taken = of.singles = of.packets = 0;
+    packets_a_row_ = tallies_[0].packets_a_row();
+    serial_ = principals != nullptr ? principals->serial : 0;
 }
 
+// Mostly nobody has a cap, and it is plain at once that packets are of several.
 void Account::leave_by(Kind kind, Leaving& leaving, bool paced, WorkerContext& context) noexcept {
+    note(kind, leaving.count);
+    if (!leaving.begins_mixed() || caps_.any() || caps_.cycles().anybody())
+        return count_and_police(kind, leaving, paced, context);
+    tallies_[kind].add_each(leaving.whom.data(), leaving.bytes.data(), leaving.count);
+}
+
+void Account::count_and_police(Kind kind, Leaving& leaving, bool paced,
+                               WorkerContext& context) noexcept {
     const PrincipalId first = leaving.payer(0);
-    const uint64_t all = leaving.all(), as_first = columns::equal(leaving.whom, index(first), all);
-    const bool alike = as_first == all;
+    const uint64_t all = leaving.all();
+    const bool alike = columns::equal(leaving.whom, index(first), all) == all;
     const bool bandwidth = caps_.any() && !paced, cycles = caps_.cycles().anybody();
     uint32_t bytes = 0;
     if (alike) {
         bytes = columns::sum(leaving.bytes, all);
-        note(kind, first, leaving.count, bytes);
+        add_alike(kind, first, leaving.count, bytes);
     } else {
         if (bandwidth)
             for (unsigned i = 0; i < leaving.count; ++i) usage_.fetch(leaving.payer(i));
-        note_mixed(kind, leaving, as_first);
+        tallies_[kind].add_each(leaving.whom.data(), leaving.bytes.data(), leaving.count);
     }
     if (!bandwidth && !cycles) return;
     if (alike && !cycles && caps_.take_all(first, bytes, context.now.ns)) return;
@@ -141,64 +181,10 @@ void Account::drop_beyond(Leaving& leaving, uint64_t of_cpu, uint64_t of_bandwid
     });
 }
 
-void Account::note(Kind kind, PrincipalId id, uint32_t packets, uint64_t bytes) noexcept {
-    Runs& of = runs_[kind];
-    if (of.taken == Runs::kMost) [[unlikely]]
-        charge_so_far();
-    noted_ |= 1u << kind;
-    of.packets += packets;
-    Run* const last = of.runs.data() + of.taken - 1;
-    if (of.taken != 0 && last->id == id) {
-        last->packets += packets;
-        last->bytes += bytes;
-    } else {
-        of.runs[of.taken++] = {id, packets, bytes};
-    }
-}
-
-// Those of few principals are gathered: one by one each would wait for the one before, which has
-// just written the same line (two in random order: 3.5 cycles a packet, and 0.7 gathered). It is
-// worth it where one in three is the first one's.
-void Account::note_mixed(Kind kind, const Leaving& leaving, uint64_t as_first) noexcept {
-    constexpr unsigned kFew = 6;
-    const uint64_t all = leaving.all();
-    uint64_t left = all, same = as_first;
-    if (3 * static_cast<unsigned>(std::popcount(as_first)) > leaving.count) {
-        const uint32_t length = leaving.bytes[0];
-        const bool even = columns::equal(leaving.bytes, length, all) == all;
-        for (unsigned found = 0; found < kFew && left != 0; ++found) {
-            const auto at = static_cast<unsigned>(std::countr_zero(left));
-            if (found != 0) same = columns::equal(leaving.whom, leaving.whom[at], left);
-            const auto n = static_cast<unsigned>(std::popcount(same));
-            note(kind, leaving.payer(at), n,
-                 even ? uint64_t{n} * length : columns::sum(leaving.bytes, same));
-            left &= ~same;
-        }
-    }
-    if (left != 0) note_each(kind, leaving, left);
-}
-
-void Account::note_each(Kind kind, const Leaving& leaving, uint64_t which) noexcept {
-    Runs& of = runs_[kind];
-    const auto n = static_cast<unsigned>(std::popcount(which));
-    if (of.singles + n > Runs::kMost) [[unlikely]]
-        charge_so_far();
-    const bool whole = which == leaving.all();
-    Leaving::Column<uint32_t> whom, bytes;
-    if (!whole) columns::squeeze(leaving.whom, which, whom);
-    if (!whole) columns::squeeze(leaving.bytes, which, bytes);
-    // All places, whatever stands behind the last.
-    columns::put_times<sched::Usage::place_of(1)>(whole ? leaving.whom : whom,
-                                                  of.places.data() + of.singles);
-    columns::put_times<1>(whole ? leaving.bytes : bytes, of.bytes.data() + of.singles);
-    noted_ |= 1u << kind;
-    of.singles += n;
-    of.packets += n;
-}
-
 // A turn has more than there is room for: what came so far has had the cycles so far.
 void Account::charge_so_far() noexcept {
     const uint64_t now = clock_();
+    sent_ += packets_[kByShortcut] + packets_[kByExpress];
     charge(now - opened_, 0);
     opened_ = now;
 }

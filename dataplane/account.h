@@ -15,9 +15,11 @@
 #include "dataplane/burst.h"
 #include "dataplane/caps.h"
 #include "dataplane/charge.h"
+#include "dataplane/idle.h"
 #include "dataplane/leaving.h"
 #include "dataplane/limits.h"
 #include "dataplane/sched/cycle_split.h"
+#include "dataplane/sched/tallies.h"
 #include "dataplane/sched/two_kinds.h"
 #include "dataplane/sched/usage.h"
 
@@ -40,8 +42,6 @@ class Account {
     using Clock = uint64_t (*)() noexcept;
     /// `clock` tells cycles.
     explicit Account(Clock clock = tsc) : usage_(kIds), caps_(usage_), clock_(clock) {
-        for (unsigned kind = 0; kind < kKinds; ++kind)
-            runs_[kind].several = PrincipalId{sched::kMaxPrincipals + kind};
         calibrate();
     }
     Account(const Account&) = delete;
@@ -51,6 +51,18 @@ class Account {
         opened_ = lap_ = clock_();
         overhead_ = 0;
         laps_taken_ = 0;
+    }
+    /// Once a turn: whose caps hold. Of who had an id before everything is told by then.
+    void follow(const Principals& principals, uint64_t now_ns) noexcept {
+        if (principals.serial != serial_) [[unlikely]]
+            begin(&principals);
+        caps_.follow(principals, now_ns);
+        caps_.cycles().follow(principals, usage_, opened_);
+    }
+    /// The policy in force has no principals.
+    void forget() noexcept {
+        begin(nullptr);
+        caps_.forget();
     }
     /// The turn is over, which may have been asleep since open() or the last call. Charges its
     /// cycles. `now`: the clock has just been read.
@@ -85,12 +97,12 @@ class Account {
     /// Those beyond a cap are dropped; what is left stands at the front. `paced`: they go to a
     /// link, which shapes.
     void leave_by(Kind kind, Leaving& leaving, bool paced, WorkerContext& context) noexcept;
-    /// Asks for the memory that drop() writes.
+    /// Asks for the memory that a packet of the pipeline is counted in.
     void fetch(PrincipalId id) const noexcept { usage_.fetch(id); }
     /// A packet that the express drops.
     void drop(PrincipalId id, uint32_t bytes) noexcept {
-        note(kDropped, id, 1, bytes);
-        usage_.add(id, sched::Use::kDrops);
+        note(kDropped, 1);
+        add_alike(kDropped, id, 1, bytes);
     }
     /// Buckets of caps on bandwidth.
     [[nodiscard]] Caps& caps() noexcept { return caps_; }
@@ -126,7 +138,8 @@ class Account {
     void time_every_turn(bool on) noexcept { every_turn_ = sampling_ = on; }
 
     static size_t memory_bytes() noexcept {
-        return sizeof(Account) + Caps::memory_bytes() + kIds * sched::Usage::kBytesEach;
+        return sizeof(Account) + Caps::memory_bytes() + kIds * sched::Usage::kBytesEach +
+               kKinds * sched::Tallies::memory_bytes(sched::kMaxPrincipals);
     }
     /// TSC up to which every cycle is charged. Of the worker.
     [[nodiscard]] uint64_t charged_until() const noexcept { return opened_; }
@@ -143,6 +156,12 @@ class Account {
     void calibrate() noexcept;
     void charge(uint64_t cycles, uint64_t own) noexcept;
     void charge_so_far() noexcept;
+    void begin(const Principals* principals) noexcept;
+    void close_timed(uint64_t cycles, uint64_t now) noexcept;
+    void divide(unsigned noted, uint64_t cycles, uint64_t own) noexcept;
+    void tell(uint32_t rows) noexcept;
+    void tell_due() noexcept;
+    void count_and_police(Kind kind, Leaving& leaving, bool paced, WorkerContext& context) noexcept;
     void police(Leaving& leaving, bool bandwidth, WorkerContext& context) noexcept;
     void drop_beyond(Leaving& leaving, uint64_t of_cpu, uint64_t of_bandwidth,
                      WorkerContext& context) noexcept;
@@ -165,34 +184,50 @@ class Account {
     Caps caps_;
     Clock clock_;
     uint64_t opened_ = 0;  // TSC: cycles before it are charged
-    /// Packets of one kind and principal.
+    uint64_t serial_ = 0;  // of the principals that hold; 0: none
+    // What one kind had in a turn is charged to an id of its own until it is divided.
+    static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
+    static constexpr PrincipalId all_of(unsigned kind) noexcept {
+        return PrincipalId{sched::kMaxPrincipals + kind};
+    }
+    static_assert(kKinds < sched::CycleSplit::kRoom);
+    // Rows of tallies that are told in a turn that moved nothing: in kSpinTurns of these everybody
+    // is, and only then may the worker sleep.
+    static constexpr uint32_t kRowsIdle = 64;
+    static_assert(kRowsIdle * kSpinTurns * sched::Tallies::kRow >= sched::kMaxPrincipals);
+    std::array<sched::Tallies, kKinds> tallies_{sched::Tallies{sched::kMaxPrincipals},
+                                                sched::Tallies{sched::kMaxPrincipals},
+                                                sched::Tallies{sched::kMaxPrincipals, true}};
+    static_assert(kDropped == kKinds - 1);
+    /// Packets of one principal that no tally has yet: what a turn of theirs alone took is theirs.
     struct Run {
         PrincipalId id;
         uint32_t packets;
         uint64_t bytes;
     };
-    /// What one kind had in a turn, counted when its cycles are, in one touch of their memory: runs
-    /// of packets of one principal, and single ones.
-    struct Runs {
-        static constexpr unsigned kMost = 4 * limits::kArrivals;
-        /// Of the packets whose principals differ: what they are charged to until it is divided.
-        PrincipalId several;
-        unsigned taken = 0, singles = 0, packets = 0;
-        std::array<Run, kMost> runs;
-        // Of the singles (Usage::place_of), and room for a whole column behind the last.
-        std::array<uint32_t, kMost + columns::kPlaces> places, bytes;
-        [[nodiscard]] bool of_one() const noexcept { return taken == 1 && singles == 0; }
-    };
-    static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
-    void note(Kind kind, PrincipalId id, uint32_t packets, uint64_t bytes) noexcept;
-    void note_mixed(Kind kind, const Leaving& leaving, uint64_t as_first) noexcept;
-    void note_each(Kind kind, const Leaving& leaving, uint64_t which) noexcept;
-    static_assert(kKinds < sched::CycleSplit::kRoom);
+    std::array<Run, kKinds> runs_{};
+    std::array<uint32_t, kKinds> packets_{};  // of the turn, the run's among them
+    void note(Kind kind, uint32_t packets) noexcept {
+        noted_ |= 1u << kind;
+        packets_[kind] += packets;
+    }
+    void add_alike(Kind kind, PrincipalId id, uint32_t packets, uint64_t bytes) noexcept {
+        Run& run = runs_[kind];
+        if (run.id != id) end_run(kind);
+        run.id = id;
+        run.packets += packets;
+        run.bytes += bytes;
+    }
+    void end_run(unsigned kind) noexcept {
+        const Run run = std::exchange(runs_[kind], {});
+        if (run.packets != 0) tallies_[kind].add(index(run.id), run.packets, run.bytes);
+    }
     void add(Kind kind) noexcept;
-    void settle(Runs& runs, uint64_t cycles) noexcept;
-    std::array<Runs, kKinds> runs_;
-    unsigned noted_ = 0;  // bit of each kind that has any in this turn
-    unsigned sent_ = 0;   // packets of the turn that kSend sends
+    void settle(unsigned kind, uint64_t cycles) noexcept;
+    void settle_run(unsigned kind, uint64_t cycles) noexcept;
+    unsigned noted_ = 0;                             // bit of each kind that has any in this turn
+    uint32_t due_ = 0, packets_a_row_ = UINT32_MAX;  // packets that no row was told for
+    unsigned sent_ = 0;                              // packets of the turn that kSend sends
     unsigned entry_ = kReceive;
     // Of a turn that is timed.
     bool sampling_ = false, every_turn_ = false;

@@ -11,6 +11,7 @@
 namespace ravelin::columns {
 
 inline constexpr unsigned kPlaces = 64;
+inline constexpr unsigned kBegin = 16;  ///< places that are looked at first
 template <typename T>
 using Column = std::array<T, kPlaces>;
 
@@ -31,6 +32,9 @@ template <typename T>
 uint64_t equal(const Column<T>& column, T value, uint64_t which) noexcept {
     return bits_where(column, which, [=](T v) { return v == value; });
 }
+inline bool begins_mixed(const Column<uint32_t>& column) noexcept {
+    return equal(column, column[0], 0xffff) != 0xffff;
+}
 inline uint64_t among(const Column<uint8_t>& column, uint8_t bits, uint64_t set,
                       uint64_t which) noexcept {
     return bits_where(column, which, [=](uint8_t v) { return (set >> (v & bits) & 1) != 0; });
@@ -49,10 +53,6 @@ inline uint32_t sum(const Column<uint32_t>& column, uint64_t which) noexcept {
 }
 inline void copy(const Column<uint32_t>& from, uint64_t which, Column<uint32_t>& to) noexcept {
     for_each_bit(which, [&](unsigned i) { to[i] = from[i]; });
-}
-template <uint32_t kTimes>
-void put_times(const Column<uint32_t>& from, uint32_t* at) noexcept {
-    for (unsigned i = 0; i < kPlaces; ++i) at[i] = from[i] * kTimes;
 }
 inline uint64_t alike(const Column<uint32_t>& column, uint32_t value, uint32_t bits,
                       uint64_t which) noexcept {
@@ -86,6 +86,11 @@ template <typename Test>
 inline uint64_t equal(const Column<uint32_t>& column, uint32_t value, uint64_t which) noexcept {
     const auto test = [=](lanes::Lanes v) { return lanes::equal(v, lanes::all(value)); };
     return which & detail::bits_where(column, test);
+}
+/// Whether one of the first sixteen differs from the first.
+inline bool begins_mixed(const Column<uint32_t>& column) noexcept {
+    static_assert(lanes::kLanes == kBegin);
+    return lanes::differ(lanes::load(column.data()), lanes::all(column[0])) != 0;
 }
 inline uint64_t equal(const Column<uint16_t>& column, uint16_t value, uint64_t which) noexcept {
     const __m512i all = _mm512_set1_epi16(static_cast<int16_t>(value));
@@ -142,13 +147,6 @@ inline void copy(const Column<uint32_t>& from, uint64_t which, Column<uint32_t>&
         lanes::store(&to[i], lanes::choose(static_cast<lanes::Which>(which >> i),
                                            lanes::load(&to[i]), lanes::load(&from[i])));
 }
-/// All numbers, each times a power of two, to 64 places from `at` on, which are others.
-template <uint32_t kTimes>
-inline void put_times(const Column<uint32_t>& from, uint32_t* at) noexcept {
-    static_assert(std::has_single_bit(kTimes));
-    for (unsigned i = 0; i < kPlaces; i += lanes::kLanes)
-        lanes::store(at + i, _mm512_slli_epi32(lanes::load(&from[i]), std::countr_zero(kTimes)));
-}
 /// The numbers of `which`, one behind the other; what is behind them is anything.
 inline void squeeze(const Column<uint32_t>& column, uint64_t which,
                     Column<uint32_t>& out) noexcept {
@@ -173,10 +171,10 @@ inline void spread(const Column<uint32_t>& squeezed, uint64_t which,
 using plain::alike;
 using plain::among;
 using plain::at_most;
+using plain::begins_mixed;
 using plain::copy;
 using plain::equal;
 using plain::fill;
-using plain::put_times;
 using plain::spread;
 using plain::squeeze;
 using plain::sum;

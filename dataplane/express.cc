@@ -96,11 +96,6 @@ void Express::charge_all(Account& account) noexcept {
     auto& whom = burst_.principal;
     columns::fill(whom, columns::equal(whom, index(sched::kNoPrincipal), burst_.all()),
                   index(sched::kCorePrincipal));
-    const uint64_t here = burst_.going | burst_.dropped;
-    if (here == 0) return;
-    const uint32_t one = whom[static_cast<unsigned>(std::countr_zero(here))];
-    if (columns::equal(whom, one, here) != here)
-        for_each_bit(here, [&](unsigned i) { account.fetch(sched::PrincipalId{whom[i]}); });
     for_each_bit(burst_.dropped,
                  [&](unsigned i) { account.drop(sched::PrincipalId{whom[i]}, burst_.length[i]); });
 }

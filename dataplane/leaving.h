@@ -37,6 +37,10 @@ struct Leaving {
     [[nodiscard]] uint64_t all() const noexcept {
         return count == 0 ? 0 : ~uint64_t{0} >> (columns::kPlaces - count);
     }
+    /// They are of several, which can be seen at once.
+    [[nodiscard]] bool begins_mixed() const noexcept {
+        return count >= columns::kBegin && columns::begins_mixed(whom);
+    }
     [[nodiscard]] sched::PrincipalId payer(unsigned i) const noexcept {
         return sched::PrincipalId{whom[i]};
     }

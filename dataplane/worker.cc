@@ -94,12 +94,6 @@ inline void Worker::lap(unsigned place, unsigned packets) noexcept {
         context_.account->lap(place, packets);
 }
 
-inline void Worker::follow_caps(const Principals& principals) noexcept {
-    Account& account = *context_.account;
-    account.caps().follow(principals, context_.now.ns);
-    account.caps().cycles().follow(principals, account.usage(), account.charged_until());
-}
-
 void Worker::turn() noexcept {
     look_at_clock();
     next_turn();
@@ -114,7 +108,7 @@ void Worker::next_turn() noexcept {
     if (charges != (context_.account != nullptr)) [[unlikely]]
         open_account();
     if (charges) [[unlikely]]
-        follow_caps(*context_.policy->principals);
+        context_.account->follow(*context_.policy->principals, context_.now.ns);
     const Functions* const functions = context_.policy->functions.get();
     if ((functions == nullptr ? 0 : functions->serial) != functions_) [[unlikely]]
         functions_ = follow_functions(context_);
@@ -284,7 +278,7 @@ void Worker::run_function(unsigned moved) noexcept {
 
 // The policy has principals now, or none any more.
 void Worker::open_account() noexcept {
-    if (context_.account != nullptr) context_.account->caps().forget();
+    if (context_.account != nullptr) context_.account->forget();
     context_.account = context_.account == nullptr ? account_.get() : nullptr;
     if (context_.account != nullptr) context_.account->open();
 }

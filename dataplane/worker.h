@@ -144,7 +144,6 @@ class Worker {
     }
     void end(bool moved) noexcept;
     void lap(unsigned place, unsigned packets) noexcept;
-    void follow_caps(const Principals& principals) noexcept;
     void rest() noexcept;
 
     static constexpr uintptr_t kAsleep = UINTPTR_MAX, kAwake = UINTPTR_MAX - 1;

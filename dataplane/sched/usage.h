@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each principal has used on one worker: one writer; any thread may read. What is written for
-// each packet that need not wait lies in one cache line, with the bucket that is asked for it; the
-// rest elsewhere.
+// What each principal has used on one worker: one writer; any thread may read. What packets come to
+// (tallies.h) lies in one cache line, with the bucket that is asked for them; the rest elsewhere.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -9,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <span>
 #include <vector>
 
 #include "dataplane/huge_array.h"
@@ -59,19 +57,11 @@ class Usage {
     void add(PrincipalId id, Use use, uint64_t n = 1) noexcept { add_to(cell(id, use), n); }
     /// A turn's part of the three of a packet's account.
     void add(PrincipalId id, uint64_t cycles, uint64_t packets, uint64_t bytes) noexcept {
-        add(id, Use::kCycles, cycles);
-        add(id, Use::kPackets, packets);
-        add(id, Use::kBytes, bytes);
+        auto& values = lines_.data()[index(id)].values;
+        add_to(values[static_cast<size_t>(Use::kCycles)], cycles);
+        add_to(values[static_cast<size_t>(Use::kPackets)], packets);
+        add_to(values[static_cast<size_t>(Use::kBytes)], bytes);
     }
-    /// Where what add_packets() writes for an id stands, bytes from the first on.
-    static constexpr uint32_t place_of(uint32_t id) noexcept { return id * kLine; }
-    static constexpr PrincipalId at_place(uint32_t place) noexcept {
-        return PrincipalId{place / kLine};
-    }
-    /// A packet each of those at `places`, ids that are known, with so many `bytes` and `cycles`:
-    /// one touch of a line for each.
-    void add_packets(std::span<const uint32_t> places, const uint32_t* bytes,
-                     uint64_t cycles) noexcept;
     [[nodiscard]] Bucket& bucket(PrincipalId id) noexcept {
         return lines_.data()[index(id)].bucket;
     }
@@ -97,7 +87,7 @@ class Usage {
     }
 
   private:
-    static constexpr uint32_t kLine = 64;
+    static constexpr size_t kLine = 64;
     static constexpr size_t kOften = 4, kSeldom = static_cast<size_t>(Use::kCount) - kOften;
     struct alignas(64) Line {
         std::array<uint64_t, kOften> values{};

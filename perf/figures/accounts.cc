@@ -114,7 +114,9 @@ struct Part {
     Target target;
 };
 const Part kParts[] = {
-    {"nobody", 0, at_most(3)}, {"1", 1, at_most(3)}, {"8", 8, {}}, {"1k", kHosts, {}}};
+    {"nobody", 0, at_most(3)}, {"1", 1, at_most(3)},       {"2", 2, at_most(3)},
+    {"8", 8, at_most(3)},      {"1k", kHosts, at_most(3)},
+};
 
 void run(const Options& options, Report& report) {
     const auto wanted = [&](const char* name) {

@@ -31,6 +31,7 @@ const Guarded kGuarded[] = {
     {"l3-1", 4000, [] { return l3_one_route(); }},
     {"established-10k", 4000, [] { return established(kConnections); }},
     {"established-charged", 4000, [] { return charged(established(kConnections)); }},
+    {"established-charged-1k", 4000, [] { return charged(established(kConnections), 1000); }},
     {"acl-1k", 4000, [] { return acl(mixed_rules(1000), kHeaders); }},
     {"policed-1k", 4000, [] { return charged(from_sources(1000), 1000, true); }},
     {"denied", 4000, [] { return denied(kHeaders); }},

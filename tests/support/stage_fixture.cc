@@ -199,8 +199,7 @@ void StageFixture::put_in_force(std::unique_ptr<PolicySnapshot> next) {
     if (charges && account_ == nullptr) account_ = std::make_unique<Account>();
     context_.account = charges ? account_.get() : nullptr;
     if (charges) account_->open();
-    if (!charges && account_ != nullptr) account_->caps().forget();
-    if (charges) account_->caps().follow(*context_.policy->principals, context_.now.ns);
+    if (!charges && account_ != nullptr) account_->forget();
     if (charges) follow_cycles();
     const Functions* functions = context_.policy->functions.get();
     if ((functions == nullptr ? 0 : functions->serial) != functions_)
@@ -271,7 +270,9 @@ void StageFixture::arrive(rte_mbuf** frames, unsigned n, PortId port) {
     }
     if (left == 0) run_emitted();
     run_functions();
-    if (context_.account != nullptr) context_.account->close(true);
+    if (context_.account == nullptr) return;
+    context_.account->close(true);
+    context_.account->close(false);  // a turn without packets: accounts are told
 }
 
 void StageFixture::run(Burst& burst) {
@@ -355,8 +356,7 @@ std::vector<uint64_t> StageFixture::per_worker(const std::string& name) const {
 }
 
 void StageFixture::follow_cycles() {
-    account_->caps().cycles().follow(*context_.policy->principals, account_->usage(),
-                                     account_->charged_until());
+    account_->follow(*context_.policy->principals, context_.now.ns);
 }
 
 void StageFixture::overdraw(const std::string& principal) {

@@ -62,6 +62,10 @@ class Turns {
         now += cycles;
         account.close(false);
     }
+    /// Packets that do not take the pipeline.
+    void leave(Account::Kind kind, Leaving& leaving) {
+        account.leave_by(kind, leaving, false, context_);
+    }
     [[nodiscard]] double charged(PrincipalId id) const {
         return static_cast<double>(account.usage().get(id, Use::kCycles));
     }
@@ -114,7 +118,7 @@ class Turns {
         Leaving leaving;
         for (const auto& [id, count] : talk)
             for (unsigned i = 0; i < count; ++i) leaving.add(&frame, index(id), kL3);
-        if (leaving.count != 0) account.leave_by(Account::kByShortcut, leaving, false, context_);
+        if (leaving.count != 0) leave(Account::kByShortcut, leaving);
         Packets all = missed;
         for (const auto& each : talk) all.insert(each);
         spend({kPass, 0}, all);

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/sched_table.h"
 #include "tests/unit/account_support.h"
 
 namespace ravelin::test {
@@ -15,17 +16,34 @@ class AccountTest : public ::testing::Test {
   protected:
     Turns turns;
     uint64_t opened = 0;
+    static Principals declared(size_t n) {
+        Principals out;
+        out.table = sched::table_of(n);
+        return out;
+    }
     void SetUp() override {
         now = 1'000'000;
         turns.account.open();
+        turns.account.follow(principals_, 0);
         opened = now;
+    }
+    /// As many turns without packets as it takes to tell everybody.
+    void settle() {
+        for (unsigned i = 0; i < 4; ++i) turns.idle(100);
+    }
+    [[nodiscard]] uint64_t used(uint32_t id, Use use) const {
+        return turns.account.usage().get(PrincipalId{id}, use);
     }
     unsigned any(unsigned below) { return static_cast<unsigned>(random_() % below); }
     void expect_all_owned() {
+        settle();
         EXPECT_EQ(turns.account.usage().sum(Use::kCycles), turns.account.charged_until() - opened);
     }
 
+    static constexpr unsigned kIds = 1'100;
+
   private:
+    const Principals principals_ = declared(kIds);
     std::mt19937_64 random_{3};
 };
 
@@ -40,6 +58,7 @@ TEST_F(AccountTest, TurnsOfOneKindTeachWhatMixedOnesDivideBy) {
         turns.run(32, 0, 0);
         turns.run(0, 16, 0);
     }
+    settle();
     const double alone = turns.worst();
     for (unsigned i = 0; i < 60'000; ++i) turns.run(32, 16, 0);
     expect_all_owned();
@@ -53,11 +72,12 @@ TEST_F(AccountTest, AStallTeachesNothing) {
     turns.stalls = true;
     for (unsigned i = 0; i < 20'000; ++i) turns.run(any(33), any(16), any(16));
     turns.stalls = false;
+    settle();
     const Turns::Charges before = turns.charges();
     turns.truth.clear();
     for (unsigned i = 0; i < 20'000; ++i) turns.run(any(33), any(16), any(16));
-    EXPECT_LT(turns.worst(before), 0.05);
     expect_all_owned();
+    EXPECT_LT(turns.worst(before), 0.05);
 }
 
 TEST_F(AccountTest, WhatIsShedIsCores) {
@@ -78,6 +98,7 @@ TEST_F(AccountTest, TurnsThatAreAllTimedAreCloser) {
 
 TEST_F(AccountTest, CountsPacketsBytesAndDropsOnce) {
     for (unsigned i = 0; i < 1000; ++i) turns.run(31, 5, 7, true);
+    settle();
     const sched::Usage& usage = turns.account.usage();
     EXPECT_EQ(usage.get(kTalker, Use::kPackets), 16'000u);
     EXPECT_EQ(usage.get(kOther, Use::kPackets), 15'000u);
@@ -93,7 +114,6 @@ TEST_F(AccountTest, CountsPacketsBytesAndDropsOnce) {
 TEST_F(AccountTest, HoweverPrincipalsMixEachHasItsOwn) {
     std::map<uint32_t, std::pair<uint64_t, uint64_t>> sent;  // packets, bytes
     rte_mbuf frame{};
-    WorkerContext context;
     for (unsigned turn = 0; turn < 4'000; ++turn) {
         const bool even = any(2) == 0;
         for (unsigned calls = 1 + any(3); calls != 0; --calls) {
@@ -107,14 +127,15 @@ TEST_F(AccountTest, HoweverPrincipalsMixEachHasItsOwn) {
                 sent[id].second += bytes;
             }
             const auto kind = any(4) == 0 ? Account::kByExpress : Account::kByShortcut;
-            turns.account.leave_by(kind, leaving, false, context);
+            turns.leave(kind, leaving);
         }
         now += 10'000;
         turns.account.close(true);
     }
+    settle();
     for (const auto& [id, count] : sent) {
-        EXPECT_EQ(turns.account.usage().get(PrincipalId{id}, Use::kPackets), count.first) << id;
-        EXPECT_EQ(turns.account.usage().get(PrincipalId{id}, Use::kBytes), count.second) << id;
+        EXPECT_EQ(used(id, Use::kPackets), count.first) << id;
+        EXPECT_EQ(used(id, Use::kBytes), count.second) << id;
     }
     expect_all_owned();
 }
@@ -122,16 +143,80 @@ TEST_F(AccountTest, HoweverPrincipalsMixEachHasItsOwn) {
 // Those of one turn pay the same for a packet each, gathered or not.
 TEST_F(AccountTest, PacketsOfATurnPayAlikeWhoeverTheyAre) {
     rte_mbuf frame{};
-    WorkerContext context;
     Leaving leaving;
     for (unsigned i = 0; i < 48; ++i) leaving.add(&frame, i % 3 == 0 ? 100 + i : 50, kL3);
-    turns.account.leave_by(Account::kByShortcut, leaving, false, context);
+    turns.leave(Account::kByShortcut, leaving);
     now += 48'000;
     turns.account.close(true);
+    settle();
     const double each = turns.charged(PrincipalId{103});
     EXPECT_NEAR(each, 1'000, 10);
     EXPECT_NEAR(turns.charged(PrincipalId{50}) / (32 * each), 1, 0.001 + 48 / (32 * each));
     expect_all_owned();
+}
+
+// Turns of one principal are its own, whatever those of others take; of others it is the mean.
+TEST_F(AccountTest, WhatATurnOfOneTakesIsItsOwn) {
+    rte_mbuf frame{};
+    const auto turn = [&](std::initializer_list<uint32_t> ids, uint64_t cycles) {
+        for (const uint32_t id : ids) {
+            Leaving leaving;
+            for (unsigned i = 0; i < 32; ++i) leaving.add(&frame, id, kL3);
+            turns.leave(Account::kByShortcut, leaving);
+        }
+        now += cycles;
+        turns.account.close(true);
+    };
+    for (unsigned i = 0; i < 1'000; ++i) {
+        turn({700}, 32 * 50);
+        turn({701, 701}, 64 * 400);
+        turn({702, 703}, 64 * 100);
+        turns.account.drop(PrincipalId{704}, kL3);
+        now += 900;
+        turns.account.close(true);
+    }
+    settle();
+    const std::map<uint32_t, double> took{
+        {700, 50}, {701, 400}, {702, 100}, {703, 100}, {704, 900}};
+    for (const auto& [id, each] : took) {
+        const auto packets = static_cast<double>(used(id, Use::kPackets));
+        EXPECT_NEAR(turns.charged(PrincipalId{id}) / (each * packets), 1, 0.03) << id;
+    }
+    EXPECT_EQ(used(701, Use::kPackets), 64'000u);
+    EXPECT_EQ(used(704, Use::kDrops), 1'000u);
+    expect_all_owned();
+}
+
+// While turns have packets of one kind and principal alone those of before are told of theirs all
+// the same, and before an id may be somebody else's all is told of who had it.
+TEST_F(AccountTest, WhatManyHadIsToldWhateverComesNext) {
+    rte_mbuf frame{};
+    const auto leave = [&](Account::Kind kind, uint32_t first, uint32_t step) {
+        Leaving leaving;
+        for (unsigned i = 0; i < limits::kArrivals; ++i) leaving.add(&frame, first + i * step, kL3);
+        turns.leave(kind, leaving);
+    };
+    const auto turn = [&](Account::Kind kind, uint32_t first, uint32_t step) {
+        leave(kind, first, step);
+        now += 10'000;
+        turns.account.close(true);
+    };
+    turn(Account::kByExpress, 900, 1);
+    EXPECT_EQ(used(963, Use::kPackets), 0u);
+    const unsigned rows = (kIds + sched::Tallies::kRow - 1) / sched::Tallies::kRow;
+    for (unsigned i = 0; i < rows * 512 / limits::kArrivals; ++i) turn(Account::kByShortcut, 2, 0);
+    EXPECT_EQ(used(963, Use::kPackets), 1u);
+    turn(Account::kByShortcut, 900, 1);
+    EXPECT_EQ(used(963, Use::kPackets), 1u);
+    leave(Account::kByShortcut, 900, 1);  // in the middle of a turn
+    turns.account.follow(declared(2), 0);
+    EXPECT_EQ(used(963, Use::kPackets), 3u);
+    turn(Account::kByShortcut, 900, 1);  // flows of who is gone
+    expect_all_owned();
+    EXPECT_EQ(used(963, Use::kPackets), 4u);
+    turn(Account::kByShortcut, 900, 1);
+    turns.account.forget();
+    EXPECT_EQ(used(963, Use::kPackets), 5u);
 }
 
 TEST_F(AccountTest, WhatIsNobodysIsCoresOrIdles) {
@@ -150,16 +235,16 @@ TEST_F(AccountTest, WhatIsNobodysIsCoresOrIdles) {
 
 // More packets of ever another principal than a turn has room for.
 TEST_F(AccountTest, ATurnOfVeryManyIsChargedOnTheWay) {
-    WorkerContext context;
     for (unsigned call = 0; call < 40; ++call) {
         rte_mbuf frame{};
         frame.pkt_len = kFrame;
         Leaving leaving;
         for (unsigned i = 0; i < limits::kArrivals; ++i) leaving.add(&frame, 2 + i % 2, kL3);
         now += 10'000;
-        turns.account.leave_by(Account::kByShortcut, leaving, false, context);
+        turns.leave(Account::kByShortcut, leaving);
     }
     turns.account.close(true);
+    settle();
     EXPECT_EQ(turns.account.usage().get(kOther, Use::kPackets), 20 * limits::kArrivals);
     EXPECT_NEAR(turns.charged(kOther) / turns.charged(kTalker), 1.0, 0.02);
     expect_all_owned();
@@ -169,7 +254,6 @@ TEST_F(AccountTest, ATurnOfVeryManyIsChargedOnTheWay) {
 // other kind come on top.
 TEST_F(AccountTest, APartOfEachKindFitsOnTopOfAFullTurn) {
     Burst burst;
-    WorkerContext context;
     for (unsigned turn = 0; turn < 64; ++turn) {
         turns.account.enter(Account::kReceive);
         for (unsigned i = 0; i < 240 + turn; ++i) {
@@ -183,12 +267,13 @@ TEST_F(AccountTest, APartOfEachKindFitsOnTopOfAFullTurn) {
         frame.pkt_len = kFrame;
         Leaving leaving;
         leaving.add(&frame, index(kTalker), kL3);
-        turns.account.leave_by(Account::kByShortcut, leaving, false, context);
-        turns.account.leave_by(Account::kByExpress, leaving, false, context);
+        turns.leave(Account::kByShortcut, leaving);
+        turns.leave(Account::kByExpress, leaving);
         turns.account.drop(kOther, kL3);
         now += 10'000;
         turns.account.close(true);
     }
+    settle();
     EXPECT_EQ(turns.account.usage().get(kTalker, Use::kPackets), 128u);
     EXPECT_EQ(turns.account.usage().get(kOther, Use::kDrops), 64u);
     expect_all_owned();

@@ -39,10 +39,11 @@ TEST(Columns, AtOnceAndPlaceByPlace) {
         plain::copy(column, which, plainly);
         ASSERT_EQ(wide, plainly);
         ASSERT_EQ(sum(column, which), plain::sum(column, which));
-        put_times<64>(column, wide.data());
-        plain::put_times<64>(column, plainly.data());
-        ASSERT_EQ(wide, plainly);
-        ASSERT_EQ(wide[round % kPlaces], column[round % kPlaces] << 6);
+        Column<uint32_t> one{};
+        ASSERT_FALSE(begins_mixed(one));
+        one[round % kPlaces] = 1;
+        ASSERT_EQ(begins_mixed(one), round % kPlaces < kBegin);
+        ASSERT_EQ(begins_mixed(column), plain::begins_mixed(column));
         ASSERT_EQ(a, b);
         for (unsigned i = 0; i < kPlaces; ++i)
             ASSERT_EQ(a[i], (which >> i & 1) != 0 ? 0xabcd : 0) << i;

@@ -14,8 +14,8 @@
 #include "dataplane/sched/invocation.h"
 #include "dataplane/sched/name_service.h"
 #include "dataplane/sched/pace.h"
+#include "dataplane/sched/tallies.h"
 #include "dataplane/sched/timing_wheel.h"
-#include "dataplane/sched/usage.h"
 #include "tests/support/sched_table.h"
 
 namespace ravelin::sched {
@@ -75,31 +75,118 @@ TEST(SchedPrincipals, IdsStayAndAreNotGivenAwayAtOnce) {
     EXPECT_EQ(behind.find("d"), PrincipalId{one.size() + 1});
 }
 
-// Each by one touch of its line, several of one principal behind each other too; what else stands
-// in the line stays.
-TEST(SchedUsage, ManyPacketsAtOnceAreThoseOfEachOnItsOwn) {
-    constexpr uint32_t kPrincipals = 9;
-    std::mt19937_64 random{11};
-    Usage at_once(kPrincipals), alone(kPrincipals);
-    for (Usage* usage : {&at_once, &alone}) {
-        usage->add(PrincipalId{3}, Use::kDrops, 7);
-        usage->bucket(PrincipalId{3}).owed_until = 5;
+class SchedTallies : public ::testing::Test {
+  protected:
+    static constexpr uint32_t kPrincipals = 1'000;
+    SchedTallies() { tallies.reach(kPrincipals); }
+    void add(uint32_t id, uint32_t bytes, unsigned packets = 1) {
+        for (unsigned i = 0; i < packets; ++i) tallies.add(id, 1, bytes);
+        true_packets[id] += packets;
+        true_bytes[id] += uint64_t{bytes} * packets;
     }
-    for (unsigned turn = 0; turn < 100; ++turn) {
-        const uint64_t cycles = random() % 1'000'000;
-        std::vector<uint32_t> places(random() % 65), bytes(places.size());
-        for (size_t i = 0; i < places.size(); ++i) {
-            const auto id = static_cast<uint32_t>(random() % kPrincipals);
-            places[i] = Usage::place_of(id);
-            bytes[i] = static_cast<uint32_t>(random()) | 1u << 31;
-            alone.add(PrincipalId{id}, cycles, 1, bytes[i]);
+    [[nodiscard]] uint64_t of(uint32_t id, Use use) const {
+        return usage.get(PrincipalId{id}, use);
+    }
+    void expect_told() const {
+        EXPECT_TRUE(tallies.empty());
+        for (uint32_t id = 0; id < kPrincipals; ++id) {
+            EXPECT_EQ(of(id, Use::kPackets), true_packets[id]) << id;
+            EXPECT_EQ(of(id, Use::kBytes), true_bytes[id]) << id;
         }
-        at_once.add_packets(places, bytes.data(), cycles);
     }
-    for (uint32_t id = 0; id < kPrincipals; ++id)
-        for (const Use use : {Use::kCycles, Use::kBytes, Use::kPackets, Use::kDrops})
-            EXPECT_EQ(at_once.get(PrincipalId{id}, use), alone.get(PrincipalId{id}, use)) << id;
-    EXPECT_EQ(at_once.bucket(PrincipalId{3}).owed_until, 5u);
+    Usage usage{kPrincipals};
+    Tallies tallies{kPrincipals};
+    std::vector<uint64_t> true_packets = std::vector<uint64_t>(kPrincipals),
+                          true_bytes = std::vector<uint64_t>(kPrincipals);
+};
+
+TEST_F(SchedTallies, EachIsToldOfItsOwnHoweverManyAndWheneverTheyCome) {
+    std::mt19937_64 random{11};
+    uint64_t cycles = 0;
+    for (unsigned turn = 0; turn < 5'000; ++turn) {
+        const auto below = static_cast<uint32_t>(1 + random() % kPrincipals);
+        std::vector<uint32_t> whom(random() % 65), bytes(whom.size());
+        for (size_t i = 0; i < whom.size(); ++i) {
+            whom[i] = static_cast<uint32_t>(random() % below);
+            bytes[i] = static_cast<uint32_t>(random() % 65'536);
+            ++true_packets[whom[i]];
+            true_bytes[whom[i]] += bytes[i];
+        }
+        const auto n = static_cast<uint32_t>(whom.size());
+        tallies.add_each(whom.data(), bytes.data(), n);
+        add(below - 1, 1'500, 3);
+        const uint64_t took = random() % 1'000'000;
+        tallies.took(took, n + 3);
+        cycles += took;
+        tallies.tell(static_cast<uint32_t>(random() % 4), usage);
+        if (random() % 100 == 0) tallies.tell_all(usage);
+    }
+    tallies.tell_all(usage);
+    expect_told();
+    EXPECT_EQ(usage.sum(Use::kCycles), cycles);
+    EXPECT_EQ(usage.sum(Use::kDrops), 0u);
+}
+
+TEST_F(SchedTallies, ARoundTellsEverybody) {
+    for (uint32_t id = 0; id < kPrincipals; ++id) add(id, 100);
+    tallies.took(1'000 * kPrincipals, kPrincipals);
+    constexpr unsigned kRows = kPrincipals / Tallies::kRow;
+    tallies.tell(2, usage);
+    EXPECT_EQ(usage.sum(Use::kPackets), 2 * Tallies::kRow);
+    for (unsigned i = 2; i < kRows; ++i) tallies.tell(1, usage);
+    expect_told();
+    for (uint32_t id = 0; id < kPrincipals; ++id) EXPECT_EQ(of(id, Use::kCycles), 1'000u) << id;
+}
+
+// By the mean of what nobody was told of yet: who is told late pays no more for it.
+TEST_F(SchedTallies, CyclesFollowPackets) {
+    std::mt19937_64 random{5};
+    uint64_t cycles = 0;
+    for (unsigned turn = 0; turn < 50'000; ++turn) {
+        add(7, 60, 10);
+        add(900, 60, 30);
+        const uint64_t took = random() % 5 == 0 ? 8'000 : 4'000;
+        tallies.took(took, 40);
+        cycles += took;
+        tallies.tell(1, usage);
+    }
+    tallies.tell_all(usage);
+    expect_told();
+    EXPECT_NEAR(double(of(900, Use::kCycles)) / double(of(7, Use::kCycles)), 3, 0.06);
+    EXPECT_EQ(usage.sum(Use::kCycles), cycles);
+}
+
+TEST_F(SchedTallies, OfDroppedPacketsDropsAreTold) {
+    Tallies dropped{kPrincipals, true};
+    dropped.reach(kPrincipals);
+    for (const uint32_t id : {3u, 999u, 3u}) dropped.add(id, 1, 60);
+    dropped.took(300, 3);
+    dropped.tell_all(usage);
+    EXPECT_EQ(of(3, Use::kDrops), 2u);
+    EXPECT_EQ(of(3, Use::kPackets), 2u);
+    EXPECT_EQ(of(999, Use::kDrops), 1u);
+    EXPECT_EQ(of(999, Use::kCycles), 100u);
+}
+
+// As many as one principal may have in a round, of the largest packets.
+TEST_F(SchedTallies, AWordHoldsARoundHoweverManyThereCanBe) {
+    Usage all(kMaxPrincipals);
+    Tallies largest(kMaxPrincipals);
+    for (const uint32_t principals : {2u, 1'000u, 5'000u, kMaxPrincipals}) {
+        largest.reach(principals);
+        const uint32_t n = largest.packets_a_row(), last = principals - 1;
+        uint64_t packets = 0;
+        while (all.get(PrincipalId{last}, Use::kPackets) == 0) {
+            largest.add(last, n, uint64_t{n} * 65'536);
+            largest.took(1, n);
+            largest.tell(1, all);
+            packets += n;
+        }
+        EXPECT_LE(packets, 2 * Tallies::kRound);
+        EXPECT_EQ(all.get(PrincipalId{last}, Use::kPackets), packets);
+        EXPECT_EQ(all.get(PrincipalId{last}, Use::kBytes), packets * 65'536);
+        largest.tell_all(all);
+    }
 }
 
 TEST(SchedNames, AReferenceOfAnUnloadedFunctionIsStaleForGood) {
