@@ -2,6 +2,7 @@
 """A smoke of the oracle: twenty seconds of rules and packets through Ravelin and Linux nftables."""
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -25,16 +26,17 @@ def test_every_documented_difference_is_known_to_the_tool():
 
 
 def test_same_rules_same_packets_same_verdicts():
-    data = {"RAVELIN_DATA": str(lab_module.ROOT / ".." / "shared" / "data")}
+    environment = {"RAVELIN_DATA": str(lab_module.ROOT / ".." / "shared" / "data"), **os.environ}
     done = subprocess.run([ORACLE, "--minutes", "0.33", "--json", "--show", "3"], text=True,
-                          capture_output=True, timeout=300, env={**data, **os.environ})
+                          capture_output=True, timeout=300, env=environment)
     if done.returncode == CANNOT_RUN_HERE:
         pytest.skip(done.stderr.strip())
     result = json.loads(done.stdout)
     assert not result["errors"], "\n".join(result["errors"])
     assert not result["new"], "\n".join(result["reproductions"])
     assert done.returncode == 0, done.stderr
-    assert set(result["packets_by_kind"]) == KINDS
+    real_sets = pathlib.Path(environment["RAVELIN_DATA"]).is_dir()
+    assert set(result["packets_by_kind"]) == (KINDS if real_sets else KINDS - {"sets"})
     # Both sides say yes, no and "told so" about something, or nothing was compared.
     assert {"forwarded", "dropped", "reset", "icmp 3/13"} <= set(result["verdicts"])
 
