@@ -71,27 +71,31 @@ inline void Account::charge(uint64_t cycles, uint64_t own) noexcept {
         tell_due();
 }
 
+// Who is told is told on though packets take the pipeline alone from here on.
 void Account::divide(unsigned noted, uint64_t cycles, uint64_t own) noexcept {
     columns::for_each_bit(noted, [&](unsigned kind) { add(static_cast<Kind>(kind)); });
     split_.charge(cycles, usage_, sched::kCorePrincipal, own);
-    columns::for_each_bit(
-        noted, [&](unsigned kind) { settle(kind, usage_.take(all_of(kind), Use::kCycles)); });
+    columns::for_each_bit(noted, [&](unsigned kind) {
+        settle(kind, of_one(kind) ? 0 : usage_.take(all_of(kind), Use::kCycles));
+    });
+    due_ += limits::kArrivals;
 }
 
 // One part of the split each, whosever they are: it was the same that was done for them.
 void Account::add(Kind kind) noexcept {
     const unsigned packets = packets_[kind];
+    const PrincipalId id = of_one(kind) ? runs_[kind].id : all_of(kind);
     if (kind == kByShortcut)
-        split_.add(all_of(kind), packets, kReceive + 1, kSend, kHit);
+        split_.add(id, packets, kReceive + 1, kSend, kHit);
     else
-        split_.add(all_of(kind), packets, kMiss + 1, kind == kByExpress ? kSend : kReceive,
-                   kExpress);
+        split_.add(id, packets, kMiss + 1, kind == kByExpress ? kSend : kReceive, kExpress);
 }
 
 inline void Account::settle(unsigned kind, uint64_t cycles) noexcept {
+    const bool one = of_one(kind);
     const uint32_t packets = std::exchange(packets_[kind], 0);
     due_ += packets;
-    if (runs_[kind].packets == packets) return settle_run(kind, cycles);
+    if (one) return settle_run(kind, cycles);
     end_run(kind);
     tallies_[kind].took(cycles, packets);
 }
@@ -118,7 +122,11 @@ void Account::begin(const Principals* principals) noexcept {
         if (principals != nullptr) tallies.reach(principals->table.size());
     }
     packets_a_row_ = tallies_[0].packets_a_row();
+    // What somebody was not told of is owed to a cap in one piece.
+    if (principals != nullptr && !principals->cpu.empty())
+        packets_a_row_ = std::min(packets_a_row_, uint32_t{limits::kArrivals});
     serial_ = principals != nullptr ? principals->serial : 0;
+    charge_all(sched::kCorePrincipal);
 }
 
 // Mostly nobody has a cap, and it is plain at once that packets are of several.

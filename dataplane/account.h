@@ -141,7 +141,8 @@ class Account {
         return sizeof(Account) + Caps::memory_bytes() + kIds * sched::Usage::kBytesEach +
                kKinds * sched::Tallies::memory_bytes(sched::kMaxPrincipals);
     }
-    /// TSC up to which every cycle is charged. Of the worker.
+    /// TSC up to which every cycle is charged, also where an account was not told yet. Of the
+    /// worker.
     [[nodiscard]] uint64_t charged_until() const noexcept { return opened_; }
     [[nodiscard]] const sched::Usage& usage() const noexcept { return usage_; }
     /// Who pays for what is done for a packet: the box's own frames, and nobody's, are core's.
@@ -183,7 +184,7 @@ class Account {
     sched::TwoKinds hits_to_misses_{2}, express_to_left_{4};
     Caps caps_;
     Clock clock_;
-    uint64_t opened_ = 0;  // TSC: cycles before it are charged
+    uint64_t opened_ = 0;  // TSC: cycles before it are charged, to accounts or tallies
     uint64_t serial_ = 0;  // of the principals that hold; 0: none
     // What one kind had in a turn is charged to an id of its own until it is divided.
     static constexpr size_t kIds = sched::kMaxPrincipals + kKinds;
@@ -191,8 +192,8 @@ class Account {
         return PrincipalId{sched::kMaxPrincipals + kind};
     }
     static_assert(kKinds < sched::CycleSplit::kRoom);
-    // Rows of tallies that are told in a turn that moved nothing: in kSpinTurns of these everybody
-    // is, and only then may the worker sleep.
+    // Rows of tallies that are told in a turn without packets: in kSpinTurns of these everybody is,
+    // and only then may the worker sleep. (Turns in which timers emit are none of these.)
     static constexpr uint32_t kRowsIdle = 64;
     static_assert(kRowsIdle * kSpinTurns * sched::Tallies::kRow >= sched::kMaxPrincipals);
     std::array<sched::Tallies, kKinds> tallies_{sched::Tallies{sched::kMaxPrincipals},
@@ -217,6 +218,9 @@ class Account {
         run.id = id;
         run.packets += packets;
         run.bytes += bytes;
+    }
+    [[nodiscard]] bool of_one(unsigned kind) const noexcept {
+        return runs_[kind].packets == packets_[kind];
     }
     void end_run(unsigned kind) noexcept {
         const Run run = std::exchange(runs_[kind], {});

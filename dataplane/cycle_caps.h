@@ -16,8 +16,8 @@ class CycleCaps {
     using PrincipalId = sched::PrincipalId;
 
     CycleCaps() : states_(sched::kMaxPrincipals), beyond_(sched::kMaxPrincipals) {}
-    /// Once a turn. `now`: cycles up to which all are charged in `usage`. Every 2^16 cycles, some
-    /// 20 us, at most 64 principals are looked at, those of the policy in turn.
+    /// Once a turn. `now`: of the clock; `usage` may lag behind (account.h). Every 2^16 cycles,
+    /// some 20 us, at most 64 principals are looked at, those of the policy in turn.
     void follow(const Principals& principals, const sched::Usage& usage, uint64_t now) noexcept {
         if (principals.serial != serial_) [[unlikely]]
             change(principals, usage, now);

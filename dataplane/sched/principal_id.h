@@ -16,6 +16,6 @@ inline constexpr PrincipalId kIdlePrincipal{1};
 inline constexpr uint32_t kFirstPrincipal = 2;
 inline constexpr PrincipalId kNoPrincipal{UINT32_MAX};
 
-inline constexpr uint32_t kMaxPrincipals = 65536;  ///< usage takes 144 bytes each a worker
+inline constexpr uint32_t kMaxPrincipals = 65536;  ///< accounts take 192 bytes each a worker
 
 }  // namespace ravelin::sched

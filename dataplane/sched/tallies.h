@@ -27,14 +27,11 @@ class Tallies {
           odd_(HugeArray<uint64_t>::allocate(kApart + words_of(principals))),
           dropped_(dropped) {
         if (even_.data() == nullptr || odd_.data() == nullptr) std::abort();  // no memory
+        std::fill_n(even_.data(), even_.size(), 0);  // there before packets are
+        std::fill_n(odd_.data(), odd_.size(), 0);
     }
     /// From here on packets may be of ids below `principals`, beside those of before.
-    void reach(uint32_t principals) noexcept {
-        const uint32_t before = std::exchange(rows_, std::max(rows_, rows_of(principals)));
-        const size_t first = size_t{before} * kRow, n = size_t{rows_ - before} * kRow;
-        std::fill_n(even_.data() + first, n, 0);  // there before packets are
-        std::fill_n(odd_.data() + kApart + first, n, 0);
-    }
+    void reach(uint32_t principals) noexcept { rows_ = std::max(rows_, rows_of(principals)); }
     /// `n` packets of one principal, of so many bytes, at most 64 KiB each.
     void add(uint32_t id, uint32_t n, uint64_t bytes) noexcept {
         even_.data()[id] += n * kPacket + bytes;
